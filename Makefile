@@ -1,0 +1,117 @@
+# make lab        open the course in JupyterLab (sets everything up on the first call)
+# make test       lint, types, unit tests, doctests, and all lessons and solutions compared
+# make test-lab   run a lesson in JupyterLab in a real browser
+# make lessons    build both editions of the lessons from their sources (LESSONS="02 03": these)
+# make bench      this library beside what a user would pick instead
+# make figures    make the README's figures again
+# make constraints  write the exact versions of a fresh environment to constraints.txt
+# make clean      remove the environment and all that tools left behind
+
+VENV = .venv
+BIN = $(VENV)/bin
+PYTHON = $(BIN)/python
+# The first of these that is 3.11 to 3.13 makes the environment.
+PYTHONS = python3.13 python3.12 python3.11 python3 python
+# The folder that `make lab` opens, and further arguments for `jupyter lab`.
+LAB_DIR = notebooks
+LAB_ARGS =
+LESSONS =
+
+# Lessons call `nst` in shell cells, so the environment's programs come first.
+IN_VENV = PATH="$(CURDIR)/$(BIN):$$PATH"
+SECTION = @printf '\n=== %s ===\n'
+
+# An upgrade of the system's Python can leave the environment without its interpreter: start anew.
+BROKEN := $(shell test -x $(PYTHON) || rm -f $(VENV)/.created $(VENV)/.with-*)
+
+.PHONY: lab test test-lab style types units lesson-check lessons bench figures constraints clean
+.NOTPARALLEL:
+
+lab: $(VENV)/.with-lab
+	$(IN_VENV) $(PYTHON) -m jupyterlab --ServerApp.root_dir="$(LAB_DIR)" \
+	    $$(test "$$(id -u)" = 0 && echo --allow-root) $(LAB_ARGS)
+
+test: style types units lesson-check
+
+style: $(VENV)/.with-test
+	$(SECTION) 'Style: ruff'
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.with-test
+	$(SECTION) 'Types: mypy'
+	$(BIN)/mypy
+
+units: $(VENV)/.with-test
+	$(SECTION) 'Unit tests and doctests: pytest'
+	$(PYTHON) -m pytest -m "not browser"
+
+lesson-check: $(VENV)/.with-test
+	$(SECTION) 'Lessons and solutions: nbval'
+	$(IN_VENV) $(PYTHON) -m pytest --nbval --nbval-current-env \
+	    notebooks/[0-9]*.ipynb notebooks/solutions/[0-9]*.ipynb
+
+test-lab: $(VENV)/.with-browser
+	$(SECTION) 'A lesson in JupyterLab in a browser: playwright'
+	$(PYTHON) -m pytest -m browser tests/test_lab.py
+
+lessons: $(VENV)/.with-test
+	$(IN_VENV) $(PYTHON) notebooks/build.py $(LESSONS)
+
+bench: $(VENV)/.with-lab
+	$(PYTHON) benchmarks/texture.py
+
+figures: $(VENV)/.with-lab
+	$(PYTHON) benchmarks/figures.py
+
+# The environment. A stamp a set of extras says that it is installed; it ages when the list of
+# dependencies or their versions change.
+
+$(VENV)/.created:
+	@python=; for name in $(PYTHONS); do \
+	    if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	        2>/dev/null; then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo 'No Python 3.11, 3.12 or 3.13 found. Install one (https://www.python.org/downloads/),' >&2; \
+	    echo 'or name yours: make PYTHONS=/path/to/python3.12 ...' >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import venv, ensurepip' 2>/dev/null; then \
+	    echo "$$python lacks the venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+	    exit 1; \
+	fi; \
+	printf 'Making %s with ' "$(VENV)"; "$$python" --version; \
+	"$$python" -m venv --clear "$(VENV)"
+	@touch $@
+
+$(VENV)/.with-lab: EXTRAS = lab
+$(VENV)/.with-test: EXTRAS = lab,test,train
+$(VENV)/.with-browser: EXTRAS = lab,test,train,browser
+
+$(VENV)/.with-lab $(VENV)/.with-test $(VENV)/.with-browser: $(VENV)/.created pyproject.toml constraints.txt
+	@echo 'Installing what the course needs. The first time takes a few minutes.'
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+# The oldest Python is asked, because what it can run the newer ones can run as well: the older its
+# last digit, the better (OLDEST=/usr/bin/python3.11). setuptools is named because the copy that
+# comes with an environment depends on its Python.
+OLDEST = python3.11
+constraints:
+	rm -rf build/constraints
+	$(MAKE) VENV=build/constraints PYTHONS="$(OLDEST)" build/constraints/.created
+	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --upgrade --editable '.[lab,test,train,browser]' setuptools
+	{ echo '# The exact versions that the tests ran with: what pip chose in a fresh environment with the'; \
+	  echo '# oldest Python this project supports. Written by `make constraints`.'; \
+	  build/constraints/bin/python -m pip freeze --all --exclude pip --exclude-editable; \
+	} > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+	rm -rf build/constraints
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf notebooks/output notebooks/solutions/output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

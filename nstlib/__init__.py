@@ -1,0 +1,32 @@
+"""Neural style transfer, from the Gram matrix to a portrait in a painting.
+
+The library behind the course in ``notebooks/``. Images are float32 RGB arrays in [0, 1] of shape
+(H, W, 3) everywhere; names that say ``uint8``, ``bgr`` or ``blob`` mark the edges where they are
+not.
+
+>>> import nstlib as nst
+>>> nst.load_image("coffee", size=300).shape
+(200, 300, 3)
+"""
+
+import os as _os
+
+import lazy_loader as _lazy
+
+# The exercises' checks are a function of the same name as their module. Taking it eagerly, once,
+# keeps `nst.check` the function whichever way the module is imported later.
+from nstlib.check import check as check
+
+# Settings that TensorFlow reads once, when it is first imported. A user's own values stand.
+_os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on CPUs without AVX-512
+_os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no start-up notes in the middle of a lesson
+_os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+__version__ = "0.1.0"
+
+# What `nst.` offers is listed in __init__.pyi; each name's module is imported when first used.
+_getattr, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> object:
+    return _getattr(name)

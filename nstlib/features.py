@@ -1,0 +1,313 @@
+"""VGG19 as an instrument: images in, feature maps out.
+
+A network that learned to tell a thousand things apart has, on the way, learned to see: edges and
+colours in its first block, patterns in its middle, parts of things in its last (Simonyan and
+Zisserman 2015). Style transfer reads those intermediate feature maps and never asks for the answer.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nstlib.assets import embedded_model
+from nstlib.errors import ArgumentError, WeightsError
+from nstlib.images import atomic_write
+from nstlib.quietly import keras, tf
+
+#: The layers that describe a style (Gatys et al. 2016): the first of each block.
+STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
+
+#: Where the features' weights may come from.
+WEIGHTS = ("mini", "random", "imagenet")
+
+#: How a convolution continues the image beyond its border.
+PADDINGS = ("zeros", "replicate", "wrap")
+
+#: The file that Keras downloads for ``weights="imagenet"``.
+IMAGENET_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+#: The mean colour of ImageNet in BGR on the 0..255 scale, as VGG19's training subtracted it.
+IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+
+SMALLEST_SIDE = 32
+
+
+def default_weights() -> str:
+    """Name of the weights used when none are named: ``NSTLIB_WEIGHTS``, or ``"mini"``."""
+    weights = os.environ.get("NSTLIB_WEIGHTS") or "mini"
+    if weights not in WEIGHTS:
+        raise ArgumentError(f"NSTLIB_WEIGHTS is {weights!r}; it is one of {', '.join(WEIGHTS)}")
+    return weights
+
+
+def check_weights(weights: str | None) -> str:
+    """Return the name of the weights to use; None stands for the default.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no weights of that name.
+    """
+    if weights is None:
+        return default_weights()
+    if weights not in WEIGHTS:
+        raise ArgumentError(f"weights is {weights!r}; it is one of {', '.join(WEIGHTS)}")
+    return weights
+
+
+def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
+    """Return `layers` as a tuple.
+
+    Raises
+    ------
+    ArgumentError
+        If it is a string: that is an iterable, too, but of letters.
+    """
+    if isinstance(layers, str):
+        raise ArgumentError(f"layers is the string {layers!r}; give a list: [{layers!r}]")
+    return tuple(layers)
+
+
+def feature_extractor(
+    layers: Iterable[str], weights: str | None = None, *, padding: str = "zeros"
+) -> keras.Model:
+    """Build a frozen network that returns the feature maps of VGG19 at `layers`.
+
+    One forward pass serves all the layers, and nothing is computed beyond the deepest of them.
+
+    Parameters
+    ----------
+    layers : iterable of str
+        Keras's names, ``"block1_conv1"`` to ``"block5_conv4"`` and ``"block1_pool"`` to
+        ``"block5_pool"``. A convolution's features are taken after its ReLU.
+    weights : {"mini", "random", "imagenet"}, optional
+        ``"mini"``: the small twin that comes with the library, the same layers with a quarter of
+        the channels, trained to see what an ImageNet network sees (its card is in ``models/``).
+        ``"random"``: VGG19 with seeded He-normal values, no file needed (Ustyuzhaninov et al. 2016
+        showed that such networks make textures). ``"imagenet"``: Keras's trained VGG19, 80 MB,
+        downloaded and checked by Keras on first use. By default the environment variable
+        ``NSTLIB_WEIGHTS``, else ``"mini"``.
+    padding : {"zeros", "replicate", "wrap"}, default "zeros"
+        What a convolution sees beyond the border: black (as VGG19 was trained), the border's own
+        pixels again, or the opposite side (the image tiles the plane; its sides must then be
+        multiples of the deepest layer's stride for the tiling to be exact).
+
+    Returns
+    -------
+    keras.Model
+        Takes a batch (B, H, W, 3), float32 RGB in [0, 1], sides of 32 or more; returns a dict
+        layer name → features (B, h, w, C), float32, not negative. The change to the 0..255 BGR
+        values, minus their mean, that VGG19 expects is part of the model.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown layer, weights or padding, or no layer at all; when called, for an image that
+        is not (B, H, W, 3) or is too small.
+    WeightsError
+        If the ImageNet weights are not on this machine and cannot be downloaded.
+
+    References
+    ----------
+    K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image
+    recognition", ICLR 2015.
+    L. Gatys, A. Ecker and M. Bethge, "Image style transfer using convolutional neural networks",
+    CVPR 2016: which layers, and why.
+    I. Ustyuzhaninov, W. Brendel, L. Gatys and M. Bethge, "Texture synthesis using shallow
+    convolutional networks with random filters", 2016.
+
+    Examples
+    --------
+    >>> extractor = feature_extractor(["block1_conv1", "block2_conv1"])
+    >>> features = extractor(np.zeros((1, 64, 48, 3), np.float32))
+    >>> {name: tuple(f.shape) for name, f in features.items()}
+    {'block1_conv1': (1, 64, 48, 16), 'block2_conv1': (1, 32, 24, 32)}
+    """
+    layers = check_layers(layers)
+    if padding not in PADDINGS:
+        raise ArgumentError(f"padding is {padding!r}; it is one of {', '.join(PADDINGS)}")
+    extractor = extractor_of(_vgg19(check_weights(weights)), layers, padding)
+    extractor.trainable = False
+    return extractor
+
+
+def extractor_of(vgg: keras.Model, wanted: tuple[str, ...], padding: str = "zeros") -> keras.Model:
+    """Like :func:`feature_extractor`, for a network of one's own with VGG19's layers."""
+    names = [layer.name for layer in vgg.layers[1:]]
+    unknown = [name for name in wanted if name not in names]
+    if unknown or not wanted:
+        given = f"layers has {unknown[0]!r}" if unknown else "layers is empty"
+        raise ArgumentError(f"{given}; VGG19's layers are {', '.join(names)}")
+
+    image = keras.Input((None, None, 3), name="image")
+    x = CaffePreprocessing(name="preprocessing")(image)
+    outputs = {}
+    for layer in vgg.layers[1 : max(map(names.index, wanted)) + 2]:
+        x = layer(x) if padding == "zeros" or "pool" in layer.name else _padded(layer, padding)(x)
+        outputs[layer.name] = x
+    return FeatureExtractor(image, {name: outputs[name] for name in wanted}, name="features")
+
+
+def build_vgg19(width: float = 1.0, pooling: str = "max") -> keras.Model:
+    """Build VGG19's convolutional part with He-normal weights, layer names as in Keras.
+
+    Parameters
+    ----------
+    width : float, default 1.0
+        Factor on the number of channels; 1 gives 64, 128, 256, 512, 512 in the five blocks.
+    pooling : {"max", "average"}, default "max"
+        How each block halves its feature maps. Gatys et al. found averages to give slightly more
+        pleasing pictures.
+
+    Returns
+    -------
+    keras.Model
+        From a preprocessed batch (B, H, W, 3) to ``block5_pool``.
+    """
+    pool = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}[pooling]
+    x = image = keras.Input((None, None, 3), name="preprocessed")
+    for block, (channels, depth) in enumerate(
+        [(64, 2), (128, 2), (256, 4), (512, 4), (512, 4)], start=1
+    ):
+        for conv in range(1, depth + 1):
+            x = keras.layers.Conv2D(
+                round(channels * width),
+                3,
+                padding="same",
+                activation="relu",
+                kernel_initializer="he_normal",
+                name=f"block{block}_conv{conv}",
+            )(x)
+        x = pool(2, name=f"block{block}_pool")(x)
+    return keras.Model(image, x, name="vgg19")
+
+
+def save_twin(vgg: keras.Model, path: Path) -> None:
+    """Store a network of :func:`build_vgg19` in half precision, as arrays by layer."""
+    arrays = {
+        f"{layer.name}/{part}": values.astype(np.float16)
+        for layer in vgg.layers
+        for part, values in zip(("kernel", "bias"), layer.get_weights(), strict=False)
+    }
+    with atomic_write(path) as file:
+        np.savez_compressed(file, **arrays)
+
+
+def load_twin(path: Path) -> keras.Model:
+    """Build the average-pooling VGG19 whose weights :func:`save_twin` stored."""
+    with np.load(path, allow_pickle=False) as arrays:
+        twin = build_vgg19(arrays["block1_conv1/bias"].size / 64, "average")
+        for layer in twin.layers:
+            if layer.weights:
+                layer.set_weights([arrays[f"{layer.name}/{part}"] for part in ("kernel", "bias")])
+    return twin
+
+
+def stride(layer: str) -> int:
+    """How many pixels apart two neighbouring features of `layer` look.
+
+    Examples
+    --------
+    >>> stride("block1_conv1"), stride("block5_conv1"), stride("block5_pool")
+    (1, 16, 32)
+    """
+    block, part = int(layer[5]), layer[7:]
+    return int(2 ** (block - (part != "pool")))
+
+
+@keras.saving.register_keras_serializable(package="nstlib")
+class FeatureExtractor(keras.Model):
+    """A network from image to features that says plainly which images it cannot take."""
+
+    def __call__(self, images: tf.Tensor, *args: Any, **options: Any) -> dict[str, tf.Tensor]:
+        """Compute the features of a batch (B, H, W, 3)."""
+        # Here and not in a layer's `call`, whose errors Keras buries among its own lines.
+        shape = tf.TensorShape(getattr(images, "shape", None))
+        if not shape.is_compatible_with((None, None, None, 3)):
+            raise ArgumentError(
+                f"images have shape {shape}; the network takes a batch (B, H, W, 3), RGB in "
+                "[0, 1]; image[np.newaxis] makes a batch of one image"
+            )
+        if any(side is not None and side < SMALLEST_SIDE for side in shape.with_rank(4)[1:3]):
+            raise ArgumentError(
+                f"images are {shape[1]}×{shape[2]} pixels; VGG19 halves them five times: each "
+                f"side needs {SMALLEST_SIDE} or more"
+            )
+        return super().__call__(images, *args, **options)
+
+
+@keras.saving.register_keras_serializable(package="nstlib")
+class CaffePreprocessing(keras.layers.Layer):
+    """RGB in [0, 1] → BGR in 0..255 minus ImageNet's mean colour: what VGG19 was trained on."""
+
+    def call(self, image: tf.Tensor) -> tf.Tensor:
+        """Convert a batch (B, H, W, 3)."""
+        return image[..., ::-1] * 255.0 - tf.constant(IMAGENET_MEAN_BGR, image.dtype)
+
+
+@keras.saving.register_keras_serializable(package="nstlib")
+class BorderPadding(keras.layers.Layer):
+    """Continue a batch by one pixel on each side, with its border's values or its opposite side's.
+
+    Parameters
+    ----------
+    mode : {"replicate", "wrap"}
+        Which of the two.
+    """
+
+    def __init__(self, mode: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.mode = mode
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """(B, H, W, C) → (B, H + 2, W + 2, C)."""
+        if self.mode == "replicate":  # mirrored by one pixel is the border's own pixel again
+            return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+        x = tf.concat([x[:, -1:], x, x[:, :1]], axis=1)
+        return tf.concat([x[:, :, -1:], x, x[:, :, :1]], axis=2)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what is needed to build the layer again."""
+        return {**super().get_config(), "mode": self.mode}
+
+
+@functools.lru_cache(maxsize=2)
+def _vgg19(weights: str) -> keras.Model:
+    if weights == "imagenet":
+        try:
+            return keras.applications.VGG19(include_top=False, weights="imagenet")
+        except Exception as error:  # Keras raises a bare Exception when a download fails
+            keras_home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+            path = Path(keras_home) / "models" / IMAGENET_FILE
+            raise WeightsError(
+                f"the ImageNet weights are not at {path} and could not be downloaded: put the file "
+                f"{IMAGENET_FILE} there, or use weights='mini' or weights='random', which need none"
+            ) from error
+    if weights == "mini":
+        return load_twin(embedded_model("vgg19_mini.npz"))
+    vgg = keras.applications.VGG19(include_top=False, weights=None)
+    for layer in vgg.layers:
+        if not layer.weights:
+            continue
+        # A seed for each layer, so that a layer's values do not depend on those before it.
+        random = np.random.default_rng(zlib.crc32(layer.name.encode()))
+        kernel, bias = layer.get_weights()
+        fan_in = np.prod(kernel.shape[:3])
+        he_normal = random.standard_normal(kernel.shape, np.float32) * np.sqrt(2.0 / fan_in)
+        layer.set_weights([he_normal, np.zeros_like(bias)])
+    return vgg
+
+
+def _padded(layer: keras.layers.Conv2D, mode: str) -> keras.Sequential:
+    # A copy of the layer without padding of its own, behind a layer that continues the border.
+    valid = keras.layers.Conv2D.from_config({**layer.get_config(), "padding": "valid"})
+    valid.build((None, None, None, layer.kernel.shape[2]))
+    valid.set_weights(layer.get_weights())
+    return keras.Sequential([BorderPadding(mode), valid], name=layer.name)

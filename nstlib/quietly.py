@@ -1,0 +1,41 @@
+"""TensorFlow and Keras, without TensorFlow's start-up notes.
+
+TensorFlow's C++ part writes notes on processor features and absent graphics cards straight to the
+terminal when it is imported, and no setting of its own stops all of them. In a lesson they stand
+in red above the first result. ``from nstlib.quietly import keras, tf`` gives the same modules as
+importing them by name; if the import fails, the notes are shown after all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+from nstlib.errors import ArgumentError
+
+backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+if backend != "tensorflow":
+    raise ArgumentError(
+        f"KERAS_BACKEND is {backend!r}; nstlib works with 'tensorflow': unset it and start again"
+    )
+
+# Below Python's sys.stderr: C++ writes to file descriptor 2.
+_stderr = os.dup(2)
+with tempfile.TemporaryFile() as _notes:
+    os.dup2(_notes.fileno(), 2)
+    try:
+        import tensorflow as tf
+
+        # Loaded on first use otherwise, with a second set of notes.
+        import keras  # isort: skip
+    except BaseException:
+        _notes.seek(0)
+        os.write(_stderr, _notes.read())
+        raise
+    finally:
+        sys.stderr.flush()
+        os.dup2(_stderr, 2)
+        os.close(_stderr)
+
+__all__ = ["keras", "tf"]

@@ -1,0 +1,351 @@
+"""Is this machine ready for the course? If not: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Other names under which the same package is published.
+STAND_INS = {
+    "opencv-python": (
+        "opencv-python-headless",
+        "opencv-contrib-python",
+        "opencv-contrib-python-headless",
+    ),
+    "tensorflow": ("tensorflow-cpu",),
+}
+
+OLDEST_OPENCV = (4, 10)
+
+#: Checks that mean nothing while TensorFlow or Keras does not work.
+NEED_TENSORFLOW = ("Keras backend", "oneDNN", "processor", "weights")
+
+#: Bytes. Trained weights need 80 MB and all downloads together 30 MB; pictures and films need more.
+LEAST_FREE = 500_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Parameters
+    ----------
+    check : str
+        What was looked at.
+    ok : bool or None
+        False is a fault. None is worth knowing, but nothing fails because of it.
+    found : str
+        What there is, in one line.
+    advice : str
+        What to do about it; empty if nothing needs to be done.
+    """
+
+    check: str
+    ok: bool | None
+    found: str
+    advice: str = ""
+
+
+def diagnose() -> list[Finding]:
+    """Look at everything the course needs. Takes some seconds, because TensorFlow is imported.
+
+    Returns
+    -------
+    list of Finding
+        In an order in which faults are best mended.
+
+    Examples
+    --------
+    >>> print(report(diagnose()))  # doctest: +SKIP
+    ok     Python               3.11.7
+    ok     imageio              2.37.0
+    ...
+    """
+    checks: dict[str, Callable[[], Finding]] = {
+        "TensorFlow": _tensorflow,
+        "Keras backend": _keras_backend,
+        "oneDNN": _onednn,
+        "processor": _processor,
+        "OpenCV": _opencv,
+        "weights": _weights,
+        "image cache": lambda: _cache("image"),
+        "model cache": lambda: _cache("model"),
+        "downloads": _downloads,
+        "disk": _disk,
+        "sample images": _sample_images,
+    }
+    findings = [*_packages()]
+    broken = False
+    for name, check in checks.items():
+        if broken and name in NEED_TENSORFLOW:
+            findings.append(Finding(name, None, "not tried", "mend what is broken above first"))
+            continue
+        try:
+            findings.append(check())
+        except Exception as error:  # a doctor does not die of the patient's illness
+            findings.append(Finding(name, False, _line(error), _ADVICE.get(name, _REINSTALL)))
+        if name in ("TensorFlow", "Keras backend"):
+            broken = broken or findings[-1].ok is False
+    return findings
+
+
+def report(findings: list[Finding]) -> str:
+    """Write findings as an aligned table, each piece of advice below what it is about.
+
+    Examples
+    --------
+    >>> print(report([Finding("tea", True, "hot"), Finding("cake", False, "none", "bake one")]))
+    ok     tea   hot
+    FAULT  cake  none
+                 -> bake one
+    1 fault
+    """
+    marks = {True: "ok", None: "note", False: "FAULT"}
+    width = max((len(finding.check) for finding in findings), default=0)
+    lines = []
+    for finding in findings:
+        lines.append(f"{marks[finding.ok]:5}  {finding.check:{width}}  {finding.found}")
+        if finding.advice:
+            lines.append(f"{'':5}  {'':{width}}  -> {finding.advice}")
+    faults = sum(finding.ok is False for finding in findings)
+    lines.append("no faults" if not faults else "1 fault" if faults == 1 else f"{faults} faults")
+    return "\n".join(lines)
+
+
+_REINSTALL = "reinstall nstlib and what it needs: pip install --force-reinstall nstlib"
+
+#: What to do when a check cannot even be carried out.
+_ADVICE = {
+    "TensorFlow": (
+        "reinstall it: pip install --force-reinstall tensorflow; on Windows it also needs "
+        "Microsoft's Visual C++ Redistributable"
+    ),
+    "Keras backend": "reinstall it: pip install --force-reinstall keras",
+    "OpenCV": (
+        "reinstall it: pip install --force-reinstall opencv-python; on a machine without a "
+        "display, opencv-python-headless instead"
+    ),
+    "image cache": "set NSTLIB_CACHE to a folder that you can write to",
+    "model cache": "set NSTLIB_CACHE to a folder that you can write to",
+}
+
+
+def _line(error: Exception) -> str:
+    first_line = (str(error).strip() or "no message").splitlines()[0]
+    return f"{type(error).__name__}: {first_line}"
+
+
+def _packages() -> Iterator[Finding]:
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+
+    python, requirements = _project()
+    version = platform.python_version()
+    fits = SpecifierSet(python).contains(version, prereleases=True)
+    yield Finding("Python", fits, version, "" if fits else f"use a Python {python}")
+
+    for requirement in map(Requirement, requirements):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        names = (requirement.name, *STAND_INS.get(requirement.name, ()))
+        versions = [(name, found) for name in names if (found := _version(name))]
+        if not versions:
+            found, fits = "not installed", False
+        else:
+            name, version = versions[0]
+            found = version if name == requirement.name else f"{version} ({name})"
+            fits = requirement.specifier.contains(version, prereleases=True)
+        advice = "" if fits else f'pip install "{requirement.name}{requirement.specifier}"'
+        yield Finding(requirement.name, fits, found, advice)
+
+
+def _project() -> tuple[str, list[str]]:
+    """Versions of Python and packages that the project asks for, from where it states them."""
+    from nstlib.assets import checkout_root
+
+    root = checkout_root()
+    if root is not None:
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        return project["requires-python"], project["dependencies"]
+    stated = importlib.metadata.metadata("nstlib")
+    return stated["Requires-Python"], stated.get_all("Requires-Dist") or []
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _tensorflow() -> Finding:
+    if _foreign_backend():  # TensorFlow stumbles over it too, but is not to blame
+        return Finding("TensorFlow", None, "not tried", "mend the Keras backend first")
+    from nstlib.quietly import tf
+
+    total = float(tf.reduce_sum(tf.ones((3, 5))))
+    if total != 15:
+        return Finding("TensorFlow", False, f"15 ones sum to {total}", _ADVICE["TensorFlow"])
+    devices = sorted({device.device_type for device in tf.config.list_physical_devices()})
+    return Finding("TensorFlow", True, f"imports and computes on {', '.join(devices)}")
+
+
+def _keras_backend() -> Finding:
+    foreign = _foreign_backend()
+    if foreign:
+        advice = "unset KERAS_BACKEND, or set it to tensorflow, and start Python anew"
+        return Finding("Keras backend", False, f"KERAS_BACKEND is {foreign!r}", advice)
+    from nstlib.quietly import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return Finding("Keras backend", True, backend)
+    advice = "start Python anew, and import nstlib before keras"
+    return Finding("Keras backend", False, backend, advice)
+
+
+def _foreign_backend() -> str | None:
+    setting = os.environ.get("KERAS_BACKEND")
+    return setting if setting not in (None, "", "tensorflow") else None
+
+
+def _onednn() -> Finding:
+    # TensorFlow reads the variable once. Only its own answer tells whether it was set in time, and
+    # it has no public function for that.
+    try:
+        from tensorflow.python.util import _pywrap_util_port
+
+        enabled = _pywrap_util_port.IsMklEnabled()
+    except (ImportError, AttributeError):
+        advice = "its notes do: TF_CPP_MIN_LOG_LEVEL=0 python -c 'import tensorflow'"
+        return Finding("oneDNN", None, "unknown: TensorFlow does not say", advice)
+    if enabled:
+        return Finding("oneDNN", True, "on")
+    setting = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
+    if setting == "1":
+        return Finding(
+            "oneDNN",
+            None,
+            "off, though TF_ENABLE_ONEDNN_OPTS is 1",
+            "if TensorFlow was imported before nstlib, start Python anew and import nstlib first; "
+            "TensorFlow for some processors comes without it",
+        )
+    return Finding(
+        "oneDNN",
+        None,
+        f"off, because TF_ENABLE_ONEDNN_OPTS is {setting}",
+        "unset the variable: without oneDNN, a step of an optimisation can take a third longer",
+    )
+
+
+def _processor() -> Finding:
+    from nstlib.quietly import tf
+
+    # The cores this process may use can be fewer than the machine has.
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    threads = (
+        tf.config.threading.get_intra_op_parallelism_threads()
+        or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0)
+        or cores  # TensorFlow's own choice
+    )
+    found = f"{cores} cores, of which TensorFlow uses {min(threads, cores)}"
+    if threads >= cores:
+        return Finding("processor", True, found)
+    advice = "unset TF_NUM_INTRAOP_THREADS, and set no number of threads in tf.config.threading"
+    return Finding("processor", None, found, advice)
+
+
+def _opencv() -> Finding:
+    import cv2
+    import numpy as np
+
+    version = tuple(int(part) for part in cv2.__version__.split(".")[:2])
+    if version < OLDEST_OPENCV:
+        oldest = ".".join(map(str, OLDEST_OPENCV))
+        advice = f'pip install "opencv-python>={oldest}"'
+        return Finding("OpenCV", False, f"{cv2.__version__}, older than {oldest}", advice)
+    cv2.dnn.blobFromImage(np.zeros((2, 2, 3), np.uint8))
+    # OpenCV 4 has one engine and no names for it.
+    engines = [
+        name.lower() for name in ("CLASSIC", "NEW") if hasattr(cv2.dnn, f"ENGINE_{name}")
+    ] or ["classic"]
+    return Finding("OpenCV", True, f"{cv2.__version__} imports; dnn engines: {', '.join(engines)}")
+
+
+def _weights() -> Finding:
+    from nstlib.errors import ArgumentError
+    from nstlib.features import WEIGHTS, default_weights
+
+    try:
+        name = default_weights()
+    except ArgumentError:
+        found = f"NSTLIB_WEIGHTS is {os.environ['NSTLIB_WEIGHTS']!r}"
+        advice = f"unset it, or set it to one of {', '.join(WEIGHTS)}"
+        return Finding("weights", False, found, advice)
+    chosen = "NSTLIB_WEIGHTS" if os.environ.get("NSTLIB_WEIGHTS") else "the default"
+    return Finding("weights", True, f"{name} ({chosen})")
+
+
+def _cache(kind: str) -> Finding:
+    from nstlib.assets import cache_dir
+
+    check, folder = f"{kind} cache", cache_dir(kind)
+    if folder.is_dir():
+        sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    else:
+        sizes = []
+    files = "1 file" if len(sizes) == 1 else f"{len(sizes)} files"
+    found = f"{folder}: {files}, {sum(sizes) / 1e6:.1f} MB"
+    above = _nearest(folder)
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        return Finding(check, True, found)
+    # A read-only folder that somebody filled is of use as it is.
+    return Finding(check, None if sizes else False, f"{found}, not writable", _ADVICE[check])
+
+
+def _downloads() -> Finding:
+    from nstlib.assets import asset_path, verify
+
+    states = verify()
+    corrupt = [name for name, state in states.items() if state == "corrupt"]
+    if corrupt:
+        return Finding(
+            "downloads",
+            False,
+            f"not what they should be: {', '.join(str(asset_path(name)) for name in corrupt)}",
+            f"get them again: nst assets fetch --force {' '.join(corrupt)}",
+        )
+    here = sum(state != "absent" for state in states.values())
+    return Finding("downloads", True, f"{here} of {len(states)} here (nst assets list)")
+
+
+def _disk() -> Finding:
+    from nstlib.assets import cache_dir
+
+    folder = _nearest(cache_dir("image"))
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1e9:.1f} GB free at {folder}"
+    if free >= LEAST_FREE:
+        return Finding("disk", True, found)
+    return Finding("disk", False, found, f"free {LEAST_FREE / 1e9:g} GB, or set NSTLIB_CACHE")
+
+
+def _sample_images() -> Finding:
+    from nstlib.images import load_image, sample_names
+
+    image = load_image("astronaut", size=64)
+    if image.shape != (64, 64, 3):
+        return Finding("sample images", False, f"astronaut has shape {image.shape}", _REINSTALL)
+    return Finding("sample images", True, f"astronaut loads, one of {len(sample_names())}")
+
+
+def _nearest(path: Path) -> Path:
+    """`path`, or the closest of the folders above it that exists."""
+    return next(place for place in (path, *path.parents) if place.exists())

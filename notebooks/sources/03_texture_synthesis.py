@@ -1,0 +1,459 @@
+# %% [markdown]
+# # 03 · Texture synthesis
+#
+# After this lesson you can make a new picture of any material from one photograph of it: larger than
+# the photo if you like, or as a tile that repeats without a seam.
+
+# %%
+import time
+
+import numpy as np
+
+import nstlib as nst
+from nstlib.quietly import keras, tf  # TensorFlow, without its start-up notes
+
+tissue = nst.load_image("immunohistochemistry", size=224)
+opening = [nst.synthesize_texture(tissue, seed=seed, progress=False).image for seed in (0, 1)]
+
+nst.show_images(
+    [tissue, *opening],
+    ["a photograph", "from noise", "from other noise"],
+    caption="Left: stained tissue under a microscope. Right: two pictures made from noise, to have the "
+    "same Gram matrices. Nothing was copied: every fibre is new.",
+    alt="A photo of brown and blue tissue, and two synthetic pictures of similar tissue.",
+)
+
+# %% [markdown]
+# | | |
+# | --- | --- |
+# | Prerequisites | [02 · Gram matrices](02_gram_matrices.ipynb) |
+# | Time to read | 30 min |
+# | Time to run on 2 cores | 2 min |
+# | Downloads | nothing |
+#
+# ## Learning objectives
+#
+# - **Differentiate** a loss with respect to an image, by hand and with `tf.GradientTape`.
+# - **Write** the loop that turns noise into a texture, and say what it costs.
+# - **Replace** Adam by L-BFGS, and compare them fairly.
+# - **Choose** layers and sizes for the structure you want.
+# - **Make** a tile without seams, and measure that it has none.
+
+# %% [markdown]
+# ## An image of two pixels
+#
+# So far gradients told a *network* how to change. Here the network is frozen, and the gradient tells
+# the **image** how to change. The smallest case: an image of two grey pixels $x_1, x_2$, one feature
+# (the pixel itself), so that the Gram matrix is one number, $g = (x_1^2 + x_2^2)/2$. It should become
+# $a = 0.25$. The loss and its gradient:
+#
+# $$ L = (g - a)^2, \qquad \frac{\partial L}{\partial x_i} = 2\,(g - a)\,x_i . $$
+
+# %%
+x = np.array([0.9, 0.3])
+a = 0.25
+g = (x**2).mean()
+by_hand = 2 * (g - a) * x
+print(f"g = {g:.2f}, loss = {(g - a) ** 2:.2f}, gradient by hand = {by_hand}")
+
+# %%
+pixels = tf.Variable(x)
+with tf.GradientTape() as tape:
+    loss = (tf.reduce_mean(pixels**2) - a) ** 2
+print("by GradientTape: ", tape.gradient(loss, pixels).numpy())
+
+step = 1e-6
+by_differences = [
+    (((x + step * e) ** 2).mean() - a) ** 2 / (2 * step)
+    - (((x - step * e) ** 2).mean() - a) ** 2 / (2 * step)
+    for e in np.eye(2)
+]
+print("by differences:  ", np.round(by_differences, 6))
+
+# %% [markdown]
+# `tf.GradientTape` records what is computed inside the `with` block and differentiates it backwards.
+# A few steps against the gradient, and the two pixels have the Gram matrix they should have:
+
+# %%
+for _ in range(200):
+    with tf.GradientTape() as tape:
+        loss = (tf.reduce_mean(pixels**2) - a) ** 2
+    pixels.assign_sub(0.5 * tape.gradient(loss, pixels))
+print(f"pixels {pixels.numpy().round(3)}, g = {float(tf.reduce_mean(pixels**2)):.3f}")
+
+# %% [markdown]
+# Both pixels got darker, in proportion. Other pairs would have done as well: the Gram matrix does not
+# say *where* the light is. That freedom is what makes a new picture possible.
+#
+# ## The loop that many tutorials use
+#
+# The classic recipe: five layers of VGG19, the sum of the mean squared differences of their Gram
+# matrices, an image of noise, and Adam, clipping to [0, 1] after each step. Here on the small twin, at
+# 128 pixels.
+
+# %%
+source = nst.resize(tissue, 128)
+extractor = nst.feature_extractor(nst.STYLE_LAYERS)
+target = [nst.gram_matrix(maps) for maps in extractor(source[np.newaxis]).values()]
+
+
+def classic_loss(image):
+    grams = [nst.gram_matrix(maps) for maps in extractor(image[tf.newaxis]).values()]
+    return tf.add_n([tf.reduce_mean((g - a) ** 2) for g, a in zip(grams, target, strict=True)])
+
+
+noise = np.random.default_rng(0).random(source.shape, dtype=np.float32)
+image = tf.Variable(noise)
+adam = keras.optimizers.Adam(learning_rate=0.2, beta_1=0.99, epsilon=0.1)
+
+
+@tf.function
+def train_step():
+    with tf.GradientTape() as tape:
+        loss = classic_loss(image)
+    gradient = tape.gradient(loss, image)
+    adam.apply([gradient], [image])
+    image.assign(tf.clip_by_value(image, 0.0, 1.0))
+    return loss
+
+
+steps = 400
+losses_of_adam = [float(train_step())]
+began = time.perf_counter()
+losses_of_adam += [float(train_step()) for _ in range(steps - 1)]
+seconds_per_step = (time.perf_counter() - began) / (steps - 1)
+after_adam = image.numpy()
+
+print("the loss fell by more than a factor of 50:", losses_of_adam[0] > 50 * losses_of_adam[-1])
+
+# %% tags=["nbval-ignore-output"]
+print(
+    f"{1000 * seconds_per_step:.0f} ms a step; the usual 5,000 steps would take {5000 * seconds_per_step / 60:.1f} min"
+)
+
+# %% [markdown]
+# On VGG19 itself and at 224 pixels a step costs some twenty-five times as much. That is why tutorials
+# report runs of twenty minutes and more, and why you are using the small twin.
+#
+# ## The same loss, a better road
+#
+# Adam sees one slope at a time, and was made for slopes that change with every batch of data. Here the
+# loss is always the same function, so it pays to remember. **L-BFGS** keeps the last twenty steps and
+# how the slope changed along them, estimates the curvature from that, and steps to where the slope
+# should be zero. It needs no learning rate.
+#
+# **Question.** Start both from the same noise. How many evaluations does L-BFGS need to get where Adam
+# gets in 400?
+
+# %%
+by_lbfgs = nst.minimize_image(classic_loss, noise, iterations=380, progress=False)
+
+reached = next(s.evaluations for s in by_lbfgs.history if s.loss <= losses_of_adam[-1])
+print("evaluations until Adam's loss, fewer than 100:", reached < 100)
+print("L-BFGS ends lower by a factor of 10:", 10 * by_lbfgs.loss < losses_of_adam[-1])
+
+# %%
+nst.show_curves(
+    {
+        "Adam": (range(1, steps + 1), losses_of_adam),
+        "L-BFGS": by_lbfgs,
+    },
+    caption="Loss over evaluations, same network, picture, loss and start.",
+    alt="Two falling curves on a logarithmic axis; the one of L-BFGS falls lower.",
+)
+
+# %%
+nst.show_images(
+    [source, after_adam, by_lbfgs.image],
+    ["photograph", "Adam, 400 steps", f"L-BFGS, {by_lbfgs.iterations} steps"],
+    caption="What the numbers look like. Adam has still to get rid of the noise that it began with.",
+    alt="A photo of tissue, grey noise with a few lines by Adam, and clean fibres by L-BFGS.",
+)
+
+# %% [markdown]
+# The comparison is fair where it counts: one evaluation of the loss and its gradient is what costs
+# time, and the horizontal axis counts those. `nst.minimize_image` is the course's only loop from here
+# on. It takes any loss, reports through a callback, and returns the best image when you interrupt it.
+#
+# ## Which layers?
+#
+# One loss for each of the five layers, then all together. Lesson 01 said how far each one sees:
+# 3, 10, 24, 68 and 156 pixels.
+#
+# **Question.** What will a texture look like that only knows 3 × 3 pixels?
+
+# %%
+by_layer = {
+    layer: nst.synthesize_texture(source, layers=[layer], scales=1, progress=False)
+    for layer in nst.STYLE_LAYERS
+}
+together = nst.synthesize_texture(source, scales=1, progress=False)
+print(
+    "each loss fell below 5 % of its start:",
+    all(t.losses["style"][1] < 0.05 * t.losses["style"][0] for t in [*by_layer.values(), together]),
+)
+
+# %%
+nst.show_images(
+    [*(t.image for t in by_layer.values()), together.image],
+    [*by_layer, "all five"],
+    columns=3,
+    caption="One layer alone knows colours (block1), or short strokes, or arrangements without the "
+    "right colours. Together they make material.",
+    alt="Six synthetic pictures, from coloured grain to blotchy shapes; the last looks like tissue.",
+)
+
+# %% [markdown]
+# ## From coarse to fine
+#
+# At full size, the deepest layer sees 156 pixels. At half the size, the same layer sees twice as much
+# of the picture, and an evaluation costs a quarter. So start small: let the large structures settle,
+# enlarge the result, and only refine. `scales` says how many sizes, each half of the next.
+
+# %%
+by_scales = {
+    scales: nst.synthesize_texture(tissue, scales=scales, iterations=70, progress=False)
+    for scales in (1, 2, 3)
+}
+nst.show_images(
+    [tissue, *(t.image for t in by_scales.values())],
+    ["photograph", "224 only", "112, then 224", "56, 112, then 224"],
+    columns=2,
+    cell=3,
+    caption="The same number of iterations at full size. With coarse sizes first, fibres gather to "
+    "bundles and clearings, as in the photograph.",
+    alt="A photo of tissue and three synthetic versions with ever larger coherent structures.",
+)
+
+# %%
+ends = [t.losses["style"][1] for t in by_scales.values()]
+print(
+    "every run ended below 2 % of its start:",
+    all(t.losses["style"][1] < 0.02 * t.losses["style"][0] for t in by_scales.values()),
+)
+print("two sizes end lower than one:", ends[1] < ends[0])
+
+# %% [markdown]
+# There is a price. The coarser the first picture, the fewer ways there are to arrange its few pixels,
+# and the more the result resembles the photograph's own composition. For new material stop earlier; to
+# keep the composition go further down.
+#
+# ## A tile without a seam
+#
+# At its border a convolution needs pixels that are not there. Usually they are taken to be zero. Take
+# those of the **opposite side** instead, in every layer, and the network sees the picture as an endless
+# tiling. What it finds beautiful then has no border, and so no seam.
+
+# %%
+paper = nst.load_image("marble", size=192)
+plain, tile = (
+    nst.synthesize_texture(paper, size=160, tileable=tileable, seed=3, progress=False)
+    for tileable in (False, True)
+)
+
+
+def tiled(image):
+    return np.tile(image, (2, 2, 1))
+
+
+nst.show_images(
+    [tiled(plain.image), tiled(tile.image)],
+    ["four copies, ordinary", "four copies, tileable"],
+    cell=3,
+    caption="Marbled paper. Where four copies of an ordinary texture meet, the eye finds a cross. The "
+    "tileable one goes on.",
+    alt="Marbled paper: four copies with a cross of hard edges; four copies that flow on.",
+)
+
+
+# %% [markdown]
+# The eye can be helped by a number: how different are pixels that become neighbours across the seam,
+# compared with ordinary neighbours? Exercise 3 asks you to write it out.
+
+
+# %%
+def seam_contrast(image):
+    across = np.concatenate([(image[:, 0] - image[:, -1]).ravel(), (image[0] - image[-1]).ravel()])
+    inside = np.concatenate([np.diff(image, axis=1).ravel(), np.diff(image, axis=0).ravel()])
+    return np.abs(across).mean() / np.abs(inside).mean()
+
+
+print("ordinary: the seam stands out by more than a quarter:", seam_contrast(plain.image) > 1.25)
+print(
+    "tileable: the seam is like any other place (within 25 %):",
+    abs(seam_contrast(tile.image) - 1) < 0.25,
+)
+
+# %% [markdown]
+# ## Any size
+#
+# The Gram matrix is an average, so the result may be larger than the source: the same material, more
+# of it.
+
+# %%
+banner = nst.synthesize_texture(
+    nst.load_image("brushwork", size=192), size=(192, 640), iterations=70, seed=5, progress=False
+)
+nst.show_images(
+    [banner.image],
+    cell=8.6,
+    caption="More than three times as wide as what it was made from.",
+    alt="A wide band of blue and yellow brush strokes with round lights.",
+)
+
+# %%
+print("from (192, 192) to", banner.size)
+
+# %% [markdown]
+# ## Watch it grow
+#
+# The callback of `synthesize_texture` gets every step with its picture. Collect some, and make a film.
+
+# %% tags=["nbval-ignore-output"]
+frames = []
+
+
+def keep(step):
+    if step.iteration % 6 == 0:
+        frames.append(step.image)
+
+
+strokes = nst.load_image("brushwork", size=192)
+night = nst.synthesize_texture(strokes, iterations=60, seed=4, callback=keep, progress=False)
+nst.animate(
+    frames,
+    caption="A night that nobody painted, from noise, coarse to fine.",
+    alt="Coloured noise gathers into blue and yellow brush strokes and round lights.",
+)
+
+# %%
+print("frames:", len(frames), " final size:", night.size)
+
+# %% [markdown]
+# ## Experiment: how long is long enough?
+#
+# One knob: the iterations at each size.
+
+# %%
+mosaic = nst.load_image("mosaic", size=224)
+runs = [nst.synthesize_texture(mosaic, iterations=n, progress=False) for n in (10, 40, 160)]
+nst.show_images(
+    [mosaic, *(run.image for run in runs)],
+    ["drawn by the library", "10 iterations", "40", "160"],
+    columns=2,
+    cell=3,
+    caption="Colours come first, then edges; then the tiles close.",
+    alt="A glass mosaic and three synthetic versions, from blurred to crisp.",
+)
+
+# %%
+print(
+    "more iterations, lower loss:",
+    runs[0].losses["style"][1] > runs[1].losses["style"][1] > runs[2].losses["style"][1],
+)
+
+# %% [markdown]
+# On the command line the same is one line: `nst texture my_photo.jpg -o texture.png`. Try it on a photo
+# of bark, bread or your carpet.
+#
+# ## Exercises
+#
+# ### Exercise 1 · One step downhill (10 minutes)
+#
+# `loss` is a function of an image tensor. Compute its gradient with `tf.GradientTape`, go one step of
+# `learning_rate` against it, clip to [0, 1], and return the new image. A plain tensor is not watched by
+# the tape unless you say so.
+
+
+# %% tags=["learner"]
+def gradient_step(loss, image, learning_rate): ...
+
+
+nst.check("gradient_step", gradient_step)
+
+
+# %% tags=["solution"]
+def gradient_step(loss, image, learning_rate):
+    image = tf.convert_to_tensor(image)
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        value = loss(image)
+    return tf.clip_by_value(image - learning_rate * tape.gradient(value, image), 0, 1)
+
+
+nst.check("gradient_step", gradient_step)
+
+# %% [markdown]
+# ### Exercise 2 · The style loss (15 minutes)
+#
+# `features` maps layer names to feature maps (H, W, C), `targets` maps the same names to Gram matrices.
+# Return the mean over the layers of the relative difference, as a TensorFlow scalar through which
+# gradients can flow.
+
+
+# %% tags=["learner"]
+def style_loss(features, targets): ...
+
+
+nst.check("style_loss", style_loss)
+
+
+# %% tags=["solution"]
+def style_loss(features, targets):
+    differences = []
+    for layer, target in targets.items():
+        gram = nst.gram_matrix(features[layer])
+        differences.append(tf.reduce_sum((gram - target) ** 2) / tf.reduce_sum(target**2))
+    return tf.add_n(differences) / len(differences)
+
+
+nst.check("style_loss", style_loss)
+
+# %% [markdown]
+# ### Exercise 3 · Find the seam (30 minutes)
+#
+# Write the seam contrast yourself: the mean absolute difference between pixels that become neighbours
+# when the image is tiled (first and last column, first and last row, all pairs together), divided by
+# the mean absolute difference of ordinary neighbours (both directions together). Then make a tileable
+# texture from a photo of yours, and measure it.
+
+
+# %% tags=["learner"]
+def my_seam_contrast(image): ...
+
+
+nst.check("seam_contrast", my_seam_contrast)
+
+
+# %% tags=["solution"]
+def my_seam_contrast(image):
+    def mean_step(*differences):
+        return np.abs(np.concatenate([np.ravel(d) for d in differences])).mean()
+
+    across = mean_step(image[:, 0] - image[:, -1], image[0] - image[-1])
+    return across / mean_step(np.diff(image, axis=0), np.diff(image, axis=1))
+
+
+nst.check("seam_contrast", my_seam_contrast)
+
+# %% [markdown]
+# ## In this lesson you have
+#
+# - found the gradient of a two-pixel image by hand, by `GradientTape` and by differences: the same;
+# - written the classic loop, and seen L-BFGS pass its result after fewer evaluations, on the same loss;
+# - seen what each layer contributes, and put the five together;
+# - worked from coarse to fine, so that large structures appear;
+# - made a tile whose seam is no sharper than any other place in it.
+#
+# Next, the course turns to what makes a result smooth (total variation), and then to content: a
+# photograph that keeps its subject and takes on the texture.
+#
+# ## Further reading
+#
+# - L. Gatys, A. Ecker and M. Bethge, "Texture synthesis using convolutional neural networks", NeurIPS
+#   2015.
+# - D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization",
+#   Mathematical Programming, 1989.
+# - D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+# - X. Snelgrove, "High-resolution multi-scale neural texture synthesis", SIGGRAPH Asia Technical
+#   Briefs, 2017.

@@ -435,11 +435,11 @@ def test_a_stub_is_still_open(name: str) -> None:
     space: dict[str, Any] = {}
     exec(
         f"def stub({parameters}): ...\n"
-        f"def todo({parameters}): raise NotImplementedError\n"
+        f"def unwritten({parameters}): raise NotImplementedError\n"
         f"def dots({parameters}): return ...\n",
         space,
     )
-    for answer in (space["stub"], space["todo"], space["dots"], None, ...):
+    for answer in (space["stub"], space["unwritten"], space["dots"], None, ...):
         verdict = evaluate(name, answer)
         assert not verdict.passed
         assert verdict.message == (

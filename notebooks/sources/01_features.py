@@ -314,12 +314,12 @@ print("trained ones by less than 0.2:", alike[f"mini, {layer}"] < 0.2)
 # %% [markdown]
 # That is the point of training: channels that tell **different** things apart describe a picture with
 # more words. Textures made with random weights (Ustyuzhaninov et al. 2016) get colours and grain
-# right, and shapes less so; you will compare them in lesson 03.
+# right, and shapes less so: in lesson 03, add `weights="random"` to a synthesis, and compare.
 #
 # And the small twin against the real VGG19? It has a quarter of the words, so it confuses more, above
 # all in `block5`: of its teacher's deepest features it can explain only the smaller part (the card in
 # `models/` gives the figures). It is at home with strokes, fibres, cells and grains, and less so with
-# eyes or windows. In return it needs a tenth of the time. If you have the full weights, run this
+# eyes or windows. In return it is much faster; lesson 03 measures how much. If you have the full weights, run this
 # lesson with the environment variable `NSTLIB_WEIGHTS=imagenet`, and judge for yourself.
 #
 # ## Experiment: the same cat, smaller

@@ -60,6 +60,9 @@ lessons: $(VENV)/.with-test
 
 bench: $(VENV)/.with-lab
 	$(PYTHON) benchmarks/texture.py
+	$(PYTHON) benchmarks/transfer.py
+	$(PYTHON) benchmarks/throughput.py
+	$(PYTHON) benchmarks/perceptual.py
 
 figures: $(VENV)/.with-lab
 	$(PYTHON) benchmarks/figures.py

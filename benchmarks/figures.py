@@ -1,23 +1,80 @@
 """Make the pictures of the README: ``make figures``.
 
-Each texture is what ``nst texture NAME -o FILE --size 224`` makes with its defaults.
+The gallery's pictures are made by the commands in ``data/gallery.md``; some download a painting
+first. Each texture is what ``nst texture NAME -o FILE --size 224`` makes with its defaults.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import tempfile
+import time
 from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 import nstlib as nst
 from nstlib.art import STYLES
-from nstlib.images import resize
+from nstlib.cli import main as run_nst
+from nstlib.images import Image, resize
 
-FIGURES = Path(__file__).resolve().parent.parent / "data" / "figures"
+DATA = Path(__file__).resolve().parent.parent / "data"
+FIGURES = DATA / "figures"
 MATERIALS = ("immunohistochemistry", "brushwork", "mosaic", "marble")
 
 
+def gallery_commands() -> list[list[str]]:
+    """Words of each command in ``data/gallery.md``, without ``nst``."""
+    found = re.findall(r"`nst (transfer .*?)`", (DATA / "gallery.md").read_text())
+    return [shlex.split(command) for command in found]
+
+
+def run_gallery() -> list[Image]:
+    """Run the gallery's commands, print how long each took, and return their pictures."""
+    pictures = []
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            for command in gallery_commands():
+                began = time.perf_counter()
+                if run_nst(command):
+                    raise SystemExit(f"this failed: nst {shlex.join(command)}")
+                print(f"{time.perf_counter() - began:.0f} s: nst {shlex.join(command)}")
+                pictures.append(nst.load_image(Path(command[command.index("-o") + 1])))
+        finally:
+            os.chdir(here)
+    return pictures
+
+
+def wall(pictures: list[Image], columns: int, height: int = 300, gap: int = 8) -> Image:
+    """Hang pictures in rows of one height and one width."""
+    rows: list[NDArray[Any]] = []
+    for first in range(0, len(pictures), columns):
+        row = [
+            resize(p, (height, round(height * p.shape[1] / p.shape[0])))
+            for p in pictures[first : first + columns]
+        ]
+        gaps = np.ones((height, gap, 3), np.float32)
+        rows.append(np.hstack([part for p in row for part in (p, gaps)][:-1]))
+    width = min(row.shape[1] for row in rows)
+    rows = [
+        cv2.resize(row, (width, round(height * width / row.shape[1])), interpolation=cv2.INTER_AREA)
+        for row in rows
+    ]
+    line = np.ones((gap, width, 3), np.float32)
+    return np.vstack([part for row in rows for part in (row, line)][:-1])
+
+
 def main() -> None:
-    """Write ``textures.jpg`` and ``styles.jpg``."""
+    """Write ``gallery.jpg``, ``textures.jpg`` and ``styles.jpg``."""
     FIGURES.mkdir(exist_ok=True)
+    nst.save_image(FIGURES / "gallery.jpg", wall(run_gallery(), columns=4))
     sources = [nst.load_image(name, size=224) for name in MATERIALS]
     textures = [nst.synthesize_texture(source, 224).image for source in sources]
     nst.show_images(

@@ -796,127 +796,269 @@ def _check_relative_difference(answer: Answer) -> str:
 
 
 def _covariance(features: Array) -> Array:
-    """Return the Gram matrix (C, C) of feature maps (H, W, C) less each channel's mean.
-
-    The mean of a channel is over all H·W positions; the product is divided by H·W.
-    """
+    """Return the Gram matrix (C, C) of feature maps (H, W, C) less each channel's mean."""
     F = _rows(np.asarray(features))
     return _product(F - F.mean(axis=0))
 
 
-@_exercise(_covariance)
-def _check_covariance(answer: Answer) -> str:
+def _region_covariance(features: Array, mask: Array) -> Array:
+    """Return the covariance (C, C) of feature maps (H, W, C) in the region that a mask marks.
+
+    `mask` (H, W), from 0 to 1, says how much each position counts: in the mean of each channel, and
+    in the mean of the products of two channels' distances from their means.
+    """
+    F, share = _rows(np.asarray(features)), np.ravel(mask) / np.sum(mask)
+    centred = F - share @ F
+    return (share[:, np.newaxis] * centred).T @ centred
+
+
+@_exercise(_region_covariance)
+def _check_region_covariance(answer: Answer) -> str:
+    half = np.array([[1, 1, 0], [1, 1, 0]], np.float32)
+    soft = np.array([[1, 0.5], [0, 0.75], [0.25, 1], [0, 0], [0.5, 0.75]], np.float32)
+
+    def shares(mask: Array) -> Array:
+        return (mask / mask.sum())[..., np.newaxis]
+
+    def mean(x: Array, mask: Array) -> Array:
+        return np.asarray((shares(mask) * x).sum(axis=(0, 1)))
+
+    def product(centred: Array, share: Array) -> Array:
+        return _rows(share * centred).T @ _rows(centred)
+
+    def hard(mask: Array, above: float) -> Array:
+        return (mask > above).astype(np.float32)
+
+    whole = "the means are of the whole picture; take those of the region: Σ m·F / Σ m."
+    threshold = "the mask is made hard; a position of 0.5 counts half as much as one of 1."
     _compare(
         answer,
-        _covariance,
-        [(_numbers((2, 3, 4)),), (_numbers((5, 2, 3), seed=1),)],
+        _region_covariance,
+        [(_numbers((2, 3, 4)), half), (_numbers((5, 2, 3), seed=1), soft)],
         [
-            ("the means are not subtracted: this is the Gram matrix.", _gram_matrix),
+            ("the mask is not used: this is the whole picture's.", lambda x, _: _covariance(x)),
             (
-                "one mean over all channels together is subtracted; each channel has its own.",
-                lambda x: _gram_matrix(x - x.mean()),
+                "the mask marks the region with 1; this is the covariance of the rest.",
+                lambda x, m: _region_covariance(x, 1 - m),
             ),
             (
-                "it is divided by H·W - 1; divide by H·W, as the Gram matrix is.",
-                lambda x: _covariance(x) * len(_rows(x)) / (len(_rows(x)) - 1),
+                "the means are not subtracted: this is the region's Gram matrix.",
+                lambda x, m: product(x, shares(m)),
             ),
             (
-                "it is not divided by H·W, the number of positions.",
-                lambda x: _covariance(x) * len(_rows(x)),
+                "the features are multiplied by the mask, and then all positions count: the region "
+                "is compared with zeros. Weight the means and the products instead.",
+                lambda x, m: _covariance(m[..., np.newaxis] * x),
+            ),
+            (whole, lambda x, m: product(x - x.mean(axis=(0, 1)), shares(m))),
+            (
+                "it is divided by H·W; divide by the sum of the mask.",
+                lambda x, m: _region_covariance(x, m) * m.mean(),
             ),
             (
-                "the mean is taken over the channels at each position; "
-                "take it over the positions, for each channel.",
-                lambda x: _gram_matrix(x - x.mean(axis=-1, keepdims=True)),
+                "it is divided by H·W, and so are the means; divide both by the sum of the mask.",
+                lambda x, m: product(x - mean(x, m) * m.mean(), shares(m) * m.mean()),
             ),
             (
-                "the mean is taken over the rows alone; take it over all positions, axis=(0, 1).",
-                lambda x: _gram_matrix(x - x.mean(axis=0)),
+                "the means are divided by H·W; divide them by the sum of the mask.",
+                lambda x, m: product(x - mean(x, m) * m.mean(), shares(m)),
             ),
             (
-                "the mean is taken over the columns alone; take it over all positions, "
-                "axis=(0, 1).",
-                lambda x: _gram_matrix(x - x.mean(axis=1, keepdims=True)),
-            ),
-            (_SCRAMBLED, lambda x: _covariance(_scrambled(x)[np.newaxis])),
-            (
-                "this is the covariance of positions; np.cov takes variables as rows: "
-                "give it Fᵀ, and bias=True.",
-                lambda x: np.cov(_rows(x)),
+                "it is not divided by the sum of the mask.",
+                lambda x, m: _region_covariance(x, m) * m.sum(),
             ),
             (
-                "it is divided by the channels' standard deviations: this is the correlation.",
-                lambda x: np.corrcoef(_rows(x).T),
+                "the mask is multiplied into both factors of the product, so it counts squared; "
+                "once is enough.",
+                lambda x, m: product(x - mean(x, m), shares(m) * m[..., np.newaxis]),
+            ),
+            (
+                "the mask is multiplied into both factors of the product, so it counts squared; "
+                "once is enough.",
+                lambda x, m: product(x - mean(x, m), shares(m**2)),
+            ),
+            (threshold, lambda x, m: _region_covariance(x, hard(m, 0))),
+            (threshold, lambda x, m: _region_covariance(x, hard(m, 0.499))),
+            (threshold, lambda x, m: _region_covariance(x, hard(m, 0.5))),
+            (
+                "this is only the diagonal, each channel with itself; "
+                "return every channel with every other, (C, C).",
+                lambda x, m: np.diag(_region_covariance(x, m)),
             ),
         ],
     )
-    return "The means are gone: adding a constant to a channel changes nothing."
+    return "Where the mask is 0 the features don't matter, and where it is 0.5 they count half."
 
 
 # Lesson 03: texture synthesis ---------------------------------------------------------------------
 
 
 def _style_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
-    """Return the mean, over the layers, of the Gram matrix's relative difference from its target.
+    """Return the mean, over the layers, of how far means and covariances are from a style's.
 
-    `features` maps a layer to a tensor (H, W, C), `targets` maps it to a Gram matrix (C, C). The
-    result is a scalar tensor, and TensorFlow can differentiate it.
+    A layer's distance is Σ(C - Ĉ)² / Σ Ĉ², for the covariances of its channels, plus
+    Σ(μ - μ̂)² / Σ Ĉᵢᵢ, for their means; a hat marks the style's. `features` maps a layer to a tensor
+    (H, W, C), `targets` maps it to the style's mean (C,) and covariance (C, C). The result is a
+    scalar tensor, and TensorFlow can differentiate it.
     """
     from nstlib.quietly import tf
 
     losses = []
-    for layer, target in targets.items():
+    for layer, (mean, covariance) in targets.items():
         F = tf.reshape(features[layer], [-1, features[layer].shape[-1]])
-        gram = tf.matmul(F, F, transpose_a=True) / F.shape[0]
-        losses.append(tf.reduce_mean((gram - target) ** 2) / tf.reduce_mean(target**2))
+        found = tf.reduce_mean(F, axis=0)
+        centred = F - found
+        varies = tf.matmul(centred, centred, transpose_a=True) / F.shape[0]
+        of_covariances = tf.reduce_sum((varies - covariance) ** 2) / tf.reduce_sum(covariance**2)
+        of_means = tf.reduce_sum((found - mean) ** 2) / tf.linalg.trace(covariance)
+        losses.append(of_covariances + of_means)
     return tf.add_n(losses) / len(losses)
 
 
-@_exercise(_style_loss)
-def _check_style_loss(answer: Answer) -> str:
-    from nstlib.quietly import tf
+def _known_style_losses(
+    arrays: Mapping[str, Array], styles: Mapping[str, Array]
+) -> list[tuple[str, Any]]:
+    """Tell what common mistakes give for the features `arrays`, and the hint that each deserves."""
 
-    shapes = {"shallow": (4, 3, 2), "middle": (2, 3, 4), "deep": (1, 2, 3)}
-    arrays = {k: _numbers(shape, 4, seed) for seed, (k, shape) in enumerate(shapes.items())}
-    styles = {
-        k: _gram_matrix(_numbers(shape, 5, seed + 9))
-        for seed, (k, shape) in enumerate(shapes.items())
-    }
-    features = {layer: tf.constant(array) for layer, array in arrays.items()}
-    targets = {layer: tf.constant(style, tf.float32) for layer, style in styles.items()}
+    def mean(x: Array) -> Array:
+        return np.asarray(_rows(x).mean(axis=0))
 
-    def each(distance: Callable[[Array, Array], Any], gram: Answer = _gram_matrix) -> list[Any]:
-        return [distance(gram(arrays[layer]), styles[layer]) for layer in arrays]
+    def each(distance: Callable[[Array, Array], Any]) -> Array:
+        return np.array([distance(arrays[layer], styles[layer]) for layer in arrays])
 
-    def undivided(x: Array) -> Array:
-        return _rows(x).T @ _rows(x)
+    def of_covariances(
+        size: Callable[[Array, Array], Any] = lambda _, a: (a**2).sum(),
+        found: Answer = _covariance,
+        wanted: Answer = _covariance,
+    ) -> Array:
+        return each(lambda x, y: ((found(x) - wanted(y)) ** 2).sum() / size(found(x), wanted(y)))
 
-    relative = each(_relative_difference)
-    absolute = each(lambda g, a: ((g - a) ** 2).mean())
-    summed = each(lambda g, a: ((g - a) ** 2).sum())
-    cancelling = each(lambda g, a: (g - a).mean() ** 2 / (a**2).mean())
-    unscaled = each(_relative_difference, undivided)
-    not_relative = "each layer's difference is not divided by mean(A²): it is not relative."
-    gram_wrong = "the Gram matrices are not divided by H·W, as the targets are."
+    def of_means(
+        size: Callable[[Array, Array], Any] = lambda _, y: np.trace(_covariance(y)),
+    ) -> Array:
+        return each(lambda x, y: ((mean(x) - mean(y)) ** 2).sum() / size(x, y))
+
+    def one(*_: Array) -> int:
+        return 1
+
+    def entries(x: Array) -> int:
+        return len(mean(x))
+
+    covariances, means = of_covariances(), of_means()
+    cancelling = each(
+        lambda x, y: (_covariance(x) - _covariance(y)).mean() ** 2 / (_covariance(y) ** 2).mean()
+    ) + each(lambda x, y: (mean(x) - mean(y)).mean() ** 2 / np.diag(_covariance(y)).mean())
+    gram = (
+        "this compares Gram matrices; compare the covariances and the means, each with its own "
+        "divisor."
+    )
+    uncentred = (
+        "the means are not subtracted before the product, so a Gram matrix is compared with the "
+        "style's covariance."
+    )
+    not_divided = "the difference of {} is not divided by the style's {}: it is not relative."
+    own = "it is divided by the size of the features' own statistics; divide by the style's."
+    to_squared_mean = (
+        "the means' difference is divided by the squared means; divide it by the trace of the "
+        "style's covariance, which says how much the channels vary."
+    )
+    unequal = (
+        "a mean is divided by a sum in the {} term; take the sum of both, or the mean of both."
+    )
     only = "this is the {} layer alone; take the mean over all of `targets`."
-    known: list[tuple[str, Any]] = [
-        ("this is the sum over the layers; take the mean.", np.sum(relative)),
-        (not_relative, np.mean(absolute)),
-        (not_relative, np.sum(absolute)),
-        (not_relative, np.sum(summed)),
-        (not_relative, np.mean(summed)),
-        (only.format("first"), relative[0]),
-        (only.format("last"), relative[-1]),
-        (gram_wrong, np.mean(unscaled)),
-        (gram_wrong, np.sum(unscaled)),
+    by_layer: list[tuple[str, Array]] = [
+        (gram, of_covariances(found=_gram_matrix, wanted=_gram_matrix)),
+        (gram, of_covariances(found=_gram_matrix, wanted=_gram_matrix) + means),
+        (uncentred, of_covariances(found=_gram_matrix)),
+        (uncentred, of_covariances(found=_gram_matrix) + means),
+        ("the means' term is missing: add Σ(μ - μ̂)² / Σ Ĉᵢᵢ.", covariances),
+        ("the covariances' term is missing: add Σ(C - Ĉ)² / Σ Ĉ².", means),
+        (not_divided.format("the means", "trace, Σ Ĉᵢᵢ"), covariances + of_means(one)),
+        (not_divided.format("the covariances", "Σ Ĉ²"), of_covariances(one) + means),
+        (
+            "neither difference is divided by the style's size, Σ Ĉ² and Σ Ĉᵢᵢ: they are not "
+            "relative.",
+            of_covariances(one) + of_means(one),
+        ),
+        (
+            "neither difference is divided by the style's size, Σ Ĉ² and Σ Ĉᵢᵢ: they are not "
+            "relative.",
+            of_covariances(lambda _, a: a.size) + of_means(lambda _, y: entries(y)),
+        ),
+        (to_squared_mean, covariances + of_means(lambda _, y: (mean(y) ** 2).sum())),
+        (
+            "the means' difference is divided by the sum of all entries of Ĉ; divide it by the "
+            "sum of the diagonal alone, the trace.",
+            covariances + of_means(lambda _, y: _covariance(y).sum()),
+        ),
+        (
+            "the means' difference is divided by Σ Ĉ²; divide it by the trace, Σ Ĉᵢᵢ, which is in "
+            "the same unit as a squared mean.",
+            covariances + of_means(lambda _, y: (_covariance(y) ** 2).sum()),
+        ),
+        (
+            "the covariances' difference is divided by the trace; divide it by Σ Ĉ², which is "
+            "squared as the difference is.",
+            of_covariances(lambda _, a: np.trace(a)) + means,
+        ),
+        (
+            own,
+            of_covariances(lambda c, _: (c**2).sum())
+            + of_means(lambda x, _: np.trace(_covariance(x))),
+        ),
+        (own, of_covariances(lambda c, _: (c**2).sum()) + means),
+        (own, covariances + of_means(lambda x, _: np.trace(_covariance(x)))),
+        (
+            unequal.format("means'"),
+            covariances + of_means(lambda _, y: entries(y) * np.trace(_covariance(y))),
+        ),
+        (
+            unequal.format("covariances'"),
+            of_covariances(lambda _, a: a.size * (a**2).sum()) + means,
+        ),
+        (
+            "the covariances are not divided by H·W, as the style's are.",
+            of_covariances(found=lambda x: len(_rows(x)) * _covariance(x)) + means,
+        ),
+        (
+            "the covariances are divided by H·W - 1; divide by H·W, as the style's are.",
+            of_covariances(found=lambda x: len(_rows(x)) * _covariance(x) / (len(_rows(x)) - 1))
+            + means,
+        ),
+        (
+            "this compares each channel's variance alone, the diagonal; compare every channel "
+            "with every other.",
+            of_covariances(
+                found=lambda x: np.diag(_covariance(x)), wanted=lambda x: np.diag(_covariance(x))
+            )
+            + means,
+        ),
+        (
+            "these are square roots; leave the ratios squared.",
+            np.sqrt(covariances) + np.sqrt(means),
+        ),
         (
             "the mean is taken before the square, so opposite errors cancel; square first.",
-            np.mean(cancelling),
+            cancelling,
         ),
-        ("this is one value for each layer; return their mean.", np.array(relative)),
     ]
-    case = (features, targets)
-    _compare(answer, _style_loss, [case], [(hint, lambda *_, v=v: v) for hint, v in known])
+    right = covariances + means
+    return [
+        ("this is the sum over the layers; take the mean.", right.sum()),
+        ("this is one value for each layer; return their mean.", right),
+        (only.format("first"), right[0]),
+        (only.format("last"), right[-1]),
+        *((hint, values.mean()) for hint, values in by_layer),
+        *(
+            (f"{hint} And take the mean over the layers.", values.sum())
+            for hint, values in by_layer
+        ),
+    ]
+
+
+def _check_slope(answer: Answer, features: Mapping[str, Any], targets: Mapping[str, Any]) -> None:
+    """Raise _Wrong unless a loss of features by layer has the gradient that its values tell."""
+    from nstlib.quietly import tf
 
     with tf.GradientTape() as tape:
         tape.watch(features)
@@ -931,7 +1073,7 @@ def _check_style_loss(answer: Answer) -> str:
             "float() or .numpy() inside cuts the tape; use TensorFlow's functions throughout."
         )
     step, rng = 1e-2, np.random.default_rng(1)
-    way = {layer: rng.normal(size=shape).astype(np.float32) for layer, shape in shapes.items()}
+    way = {k: rng.normal(size=maps.shape).astype(np.float32) for k, maps in features.items()}
     ahead = float(_call(answer, {k: features[k] + step * way[k] for k in features}, targets))
     behind = float(_call(answer, {k: features[k] - step * way[k] for k in features}, targets))
     slope = (ahead - behind) / (2 * step)
@@ -939,9 +1081,33 @@ def _check_style_loss(answer: Answer) -> str:
     if abs(taped - slope) > 0.02 * abs(slope):
         raise _Wrong(
             f"the value is right, but its gradient disagrees with finite differences ({taped:.2g} "
-            f"by the tape, {slope:.2g} by finite differences): part of the way, such as "
-            "tf.stop_gradient, is cut off."
+            f"by the tape, {slope:.2g} by finite differences): NumPy or tf.stop_gradient cuts the "
+            "tape on part of the way."
         )
+
+
+@_exercise(_style_loss)
+def _check_style_loss(answer: Answer) -> str:
+    from nstlib.losses import Statistics
+    from nstlib.quietly import tf
+
+    shapes = {"shallow": (4, 3, 2), "middle": (2, 3, 4), "deep": (1, 3, 3)}
+    arrays, styles = (
+        {layer: _numbers(shape, high, first + i) for i, (layer, shape) in enumerate(shapes.items())}
+        for high, first in ((4, 0), (5, 9))
+    )
+    features = {layer: tf.constant(array) for layer, array in arrays.items()}
+    targets = {
+        layer: Statistics(
+            tf.constant(_rows(style).mean(axis=0)), tf.constant(_covariance(style), tf.float32)
+        )
+        for layer, style in styles.items()
+    }
+    known = _known_style_losses(arrays, styles)
+    case = (features, targets)
+    _compare(answer, _style_loss, [case], [(hint, lambda *_, v=v: v) for hint, v in known])
+
+    _check_slope(answer, features, targets)
     return "It is the mean over three layers, and its gradient agrees with finite differences."
 
 
@@ -1154,3 +1320,901 @@ def _check_seam_contrast(answer: Answer) -> str:
         ],
     )
     return "It pools the seams of both directions, relative to the neighbours inside the image."
+
+
+# Lesson 04: total variation -----------------------------------------------------------------------
+
+
+def _steps(image: Array) -> tuple[Array, Array]:
+    """Return the steps to the right and those downwards, from each pixel to its neighbour."""
+    columns, rows = _neighbours(image)[1]
+    return columns, rows
+
+
+def _total_variation(image: Array) -> float:
+    """Return the roughness of an image (H, W, 3).
+
+    It is the mean squared step from a pixel to its right neighbour, plus the mean squared step from
+    a pixel to the one below.
+    """
+    right, down = _steps(image)
+    return float((right**2).mean() + (down**2).mean())
+
+
+@_exercise(_total_variation)
+def _check_total_variation(answer: Answer) -> str:
+    def of(change: Callable[[Array, Array], Any]) -> Answer:
+        return lambda image: change(*_steps(image))
+
+    absolute = "these are absolute steps; square them."
+    half = "the two means are averaged; add them."
+    _compare(
+        answer,
+        _total_variation,
+        [(_numbers((4, 6, 3), 9) / np.float32(8),), (_numbers((5, 3, 3), 9, 1) / np.float32(8),)],
+        [
+            (absolute, of(lambda r, d: np.abs(r).mean() + np.abs(d).mean())),
+            (
+                "these are sums of absolute steps, as tf.image.total_variation gives; square the "
+                "steps, and take means.",
+                of(lambda r, d: np.abs(r).sum() + np.abs(d).sum()),
+            ),
+            (
+                "only the steps to the right are counted; add those downwards.",
+                of(lambda r, _: (r**2).mean()),
+            ),
+            (
+                "only the steps downwards are counted; add those to the right.",
+                of(lambda _, d: (d**2).mean()),
+            ),
+            (half, of(lambda r, d: ((r**2).mean() + (d**2).mean()) / 2)),
+            (
+                "all the steps share one mean; take a mean for each direction, and add the two.",
+                of(lambda r, d: _pooled([r, d], np.square)),
+            ),
+            ("these are sums; take means.", of(lambda r, d: (r**2).sum() + (d**2).sum())),
+            (
+                "the sums are divided by the number of pixels; there is one column of steps to the "
+                "right fewer, and one row of steps downwards: take means of the steps.",
+                lambda image: sum((step**2).sum() for step in _steps(image)) / image.size,
+            ),
+            (
+                "the mean is taken before the square, so steps up and down cancel; square first.",
+                of(lambda r, d: r.mean() ** 2 + d.mean() ** 2),
+            ),
+            (
+                "this is one number for each colour; take the mean over all.",
+                of(lambda r, d: (r**2).mean(axis=(0, 1)) + (d**2).mean(axis=(0, 1))),
+            ),
+            (
+                "np.roll wraps round, so that the last column is compared with the first; "
+                "cut two slices instead.",
+                lambda image: sum(((image - np.roll(image, 1, i)) ** 2).mean() for i in (0, 1)),
+            ),
+            (
+                "a difference along the last axis is one between colours; "
+                "rows are axis 0, columns are axis 1.",
+                lambda image: (np.diff(image) ** 2).mean(),
+            ),
+            (
+                "these are square roots; leave the means squared.",
+                of(lambda r, d: (r**2).mean() ** 0.5 + (d**2).mean() ** 0.5),
+            ),
+            (
+                "this is the square root; leave the sum squared.",
+                lambda image: _total_variation(image) ** 0.5,
+            ),
+        ],
+    )
+    return "It is the mean squared step to the right, plus that downwards."
+
+
+def _total_variation_gradient(image: Array) -> Array:
+    """Return the gradient of `_total_variation` with respect to the image, of the image's shape."""
+    right, down = _steps(image)
+    slope = np.zeros(np.shape(image))
+    # Each step pulls at both its ends: up at the one it leads to, down at the one it leaves.
+    slope[:, 1:] += 2 * right / right.size
+    slope[:, :-1] -= 2 * right / right.size
+    slope[1:] += 2 * down / down.size
+    slope[:-1] -= 2 * down / down.size
+    return slope
+
+
+@_exercise(_total_variation_gradient)
+def _check_total_variation_gradient(answer: Answer) -> str:
+    def ends(steps: Array, axis: int, leaves: int = 1, leads_to: int = 1) -> Array:
+        width = [(0, 0)] * 3
+        before, after = ([*width[:axis], pad, *width[axis + 1 :]] for pad in ((1, 0), (0, 1)))
+        slope = leads_to * np.pad(steps, before) - leaves * np.pad(steps, after)
+        return np.asarray(2 * slope / steps.size)
+
+    def of(change: Callable[[Array, Array], Any]) -> Answer:
+        return lambda image: change(*_steps(image))
+
+    one_end = (
+        "each step has two ends: it pulls one up and the other down; this counts only the end "
+        "that it {}."
+    )
+    wrapped = (
+        "np.roll wraps round: the border has no neighbours on the other side; use slices, or "
+        "np.pad."
+    )
+
+    def laplacian(image: Array) -> Array:
+        around = [np.roll(image, shift, axis) for shift in (-1, 1) for axis in (0, 1)]
+        return np.asarray(4 * image - sum(around))
+
+    _compare(
+        answer,
+        _total_variation_gradient,
+        [(_numbers((4, 6, 3), 9) / np.float32(8),), (_numbers((5, 3, 3), 9, 1) / np.float32(8),)],
+        [
+            (
+                "the sign is turned: this leads downhill; the gradient leads uphill.",
+                of(lambda r, d: -ends(r, 1) - ends(d, 0)),
+            ),
+            (
+                "the factor 2 is missing: the derivative of s² is 2s.",
+                of(lambda r, d: (ends(r, 1) + ends(d, 0)) / 2),
+            ),
+            (
+                "it is not divided by the numbers of steps: the loss takes means.",
+                of(lambda r, d: ends(r, 1) * r.size + ends(d, 0) * d.size),
+            ),
+            (
+                "it is not divided by the numbers of steps, and the factor 2 is missing.",
+                of(lambda r, d: (ends(r, 1) * r.size + ends(d, 0) * d.size) / 2),
+            ),
+            (
+                "it is divided by the number of pixels; divide each direction by the number of its "
+                "steps.",
+                lambda image: (
+                    sum(ends(s, a) * s.size for s, a in zip(_steps(image), (1, 0), strict=True))
+                    / image.size
+                ),
+            ),
+            ("the steps downwards are missing.", of(lambda r, _: ends(r, 1))),
+            ("the steps to the right are missing.", of(lambda _, d: ends(d, 0))),
+            (
+                one_end.format("leads to"),
+                of(lambda r, d: ends(r, 1, leaves=0) + ends(d, 0, leaves=0)),
+            ),
+            (
+                one_end.format("leaves"),
+                of(lambda r, d: ends(r, 1, leads_to=0) + ends(d, 0, leads_to=0)),
+            ),
+            (
+                "both ends get the same sign; a step pulls one up and the other down.",
+                of(lambda r, d: ends(r, 1, leaves=-1) + ends(d, 0, leaves=-1)),
+            ),
+            (wrapped, lambda image: laplacian(image)),
+            (wrapped, lambda image: 2 * laplacian(image)),
+            (wrapped, lambda image: 2 * laplacian(image) / image.size),
+            (
+                "this is the loss; return its gradient, of the image's shape.",
+                _total_variation,
+            ),
+        ],
+    )
+    return "It agrees with the derivative at every pixel, also along the border and in the corners."
+
+
+def _unbeaten(style: Array, roughness: Array) -> Array:
+    """Tell which runs are worth looking at: of N runs, (N,) booleans.
+
+    `style` (N,) and `roughness` (N,) are the two losses of each run. A run is beaten if another one
+    is no worse in both and better in at least one.
+    """
+    beaten = [
+        np.any((style <= s) & (roughness <= r) & ((style < s) | (roughness < r)))
+        for s, r in zip(style, roughness, strict=True)
+    ]
+    return ~np.array(beaten)
+
+
+@_exercise(_unbeaten)
+def _check_unbeaten(answer: Answer) -> str:
+    first = np.array([0.1, 0.2, 0.4, 0.3, 0.8, 0.25]), np.array([0.9, 0.5, 0.3, 0.6, 0.1, 0.45])
+    # A tie in one loss, and two runs that are equal: neither beats the other.
+    ties = np.array([0.1, 0.1, 0.5, 0.5, 0.7, 0.3]), np.array([0.6, 0.8, 0.2, 0.2, 0.2, 0.7])
+    best_in_both = np.array([0.3, 0.1, 0.4]), np.array([0.5, 0.2, 0.2])
+
+    def least(values: Array) -> Array:
+        return np.asarray(values == values.min())
+
+    def none(style: Array, roughness: Array, worse: Callable[[Array, Array], Any]) -> Array:
+        pairs = zip(style, roughness, strict=True)
+        return np.array([not np.any(worse(style - s, roughness - r)) for s, r in pairs])
+
+    def first_of_equals(style: Array, roughness: Array) -> Array:
+        _, first = np.unique([style, roughness], axis=1, return_index=True)
+        return np.isin(np.arange(len(style)), first)
+
+    _compare(
+        answer,
+        _unbeaten,
+        [first, ties, best_in_both],
+        [
+            (
+                "these are the runs that are beaten; return the others.",
+                lambda s, r: ~_unbeaten(s, r),
+            ),
+            (
+                "these are the numbers of the runs; return a boolean for each run.",
+                lambda s, r: np.flatnonzero(_unbeaten(s, r)),
+            ),
+            (
+                "only a run that is better in both counts as beating another; better in one and "
+                "equal in the other is enough.",
+                lambda s, r: none(s, r, lambda ds, dr: (ds < 0) & (dr < 0)),
+            ),
+            (
+                "every run is beaten by itself here: one of the two comparisons must be strict.",
+                lambda s, _: np.zeros(len(s), bool),
+            ),
+            (
+                "of two equal runs one beats the other here; neither does.",
+                lambda s, r: _unbeaten(s, r) & first_of_equals(s, r),
+            ),
+            (
+                "better in one loss is taken to be enough; the other one must not be worse.",
+                lambda s, r: none(s, r, lambda ds, dr: (ds < 0) | (dr < 0)),
+            ),
+            ("this is the run of the least style loss alone.", lambda s, _: least(s)),
+            ("this is the smoothest run alone.", lambda _, r: least(r)),
+            (
+                "these are the best in each loss; runs between them are worth looking at, too, "
+                "unless another one beats them.",
+                lambda s, r: least(s) | least(r),
+            ),
+            (
+                "the two losses are added; without a weight between them there is no single best "
+                "run.",
+                lambda s, r: least(s + r),
+            ),
+        ],
+    )
+    return "No other run is no worse in both losses and better in one."
+
+
+# Lesson 05: content and style ---------------------------------------------------------------------
+
+
+def _content_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
+    """Return the mean, over the layers, of Σ(F - P)² / Σ P².
+
+    `features` and `targets` map layers to tensors (H, W, C): those of the picture, F, and those of
+    the content, P. The layers of `targets` are the ones that count. The result is a scalar tensor,
+    and TensorFlow can differentiate it.
+    """
+    from nstlib.quietly import tf
+
+    differences = [
+        tf.reduce_sum((features[layer] - target) ** 2) / tf.reduce_sum(target**2)
+        for layer, target in targets.items()
+    ]
+    return tf.add_n(differences) / len(differences)
+
+
+@_exercise(_content_loss)
+def _check_content_loss(answer: Answer) -> str:
+    from nstlib.quietly import tf
+
+    shapes = {"shallow": (4, 3, 2), "deep": (2, 3, 4), "deepest": (1, 3, 5)}
+    found = {layer: _numbers(shape, 9, i) for i, (layer, shape) in enumerate(shapes.items())}
+    wanted = {layer: _numbers(shape, 4, 9 + i) for i, (layer, shape) in enumerate(shapes.items())}
+
+    def each(distance: Callable[[Array, Array], Any]) -> Array:
+        return np.array([distance(found[layer], wanted[layer]) for layer in wanted])
+
+    cancels = (
+        "the mean is taken before the square, so that opposite errors cancel: square first, then "
+        "take the mean."
+    )
+    mixed = "a mean is divided by a sum, or a sum by a mean; take the same of both."
+    right = each(lambda f, p: ((f - p) ** 2).sum() / (p**2).sum())
+    by_layer = [
+        (cancels, each(lambda f, p: (f - p).mean() ** 2)),
+        (cancels, each(lambda f, p: (f - p).mean() ** 2 / (p**2).mean())),
+        (cancels, each(lambda f, p: (f - p).mean() ** 2 / p.mean() ** 2)),
+        (cancels, each(lambda f, p: (f - p).sum() ** 2 / (p**2).sum())),
+        (
+            "it is not divided by Σ P², so it is not relative.",
+            each(lambda f, p: ((f - p) ** 2).sum()),
+        ),
+        ("it is not relative: divide by mean(P²).", each(lambda f, p: ((f - p) ** 2).mean())),
+        (
+            "this is half the sum of squares, as in Gatys et al. (2016); here it is relative: "
+            "Σ(F - P)² / Σ P².",
+            each(lambda f, p: ((f - p) ** 2).sum() / 2),
+        ),
+        (
+            "it is divided by the size of the picture's own features; divide by the content's.",
+            each(lambda f, p: ((f - p) ** 2).sum() / (f**2).sum()),
+        ),
+        (
+            "it is divided by (Σ P)²; square the values first: Σ P².",
+            each(lambda f, p: ((f - p) ** 2).sum() / p.sum() ** 2),
+        ),
+        (mixed, each(lambda f, p: ((f - p) ** 2).mean() / (p**2).sum())),
+        (mixed, each(lambda f, p: ((f - p) ** 2).sum() / (p**2).mean())),
+        (
+            "these are absolute differences; square them, and the content's values, too.",
+            each(lambda f, p: np.abs(f - p).sum() / np.abs(p).sum()),
+        ),
+        ("these are square roots; leave the ratios squared.", right**0.5),
+        (
+            "this compares Gram matrices, which forget places; compare the features position by "
+            "position.",
+            each(
+                lambda f, p: (
+                    ((_gram_matrix(f) - _gram_matrix(p)) ** 2).sum() / (_gram_matrix(p) ** 2).sum()
+                )
+            ),
+        ),
+    ]
+    known = [
+        ("this is the sum over the layers; take the mean.", right.sum()),
+        ("this is one value for each layer; return their mean.", right),
+        ("this is the first layer alone; take the mean over all of `targets`.", right[0]),
+        ("this is the last layer alone; take the mean over all of `targets`.", right[-1]),
+        *((hint, values.mean()) for hint, values in by_layer),
+        *(
+            (f"{hint} And take the mean over the layers.", values.sum())
+            for hint, values in by_layer
+        ),
+    ]
+    # A layer that only the style needs: it does not count.
+    features = {layer: tf.constant(maps) for layer, maps in found.items()}
+    features["for the style"] = tf.ones((2, 2, 1))
+    targets = {layer: tf.constant(maps) for layer, maps in wanted.items()}
+    _compare(
+        answer,
+        _content_loss,
+        [(features, targets)],
+        [(hint, lambda *_, v=v: v) for hint, v in known],
+    )
+    compared = {layer: features[layer] for layer in targets}
+    _check_slope(answer, compared, targets)
+    return "Every position counts, relative to the content, and gradients flow to every layer."
+
+
+def _unit_range(pixels: Array) -> Array:
+    """Turn what ``plt.imread`` gives into float32 in [0, 1].
+
+    Matplotlib gives the pixels of a JPEG as uint8 in 0..255, and those of a PNG as float32 in
+    [0, 1] already. `pixels` (H, W, 3) may be either.
+    """
+    if pixels.dtype == np.uint8:
+        return (pixels / 255).astype(np.float32)
+    return pixels.astype(np.float32)
+
+
+@_exercise(_unit_range)
+def _check_unit_range(answer: Answer) -> str:
+    jpeg = (13 * np.arange(18) + 20).reshape(2, 3, 3).astype(np.uint8)
+    png = jpeg[::-1].astype(np.float32) / np.float32(256)
+    # Taken at night: no value above 1 in 0..255.
+    night = np.array([[[0, 1, 0], [1, 1, 0]]], np.uint8)
+
+    def by_maximum(limit: float) -> Answer:
+        return lambda x: x / np.float32(255) if x.max() > limit else x
+
+    _compare(
+        answer,
+        _unit_range,
+        [(jpeg,), (png,), (night,)],
+        [
+            (
+                "a PNG's values lie in [0, 1] already, and are divided by 255 once more: the "
+                "picture is nearly black.",
+                lambda x: x / np.float32(255),
+            ),
+            (
+                "nothing is divided; a JPEG's values lie in 0..255.",
+                lambda x: x,
+            ),
+            (
+                "this looks at the largest value to tell the two apart, and a JPEG of the night "
+                "sky may have none above 1; look at the dtype.",
+                by_maximum(1.0),
+            ),
+            (
+                "each picture is divided by its own largest value, which makes it brighter; divide "
+                "by the largest that the dtype can hold.",
+                lambda x: x / np.float32(x.max()),
+            ),
+            (
+                "each picture is stretched from its darkest to its brightest value; divide by 255 "
+                "and no more.",
+                lambda x: (x - np.float32(x.min())) / (np.float32(x.max()) - np.float32(x.min())),
+            ),
+            (
+                "everything above 1 is clipped; a JPEG's values are divided by 255 instead.",
+                lambda x: np.clip(x, 0, 1),
+            ),
+            (
+                "the cases are swapped: PNG gives floats in [0, 1], JPEG uint8 in 0..255.",
+                lambda x: x if x.dtype == np.uint8 else x / np.float32(255),
+            ),
+            (
+                "the values were cut to whole numbers by //; divide with /.",
+                lambda x: x // 255 if x.dtype == np.uint8 else x,
+            ),
+            (
+                "it is divided by 256; white is 255, and should become 1.",
+                lambda x: x / np.float32(256) if x.dtype == np.uint8 else x,
+            ),
+            (
+                "this is 0..255; divide the uint8 pixels by 255 instead of multiplying the floats.",
+                lambda x: x if x.dtype == np.uint8 else x * 255,
+            ),
+        ],
+        dtype=lambda _: np.dtype(np.float32),
+    )
+    return "JPEG and PNG give the same picture, float32 in [0, 1], a dark one too."
+
+
+def _freeze(model: Any, names: Sequence[str]) -> int:
+    """Freeze the layers of a Keras model that `names` lists; leave the others as they are.
+
+    Return how many numbers training can still change. A name that no layer has is an error, and
+    raises a ValueError.
+    """
+    for name in names:
+        model.get_layer(name).trainable = False  # get_layer raises the error
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+@_exercise(_freeze)
+def _check_freeze(answer: Answer) -> str:
+    from nstlib.quietly import keras
+
+    def network() -> Any:
+        layers = [keras.layers.Dense(2 + i, name=f"block{i}") for i in (1, 2, 3, 4)]
+        return keras.Sequential([keras.Input((2,)), *layers])
+
+    def settings(part: Any) -> set[str]:
+        return {name for name in vars(part) if not name.startswith("_")}
+
+    names = ["block1", "block3", "block4"]
+    model = network()
+    parts = [model, *model.layers]
+    known, values = [*map(settings, parts)], model.get_weights()
+    result = _array(_call(answer, model, names))
+    if result.shape:
+        raise _Wrong(f"the result has shape {result.shape}; it should be one number.")
+    for part, before in zip(parts, known, strict=True):
+        for name in sorted(settings(part) - before):
+            raise _Wrong(
+                f"it sets {name!r}, which Keras does not know: Python makes a new attribute, and "
+                "nothing is frozen. The attribute is spelt trainable."
+            )
+    frozen = [layer.name for layer in model.layers if not layer.trainable]
+    if frozen != names:
+        everything = [layer.name for layer in model.layers]
+        hints = {
+            (): "no layer is frozen: set the trainable of each named layer to False.",
+            tuple(everything): "all the layers are frozen; freeze the named ones alone.",
+            tuple(n for n in everything if n not in names): (
+                "the named layers can be trained and the others are frozen; it should be the other "
+                "way round."
+            ),
+        }
+        others = f"asked to freeze {', '.join(names)}, it freezes {', '.join(frozen)}."
+        raise _Wrong(hints.get(tuple(frozen), others))
+    if not all(map(np.array_equal, values, model.get_weights())):
+        raise _Wrong("the weights' values changed; freezing leaves them as they are.")
+    counts = {
+        "this is how many arrays training can change; count the numbers in them.": len(
+            model.trainable_weights
+        ),
+        "the frozen numbers are counted, too; count those that training can still change.": (
+            model.count_params()
+        ),
+        "this is how many numbers are frozen; count those that training can still change.": sum(
+            weight.size
+            for layer in model.layers
+            if not layer.trainable
+            for weight in layer.get_weights()
+        ),
+        "this is how many layers were frozen; count the numbers that can still change.": len(names),
+    }
+    _compare(
+        lambda: result,
+        lambda: _freeze(network(), names),
+        [()],
+        [(hint, lambda count=count: count) for hint, count in counts.items()],
+    )
+    try:
+        _call(answer, network(), ["block1", "blokc3"])
+    except _Raised:
+        return "The named layers are frozen, the others are not, and a misspelt name is an error."
+    raise _Wrong(
+        "it passes over 'blokc3', a name that no layer has, in silence: raise a ValueError, as "
+        "model.get_layer does."
+    )
+
+
+# Lesson 06: better and faster ---------------------------------------------------------------------
+
+
+def _overall_speedup(seconds: Array, factors: Array) -> float:
+    """Return how many times faster a run becomes when its parts do (Amdahl 1967).
+
+    `seconds` (N,) is what each part of the run took, `factors` (N,) how many times faster each has
+    become; 1 where nothing has changed.
+    """
+    return float(np.sum(seconds) / np.sum(seconds / factors))
+
+
+@_exercise(_overall_speedup)
+def _check_overall_speedup(answer: Answer) -> str:
+    saved = "these are the seconds that are saved; divide the old time by the new."
+    _compare(
+        answer,
+        _overall_speedup,
+        [
+            (np.array([80.0, 20.0]), np.array([10.0, 1.0])),
+            (np.array([6.0, 3.0, 1.0]), np.array([2.0, 4.0, 1.0])),
+        ],
+        [
+            (
+                "the factors are multiplied; that is right only where each speeds up the whole "
+                "run. Add up the parts' new times.",
+                lambda _, f: f.prod(),
+            ),
+            (
+                "this is the mean of the factors; a part counts by its time: add up the new times.",
+                lambda _, f: f.mean(),
+            ),
+            (
+                "the factors are averaged, weighted by the old times; add up the new times, "
+                "seconds / factors, instead.",
+                lambda s, f: (s * f).sum() / s.sum(),
+            ),
+            (
+                "each part counts alike; weight it by its seconds.",
+                lambda _, f: f.size / (1 / f).sum(),
+            ),
+            ("the factors are added; add up the parts' new times.", lambda _, f: f.sum()),
+            (
+                "this is the largest factor; the parts that stayed slow hold up the run.",
+                lambda _, f: f.max(),
+            ),
+            (
+                "the ratio is upside down: the old time stands above the line.",
+                lambda s, f: (s / f).sum() / s.sum(),
+            ),
+            (
+                "this is the new time; divide the old time by it.",
+                lambda s, f: (s / f).sum(),
+            ),
+            (saved, lambda s, f: (s - s / f).sum()),
+            (
+                "this is the share of the time that is saved; divide the old time by the new.",
+                lambda s, f: 1 - (s / f).sum() / s.sum(),
+            ),
+            (
+                "the seconds are multiplied by the factors, which makes the run slower; divide.",
+                lambda s, f: s.sum() / (s * f).sum(),
+            ),
+            (
+                "this is one value for each part; add up the times first.",
+                lambda s, f: s / (s / f),
+            ),
+            (
+                "this is one value for each part; add up the times first.",
+                lambda s, f: s / f,
+            ),
+        ],
+    )
+    return "If 80 s of 100 become 10 times faster, the whole becomes 3.57 times faster."
+
+
+def _match_brightness(brightness: Array, reference: Array) -> Array:
+    """Give a brightness (H, W) the mean and the standard deviation of another one (h, w).
+
+    Nothing is clipped.
+    """
+    scaled = (brightness - brightness.mean()) * (reference.std() / brightness.std())
+    return np.asarray(scaled + reference.mean())
+
+
+@_exercise(_match_brightness)
+def _check_match_brightness(answer: Answer) -> str:
+    dark = _numbers((3, 4), 5) / np.float32(16)
+    bright = _numbers((5, 2), 9, seed=1) / np.float32(8)
+    ratio = "the ratio of the spreads is upside down: the reference's stands above the line."
+    _compare(
+        answer,
+        _match_brightness,
+        [(dark, bright), (bright, dark)],
+        [
+            ("the brightness is unchanged.", lambda y, _: y),
+            (
+                "the roles are changed: the reference was given the brightness's values.",
+                lambda y, r: _match_brightness(r, y),
+            ),
+            (
+                "only the mean is moved; scale the distances from the mean as well.",
+                lambda y, r: y - y.mean() + r.mean(),
+            ),
+            (
+                "the spread is right and the mean is 0; add the reference's.",
+                lambda y, r: _match_brightness(y, r) - r.mean(),
+            ),
+            (
+                "the spread is right and the mean is still the old one; add the reference's.",
+                lambda y, r: _match_brightness(y, r) - r.mean() + y.mean(),
+            ),
+            (
+                "the old mean is not subtracted before the values are scaled.",
+                lambda y, r: y * (r.std() / y.std()) + r.mean(),
+            ),
+            (
+                "the values are scaled, means and all; scale the distances from the old mean, then "
+                "add the new one.",
+                lambda y, r: y * (r.std() / y.std()),
+            ),
+            (
+                "the new mean is scaled, too; add it after the distances are scaled.",
+                lambda y, r: (y - y.mean() + r.mean()) * (r.std() / y.std()),
+            ),
+            (
+                "the values are multiplied by the ratio of the means; that changes the spread to "
+                "something else.",
+                lambda y, r: y * (r.mean() / y.mean()),
+            ),
+            (
+                "it is scaled by the ratio of the variances; take standard deviations.",
+                lambda y, r: (y - y.mean()) * (r.var() / y.var()) + r.mean(),
+            ),
+            (ratio, lambda y, r: (y - y.mean()) * (y.std() / r.std()) + r.mean()),
+            (
+                "it is not divided by the old standard deviation.",
+                lambda y, r: (y - y.mean()) * r.std() + r.mean(),
+            ),
+            (
+                "this has mean 0 and standard deviation 1; multiply by the reference's standard "
+                "deviation, then add its mean.",
+                lambda y, _: (y - y.mean()) / y.std(),
+            ),
+            (
+                "the range is stretched from the reference's darkest to its brightest value; match "
+                "mean and standard deviation.",
+                lambda y, r: (y - y.min()) / np.ptp(y) * np.ptp(r) + r.min(),
+            ),
+            (
+                "the result is clipped to [0, 1]; leave it as it is, so that mean and standard "
+                "deviation stay.",
+                lambda y, r: np.clip(_match_brightness(y, r), 0, 1),
+            ),
+        ],
+    )
+    return "Mean and standard deviation are the reference's; who is brighter than whom stayed."
+
+
+def _moments(image: Array) -> tuple[Array, Array, Array]:
+    """Pixels (H·W, 3) in float64, their mean, and their covariance."""
+    pixels = _rows(np.asarray(image, np.float64))
+    return pixels, pixels.mean(axis=0), np.cov(pixels.T, bias=True)
+
+
+def _mapped(image: Array, reference: Array, matrix: Callable[[Array, Array], Array]) -> Array:
+    """Map each pixel's distance from the mean by `matrix`, made from both covariances."""
+    pixels, mean, covariance = _moments(image)
+    _, wanted_mean, wanted = _moments(reference)
+    mapped = (pixels - mean) @ matrix(wanted, covariance).T + wanted_mean
+    return np.asarray(mapped.reshape(np.shape(image)))
+
+
+def _symmetric_root(covariance: Array) -> Array:
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors * np.sqrt(values)) @ vectors.T)
+
+
+def _cholesky_colors(image: Array, reference: Array) -> Array:
+    """Give an image (H, W, 3) the mean and the covariance of another one's pixels, by Cholesky.
+
+    With covariances C = LLᵀ of the image and Ĉ = L̂L̂ᵀ of the reference, L and L̂ lower triangular
+    (``np.linalg.cholesky``), a pixel x becomes L̂L⁻¹(x - μ) + μ̂. Nothing is clipped.
+    """
+    root = np.linalg.cholesky
+    return _mapped(image, reference, lambda wanted, c: root(wanted) @ np.linalg.inv(root(c)))
+
+
+@_exercise(_cholesky_colors)
+def _check_cholesky_colors(answer: Answer) -> str:
+    root, inverse = np.linalg.cholesky, np.linalg.inv
+    # As many pixels in both, so that dividing both covariances by their number less 1 is no error.
+    image = _numbers((3, 4, 3), 9, seed=2) / np.float32(8)
+    reference = _numbers((2, 6, 3), 9, seed=3) / np.float32(8)
+
+    def by(matrix: Callable[[Array, Array], Array]) -> Answer:
+        return lambda image, reference: _mapped(image, reference, matrix)
+
+    def mean(image: Array) -> Array:
+        return _moments(image)[1]
+
+    turned = "the matrix is transposed: for pixels in rows it is (x - μ) @ A.T."
+    _compare(
+        answer,
+        _cholesky_colors,
+        [(image, reference), (reference, image)],
+        [
+            ("the image is unchanged.", lambda x, _: x),
+            (
+                "mean and covariance are right, but these are the symmetric roots; take the "
+                "Cholesky factors.",
+                by(lambda a, c: _symmetric_root(a) @ inverse(_symmetric_root(c))),
+            ),
+            (turned, by(lambda a, c: (root(a) @ inverse(root(c))).T)),
+            (
+                "the factors are in the wrong order: L⁻¹ takes the old covariance away, then L̂ "
+                "gives the new one.",
+                by(lambda a, c: inverse(root(c)) @ root(a)),
+            ),
+            (
+                "these are upper triangular factors, C = UᵀU, as SciPy gives them; L is Uᵀ. (Or "
+                "the factors are in the wrong order, and the product is transposed.)",
+                by(lambda a, c: root(a).T @ inverse(root(c).T)),
+            ),
+            (
+                "the covariances stand in place of their factors; take np.linalg.cholesky of each.",
+                by(lambda a, c: a @ inverse(c)),
+            ),
+            (
+                "L and L̂ are exchanged: L, the image's, is the one that is inverted.",
+                by(lambda a, c: root(c) @ inverse(root(a))),
+            ),
+            (
+                "L is not inverted: that would add the old covariance instead of taking it away.",
+                by(lambda a, c: root(a) @ root(c)),
+            ),
+            (
+                "the image's own covariance is not taken away: multiply by L⁻¹ first.",
+                by(lambda a, _: root(a)),
+            ),
+            (
+                "the colours are only whitened; multiply by L̂ after L⁻¹.",
+                by(lambda _, c: inverse(root(c))),
+            ),
+            (
+                "each channel is scaled alone, so channels vary together as before; use the whole "
+                "covariance.",
+                by(lambda a, c: np.diag(np.sqrt(np.diag(a) / np.diag(c)))),
+            ),
+            (
+                "only the mean is moved; the covariance is still the old one.",
+                by(lambda *_: np.eye(3)),
+            ),
+            (
+                "the old mean is not subtracted before the matrix is applied.",
+                lambda x, r: (
+                    _cholesky_colors(x, r)
+                    + (root(_moments(r)[2]) @ inverse(root(_moments(x)[2]))) @ mean(x)
+                ),
+            ),
+            (
+                "the covariance is right and the mean is 0; add the reference's.",
+                lambda x, r: _cholesky_colors(x, r) - mean(r),
+            ),
+            (
+                "the covariance is right and the mean is still the old one; add the reference's.",
+                lambda x, r: _cholesky_colors(x, r) - mean(r) + mean(x),
+            ),
+            (
+                "the result is clipped to [0, 1]; leave it as it is, so that mean and covariance "
+                "stay.",
+                lambda x, r: np.clip(_cholesky_colors(x, r), 0, 1),
+            ),
+        ],
+    )
+    return "Mean and covariance are the reference's, and red alone decides the new red."
+
+
+def _merged_covariance(
+    share: float, mean_a: Array, covariance_a: Array, mean_b: Array, covariance_b: Array
+) -> Array:
+    """Return the covariance (C, C) of a whole picture from those of its two regions.
+
+    The first region holds `share` of all positions, the second the rest. `mean_a` and `mean_b` (C,)
+    are the regions' means, `covariance_a` and `covariance_b` (C, C) their covariances.
+    """
+    apart = mean_a - mean_b
+    within = share * covariance_a + (1 - share) * covariance_b
+    return np.asarray(within + share * (1 - share) * np.outer(apart, apart))
+
+
+@_exercise(_merged_covariance)
+def _check_merged_covariance(answer: Answer) -> str:
+    def case(share: float, seed: int) -> tuple[Any, ...]:
+        a, b = (_numbers((3, 4, 3), 7, seed + i) for i in range(2))
+        b[..., 0] += 3
+        return (share, _rows(a).mean(axis=0), _covariance(a), _rows(b).mean(axis=0), _covariance(b))
+
+    def plus(between: Callable[[float, Array], Any]) -> Answer:
+        return lambda p, ma, ca, mb, cb: p * ca + (1 - p) * cb + between(p, ma - mb)
+
+    def gram(p: float, ma: Array, ca: Array, mb: Array, cb: Array) -> Array:
+        a, b = ca + np.outer(ma, ma), cb + np.outer(mb, mb)
+        return np.asarray(p * a + (1 - p) * b)
+
+    def plain(p: float, ma: Array, ca: Array, mb: Array, cb: Array) -> Array:
+        mean = (ma + mb) / 2
+        return gram(p, ma, ca, mb, cb) - np.outer(mean, mean)
+
+    weight = (
+        "the term between the regions, from the distance of their means, has the weight "
+        "share · (1 - share)."
+    )
+    halves = "both regions count alike; the first counts `share`, the second the rest."
+    _compare(
+        answer,
+        _merged_covariance,
+        [case(0.25, 0), case(0.625, 4)],
+        [
+            (
+                "only what varies within the regions is counted; that their means differ adds to "
+                "the covariance of the whole. Two regions of one plain colour each show it.",
+                plus(lambda *_: 0.0),
+            ),
+            (
+                "the shares are changed: `share` is the first region's.",
+                lambda p, *rest: _merged_covariance(1 - p, *rest),
+            ),
+            (
+                "the shares are changed: `share` is the first region's. And the distance of the "
+                "means adds to the covariance.",
+                lambda p, _, ca, __, cb: (1 - p) * ca + p * cb,
+            ),
+            (halves, lambda _, *rest: _merged_covariance(0.5, *rest)),
+            (
+                f"{halves} And the distance of the means adds to the covariance.",
+                lambda _, __, ca, ___, cb: (ca + cb) / 2,
+            ),
+            (
+                "the covariances are added without their shares.",
+                lambda _, __, ca, ___, cb: ca + cb,
+            ),
+            (weight, plus(lambda _, d: np.outer(d, d))),
+            (weight, plus(lambda p, d: p * np.outer(d, d))),
+            (weight, plus(lambda p, d: (1 - p) * np.outer(d, d))),
+            (
+                "the term between the regions is subtracted; means apart make the whole vary more.",
+                plus(lambda p, d: -p * (1 - p) * np.outer(d, d)),
+            ),
+            (
+                "the term between the regions takes each channel with itself alone; take the outer "
+                "product of the means' distance.",
+                plus(lambda p, d: p * (1 - p) * d * d),
+            ),
+            (
+                "the term between the regions takes each channel with itself alone; take the outer "
+                "product of the means' distance.",
+                plus(lambda p, d: p * (1 - p) * np.diag(d * d)),
+            ),
+            (
+                "the term between the regions is one number, the same for all channels; take the "
+                "outer product of the means' distance.",
+                plus(lambda p, d: p * (1 - p) * d @ d),
+            ),
+            (
+                "this is the Gram matrix of the whole; subtract the outer product of its mean.",
+                gram,
+            ),
+            (
+                "the mean that is subtracted counts both regions alike; the mean of the whole is "
+                "share · μₐ + (1 - share) · μ_b.",
+                plain,
+            ),
+            (
+                "this is only the diagonal, each channel with itself; "
+                "return every channel with every other, (C, C).",
+                lambda *args: np.diag(_merged_covariance(*args)),
+            ),
+        ],
+    )
+    return "What varies within the regions, by their shares, and what lies between their means."

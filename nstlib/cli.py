@@ -9,17 +9,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nstlib import __version__
-from nstlib.errors import NstError, OutputError
+from nstlib.errors import ArgumentError, NstError, OutputError
 
 if TYPE_CHECKING:
-    from nstlib.synthesis import Synthesis
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nstlib.images import Image
+    from nstlib.optimize import Step
+    from nstlib.synthesis import Estimate, Synthesis
 
 # Everything else is imported where it is used, so that --help need not wait for TensorFlow.
 
@@ -63,6 +68,11 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+def _fail_to_start(error: Exception) -> int:
+    """Say what a broken TensorFlow or another Keras backend raised."""
+    return _fail(f"{type(error).__name__}: {error}; run nst doctor to learn what to do", 1)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(__version__)
@@ -99,7 +109,7 @@ def texture(
         ),
     ],
     size: Annotated[int, typer.Option(help="Side of the square texture, in pixels.")] = 224,
-    iterations: Annotated[int, typer.Option(help="At most, at each of up to three sizes.")] = 100,
+    iterations: Annotated[int, typer.Option(help="At most, at each of up to three sizes.")] = 70,
     optimizer: Annotated[str, typer.Option(help="lbfgs or adam.")] = "lbfgs",
     tv_weight: Annotated[float, typer.Option(help="Weight of smoothness in the loss.")] = 0.0,
     tile: Annotated[bool, typer.Option("--tile", help="Let opposite edges fit together.")] = False,
@@ -123,13 +133,13 @@ def texture(
     """
     from nstlib.images import load_image, save_image
 
-    _check_outputs(image, output, report)
+    _check_outputs([image], output, report=report)
     source = load_image(image, size=size)
     try:
         from nstlib.optimize import OptimizationError
         from nstlib.synthesis import synthesize_texture
-    except Exception as error:  # whatever a broken TensorFlow or another Keras backend raises
-        return _fail(f"{type(error).__name__}: {error}; run nst doctor to learn what to do", 1)
+    except Exception as error:
+        return _fail_to_start(error)
 
     try:
         result = synthesize_texture(
@@ -149,13 +159,192 @@ def texture(
     save_image(output, result.image)
     if report is not None:
         _write_report(report, result)
-    height, width = result.size
-    print(
-        f"wrote {typer.format_filename(output)}: {width}x{height} pixels, "
-        f"{result.iterations} iterations, {result.seconds:.1f} seconds"
-    )
+    _print_result(output, result)
     if result.interrupted:
         return _fail(f"interrupted; {output} is the best picture so far", 130)
+    return 0
+
+
+@app.command()
+def transfer(
+    content: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONTENT",
+            help="What to paint: a file, or a name that 'nst assets list' shows.",
+            show_default=False,
+        ),
+    ],
+    styles: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STYLE",
+            help="How to paint it: likewise. Several are mixed.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Where to write the picture: .png, .jpg, .jpeg or .webp.",
+        ),
+    ],
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Longest side of the picture, in pixels.",
+            show_default="512, or CONTENT's own if that is less",
+        ),
+    ] = None,
+    content_weight: Annotated[float, typer.Option(help="More keeps more of the subject.")] = 0.3,
+    style_weight: Annotated[float, typer.Option(help="More gives bolder strokes.")] = 1.0,
+    tv_weight: Annotated[float, typer.Option(help="Weight of smoothness in the loss.")] = 0.0,
+    preserve_colors: Annotated[
+        str | None,
+        typer.Option(
+            help="Keep CONTENT's colours: luminance paints brightness alone, covariance gives them "
+            "to the styles first.",
+            show_default="the styles' colours",
+        ),
+    ] = None,
+    style_scale: Annotated[
+        float, typer.Option(help="0.5 makes strokes half as large; styles are never enlarged.")
+    ] = 1.0,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A picture that says what goes where, stretched to CONTENT's shape. Of two "
+            "styles, the first paints its white parts and the second its black ones. With one "
+            "style, black parts stay as they are in CONTENT.",
+            show_default=False,
+        ),
+    ] = None,
+    init: Annotated[
+        str, typer.Option(help="What to begin with: content, noise, or a picture.")
+    ] = "content",
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="mini, random, or imagenet (80 MB, downloaded on first use).",
+            show_default="NSTLIB_WEIGHTS, or mini",
+        ),
+    ] = None,
+    optimizer: Annotated[str, typer.Option(help="lbfgs or adam.")] = "lbfgs",
+    iterations: Annotated[
+        int, typer.Option(help="At most, at each size from 128 pixels up by steps of 1.4.")
+    ] = 50,
+    seed: Annotated[int, typer.Option(help="Of the noise, with --init noise.")] = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Save the state there every few seconds. A run that was ended goes on from it if "
+            "the same command is given again. Removed once OUT is complete.",
+        ),
+    ] = None,
+    animate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a film of the run there, .gif or .mp4: ten frames a size."
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write how the run went there, as JSON."),
+    ] = None,
+) -> int:
+    """Paint CONTENT in the style of STYLE.
+
+    First says how long it will take, and how much memory. Ctrl-C ends the run early and keeps the
+    best picture so far.
+    """
+    from nstlib.colors import luminance, replace_luminance
+    from nstlib.images import load_image, resize, save_image
+
+    if mask is not None and len(styles) > 2:
+        raise ArgumentError(f"--mask divides a picture between 2 styles; there are {len(styles)}")
+    pictures = [name for name in (mask, init) if name not in (None, "content", "noise")]
+    _check_outputs(
+        [content, *styles, *pictures], output, report=report, animate=animate, checkpoint=checkpoint
+    )
+    photo = load_image(content, size)
+    if size is None and max(photo.shape) > 512:
+        photo = resize(photo, 512)
+    shape = (photo.shape[0], photo.shape[1])
+    region = None if mask is None else luminance(load_image(mask, shape))
+    start = init if init in ("content", "noise") else load_image(init)
+    paintings = [_load_style(name, max(shape) * style_scale) for name in styles]
+    try:
+        from nstlib.optimize import OptimizationError
+        from nstlib.synthesis import estimate_transfer, memory, transfer_style
+    except Exception as error:
+        return _fail_to_start(error)
+
+    def keep_photo(image: Image) -> Image:
+        """Leave the photo where a lone style does not paint."""
+        if region is None or len(styles) == 2:
+            return image
+        height, width, _ = image.shape
+        share = resize(region[..., None].repeat(3, axis=2), (height, width))
+        laid: Image = share * image + (1 - share) * resize(photo, (height, width))
+        return laid.clip(0, 1)
+
+    def finish(image: Image) -> Image:
+        """Make of the picture inside a run what the run would return."""
+        if preserve_colors == "luminance":
+            image = replace_luminance(resize(photo, (image.shape[0], image.shape[1])), image)
+        return keep_photo(image)
+
+    options: dict[str, Any] = {
+        "content_weight": content_weight,
+        "style_weight": style_weight,
+        "tv_weight": tv_weight,
+        "preserve_colors": preserve_colors,
+        "style_scale": style_scale,
+        "masks": None if region is None else [region, 1 - region][: len(styles)],
+        "init": start,
+        "weights": weights,
+        "method": optimizer,
+        "iterations": iterations,
+        "seed": seed,
+    }
+    film = None if animate is None else _Film(max(1, iterations // 10), finish)
+    try:
+        _print_estimate(estimate_transfer(photo, paintings, **options), checkpoint)
+        result = transfer_style(
+            photo,
+            paintings,
+            **options,
+            checkpoint=checkpoint,
+            callback=film,
+            progress=sys.stderr.isatty(),
+        )
+    except OptimizationError as error:
+        save_image(output, finish(error.image))
+        return _fail(f"{error}; the last good picture is in {output}", 1)
+    picture = keep_photo(result.image)
+    save_image(output, picture)
+    if checkpoint is not None and not result.interrupted:
+        checkpoint.unlink(missing_ok=True)
+    if report is not None:
+        settings = {
+            "content": content,
+            "styles": styles,
+            "mask": mask,
+            **{name: value for name, value in options.items() if name not in ("masks", "weights")},
+            "init": init,
+        }
+        _write_report(report, result, peak_megabytes=memory(peak=True), settings=settings)
+    if film is not None and animate is not None:
+        film.save(animate, picture)
+    _print_result(output, result)
+    if result.interrupted:
+        again = f"; the same command goes on from {checkpoint}" if checkpoint else ""
+        return _fail(f"interrupted; {output} is the best picture so far{again}", 130)
     return 0
 
 
@@ -230,23 +419,42 @@ def doctor() -> int:
     return int(any(finding.ok is False for finding in findings))
 
 
-def _check_outputs(image: str, output: Path, report: Path | None) -> None:
+def _check_outputs(sources: Iterable[str], output: Path, **others: Path | None) -> None:
     """Refuse what would fail after the long run, or overwrite what went into it."""
-    from nstlib.assets import ASSETS, asset_path
     from nstlib.images import check_output
 
-    source = asset_path(image) if image in ASSETS else Path(image)
+    inputs = [path for path in map(_source_path, sources) if path]
     check_output(output)
-    if _same_file(output, source):
-        raise OutputError(f"{output} is the input itself; choose another name for the texture")
-    if report is None:
-        return
-    if _same_file(report, source) or _same_file(report, output):
-        raise OutputError(f"{report} is the input or the texture; choose another report file")
-    if report.is_dir() or not os.access(report.parent, os.W_OK):
-        raise OutputError(
-            f"{report}: cannot be written; give a file in an existing folder of yours"
-        )
+    if any(_same_file(output, path) for path in inputs):
+        raise OutputError(f"{output} is the input itself; choose another name for the picture")
+    taken = [*inputs, output]
+    for kind, path in others.items():
+        if path is None:
+            continue
+        if any(_same_file(path, other) for other in taken):
+            raise OutputError(
+                f"{path} is an input or another output already; choose another {kind} file"
+            )
+        if kind == "animate" and path.suffix.lower() not in (".gif", ".mp4"):
+            raise OutputError(
+                f"{path}: cannot write {path.suffix or 'a name without a suffix'!r}; "
+                "use one of .gif, .mp4"
+            )
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise OutputError(
+                f"{path}: cannot be written; give a file in an existing folder of yours"
+            )
+        taken.append(path)
+
+
+def _source_path(source: str) -> Path | None:
+    """Return the file that a name stands for; None for one that needs no file."""
+    from nstlib.assets import ASSETS, asset_path
+    from nstlib.images import sample_names
+
+    if source in sample_names():
+        return None
+    return asset_path(source) if source in ASSETS else Path(source)
 
 
 def _same_file(one: Path, other: Path) -> bool:
@@ -255,7 +463,81 @@ def _same_file(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
-def _write_report(path: Path, result: Synthesis) -> None:
+def _load_style(name: str, longest: float) -> Image:
+    """Load a style at its own size. One that the library draws has any size that is needed."""
+    from nstlib.art import STYLES
+    from nstlib.images import load_image
+
+    return load_image(name, round(min(longest, 4096)) if name in STYLES and longest > 512 else None)
+
+
+class _Film:
+    """Collects pictures from a run, as 8-bit pixels, and writes them as an animation."""
+
+    def __init__(self, every: int, finish: Callable[[Image], Image]) -> None:
+        self._every = every
+        self._finish = finish
+        self._next = 0
+        self._frames: list[NDArray[np.uint8]] = []
+
+    def __call__(self, step: Step) -> None:
+        from nstlib.images import to_uint8
+
+        # A size begins where the one before ended: the same iteration, and the same picture.
+        if step.image is not None and step.iteration >= self._next:
+            self._next = step.iteration + self._every
+            self._frames.append(to_uint8(self._finish(step.image)))
+
+    def save(self, path: Path, last: Image) -> None:
+        import numpy as np
+
+        from nstlib.images import from_uint8, resize, to_uint8
+        from nstlib.plots import Animation
+
+        size = (last.shape[0], last.shape[1])
+        frames = [to_uint8(resize(from_uint8(frame), size)) for frame in self._frames]
+        film = np.stack([*frames, to_uint8(last)])
+        Animation(film, fps=10, hold=2, alt="", caption="").save(path)
+
+
+def _print_estimate(estimate: Estimate, checkpoint: Path | None) -> None:
+    height, width = estimate.sizes[-1]
+    count = len(estimate.sizes)
+    if checkpoint is not None and checkpoint.exists():
+        print(f"going on from {typer.format_filename(checkpoint)}; in all:", file=sys.stderr)
+    print(
+        f"about {_duration(estimate.seconds)} and {estimate.megabytes / 1000:.1f} GB for "
+        f"{width}x{height} pixels, in {count} size{'s' if count > 1 else ''}",
+        file=sys.stderr,
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Write a rough time in words.
+
+    Examples
+    --------
+    >>> _duration(0.2), _duration(43.7), _duration(100), _duration(3.2 * 3600)
+    ('1 s', '45 s', '2 min', '3 h')
+    """
+    if seconds < 10:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90:
+        return f"{round(seconds / 5) * 5} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h"
+
+
+def _print_result(output: Path, result: Synthesis) -> None:
+    height, width = result.size
+    print(
+        f"wrote {typer.format_filename(output)}: {width}x{height} pixels, "
+        f"{result.iterations} iterations, {result.seconds:.1f} seconds"
+    )
+
+
+def _write_report(path: Path, result: Synthesis, **more: object) -> None:
     from nstlib.images import atomic_write
 
     content = {
@@ -270,6 +552,7 @@ def _write_report(path: Path, result: Synthesis) -> None:
         "weights": result.weights,
         "seed": result.seed,
         "version": __version__,
+        **more,
     }
     with atomic_write(path) as file:
         file.write(json.dumps(content, indent=2).encode() + b"\n")

@@ -24,6 +24,9 @@ from nstlib.quietly import keras, tf
 #: The layers that describe a style (Gatys et al. 2016): the first of each block.
 STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 
+#: The layer that describes a content (Gatys et al. 2016).
+CONTENT_LAYERS = ("block4_conv2",)
+
 #: Where the features' weights may come from.
 WEIGHTS = ("mini", "random", "imagenet")
 

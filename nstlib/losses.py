@@ -1,13 +1,14 @@
 r"""What style transfer minimises: distances between feature maps, and roughness.
 
-The style loss here is relative: each layer's distance is divided by the size of what it is compared
-with. It is then a pure number, 1 for "nothing in common" and 0.01 for "one per cent off", whatever
-the network, the layer and the image size, and one set of weights serves them all.
+The losses here are relative: each layer's distance is divided by the size of what it is compared
+with. They are pure numbers, of the order of 1 for "nothing in common" and 0.01 for "nearly the
+same", whatever the network, the layer and the image size, and one set of weights serves them all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from nstlib.errors import ArgumentError
 from nstlib.quietly import tf
@@ -55,12 +56,8 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     array([[0.5 , 0.25],
            [0.25, 0.5 ]], dtype=float32)
     """
-    features = tf.convert_to_tensor(features)
+    features = _feature_maps(features)
     rank = features.shape.rank
-    if rank not in (3, 4):
-        raise ArgumentError(
-            f"features has shape {features.shape}; feature maps are (H, W, C) or (B, H, W, C)"
-        )
     shape = tf.shape(features)
     positions = shape[-3] * shape[-2]
     flat = tf.reshape(features, [*([shape[0]] if rank == 4 else []), positions, shape[-1]])
@@ -69,71 +66,202 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     return gram
 
 
-def style_loss(
-    features: Mapping[str, tf.Tensor],
-    targets: Mapping[str, tf.Tensor],
-    *,
-    layer_weights: Mapping[str, float] | None = None,
-) -> tf.Tensor:
-    r"""Measure how far the features' Gram matrices are from a style's, relative to the style's.
+class Statistics(NamedTuple):
+    """What is kept of a layer's features when positions are forgotten.
 
-    .. math:: L = \frac{1}{\sum_l w_l} \sum_l w_l
-              \frac{\sum_{ij} (G^l_{ij} - A^l_{ij})^2}{\sum_{ij} (A^l_{ij})^2}
+    Attributes
+    ----------
+    mean : tensor of float, shape (C,) or (B, C)
+        How strongly each channel responds on average.
+    covariance : tensor of float, shape (C, C) or (B, C, C)
+        How channels vary together around their means.
+    """
 
-    with :math:`G^l` the Gram matrix of `features` at layer :math:`l` and :math:`A^l` the style's;
-    of a batch, the mean.
+    mean: tf.Tensor
+    covariance: tf.Tensor
+
+
+def channel_statistics(features: tf.Tensor, mask: tf.Tensor | None = None) -> Statistics:
+    r"""Take the mean of every channel, and the covariance of every channel with every other.
+
+    .. math:: \mu = \frac{1}{HW} \sum_p F_p, \qquad
+              C = \frac{1}{HW} \sum_p (F_p - \mu)(F_p - \mu)^\top
+
+    Together they tell what the Gram matrix tells, because :math:`G = C + \mu\mu^\top`; apart, a
+    channel that is always on cannot drown those that make the pattern.
 
     Parameters
     ----------
-    features : mapping of str to tensor, shapes (H, W, C) or (B, H, W, C)
-        Feature maps by layer, as :func:`nstlib.features.feature_extractor` returns them.
-    targets : mapping of str to tensor, shapes (C, C) or (B, C, C)
-        Gram matrices of the style by layer; the layers of `targets` are the ones compared.
+    features : tensor of float, shape (H, W, C) or (B, H, W, C)
+        Feature maps.
+    mask : tensor of float, shape (H, W), optional
+        How much each position counts, not negative: the region that is described (Gatys et al.
+        2017 call it guided). By default all count alike.
+
+    Returns
+    -------
+    Statistics
+
+    Raises
+    ------
+    ArgumentError
+        If `features` has neither three nor four axes, or `mask` is not of their height and width,
+        holds a negative number or is 0 everywhere.
+
+    References
+    ----------
+    Y. Li, N. Wang, J. Liu and X. Hou, "Demystifying neural style transfer", IJCAI 2017: style as a
+    distribution of features, and matching its mean and variance.
+    L. Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017.
+
+    Examples
+    --------
+    >>> features = tf.constant([[[1.0, 5.0], [3.0, 5.0]]])  # the second channel is always on
+    >>> mean, covariance = channel_statistics(features)
+    >>> mean.numpy(), covariance.numpy()
+    (array([2., 5.], dtype=float32), array([[1., 0.],
+           [0., 0.]], dtype=float32))
+    """
+    features = _feature_maps(features)
+    if mask is None:
+        mean = tf.reduce_mean(features, axis=(-3, -2), keepdims=True)
+        covariance = gram_matrix(features - mean)
+    else:
+        mask = tf.convert_to_tensor(mask, features.dtype)
+        if not mask.shape.is_compatible_with(features.shape[-3:-1]):
+            raise ArgumentError(
+                f"mask has shape {mask.shape}; the features' positions are {features.shape[-3:-1]}"
+            )
+        counts = tf.get_static_value(mask)  # None for one that only the graph will know
+        if counts is not None and not (counts.min() >= 0 and 0 < counts.sum() < float("inf")):
+            raise ArgumentError(
+                f"mask ranges from {counts.min():.3g} to {counts.max():.3g}; it holds finite "
+                "numbers, not negative, and at least one is above 0"
+            )
+        share = mask[..., tf.newaxis] / tf.reduce_mean(mask)
+        mean = tf.reduce_mean(share * features, axis=(-3, -2), keepdims=True)
+        covariance = gram_matrix(tf.sqrt(share) * (features - mean))
+    return Statistics(tf.squeeze(mean, axis=(-3, -2)), covariance)
+
+
+def style_loss(
+    features: Mapping[str, tf.Tensor | Statistics],
+    targets: Mapping[str, Statistics],
+    *,
+    layer_weights: Mapping[str, float] | None = None,
+) -> tf.Tensor:
+    r"""Measure how far the features' statistics are from a style's, relative to the style's.
+
+    .. math:: L = \frac{1}{\sum_l w_l} \sum_l w_l \left(
+              \frac{\sum_{ij} (C^l_{ij} - \hat C^l_{ij})^2}{\sum_{ij} (\hat C^l_{ij})^2}
+              + \frac{\sum_i (\mu^l_i - \hat\mu^l_i)^2}{\sum_i \hat C^l_{ii}} \right)
+
+    with :math:`\mu^l, C^l` the channel statistics of `features` at layer :math:`l`, and those with
+    a hat the style's; of a batch, the mean. Each denominator has a floor, 1/1000 of
+    :math:`\sum_i (\hat\mu^l_i)^2` (squared, for the first), for a style that hardly varies.
+
+    Parameters
+    ----------
+    features : mapping of str to tensor, shapes (H, W, C) or (B, H, W, C), or to Statistics
+        Feature maps by layer, as :func:`nstlib.features.feature_extractor` returns them, or what
+        :func:`channel_statistics` makes of them.
+    targets : mapping of str to Statistics
+        Those of the style by layer; the layers of `targets` are the ones compared.
     layer_weights : mapping of str to float, optional
         The :math:`w_l`, not negative; 1 for a layer that it does not name.
 
     Returns
     -------
     tensor of float, shape ()
-        0 where all the matrices agree; of the order of 1 where they have nothing in common.
+        0 where all the statistics agree.
 
     Raises
     ------
     ArgumentError
         If a layer of `targets` is missing from `features`, or `layer_weights` are not usable.
 
+    Notes
+    -----
+    Gatys et al. compare Gram matrices, :math:`G = C + \mu\mu^\top`. A picture has the style's
+    means and covariances exactly if it has them at the zero of this loss; it then has the style's
+    Gram matrices, too. On the way there the two losses differ: where a picture is mostly one
+    colour, :math:`\mu\mu^\top` makes up nearly all of :math:`G`, and a difference of Gram
+    matrices hardly sees the pattern.
+
     References
     ----------
     L. Gatys, A. Ecker and M. Bethge, "Image style transfer using convolutional neural networks",
-    CVPR 2016; their loss is the same sum without the division by the target.
+    CVPR 2016.
+    Y. Li, N. Wang, J. Liu and X. Hou, "Demystifying neural style transfer", IJCAI 2017.
 
     Examples
     --------
-    >>> features = {"a": tf.fill([4, 4, 1], 3.0)}  # Gram matrix [[9]]
-    >>> targets = {"a": tf.constant([[10.0]])}
-    >>> round(float(style_loss(features, targets)), 4)  # ((9 - 10) / 10)²
-    0.01
+    >>> features = {"a": tf.constant([[[2.0], [4.0]]])}  # mean 3, variance 1
+    >>> style = {"a": Statistics(tf.constant([3.0]), tf.constant([[2.0]]))}
+    >>> round(float(style_loss(features, style)), 3)  # ((1 - 2) / 2)²
+    0.25
     """
-    weights = dict.fromkeys(targets, 1.0) | dict(layer_weights or {})
-    missing = sorted({*targets, *weights} - {*features} | {*weights} - {*targets})
-    if missing or not targets:
-        raise ArgumentError(
-            f"the layers do not match: features has {sorted(features)}, targets has "
-            f"{sorted(targets)}, layer_weights has {sorted(layer_weights or {})}"
-        )
-    total = sum(weights.values())
-    if min(weights.values()) < 0 or not 0 < total < float("inf"):
-        raise ArgumentError(
-            f"layer_weights is {dict(layer_weights or {})}; weights are finite, not negative, "
-            "and at least one is above 0"
-        )
+    weights = _layer_weights(features, targets, layer_weights)
     loss = tf.add_n(
         [
-            weights[layer] * _relative_difference(gram_matrix(features[layer]), target)
+            weights[layer] * _relative_difference(features[layer], target)
             for layer, target in targets.items()
         ]
     )
-    return loss / total
+    return loss / sum(weights.values())
+
+
+def content_loss(
+    features: Mapping[str, tf.Tensor],
+    targets: Mapping[str, tf.Tensor],
+    *,
+    layer_weights: Mapping[str, float] | None = None,
+) -> tf.Tensor:
+    r"""Measure how far the features are from a content's, position by position.
+
+    .. math:: L = \frac{1}{\sum_l w_l} \sum_l w_l
+              \frac{\sum_{pi} (F^l_{pi} - P^l_{pi})^2}{\sum_{pi} (P^l_{pi})^2}
+
+    with :math:`F^l` the features at layer :math:`l` and :math:`P^l` the content's, at the same
+    positions :math:`p`: unlike a style, a content is a matter of place.
+
+    Parameters
+    ----------
+    features, targets : mapping of str to tensor, shapes (H, W, C) or (B, H, W, C)
+        Feature maps by layer, of equal shapes; the layers of `targets` are the ones compared.
+    layer_weights : mapping of str to float, optional
+        The :math:`w_l`, not negative; 1 for a layer that it does not name.
+
+    Returns
+    -------
+    tensor of float, shape ()
+        0 where the features agree; 1 for features that are all zero.
+
+    Raises
+    ------
+    ArgumentError
+        If a layer of `targets` is missing from `features` or has another shape there, or
+        `layer_weights` are not usable.
+
+    References
+    ----------
+    L. Gatys, A. Ecker and M. Bethge, "Image style transfer using convolutional neural networks",
+    CVPR 2016; their loss is half the sum of squares, at VGG19's ``conv4_2``.
+
+    Examples
+    --------
+    >>> features = {"a": tf.constant([[[3.0], [1.0]]])}
+    >>> content = {"a": tf.constant([[[1.0], [3.0]]])}  # the same values, elsewhere
+    >>> round(float(content_loss(features, content)), 3)  # (4 + 4) / (1 + 9)
+    0.8
+    """
+    weights = _layer_weights(features, targets, layer_weights)
+    terms = []
+    for layer, target in targets.items():
+        difference = tf.convert_to_tensor(features[layer]) - _same_shape(target, features, layer)
+        size = tf.reduce_sum(tf.square(target))
+        terms.append(weights[layer] * tf.reduce_sum(tf.square(difference)) / _not_zero(size))
+    return tf.add_n(terms) / sum(weights.values())
 
 
 def total_variation_loss(image: tf.Tensor) -> tf.Tensor:
@@ -180,8 +308,59 @@ def total_variation_loss(image: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(right)) + tf.reduce_mean(tf.square(down))
 
 
-def _relative_difference(gram: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    difference = tf.reduce_sum(tf.square(gram - target), axis=(-2, -1))
-    size = tf.reduce_sum(tf.square(target), axis=(-2, -1))
-    # A layer that the style leaves entirely dark has no size to be relative to.
-    return tf.reduce_mean(difference / tf.where(size > 0, size, tf.ones_like(size)))
+#: A style's spread counts as no less than this share of its squared mean.
+_FLOOR = 1e-3
+
+
+def _relative_difference(features: tf.Tensor | Statistics, target: Statistics) -> tf.Tensor:
+    found = features if isinstance(features, Statistics) else channel_statistics(features)
+    floor = _FLOOR * tf.reduce_sum(tf.square(target.mean), axis=-1)
+    spread = tf.maximum(tf.linalg.trace(target.covariance), floor)
+    size = tf.maximum(tf.reduce_sum(tf.square(target.covariance), axis=(-2, -1)), floor**2)
+    of_means = tf.reduce_sum(tf.square(found.mean - target.mean), axis=-1)
+    of_covariances = tf.reduce_sum(tf.square(found.covariance - target.covariance), axis=(-2, -1))
+    return tf.reduce_mean(of_covariances / _not_zero(size) + of_means / _not_zero(spread))
+
+
+def _feature_maps(features: tf.Tensor) -> tf.Tensor:
+    features = tf.convert_to_tensor(features)
+    if features.shape.rank not in (3, 4):
+        raise ArgumentError(
+            f"features has shape {features.shape}; feature maps are (H, W, C) or (B, H, W, C)"
+        )
+    return features
+
+
+def _not_zero(size: tf.Tensor) -> tf.Tensor:
+    # A layer that stays entirely dark has no size to be relative to.
+    return tf.where(size > 0, size, tf.ones_like(size))
+
+
+def _same_shape(target: tf.Tensor, features: Mapping[str, tf.Tensor], layer: str) -> tf.Tensor:
+    target = tf.convert_to_tensor(target)
+    if not target.shape.is_compatible_with(features[layer].shape):
+        raise ArgumentError(
+            f"at {layer}, features have shape {features[layer].shape} and targets {target.shape}; "
+            "a content is compared position by position: resize the image to the content's size"
+        )
+    return target
+
+
+def _layer_weights(
+    features: Mapping[str, object],
+    targets: Mapping[str, object],
+    layer_weights: Mapping[str, float] | None,
+) -> dict[str, float]:
+    weights = dict.fromkeys(targets, 1.0) | dict(layer_weights or {})
+    missing = sorted({*targets, *weights} - {*features} | {*weights} - {*targets})
+    if missing or not targets:
+        raise ArgumentError(
+            f"the layers do not match: features has {sorted(features)}, targets has "
+            f"{sorted(targets)}, layer_weights has {sorted(layer_weights or {})}"
+        )
+    if min(weights.values()) < 0 or not 0 < sum(weights.values()) < float("inf"):
+        raise ArgumentError(
+            f"layer_weights is {dict(layer_weights or {})}; weights are finite, not negative, "
+            "and at least one is above 0"
+        )
+    return weights

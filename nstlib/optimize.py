@@ -1,14 +1,17 @@
 """The one loop of the course: change an image until a loss is small.
 
-Lessons and recipes differ in the loss they build; what follows is always :func:`minimize_image`.
+Lessons and recipes differ in the loss they build; what follows is always :func:`minimize_image`,
+at one size, or at several in turn by :func:`coarse_to_fine`.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +20,7 @@ import tqdm.auto
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib.errors import ArgumentError, NstError
-from nstlib.images import Image, check_image
+from nstlib.images import Image, atomic_write, check_image, resize
 from nstlib.quietly import keras, tf
 
 #: Takes an image (H, W, 3); gives a scalar, or a scalar for each named term of a sum.
@@ -57,8 +60,29 @@ class Step:
     image: Image | None = field(default=None, repr=False)
 
 
+class Recorded:
+    """What a result tells of its run, which its `history` recorded."""
+
+    history: tuple[Step, ...]
+
+    @property
+    def iterations(self) -> int:
+        """Iterations done."""
+        return self.history[-1].iteration
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the loss and its gradient."""
+        return self.history[-1].evaluations
+
+    @property
+    def seconds(self) -> float:
+        """Time from the start to the last iteration."""
+        return self.history[-1].seconds
+
+
 @dataclass(frozen=True)
-class Result:
+class Result(Recorded):
     """The best image of a run, and how the run went.
 
     Attributes
@@ -80,21 +104,6 @@ class Result:
     terms: dict[str, float]
     history: tuple[Step, ...] = field(repr=False)
     interrupted: bool = False
-
-    @property
-    def iterations(self) -> int:
-        """Iterations done."""
-        return self.history[-1].iteration
-
-    @property
-    def evaluations(self) -> int:
-        """Evaluations of the loss and its gradient."""
-        return self.history[-1].evaluations
-
-    @property
-    def seconds(self) -> float:
-        """Time from the start to the last iteration."""
-        return self.history[-1].seconds
 
 
 class OptimizationError(NstError, ArithmeticError):
@@ -208,6 +217,210 @@ def minimize_image(
     return Result(run.best_image, best.loss, best.terms, tuple(run.history), interrupted)
 
 
+class Checkpoint:
+    """A file that a run can go on from when it was killed.
+
+    Written every few seconds, atomically, and once more at the end.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file; if it is there, the run goes on from it.
+    settings : mapping of str to (JSON values)
+        What the run was asked for. A file with other settings is refused.
+    every : float, default 5
+        Seconds between two writes.
+    """
+
+    def __init__(
+        self, path: str | Path, settings: Mapping[str, Any], *, every: float = 5.0
+    ) -> None:
+        self.path = Path(path)
+        self.settings = json.loads(json.dumps(dict(settings)))
+        self.every = every
+        self._written = time.monotonic()
+
+    def load(self) -> tuple[int, int, Step] | None:
+        """Return (index of the size, iterations done at it, last step); None without a file.
+
+        Raises
+        ------
+        ArgumentError
+            If the file is not a checkpoint, or belongs to another run.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            with np.load(self.path, allow_pickle=False) as arrays:
+                state = json.loads(str(arrays["state"]))
+                image = check_image(arrays["image"])
+            found, stage, done = state["settings"], state["stage"], state["done"]
+            step = Step(**state["step"], image=image)
+        except Exception as error:  # NumPy's reader raises almost anything on a damaged file
+            raise ArgumentError(
+                f"{self.path} is not a checkpoint, or is damaged; delete it to begin anew, or "
+                "give another file"
+            ) from error
+        changed = sorted(
+            name for name in {*found, *self.settings} if found.get(name) != self.settings.get(name)
+        )
+        if changed:
+            name = changed[0]
+            raise ArgumentError(
+                f"{self.path} belongs to a run with other settings ({name} was "
+                f"{found.get(name)!r}, is {self.settings.get(name)!r}); delete it to begin anew, "
+                "or give another file"
+            )
+        return stage, done, step
+
+    def save(self, stage: int, done: int, step: Step, *, now: bool = False) -> None:
+        """Write the state, if `every` seconds have gone by since the last time, or `now`."""
+        if not now and time.monotonic() - self._written < self.every:
+            return
+        assert step.image is not None  # what the checkpoint is for
+        values = asdict(replace(step, image=None))
+        values.pop("image")
+        state = {"settings": self.settings, "stage": stage, "done": done, "step": values}
+        with atomic_write(self.path) as file:
+            np.savez(file, state=np.array(json.dumps(state)), image=step.image)
+        self._written = time.monotonic()
+
+
+def coarse_to_fine(
+    loss_at: Callable[[tuple[int, int]], Loss],
+    start: ArrayLike,
+    sizes: Sequence[tuple[int, int]],
+    *,
+    iterations: Sequence[int],
+    resize: Callable[[Image, tuple[int, int]], Image] = resize,
+    checkpoint: Checkpoint | None = None,
+    callback: Callable[[Step], object] | None = None,
+    **options: Any,
+) -> Result:
+    """Minimise at each of `sizes` in turn, each from the enlarged result of the one before.
+
+    Parameters
+    ----------
+    loss_at : callable
+        Gives the loss (see :func:`minimize_image`) for images of a (height, width).
+    start : array_like of float, shape (H, W, 3)
+        Where to start, RGB in [0, 1]; it is resized to the first size.
+    sizes : sequence of (int, int)
+        (height, width), the last being that of the result.
+    iterations : sequence of int
+        How many at each size.
+    resize : callable, optional
+        Resizes an image to a (height, width); by default :func:`nstlib.images.resize`.
+    checkpoint : Checkpoint, optional
+        Go on from its file if there is one, and keep it up to date.
+    callback : callable, optional
+        Called with a :class:`Step` after every iteration, counts and seconds running on from size
+        to size; if it returns True, the run ends.
+    **options
+        `method`, `learning_rate` and `progress` of :func:`minimize_image`.
+
+    Returns
+    -------
+    Result
+        At the last size, also when the run was stopped on the way; the loss is then that of the
+        size it had come to.
+
+    Raises
+    ------
+    ArgumentError
+        For no size at all, `iterations` that are not one for each, 1 or more, or a `checkpoint`
+        that cannot be used; and as :func:`minimize_image`.
+    ImageError
+        If `start` is not an image.
+    OptimizationError
+        If the loss becomes NaN or infinite; the error carries the last good image.
+    KeyboardInterrupt
+        If the run is interrupted before there is any result.
+
+    Examples
+    --------
+    >>> def towards_white(size):
+    ...     return lambda image: tf.reduce_mean((image - 1.0) ** 2)
+    >>> result = coarse_to_fine(towards_white, np.zeros((8, 8, 3), np.float32), [(4, 4), (8, 8)],
+    ...                         iterations=[5, 5], progress=False)
+    >>> result.image.shape, result.loss < 1e-6
+    ((8, 8, 3), True)
+    """
+    if not sizes or len(sizes) != len(iterations):
+        raise ArgumentError(
+            f"sizes has {len(sizes)} entries and iterations {len(iterations)}; give one size or "
+            "more, and a count for each"
+        )
+    if min(iterations) < 1:
+        raise ArgumentError(f"iterations is {min(iterations)}; it is 1 or more")
+    history: list[Step] = []
+    image = check_image(start, "start")
+    first, done = 0, 0
+    result: Result | None = None
+    found = checkpoint.load() if checkpoint else None
+    if found:
+        first, done, step = found
+        assert step.image is not None  # a checkpoint holds one
+        image = step.image
+        history = [replace(step, image=None)]
+        result = Result(image, step.loss, step.terms, tuple(history))
+    for stage, (size, count) in enumerate(zip(sizes, iterations, strict=True)):
+        if stage < first or (stage == first and done >= count):
+            continue
+        skipped = done if stage == first else 0
+        before = history[-1] if history else None
+        stopped = False
+
+        def report(
+            step: Step, before: Step | None = before, stage: int = stage, skipped: int = skipped
+        ) -> bool:
+            nonlocal stopped
+            step_in_all = _continued(step, before)
+            history.append(replace(step_in_all, image=None))
+            if checkpoint:
+                checkpoint.save(stage, skipped + step.iteration, step_in_all)
+            stopped = callback is not None and callback(step_in_all) is True
+            return stopped
+
+        try:
+            result = minimize_image(
+                loss_at(size),
+                resize(image, size),
+                iterations=count - skipped,
+                callback=report,
+                description=f"{size[0]}×{size[1]}",
+                **options,
+            )
+        except KeyboardInterrupt:  # between the sizes
+            if result is None:
+                raise
+            result = replace(result, interrupted=True)
+            break  # the checkpoint holds it: written after the size before, or just read
+        image = result.image
+        ended = stopped or result.interrupted
+        if checkpoint:
+            best = replace(history[-1], loss=result.loss, terms=result.terms, image=image)
+            checkpoint.save(stage, skipped + result.iterations if ended else count, best, now=True)
+        if ended:
+            break
+    assert result is not None  # there is one size or more, and a finished run left one
+    if image.shape[:2] != sizes[-1]:
+        # Stopped on the way: what there is, at the size that was asked for.
+        result = replace(result, image=resize(image, sizes[-1]))
+    return replace(result, history=tuple(history))
+
+
+def _continued(step: Step, before: Step | None) -> Step:
+    if before is None:
+        return step
+    return replace(
+        step,
+        iteration=before.iteration + step.iteration,
+        evaluations=before.evaluations + step.evaluations,
+        seconds=before.seconds + step.seconds,
+    )
+
+
 class _Run:
     """Evaluates the loss, keeps the best image and the history, reports to bar and callback."""
 
@@ -299,7 +512,13 @@ def _lbfgs(run: _Run, start: Image, iterations: int) -> None:
         method="L-BFGS-B",
         jac=True,
         callback=lambda _: run.record(),
-        options={"maxiter": iterations, "maxcor": 20, "ftol": 0.0, "gtol": 0.0},
+        options={
+            "maxiter": iterations,
+            # Twice so many images are kept; large ones are fewer, within half a gigabyte or so.
+            "maxcor": max(4, min(20, int(3e7 // start.size))),
+            "ftol": 0.0,
+            "gtol": 0.0,
+        },
     )
 
 

@@ -11,10 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nstlib import check as public_check
 from nstlib.check import _EXERCISES, check, evaluate
 from nstlib.errors import ArgumentError
+from nstlib.losses import Statistics, channel_statistics
+from nstlib.losses import content_loss as public_content_loss
+from nstlib.losses import style_loss as public_style_loss
+from nstlib.losses import total_variation_loss as public_total_variation
 
 tf = pytest.importorskip("tensorflow")
 
@@ -38,11 +45,6 @@ def gram_tf(x: Any) -> Any:
 def in_place(image: Any) -> Any:
     image[...] = image[..., ::-1].copy()
     return image
-
-
-def centred_in_place(features: Any) -> Any:
-    features -= features.mean(axis=(0, 1))
-    return gram(features)
 
 
 def preprocess_in_place(image: Any) -> Any:
@@ -84,19 +86,70 @@ def covariance(x: Any) -> Any:
     return np.cov(rows(x).T, bias=True)
 
 
+def covariance_tf(x: Any) -> Any:
+    return gram_tf(x - tf.reduce_mean(x, axis=[0, 1]))
+
+
+def weights(mask: Any) -> Any:
+    return np.ravel(mask) / np.sum(mask)
+
+
+def mean_of(x: Any, share: Any) -> Any:
+    return np.einsum("p,pc->c", share, rows(x))
+
+
+def spread(x: Any, mean: Any, share: Any) -> Any:
+    return np.einsum("p,pi,pj->ij", share, rows(x) - mean, rows(x) - mean)
+
+
+def region_covariance(features: Any, mask: Any) -> Any:
+    return spread(features, mean_of(features, weights(mask)), weights(mask))
+
+
+def weighted_in_place(features: Any, mask: Any) -> Any:
+    mask /= mask.sum()
+    return region_covariance(features, mask)
+
+
+def squares(difference: Any) -> Any:
+    return tf.reduce_sum(difference**2)
+
+
 def style_loss(
     features: Any,
     targets: Any,
     combine: Answer = tf.reduce_mean,
-    gram: Answer = gram_tf,
-    distance: Answer = lambda g, a: tf.reduce_sum((g - a) ** 2) / tf.reduce_sum(a**2),
+    of_covariances: Answer = lambda c, a: squares(c - a) / squares(a),
+    of_means: Answer = lambda m, b, c, a: squares(m - b) / tf.linalg.trace(a),  # noqa: ARG005
+    mean: Answer = lambda x: tf.reduce_mean(x, axis=[0, 1]),
+    covariance: Answer = covariance_tf,
     layers: Answer = list,
 ) -> Any:
-    return combine([distance(gram(features[k]), targets[k]) for k in layers(targets)])
+    losses = []
+    for layer in layers(targets):
+        target = targets[layer]
+        found = mean(features[layer]), covariance(features[layer])
+        losses.append(
+            of_covariances(found[1], target.covariance)
+            + of_means(found[0], target.mean, found[1], target.covariance)
+        )
+    return combine(losses)
 
 
 def style(**changes: Any) -> Answer:
     return lambda features, targets: style_loss(features, targets, **changes)
+
+
+def dark_if_deep(x: Any) -> Any:
+    return tf.stop_gradient(x) if x.shape[0] == 1 else x
+
+
+def style_of_grams(features: Any, targets: Any) -> Any:
+    differences = []
+    for layer, (mean, covariance) in targets.items():
+        target = covariance + tf.tensordot(mean, mean, axes=0)
+        differences.append(squares(gram_tf(features[layer]) - target) / squares(target))
+    return tf.reduce_mean(differences)
 
 
 def gradient(loss: Any, image: Any) -> Any:
@@ -141,6 +194,180 @@ def contrast(which: slice = slice(None), size: Answer = np.abs) -> Answer:
     return answer
 
 
+def by_parts(seconds: Any, factors: Any) -> float:
+    new = 0.0
+    for second, factor in zip(seconds, factors, strict=True):
+        new += second / factor
+    return float(sum(seconds)) / new
+
+
+def standard(y: Any) -> Any:
+    return (y - np.mean(y)) / np.std(y)
+
+
+def lower(image: Any, ddof: int = 0) -> Any:
+    return np.linalg.cholesky(np.cov(rows(image), rowvar=False, ddof=ddof))
+
+
+def recoloured(
+    image: Any, reference: Any, matrix: Any, old: Any = None, new: Any = None, turn: bool = True
+) -> Any:
+    old = rows(image).mean(0) if old is None else old
+    new = rows(reference).mean(0) if new is None else new
+    return (image - old) @ (matrix.T if turn else matrix) + new
+
+
+def cholesky(image: Any, reference: Any, **changes: Any) -> Any:
+    return recoloured(image, reference, lower(reference) @ np.linalg.inv(lower(image)), **changes)
+
+
+def triangular_solve(image: Any, reference: Any) -> Any:
+    white = scipy.linalg.solve_triangular(
+        lower(image, 1), (rows(image) - rows(image).mean(0)).T, lower=True
+    )
+    return (lower(reference, 1) @ white).T.reshape(image.shape) + rows(reference).mean(0)
+
+
+def from_second_moments(
+    share: Any, mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any
+) -> Any:
+    mean = share * mean_a + (1 - share) * mean_b
+    moments = share * (covariance_a + np.outer(mean_a, mean_a))
+    moments = moments + (1 - share) * (covariance_b + np.outer(mean_b, mean_b))
+    return moments - np.outer(mean, mean)
+
+
+def merged(between: Answer, shares: Answer = lambda p: (p, 1 - p)) -> Answer:
+    def answer(share: Any, mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any) -> Any:
+        of_a, of_b = shares(share)
+        return of_a * covariance_a + of_b * covariance_b + between(share, mean_a - mean_b)
+
+    return answer
+
+
+def steps(image: Any) -> tuple[Any, Any]:
+    return image[:, 1:] - image[:, :-1], image[1:] - image[:-1]
+
+
+def roughness(change: Answer = lambda r, d: np.mean(r**2) + np.mean(d**2)) -> Answer:
+    return lambda image: change(*steps(image))
+
+
+def roughness_slope(
+    image: Any, factor: float = 2, up: float = 1, down: float = 1, axes: Any = (0, 1)
+) -> Any:
+    # The other way round: for each pixel, what its neighbours are told.
+    slope = np.zeros(image.shape)
+    for axis in axes:
+        x, out = np.moveaxis(image, axis, 0), np.moveaxis(slope, axis, 0)
+        share = factor / (x[1:]).size
+        for i in range(len(x)):
+            if i:
+                out[i] += up * share * (x[i] - x[i - 1])
+            if i + 1 < len(x):
+                out[i] += down * share * (x[i] - x[i + 1])
+    return slope
+
+
+def taped_slope(image: Any) -> Any:
+    return gradient(public_total_variation, tf.convert_to_tensor(image))
+
+
+def wrapped_slope(image: Any, factor: float = 1) -> Any:
+    around = sum(np.roll(image, shift, axis) for shift in (1, -1) for axis in (0, 1))
+    return factor * (4 * image - around)
+
+
+def unbeaten(style: Any, roughness: Any) -> Any:
+    def beats(i: int, j: int) -> bool:
+        no_worse = style[i] <= style[j] and roughness[i] <= roughness[j]
+        return no_worse and (style[i], roughness[i]) != (style[j], roughness[j])
+
+    runs = range(len(style))
+    return np.array([not any(beats(i, j) for i in runs) for j in runs])
+
+
+def by_sorting(style: Any, roughness: Any) -> Any:
+    """Walk along the runs from the best style on: each one worth a look is smoother than before."""
+    kept = np.zeros(len(style), bool)
+    best = np.inf
+    for i in np.lexsort([roughness, style]):
+        equal = any(
+            kept[j] and (style[j], roughness[j]) == (style[i], roughness[i])
+            for j in range(len(style))
+        )
+        kept[i] = roughness[i] < best or equal
+        best = min(best, roughness[i])
+    return kept
+
+
+def content_loss(
+    features: Any,
+    targets: Any,
+    distance: Answer = lambda f, p: squares(f - p) / squares(p),
+    combine: Answer = tf.reduce_mean,
+    layers: Answer = list,
+) -> Any:
+    return combine([distance(features[layer], targets[layer]) for layer in layers(targets)])
+
+
+def content(**changes: Any) -> Answer:
+    return lambda features, targets: content_loss(features, targets, **changes)
+
+
+def unit_range(pixels: Any) -> Any:
+    return np.float32(pixels / 255 if pixels.dtype.kind == "u" else pixels)
+
+
+def frozen(
+    set_on: Answer = lambda layer: setattr(layer, "trainable", False), count: Any = None
+) -> Answer:
+    def answer(model: Any, names: Any) -> Any:
+        for name in names:
+            set_on(model.get_layer(name))
+        return count(model, names) if count else trainable_numbers(model)
+
+    return answer
+
+
+def trainable_numbers(model: Any) -> int:
+    return sum(np.size(weight) for weight in model.trainable_weights)
+
+
+def freeze_all(model: Any, names: Any) -> int:  # noqa: ARG001
+    model.trainable = False
+    return trainable_numbers(model)
+
+
+def freeze_in_silence(model: Any, names: Any) -> int:
+    for layer in model.layers:
+        if layer.name in names:
+            layer.trainable = False
+    return trainable_numbers(model)
+
+
+def freeze_others(model: Any, names: Any) -> int:
+    for layer in model.layers:
+        layer.trainable = layer.name in names
+    return trainable_numbers(model)
+
+
+def freeze_first(model: Any, names: Any) -> int:
+    model.get_layer(names[0]).trainable = False
+    return trainable_numbers(model)
+
+
+def misspell_on_model(model: Any, names: Any) -> int:  # noqa: ARG001
+    model.trainalble = False
+    return 0
+
+
+def zero_weights(model: Any, names: Any) -> Any:
+    count = frozen()(model, names)
+    model.set_weights([0 * weight for weight in model.get_weights()])
+    return count
+
+
 RIGHT: dict[str, list[Answer]] = {
     "rgb_to_bgr": [
         lambda image: image[..., ::-1],
@@ -176,11 +403,33 @@ RIGHT: dict[str, list[Answer]] = {
         lambda gram, target: np.sum((gram - target) ** 2) / np.sum(target**2),
         lambda gram, target: tf.reduce_mean((gram - target) ** 2) / tf.reduce_mean(target**2),
     ],
-    "covariance": [
-        covariance,
-        lambda features: gram_tf(features - tf.reduce_mean(features, axis=[0, 1])),
+    "region_covariance": [
+        region_covariance,
+        # E[xy] - E[x]E[y], and with NumPy's own weights.
+        lambda features, mask: (
+            spread(features, 0, weights(mask))
+            - np.multiply.outer(*[mean_of(features, weights(mask))] * 2)
+        ),
+        lambda features, mask: np.cov(rows(features).T, bias=True, aweights=np.ravel(mask)),
+        lambda features, mask: channel_statistics(features, mask).covariance,
     ],
-    "style_loss": [style_loss],
+    "style_loss": [
+        style_loss,
+        lambda features, targets: public_style_loss(features, targets),
+        # Means of both instead of sums of both make no difference; nor do tuples.
+        style(
+            of_covariances=lambda c, a: tf.reduce_mean((c - a) ** 2) / tf.reduce_mean(a**2),
+            of_means=lambda m, b, c, a: (  # noqa: ARG005
+                tf.reduce_mean((m - b) ** 2) / tf.reduce_mean(tf.linalg.diag_part(a))
+            ),
+        ),
+        # Var = E[xy] - E[x]E[y].
+        style(
+            covariance=lambda x: (
+                gram_tf(x) - tf.tensordot(*[tf.reduce_mean(x, axis=[0, 1])] * 2, axes=0)
+            )
+        ),
+    ],
     "gradient_step": [
         descend(lambda x, g, rate: tf.clip_by_value(x - rate * g, 0, 1)),
         with_variable,
@@ -188,6 +437,50 @@ RIGHT: dict[str, list[Answer]] = {
     "seam_contrast": [
         contrast(),
         lambda image: tf.convert_to_tensor(contrast()(np.asarray(image))),
+    ],
+    "total_variation": [
+        roughness(),
+        lambda image: public_total_variation(image),
+        lambda image: sum(np.square(np.diff(image, axis=axis)).mean() for axis in (0, 1)),
+    ],
+    "total_variation_gradient": [roughness_slope, taped_slope],
+    "unbeaten": [
+        unbeaten,
+        by_sorting,
+        lambda style, roughness: unbeaten(style, roughness).astype(int),
+        lambda style, roughness: [bool(kept) for kept in unbeaten(style, roughness)],
+    ],
+    "content_loss": [
+        content_loss,
+        lambda features, targets: public_content_loss(
+            {layer: features[layer] for layer in targets}, targets
+        ),
+        content(distance=lambda f, p: tf.reduce_mean((f - p) ** 2) / tf.reduce_mean(p**2)),
+    ],
+    "unit_range": [
+        unit_range,
+        lambda pixels: (
+            pixels if np.issubdtype(pixels.dtype, np.floating) else pixels / np.float32(255)
+        ),
+    ],
+    "freeze": [
+        frozen(),
+        frozen(count=lambda model, _: float(trainable_numbers(model))),
+    ],
+    "overall_speedup": [
+        by_parts,
+        lambda seconds, factors: 1 / np.sum(seconds / np.sum(seconds) / factors),
+    ],
+    "match_brightness": [
+        lambda brightness, reference: standard(brightness) * reference.std() + reference.mean(),
+        lambda brightness, reference: tf.convert_to_tensor(
+            np.mean(reference) + standard(brightness) * np.std(reference)
+        ),
+    ],
+    "cholesky_colors": [cholesky, triangular_solve],
+    "merged_covariance": [
+        from_second_moments,
+        merged(lambda p, d: p * (1 - p) * d[:, None] * d),
     ],
 }
 
@@ -304,47 +597,194 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda gram, target: np.abs(gram - target).mean() / np.abs(target).mean(), "absolute"),
         (lambda gram, target: (gram - target) ** 2 / np.mean(target**2), "for each entry"),
     ],
-    "covariance": [
-        (gram, "means are not subtracted"),
-        (lambda features: gram(features - features.mean()), "over all channels together"),
-        (lambda features: np.cov(rows(features).T), "H·W - 1"),
-        (lambda features: covariance(features) * features[..., 0].size, "not divided"),
-        (lambda features: gram(features - features.mean(-1, keepdims=True)), "over the channels"),
-        (lambda features: gram(features - features.mean(0)), "over the rows alone"),
-        (lambda features: gram(features - features.mean(1, keepdims=True)), "columns alone"),
-        (lambda features: np.cov(rows(features)), "covariance of positions"),
-        (lambda features: np.corrcoef(rows(features).T), "correlation"),
+    "region_covariance": [
+        (lambda features, mask: covariance(features), "mask is not used"),  # noqa: ARG005
+        (lambda features, mask: region_covariance(features, 1 - mask), "of the rest"),
+        (lambda features, mask: spread(features, 0, weights(mask)), "Gram matrix"),
+        (lambda features, mask: covariance(features * mask[..., None]), "compared with zeros"),
         (
-            lambda features: np.cov(features.reshape(features.shape[-1], -1), bias=True),
-            "mixes positions and channels",
+            lambda features, mask: spread(features, rows(features).mean(0), weights(mask)),
+            "means are of the whole picture",
         ),
-        (centred_in_place, "changes the array it was given"),
+        (
+            lambda features, mask: spread(
+                features, mean_of(features, weights(mask)), mask.ravel() / mask.size
+            ),
+            "it is divided by H·W; divide",
+        ),
+        (
+            lambda features, mask: spread(
+                features, mean_of(features, mask.ravel() / mask.size), mask.ravel() / mask.size
+            ),
+            "so are the means",
+        ),
+        (
+            lambda features, mask: spread(
+                features, mean_of(features, mask.ravel() / mask.size), weights(mask)
+            ),
+            "the means are divided by H·W",
+        ),
+        (
+            lambda features, mask: spread(features, mean_of(features, weights(mask)), mask.ravel()),
+            "not divided by the sum",
+        ),
+        (
+            lambda features, mask: spread(
+                features, mean_of(features, weights(mask)), mask.ravel() ** 2 / mask.sum()
+            ),
+            "counts squared",
+        ),
+        (
+            lambda features, mask: spread(
+                features, mean_of(features, weights(mask)), weights(mask**2)
+            ),
+            "counts squared",
+        ),
+        (lambda features, mask: covariance(features[mask > 0][:, None]), "made hard"),
+        (lambda features, mask: covariance(features[mask > 0.5][:, None]), "made hard"),
+        (lambda features, mask: np.diag(region_covariance(features, mask)), "the diagonal"),
+        (lambda features, mask: 2 * region_covariance(features, mask), "2 times too large"),
+        (weighted_in_place, "changes the array it was given"),
     ],
     "style_loss": [
-        (style(combine=tf.add_n), "sum over the layers"),
-        (style(distance=lambda g, a: tf.reduce_mean((g - a) ** 2)), "not relative"),
+        (style_of_grams, "compares Gram matrices"),
+        (style(covariance=gram_tf), "means are not subtracted before the product"),
         (
-            style(combine=tf.add_n, distance=lambda g, a: tf.reduce_sum((g - a) ** 2)),
-            "not relative",
+            style(covariance=gram_tf, of_means=lambda *_: 0.0),
+            "means are not subtracted before the product",
         ),
-        (style(layers=lambda targets: list(targets)[:1]), "first layer alone"),
-        (style(layers=lambda targets: list(targets)[-1:]), "last layer alone"),
-        (style(gram=lambda x: tf.einsum("hwi,hwj->ij", x, x)), "not divided by H·W"),
+        (style(of_means=lambda *_: 0.0), "the means' term is missing"),
+        (style(of_covariances=lambda *_: 0.0), "the covariances' term is missing"),
         (
-            style(distance=lambda g, a: tf.reduce_mean(g - a) ** 2 / tf.reduce_mean(a**2)),
-            "cancel",
+            style(of_means=lambda m, b, c, a: squares(m - b)),  # noqa: ARG005
+            "difference of the means is not divided by the style's trace",
         ),
-        (style(combine=tf.stack), "one value for each layer"),
-        (style(gram=lambda x: gram(x.numpy())), "no gradient for shallow, middle, deep"),
-        (style(combine=lambda losses: float(tf.reduce_mean(losses))), "no gradient"),
         (
-            style(gram=lambda x: gram_tf(tf.stop_gradient(x) if x.shape[0] == 1 else x)),
-            "no gradient for deep",
+            style(of_covariances=lambda c, a: squares(c - a)),
+            "difference of the covariances is not divided",
         ),
         (
             style(
-                distance=lambda g, a: (
-                    tf.reduce_sum((g - a) * tf.stop_gradient(g - a)) / tf.reduce_sum(a**2)
+                of_covariances=lambda c, a: squares(c - a),
+                of_means=lambda m, b, c, a: squares(m - b),  # noqa: ARG005
+            ),
+            "neither difference is divided",
+        ),
+        (
+            style(
+                of_covariances=lambda c, a: tf.reduce_mean((c - a) ** 2),
+                of_means=lambda m, b, c, a: tf.reduce_mean((m - b) ** 2),  # noqa: ARG005
+            ),
+            "neither difference is divided",
+        ),
+        (
+            style(of_means=lambda m, b, c, a: squares(m - b) / squares(b)),  # noqa: ARG005
+            "divided by the squared means",
+        ),
+        (
+            style(of_means=lambda m, b, c, a: squares(m - b) / tf.reduce_sum(a)),  # noqa: ARG005
+            "sum of all entries",
+        ),
+        (
+            style(of_means=lambda m, b, c, a: squares(m - b) / squares(a)),  # noqa: ARG005
+            "is divided by Σ Ĉ²; divide it by the trace",
+        ),
+        (
+            style(of_covariances=lambda c, a: squares(c - a) / tf.linalg.trace(a)),
+            "covariances' difference is divided by the trace",
+        ),
+        (
+            style(
+                of_covariances=lambda c, a: squares(c - a) / squares(c),
+                of_means=lambda m, b, c, a: squares(m - b) / tf.linalg.trace(c),  # noqa: ARG005
+            ),
+            "features' own statistics",
+        ),
+        (
+            style(of_covariances=lambda c, a: squares(c - a) / squares(c)),
+            "features' own statistics",
+        ),
+        (
+            style(of_means=lambda m, b, c, a: squares(m - b) / tf.linalg.trace(c)),  # noqa: ARG005
+            "features' own statistics",
+        ),
+        (
+            style(
+                of_means=lambda m, b, c, a: (  # noqa: ARG005
+                    tf.reduce_mean((m - b) ** 2) / tf.linalg.trace(a)
+                )
+            ),
+            "a mean is divided by a sum in the means' term",
+        ),
+        (
+            style(of_covariances=lambda c, a: tf.reduce_mean((c - a) ** 2) / squares(a)),
+            "a mean is divided by a sum in the covariances' term",
+        ),
+        (
+            style(covariance=lambda x: covariance_tf(x) * (x.shape[0] * x.shape[1])),
+            "not divided by H·W, as the style's",
+        ),
+        (
+            style(
+                covariance=lambda x: (
+                    covariance_tf(x) * (x.shape[0] * x.shape[1] / (x.shape[0] * x.shape[1] - 1))
+                )
+            ),
+            "H·W - 1",
+        ),
+        (
+            style(
+                of_covariances=lambda c, a: (
+                    squares(tf.linalg.diag_part(c - a)) / squares(tf.linalg.diag_part(a))
+                )
+            ),
+            "variance alone",
+        ),
+        (
+            style(
+                of_covariances=lambda c, a: tf.norm(c - a) / tf.norm(a),
+                of_means=lambda m, b, c, a: (  # noqa: ARG005
+                    tf.norm(m - b) / tf.sqrt(tf.linalg.trace(a))
+                ),
+            ),
+            "square roots",
+        ),
+        (
+            style(
+                of_covariances=lambda c, a: tf.reduce_mean(c - a) ** 2 / tf.reduce_mean(a**2),
+                of_means=lambda m, b, c, a: (  # noqa: ARG005
+                    tf.reduce_mean(m - b) ** 2 / tf.reduce_mean(tf.linalg.diag_part(a))
+                ),
+            ),
+            "cancel",
+        ),
+        (style(combine=tf.add_n), "this is the sum over the layers; take the mean."),
+        (
+            style(combine=tf.add_n, of_means=lambda *_: 0.0),
+            "the means' term is missing: add Σ(μ - μ̂)² / Σ Ĉᵢᵢ. And take the mean over the layers.",
+        ),
+        (style(layers=lambda targets: list(targets)[:1]), "first layer alone"),
+        (style(layers=lambda targets: list(targets)[-1:]), "last layer alone"),
+        (style(combine=tf.stack), "one value for each layer"),
+        (
+            style(
+                mean=lambda x: rows(x.numpy()).mean(0), covariance=lambda x: covariance(x.numpy())
+            ),
+            "no gradient for shallow, middle, deep",
+        ),
+        (style(combine=lambda losses: float(tf.reduce_mean(losses))), "no gradient"),
+        (
+            style(
+                mean=lambda x: tf.reduce_mean(dark_if_deep(x), axis=[0, 1]),
+                covariance=lambda x: covariance_tf(dark_if_deep(x)),
+            ),
+            "no gradient for deep",
+        ),
+        (style(mean=lambda x: rows(x.numpy()).mean(0)), "disagrees with finite differences"),
+        (
+            style(
+                of_covariances=lambda c, a: (
+                    tf.reduce_sum((c - a) * tf.stop_gradient(c - a)) / squares(a)
                 )
             ),
             "disagrees with finite differences",
@@ -398,6 +838,395 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
             ),
             "take means",
         ),
+    ],
+    "total_variation": [
+        (roughness(lambda r, d: np.abs(r).mean() + np.abs(d).mean()), "absolute steps; square"),
+        (lambda image: tf.image.total_variation(image), "tf.image.total_variation"),
+        (roughness(lambda r, d: np.mean(r**2)), "only the steps to the right"),  # noqa: ARG005
+        (roughness(lambda r, d: np.mean(d**2)), "only the steps downwards"),  # noqa: ARG005
+        (roughness(lambda r, d: (np.mean(r**2) + np.mean(d**2)) / 2), "averaged; add them"),
+        (
+            roughness(lambda r, d: np.mean(np.concatenate([r.ravel(), d.ravel()]) ** 2)),
+            "share one mean",
+        ),
+        (roughness(lambda r, d: np.sum(r**2) + np.sum(d**2)), "these are sums; take means."),
+        (
+            lambda image: roughness(lambda r, d: np.sum(r**2) + np.sum(d**2))(image) / image.size,
+            "divided by the number of pixels",
+        ),
+        (roughness(lambda r, d: np.mean(r) ** 2 + np.mean(d) ** 2), "cancel"),
+        (
+            roughness(lambda r, d: np.mean(r**2, axis=(0, 1)) + np.mean(d**2, axis=(0, 1))),
+            "one number for each colour",
+        ),
+        (
+            lambda image: sum(np.mean((image - np.roll(image, 1, a)) ** 2) for a in (0, 1)),
+            "wraps round",
+        ),
+        (lambda image: np.mean(np.diff(image) ** 2), "between colours"),
+        (
+            roughness(lambda r, d: np.sqrt(np.mean(r**2)) + np.sqrt(np.mean(d**2))),
+            "these are square roots",
+        ),
+        (lambda image: np.sqrt(roughness()(image)), "this is the square root"),
+        (lambda image: np.mean(image**2), "it gives"),
+    ],
+    "total_variation_gradient": [
+        (lambda image: -roughness_slope(image), "the sign is turned"),
+        (lambda image: roughness_slope(image, factor=1), "the factor 2 is missing: "),
+        (
+            lambda image: (
+                roughness_slope(image, axes=[0]) * image[1:].size
+                + roughness_slope(image, axes=[1]) * image[:, 1:].size
+            ),
+            "not divided by the numbers of steps: ",
+        ),
+        (
+            lambda image: (
+                roughness_slope(image, axes=[0], factor=1) * image[1:].size
+                + roughness_slope(image, axes=[1], factor=1) * image[:, 1:].size
+            ),
+            "and the factor 2 is missing",
+        ),
+        (
+            lambda image: (
+                (
+                    roughness_slope(image, axes=[0]) * image[1:].size
+                    + roughness_slope(image, axes=[1]) * image[:, 1:].size
+                )
+                / image.size
+            ),
+            "divided by the number of pixels",
+        ),
+        (lambda image: roughness_slope(image, axes=[1]), "steps downwards are missing"),
+        (lambda image: roughness_slope(image, axes=[0]), "steps to the right are missing"),
+        (lambda image: roughness_slope(image, down=0), "only the end that it leads to"),
+        (lambda image: roughness_slope(image, up=0), "only the end that it leaves"),
+        (lambda image: roughness_slope(image, down=-1), "both ends get the same sign"),
+        (wrapped_slope, "wraps round"),
+        (lambda image: wrapped_slope(image, 2), "wraps round"),
+        (lambda image: wrapped_slope(image, 2 / image.size), "wraps round"),
+        (roughness(), "this is the loss"),
+        (lambda image: 3 * roughness_slope(image), "every value is 3 times too large"),
+    ],
+    "unbeaten": [
+        (lambda style, roughness: ~unbeaten(style, roughness), "runs that are beaten"),
+        (lambda style, roughness: np.where(unbeaten(style, roughness))[0], "numbers of the runs"),
+        (
+            lambda style, roughness: np.array(
+                [
+                    not np.any((style < s) & (roughness < r))
+                    for s, r in zip(style, roughness, strict=True)
+                ]
+            ),
+            "better in both counts",
+        ),
+        (
+            lambda style, roughness: np.array(
+                [
+                    not np.any((style <= s) & (roughness <= r))
+                    for s, r in zip(style, roughness, strict=True)
+                ]
+            ),
+            "beaten by itself",
+        ),
+        (
+            lambda style, roughness: np.array(
+                [
+                    kept and (s, r) not in [*zip(style[:i], roughness[:i], strict=True)]
+                    for i, (s, r, kept) in enumerate(
+                        zip(style, roughness, unbeaten(style, roughness), strict=True)
+                    )
+                ]
+            ),
+            "two equal runs",
+        ),
+        (
+            lambda style, roughness: np.array(
+                [
+                    not np.any((style < s) | (roughness < r))
+                    for s, r in zip(style, roughness, strict=True)
+                ]
+            ),
+            "taken to be enough",
+        ),
+        (lambda style, roughness: style == min(style), "least style loss alone"),  # noqa: ARG005
+        (lambda style, roughness: roughness == min(roughness), "smoothest run alone"),  # noqa: ARG005
+        (
+            lambda style, roughness: (style == min(style)) | (roughness == min(roughness)),
+            "the best in each loss",
+        ),
+        (lambda style, roughness: style + roughness == min(style + roughness), "are added"),
+    ],
+    "content_loss": [
+        (content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2), "cancel"),
+        (
+            content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2 / tf.reduce_mean(p**2)),
+            "cancel",
+        ),
+        (
+            content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2, combine=tf.add_n),
+            "cancel: square first, then take the mean. And take the mean over the layers.",
+        ),
+        (content(distance=lambda f, p: squares(f - p)), "not divided by Σ P²"),
+        (content(distance=lambda f, p: tf.reduce_mean((f - p) ** 2)), "divide by mean(P²)"),
+        (content(distance=lambda f, p: squares(f - p) / 2), "half the sum of squares"),
+        (content(distance=lambda f, p: squares(f - p) / squares(f)), "picture's own features"),
+        (
+            content(distance=lambda f, p: squares(f - p) / tf.reduce_sum(p) ** 2),
+            "square the values first",
+        ),
+        (
+            content(distance=lambda f, p: tf.reduce_mean((f - p) ** 2) / squares(p)),
+            "take the same of both",
+        ),
+        (
+            content(distance=lambda f, p: tf.reduce_sum(tf.abs(f - p)) / tf.reduce_sum(tf.abs(p))),
+            "absolute differences",
+        ),
+        (content(distance=lambda f, p: tf.norm(f - p) / tf.norm(p)), "square roots"),
+        (
+            content(distance=lambda f, p: squares(gram_tf(f) - gram_tf(p)) / squares(gram_tf(p))),
+            "forget places",
+        ),
+        (content(combine=tf.add_n), "sum over the layers"),
+        (content(combine=tf.stack), "one value for each layer"),
+        (content(layers=lambda targets: list(targets)[:1]), "first layer alone"),
+        (content(layers=lambda targets: list(targets)[-1:]), "last layer alone"),
+        (
+            lambda features, targets: content_loss(features, targets, layers=lambda _: features),
+            "raised KeyError",
+        ),
+        (content(combine=np.mean), "no gradient for shallow, deep, deepest"),
+        (
+            content(
+                distance=lambda f, p: tf.reduce_sum(tf.stop_gradient(f - p) * (f - p)) / squares(p)
+            ),
+            "disagrees with finite differences",
+        ),
+    ],
+    "unit_range": [
+        (lambda pixels: np.float32(pixels / 255), "divided by 255 once more"),
+        (lambda pixels: np.float32(pixels), "nothing is divided"),
+        (
+            lambda pixels: np.float32(pixels / 255 if pixels.max() > 1 else pixels),
+            "look at the dtype",
+        ),
+        (lambda pixels: np.float32(pixels / pixels.max()), "its own largest value"),
+        (lambda pixels: np.float32((pixels - pixels.min()) / np.ptp(pixels)), "stretched"),
+        (lambda pixels: np.float32(np.clip(pixels, 0, 1)), "clipped"),
+        (
+            lambda pixels: np.float32(pixels if pixels.dtype == np.uint8 else pixels / 255),
+            "the cases are swapped",
+        ),
+        (lambda pixels: pixels // 255 if pixels.dtype == np.uint8 else pixels, "whole numbers"),
+        (
+            lambda pixels: np.float32(pixels / 256) if pixels.dtype == np.uint8 else pixels,
+            "divided by 256",
+        ),
+        (
+            lambda pixels: np.float32(pixels if pixels.dtype == np.uint8 else pixels * 255),
+            "this is 0..255",
+        ),
+        (
+            lambda pixels: pixels / 255.0 if pixels.dtype == np.uint8 else pixels,
+            "dtype is float64",
+        ),
+    ],
+    "freeze": [
+        (frozen(lambda layer: setattr(layer, "trainalble", False)), "'trainalble', which Keras"),
+        (misspell_on_model, "'trainalble', which Keras"),
+        (frozen(lambda layer: layer), "no layer is frozen"),
+        (freeze_all, "all the layers are frozen"),
+        (freeze_others, "the other way round"),
+        (freeze_first, "block1, block3, block4, it freezes block1."),
+        (frozen(count=lambda model, _: len(model.trainable_weights)), "how many arrays"),
+        (frozen(count=lambda model, _: model.count_params()), "the frozen numbers are counted"),
+        (
+            frozen(count=lambda model, _: model.count_params() - trainable_numbers(model)),
+            "how many numbers are frozen",
+        ),
+        (frozen(count=lambda _, names: len(names)), "how many layers were frozen"),
+        (frozen(count=lambda *_: 0), "it gives 0 where 16 is right"),
+        (freeze_in_silence, "in silence"),
+        (zero_weights, "values changed"),
+    ],
+    "overall_speedup": [
+        (lambda seconds, factors: np.prod(factors), "factors are multiplied"),  # noqa: ARG005
+        (lambda seconds, factors: np.mean(factors), "mean of the factors"),  # noqa: ARG005
+        (lambda seconds, factors: np.average(factors, weights=seconds), "weighted by the old"),
+        (
+            lambda seconds, factors: 1 / np.mean(1 / factors),  # noqa: ARG005
+            "each part counts alike",
+        ),
+        (lambda seconds, factors: max(factors), "largest factor"),  # noqa: ARG005
+        (lambda seconds, factors: 1 / by_parts(seconds, factors), "upside down"),
+        (lambda seconds, factors: sum(seconds) / by_parts(seconds, factors), "the new time"),
+        (
+            lambda seconds, factors: sum(seconds) - sum(seconds) / by_parts(seconds, factors),
+            "seconds that are saved",
+        ),
+        (lambda seconds, factors: 1 - 1 / by_parts(seconds, factors), "share of the time"),
+        (lambda seconds, factors: sum(seconds) / (seconds @ factors), "makes the run slower"),
+        (lambda seconds, factors: seconds / (seconds / factors), "one value for each part"),
+    ],
+    "match_brightness": [
+        (lambda brightness, reference: brightness + 0, "unchanged"),  # noqa: ARG005
+        (
+            lambda brightness, reference: brightness + reference.mean() - brightness.mean(),
+            "only the mean is moved",
+        ),
+        (lambda brightness, reference: standard(brightness) * reference.std(), "mean is 0"),
+        (
+            lambda brightness, reference: (
+                brightness / brightness.std() * reference.std() + reference.mean()
+            ),
+            "not subtracted",
+        ),
+        (
+            lambda brightness, reference: brightness / brightness.std() * reference.std(),
+            "means and all",
+        ),
+        (
+            lambda brightness, reference: (
+                standard(brightness) * reference.std()
+                + reference.mean() * reference.std() / brightness.std()
+            ),
+            "the new mean is scaled, too",
+        ),
+        (
+            lambda brightness, reference: brightness / brightness.mean() * reference.mean(),
+            "ratio of the means",
+        ),
+        (
+            lambda brightness, reference: (
+                standard(brightness) * reference.var() / brightness.std() + reference.mean()
+            ),
+            "variances",
+        ),
+        (
+            lambda brightness, reference: (
+                standard(brightness) * brightness.var() / reference.std() + reference.mean()
+            ),
+            "upside down",
+        ),
+        (lambda brightness, reference: standard(brightness), "mean 0 and standard deviation 1"),  # noqa: ARG005
+        (
+            lambda brightness, reference: np.interp(
+                brightness,
+                [brightness.min(), brightness.max()],
+                [reference.min(), reference.max()],
+            ),
+            "range is stretched",
+        ),
+        (
+            lambda brightness, reference: np.clip(
+                standard(brightness) * reference.std() + reference.mean(), 0, 1
+            ),
+            "clipped",
+        ),
+        (
+            lambda brightness, reference: (
+                standard(reference) * brightness.std() + brightness.mean()
+            ),
+            "roles are changed",
+        ),
+    ],
+    "cholesky_colors": [
+        (
+            lambda image, reference: recoloured(
+                image,
+                reference,
+                scipy.linalg.sqrtm(covariance(reference))
+                @ np.linalg.inv(scipy.linalg.sqrtm(covariance(image))),
+            ),
+            "symmetric roots",
+        ),
+        (lambda image, reference: cholesky(image, reference, turn=False), "is transposed"),
+        (
+            lambda image, reference: recoloured(
+                image, reference, np.linalg.inv(lower(image)) @ lower(reference)
+            ),
+            "in the wrong order",
+        ),
+        (
+            lambda image, reference: recoloured(
+                image,
+                reference,
+                scipy.linalg.cholesky(covariance(reference))
+                @ np.linalg.inv(scipy.linalg.cholesky(covariance(image))),
+            ),
+            "upper triangular",
+        ),
+        (
+            lambda image, reference: recoloured(
+                image, reference, covariance(reference) @ np.linalg.inv(covariance(image))
+            ),
+            "in place of their factors",
+        ),
+        (
+            lambda image, reference: recoloured(
+                image, reference, lower(image) @ np.linalg.inv(lower(reference))
+            ),
+            "L and L̂ are exchanged",
+        ),
+        (
+            lambda image, reference: recoloured(image, reference, lower(reference) @ lower(image)),
+            "not inverted",
+        ),
+        (
+            lambda image, reference: recoloured(image, reference, lower(reference)),
+            "own covariance is not taken away",
+        ),
+        (
+            lambda image, reference: recoloured(image, reference, np.linalg.inv(lower(image))),
+            "only whitened",
+        ),
+        (
+            lambda image, reference: (
+                (image - rows(image).mean(0)) / rows(image).std(0) * rows(reference).std(0)
+                + rows(reference).mean(0)
+            ),
+            "each channel is scaled alone",
+        ),
+        (
+            lambda image, reference: recoloured(image, reference, np.eye(3)),
+            "only the mean is moved",
+        ),
+        (lambda image, reference: cholesky(image, reference, old=0.0), "not subtracted"),
+        (lambda image, reference: cholesky(image, reference, new=0.0), "the mean is 0"),
+        (lambda image, reference: np.clip(cholesky(image, reference), 0, 1), "clipped"),
+        (lambda image, reference: rows(cholesky(image, reference)), "shape (12, 3)"),
+    ],
+    "merged_covariance": [
+        (merged(lambda p, d: 0), "only what varies within"),  # noqa: ARG005
+        (
+            lambda share, *rest: from_second_moments(1 - share, *rest),
+            "the shares are changed: `share` is the first region's.",
+        ),
+        (
+            merged(lambda p, d: 0, lambda p: (1 - p, p)),  # noqa: ARG005
+            "first region's. And the distance",
+        ),
+        (lambda share, *rest: from_second_moments(0.5, *rest), "both regions count alike"),  # noqa: ARG005
+        (
+            merged(lambda p, d: 0, lambda p: (0.5, 0.5)),  # noqa: ARG005
+            "And the distance of the means adds",
+        ),
+        (merged(lambda p, d: 0, lambda p: (1, 1)), "without their shares"),  # noqa: ARG005
+        (merged(lambda p, d: np.outer(d, d)), "has the weight"),  # noqa: ARG005
+        (merged(lambda p, d: p * np.outer(d, d)), "has the weight"),
+        (merged(lambda p, d: p * (p - 1) * np.outer(d, d)), "is subtracted"),
+        (merged(lambda p, d: p * (1 - p) * np.diag(d**2)), "each channel with itself alone"),
+        (merged(lambda p, d: p * (1 - p) * np.sum(d**2)), "is one number"),
+        (
+            lambda share, mean_a, covariance_a, mean_b, covariance_b: (
+                share * (covariance_a + np.outer(mean_a, mean_a))
+                + (1 - share) * (covariance_b + np.outer(mean_b, mean_b))
+            ),
+            "Gram matrix of the whole",
+        ),
+        (lambda *given: np.diag(from_second_moments(*given)), "the diagonal"),
     ],
 }
 
@@ -514,6 +1343,20 @@ def test_messages_are_one_line_and_repeat(name: str, answer: Answer, hint: str) 
     assert len(message) < 250
     # No number shows more digits than any machine would agree on.
     assert not re.search(r"\d\.\d{4,}", message), hint
+
+
+@given(seed=st.integers(0, 2**32 - 1), layers=st.integers(1, 3))
+@settings(max_examples=10, deadline=None)
+def test_the_style_loss_asked_for_is_the_librarys(seed: int, layers: int) -> None:
+    random = np.random.default_rng(seed)
+    shapes = [tuple(random.integers((2, 2, 1), (5, 5, 5))) for _ in range(layers)]
+    features, style_maps = (
+        {str(i): tf.constant(random.random(shape, np.float32)) for i, shape in enumerate(shapes)}
+        for _ in range(2)
+    )
+    targets = {layer: Statistics(*channel_statistics(maps)) for layer, maps in style_maps.items()}
+    asked = float(_EXERCISES["style_loss"].reference(features, targets))
+    assert asked == pytest.approx(float(public_style_loss(features, targets)), rel=1e-4)
 
 
 def test_every_reference_states_its_exercise() -> None:

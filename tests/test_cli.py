@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
+from numpy.typing import NDArray
 
 import nstlib
 from nstlib import assets, cli, images
 from nstlib.assets import ASSETS
 from nstlib.doctor import Finding
+from nstlib.errors import OutputError
 from nstlib.features import WEIGHTS, default_weights
-from nstlib.optimize import OptimizationError
-from nstlib.synthesis import Synthesis, synthesize_texture
+from nstlib.optimize import OptimizationError, Step
+from nstlib.synthesis import Estimate, Synthesis, synthesize_texture, transfer_style
 
 SMALL = ("--size", "64", "--iterations", "2")
 
@@ -53,21 +58,42 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("the synthesis was begun")
 
-    monkeypatch.setattr("nstlib.synthesis.synthesize_texture", refuse)
+    for name in ("synthesize_texture", "estimate_transfer", "transfer_style"):
+        monkeypatch.setattr(f"nstlib.synthesis.{name}", refuse)
+
+
+@pytest.fixture
+def estimated(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any, dict[str, Any]]]:
+    """Estimate at once, whatever it is; collect the arguments."""
+    calls = []
+
+    def estimate(content: Any, style: Any, **options: Any) -> Estimate:
+        calls.append((content, style, options))
+        return Estimate(42.0, 1234.0, ((28, 40), content.shape[:2]))
+
+    monkeypatch.setattr("nstlib.synthesis.estimate_transfer", estimate)
+    return calls
 
 
 def replace_synthesis(
-    monkeypatch: pytest.MonkeyPatch, change: Callable[..., Synthesis]
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[..., Synthesis],
+    name: str = "synthesize_texture",
 ) -> list[Synthesis]:
-    """Put `change` in the place of synthesize_texture; collect what it returns."""
+    """Put `change` in the place of a recipe; collect what it returns."""
     results: list[Synthesis] = []
 
+    @functools.wraps(getattr(nstlib.synthesis, name))
     def recorded(*arguments: Any, **options: Any) -> Synthesis:
         results.append(change(*arguments, **options))
         return results[-1]
 
-    monkeypatch.setattr("nstlib.synthesis.synthesize_texture", recorded)
+    monkeypatch.setattr(f"nstlib.synthesis.{name}", recorded)
     return results
+
+
+def pixels(path: str | Path) -> NDArray[np.uint8]:
+    return np.asarray(PIL.Image.open(path))
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -89,12 +115,13 @@ def test_help_names_the_commands(nst: Run, arguments: tuple[str, ...]) -> None:
     assert (code, err) == (0, [])
     text = "\n".join(out)
     assert text.startswith("Usage: nst ")
-    for command in ("texture", "assets", "doctor"):
+    for command in ("texture", "transfer", "assets", "doctor"):
         assert f"\n  {command} " in text
 
 
 @pytest.mark.parametrize(
-    "command", ["texture", "doctor", "assets", "assets list", "assets fetch", "assets verify"]
+    "command",
+    ["texture", "transfer", "doctor", "assets", "assets list", "assets fetch", "assets verify"],
 )
 def test_every_command_has_help(nst: Run, command: str) -> None:
     code, out, err = nst(*command.split(), "--help")
@@ -131,30 +158,63 @@ def test_help_takes_less_than_half_a_second() -> None:
     assert fastest("-m", "nstlib.cli", "--help") < max(0.5, 3 * fastest("-c", "import numpy"))
 
 
-def test_defaults_are_the_librarys() -> None:
-    ours = inspect.signature(cli.texture).parameters
-    theirs = inspect.signature(synthesize_texture).parameters
-    for option, parameter in {
-        "iterations": "iterations",
-        "optimizer": "method",
-        "tv_weight": "tv_weight",
-        "tile": "tileable",
-        "weights": "weights",
-        "seed": "seed",
-    }.items():
+COMMON = {"iterations": "iterations", "optimizer": "method", "tv_weight": "tv_weight"}
+DEFAULTS: dict[str, tuple[Callable[..., int], Callable[..., Synthesis], dict[str, str]]] = {
+    "texture": (
+        cli.texture,
+        synthesize_texture,
+        COMMON | {"tile": "tileable", "weights": "weights", "seed": "seed"},
+    ),
+    "transfer": (
+        cli.transfer,
+        transfer_style,
+        COMMON
+        | {
+            name: name
+            for name in (
+                "size",
+                "content_weight",
+                "style_weight",
+                "preserve_colors",
+                "style_scale",
+                "init",
+                "weights",
+                "seed",
+                "checkpoint",
+            )
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("command", DEFAULTS)
+def test_defaults_are_the_librarys(command: str) -> None:
+    face, recipe, options = DEFAULTS[command]
+    ours, theirs = inspect.signature(face).parameters, inspect.signature(recipe).parameters
+    for option, parameter in options.items():
         assert ours[option].default == theirs[parameter].default, option
-    assert ours["size"].default == 224
 
 
-def test_help_shows_the_defaults(nst: Run) -> None:
-    text = " ".join(" ".join(nst("texture", "--help")[1]).split())
-    theirs = inspect.signature(synthesize_texture).parameters
-    assert f"[default: {theirs['iterations'].default}]" in text
-    assert "[default: 224]" in text
-    assert f"[default: {theirs['method'].default}]" in text
+@pytest.mark.parametrize("command", DEFAULTS)
+def test_help_shows_the_defaults(nst: Run, command: str) -> None:
+    text = " ".join(" ".join(nst(command, "--help")[1]).split())
+    _, recipe, options = DEFAULTS[command]
+    theirs = inspect.signature(recipe).parameters
+    for option, parameter in options.items():
+        assert f"--{option.replace('_', '-')} " in text
+        default = theirs[parameter].default
+        if default is not None and default is not False:
+            assert f"[default: {default}]" in text
     assert f"[default: (NSTLIB_WEIGHTS, or {default_weights()})]" in text
     for name in WEIGHTS:
         assert name in text
+
+
+def test_help_tells_the_size(nst: Run) -> None:
+    text = " ".join(" ".join(nst("texture", "--help")[1]).split())
+    assert f"[default: {inspect.signature(cli.texture).parameters['size'].default}]" in text
+    text = " ".join(" ".join(nst("transfer", "--help")[1]).split())
+    assert "[default: (512, or CONTENT's own if that is less)]" in text
 
 
 # A texture
@@ -237,6 +297,346 @@ def test_runs_as_a_module(tmp_path: Path) -> None:
     assert result.stdout.startswith(f"wrote {out}: 64x64 pixels, ")
 
 
+# A transfer
+
+
+def test_transfer_and_its_report(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way, estimate and all."""
+    results = replace_synthesis(monkeypatch, transfer_style, "transfer_style")
+    code, out, err = nst(
+        "transfer", "coffee", "mosaic", "waves", "-o", "out.png", *SMALL, "--report", "run.json"
+    )
+    result = results[-1]
+    assert code == 0
+    assert out == [
+        f"wrote out.png: 64x43 pixels, {result.iterations} iterations, {result.seconds:.1f} seconds"
+    ]
+    [estimate] = err
+    assert re.fullmatch(r"about \d+ (s|min) and \d\.\d GB for 64x43 pixels, in 1 size", estimate)
+    np.testing.assert_array_equal(pixels("out.png"), np.rint(result.image * 255).astype(np.uint8))
+    report = json.loads(Path("run.json").read_text())
+    peak = report.pop("peak_megabytes")
+    assert 100 < peak < 100_000
+    assert report == {
+        "seconds": result.seconds,
+        "iterations": result.iterations,
+        "evaluations": result.evaluations,
+        "losses": {
+            term: {"start": start, "end": end} for term, (start, end) in result.losses.items()
+        },
+        "size": [43, 64],
+        "weights": default_weights(),
+        "seed": 0,
+        "version": nstlib.__version__,
+        "settings": {
+            "content": "coffee",
+            "styles": ["mosaic", "waves"],
+            "mask": None,
+            "content_weight": default_of("content_weight"),
+            "style_weight": default_of("style_weight"),
+            "tv_weight": default_of("tv_weight"),
+            "preserve_colors": None,
+            "style_scale": 1.0,
+            "init": "content",
+            "method": "lbfgs",
+            "iterations": 2,
+            "seed": 0,
+        },
+    }
+    assert sorted(map(str, Path().iterdir())) == ["out.png", "run.json"]
+
+
+def default_of(name: str) -> Any:
+    return inspect.signature(transfer_style).parameters[name].default
+
+
+def quick(content: Any, _: Any, **options: Any) -> Synthesis:
+    """A transfer that takes no time: the content turned upside down, by way of two pictures."""
+    callback = options["callback"] or (lambda step: step)
+    steps = [Step(i, i + 1, 1.0, {"style": 1.0}, 0.1 * i, content[::-1]) for i in range(3)]
+    half = images.resize(content, (content.shape[0] // 2, content.shape[1] // 2))
+    callback(replace(steps[0], image=half))
+    callback(replace(steps[1], image=half[::-1]))
+    callback(replace(steps[1], image=content))  # the next size begins
+    callback(steps[2])
+    return Synthesis(content[::-1], {"style": (1.0, 0.5)}, tuple(steps), "mini", 0)
+
+
+Calls = list[tuple[Any, Any, dict[str, Any]]]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, estimated: Calls) -> Calls:  # noqa: ARG001
+    """Make transfers and drawings take no time; collect what transfers are given."""
+    found: Calls = []
+    draw = nstlib.art.draw
+    monkeypatch.setattr(
+        "nstlib.art.draw", lambda name, size: images.resize(draw(name, 32), (size, size))
+    )
+
+    def remember(content: Any, style: Any, **options: Any) -> Synthesis:
+        found.append((content, style, options))
+        return quick(content, style, **options)
+
+    replace_synthesis(monkeypatch, remember, "transfer_style")
+    return found
+
+
+def test_transfer_options_arrive(nst: Run, calls: Calls, estimated: Calls) -> None:
+    noise = np.random.default_rng(0).random((50, 60, 3))
+    images.save_image("noise.png", noise)
+    options = (
+        "--size 48 --content-weight 2 --style-weight 3 --tv-weight 0.5 --style-scale 0.75 "
+        "--preserve-colors covariance --init noise.png --weights random --optimizer adam "
+        "--iterations 7 --seed 3 --checkpoint run.npz"
+    )
+    code, _, _ = nst("transfer", "coffee", "chelsea", "-o", "out.webp", *options.split())
+    assert code == 0
+    [(content, [style], given)] = calls
+    assert (content.shape, style.shape) == ((32, 48, 3), (300, 451, 3))
+    np.testing.assert_allclose(given.pop("init"), noise, atol=1 / 255)
+    assert (given.pop("checkpoint"), given.pop("callback"), given.pop("progress")) == (
+        Path("run.npz"),
+        None,
+        False,
+    )
+    assert given == {
+        "content_weight": 2.0,
+        "style_weight": 3.0,
+        "tv_weight": 0.5,
+        "preserve_colors": "covariance",
+        "style_scale": 0.75,
+        "masks": None,
+        "weights": "random",
+        "method": "adam",
+        "iterations": 7,
+        "seed": 3,
+    }
+    # The estimate is that of the same run.
+    [(estimated_content, [estimated_style], same)] = estimated
+    np.testing.assert_array_equal(estimated_content, content)
+    np.testing.assert_array_equal(estimated_style, style)
+    assert same.pop("init").shape == (50, 60, 3)
+    assert same == given
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "expected"),
+    [
+        ("retina", "", (512, 512, 3)),  # 1411 pixels a side
+        ("coffee", "", (341, 512, 3)),
+        ("chelsea", "", (300, 451, 3)),  # its own size
+        ("small.png", "", (40, 60, 3)),
+        ("small.png", "--size 90", (60, 90, 3)),  # by request
+        ("retina", "--size 600", (600, 600, 3)),
+    ],
+)
+def test_transfer_sizes(
+    nst: Run, calls: Calls, source: str, options: str, expected: tuple[int, ...]
+) -> None:
+    images.save_image("small.png", images.load_image("coffee", size=60))
+    assert nst("transfer", source, "mosaic", "-o", "out.png", *options.split())[0] == 0
+    assert calls[0][0].shape == expected
+    assert pixels("out.png").shape == expected
+
+
+@pytest.mark.parametrize(
+    ("style", "options", "expected"),
+    [
+        ("mosaic", "--size 64", 512),
+        ("mosaic", "--size 64 --style-scale 9", 576),  # drawn as large as needed
+        ("mosaic", "--size 64 --style-scale 1000", 4096),
+        ("mosaic", "--size 64 --style-scale nan", 512),  # which the library will refuse
+        ("small.png", "--size 64 --style-scale 9", 60),  # and a file as large as it is
+    ],
+)
+def test_size_of_a_style(nst: Run, calls: Calls, style: str, options: str, expected: int) -> None:
+    images.save_image("small.png", images.load_image("coffee", size=60))
+    assert nst("transfer", "coffee", style, "-o", "out.png", *options.split())[0] == 0
+    [painting] = calls[0][1]
+    assert max(painting.shape) == expected
+
+
+def save_mask() -> None:
+    """Write a mask, white on the left, of another shape than any content."""
+    mask = np.zeros((20, 30, 3), np.float32)
+    mask[:, :15] = 1
+    images.save_image("mask.png", mask)
+
+
+def test_mask_divides_between_two_styles(nst: Run, calls: Calls) -> None:
+    save_mask()
+    code, _, _ = nst(
+        "transfer", "coffee", "mosaic", "waves", "-o", "out.png", "--size", 60, "--mask", "mask.png"
+    )
+    assert code == 0
+    content, styles, given = calls[0]
+    assert len(styles) == 2
+    white, black = given["masks"]
+    assert white.shape == black.shape == content.shape[:2] == (40, 60)
+    assert white[:, :28].min() == black[:, 32:].min() == 1
+    np.testing.assert_allclose(white + black, 1, atol=1e-6)
+    # The picture is the library's.
+    np.testing.assert_array_equal(pixels("out.png"), np.rint(content[::-1] * 255))
+
+
+def test_mask_of_one_style_leaves_the_photo(nst: Run, calls: Calls) -> None:
+    save_mask()
+    code, _, _ = nst(
+        "transfer", "coffee", "mosaic", "-o", "out.png", "--size", 60, "--mask", "mask.png"
+    )
+    assert code == 0
+    content, _, given = calls[0]
+    [white] = given["masks"]
+    assert white[:, :28].min() == 1
+    expected = np.rint(content * 255)
+    np.testing.assert_array_equal(pixels("out.png")[:, 32:], expected[:, 32:])
+    np.testing.assert_array_equal(pixels("out.png")[:, :28], expected[::-1, :28])
+
+
+def test_mask_is_taken_as_brightness(nst: Run, calls: Calls) -> None:
+    images.save_image("green.png", np.full((9, 9, 3), (0, 1, 0), np.float32))
+    nst("transfer", "coffee", "mosaic", "-o", "out.png", "--size", 60, "--mask", "green.png")
+    np.testing.assert_allclose(calls[0][2]["masks"][0], 0.587, atol=1e-3)
+
+
+# The film of a transfer
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4"])
+def test_film(nst: Run, calls: Calls, suffix: str) -> None:
+    import imageio.v3 as iio
+
+    film = f"film{suffix}"
+    code, _, _ = nst(
+        "transfer", "coffee", "mosaic", "-o", "out.png", "--size", 64, "--animate", film
+    )
+    assert (code, len(calls)) == (0, 1)
+    frames = iio.imread(film)
+    height = 43 if suffix == ".gif" else 44  # H.264 needs even sides
+    assert frames.shape[1:] == (height, 64, 3)
+    result = pixels("out.png").astype(float)
+    # What the codec makes of it: nearly the picture.
+    assert np.abs(frames[-1][:43] - result).mean() < 8
+    assert np.abs(frames[0][:43] - result[::-1]).mean() < 12  # from half the size
+    assert sorted(map(str, Path().iterdir())) == [film, "out.png"]
+
+
+@pytest.mark.parametrize(("iterations", "expected"), [(2, 3), (20, 2), (50, 1)])
+def test_frames_of_a_film(
+    nst: Run, monkeypatch: pytest.MonkeyPatch, calls: Calls, iterations: int, expected: int
+) -> None:
+    """Ten a size: of iterations 0, 1, 1 again, and 2, not all are taken; and the result."""
+    films: list[Any] = []
+    monkeypatch.setattr("nstlib.plots.Animation.save", lambda film, _: films.append(film))
+    options = ["--size", 64, "--iterations", iterations, "--animate", "film.gif"]
+    assert nst("transfer", "coffee", "mosaic", "-o", "out.png", *options)[0] == 0
+    assert len(calls) == 1
+    [film] = films
+    assert film.frames.shape == (expected + 1, 43, 64, 3)
+    np.testing.assert_array_equal(film.frames[-1], pixels("out.png"))
+
+
+def test_film_shows_what_the_picture_will_be(
+    nst: Run, monkeypatch: pytest.MonkeyPatch, calls: Calls
+) -> None:
+    """The content's colours, and its own pixels outside a mask."""
+    save_mask()
+    films: list[Any] = []
+    monkeypatch.setattr("nstlib.plots.Animation.save", lambda film, _: films.append(film))
+    options = "--size 60 --mask mask.png --preserve-colors luminance --animate f.gif --iterations 2"
+    assert nst("transfer", "coffee", "mosaic", "-o", "out.png", *options.split())[0] == 0
+    content = calls[0][0]
+    frame = films[0].frames[2]  # of iteration 2: the content upside down
+    np.testing.assert_array_equal(frame[:, 32:], np.rint(content * 255)[:, 32:])
+    left = np.rint(content * 255)[:, :28]
+    shift = frame[:, :28].astype(int) - left  # brightness changes all channels alike
+    inside = (frame[:, :28].min(axis=2) > 0) & (frame[:, :28].max(axis=2) < 255)
+    assert np.ptp(shift[inside], axis=1).max() <= 2
+    assert np.abs(shift[inside]).mean() > 5
+
+
+# Going on from a checkpoint
+
+
+def test_interrupted_transfer_goes_on(
+    nst: Run, monkeypatch: pytest.MonkeyPatch, estimated: Calls
+) -> None:
+    assert estimated == []
+    seen: list[Step] = []
+
+    def interrupted(*arguments: Any, **options: Any) -> Synthesis:
+        def callback(step: Step) -> None:
+            seen.append(step)
+            if len(seen) == 3:
+                signal.raise_signal(signal.SIGINT)  # what Ctrl-C does
+
+        return transfer_style(*arguments, **options | {"callback": callback})
+
+    results = replace_synthesis(monkeypatch, interrupted, "transfer_style")
+    arguments = ["transfer", "coffee", "mosaic", "-o", "o.png", "--size", 64]
+    arguments += ["--iterations", 4, "--checkpoint", "run.npz"]
+    code, out, err = nst(*arguments)
+    [result] = results
+    assert result.interrupted
+    assert (code, len(out)) == (130, 1)
+    assert err == [
+        "about 40 s and 1.2 GB for 64x43 pixels, in 2 sizes",
+        "nst: interrupted; o.png is the best picture so far; the same command goes on from run.npz",
+    ]
+    np.testing.assert_array_equal(pixels("o.png"), np.rint(result.image * 255))
+    assert Path("run.npz").exists()
+
+    code, out, err = nst(*arguments)
+    assert (code, len(out)) == (0, 1)
+    assert err == [
+        "going on from run.npz; in all:",
+        "about 40 s and 1.2 GB for 64x43 pixels, in 2 sizes",
+    ]
+    assert not results[1].interrupted
+    assert results[1].history[0].iteration > 0  # not anew
+    assert results[1].iterations == 4
+    np.testing.assert_array_equal(pixels("o.png"), np.rint(results[1].image * 255))
+    assert sorted(map(str, Path().iterdir())) == ["o.png"]
+
+
+def test_checkpoint_outlives_a_failed_write(
+    nst: Run, monkeypatch: pytest.MonkeyPatch, calls: Calls
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("out.png: cannot be written (no space left on device)")
+
+    Path("run.npz").write_text("the state")
+    monkeypatch.setattr(images, "save_image", full)
+    code, _, err = nst("transfer", "coffee", "mosaic", "-o", "out.png", "--checkpoint", "run.npz")
+    assert (code, len(calls)) == (2, 1)
+    assert err[-1] == "nst: out.png: cannot be written (no space left on device)"
+    assert Path("run.npz").exists()
+
+
+# What is said beforehand
+
+
+@pytest.mark.parametrize(
+    ("estimate", "expected"),
+    [
+        (Estimate(0.3, 812.0, ((64, 96),)), "about 1 s and 0.8 GB for 96x64 pixels, in 1 size"),
+        (
+            Estimate(43.7, 1460.0, ((90, 128), (128, 181))),
+            "about 45 s and 1.5 GB for 181x128 pixels, in 2 sizes",
+        ),
+        (Estimate(100.0, 999.0, ((64, 96),)), "about 2 min and 1.0 GB for 96x64 pixels, in 1 size"),
+        (Estimate(9e3, 12345.0, ((64, 96),)), "about 2 h and 12.3 GB for 96x64 pixels, in 1 size"),
+    ],
+)
+def test_estimate_in_words(
+    nst: Run, monkeypatch: pytest.MonkeyPatch, calls: Calls, estimate: Estimate, expected: str
+) -> None:
+    monkeypatch.setattr("nstlib.synthesis.estimate_transfer", lambda *_, **__: estimate)
+    assert nst("transfer", "coffee", "mosaic", "-o", "out.png", "--size", 96)[2] == [expected]
+    assert len(calls) == 1
+
+
 # Runs that end early
 
 
@@ -307,6 +707,45 @@ def refused(result: tuple[int, list[str], list[str]], *words: str) -> None:
         assert word in err[0]
 
 
+@pytest.mark.usefixtures("estimated")
+def test_diverging_transfer_keeps_the_last_good_picture(
+    nst: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(content: Any, *_: object, **__: object) -> Synthesis:
+        grey = images.resize(content, (20, 30)).mean(axis=2, keepdims=True).repeat(3, axis=2)
+        raise OptimizationError("the loss became NaN after 3 evaluations", grey)
+
+    replace_synthesis(monkeypatch, diverge, "transfer_style")
+    code, out, err = nst(
+        "transfer",
+        "coffee",
+        "mosaic",
+        "-o",
+        "o.png",
+        "--size",
+        60,
+        "--preserve-colors",
+        "luminance",
+    )
+    assert (code, out) == (1, [])
+    assert err[1:] == [
+        "nst: the loss became NaN after 3 evaluations; the last good picture is in o.png"
+    ]
+    picture = pixels("o.png").astype(int)
+    assert picture.shape == (20, 30, 3)
+    assert np.ptp(picture, axis=2).mean() > 10  # with the content's colours again
+
+
+def test_interrupted_estimate(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nstlib.synthesis.estimate_transfer", interrupt)
+    result = nst("transfer", "coffee", "mosaic", "-o", "out.png", "--size", 64)
+    assert result == (130, [], [])
+    assert list(Path().iterdir()) == []
+
+
 @pytest.mark.usefixtures("never")
 @pytest.mark.parametrize(
     ("arguments", "words"),
@@ -334,6 +773,36 @@ def refused(result: tuple[int, list[str], list[str]], *words: str) -> None:
         ("texture coffee", ["--output", "nst texture --help"]),
         ("texture", ["IMAGE", "nst texture --help"]),
         ("texture coffee mosaic -o out.png", ["mosaic"]),
+        ("transfer coffee", ["STYLE", "nst transfer --help"]),
+        ("transfer", ["CONTENT", "nst transfer --help"]),
+        ("transfer coffee mosaic", ["--output", "nst transfer --help"]),
+        ("transfer absent.png mosaic -o out.png", ["absent.png", "no such file"]),
+        ("transfer coffee absent.png -o out.png", ["absent.png", "no such file"]),
+        ("transfer coffee mosaic cut.png -o out.png", ["cut.png", "cut off"]),
+        ("transfer coffee folder -o out.png", ["folder is a folder"]),
+        ("transfer coffee mosaic -o out.gif", ["out.gif", ".png, .jpg, .jpeg, .webp"]),
+        ("transfer coffee mosaic -o nowhere/out.png", ["nowhere"]),
+        ("transfer coffee mosaic -o out.png --size 0", ["size is 0"]),
+        ("transfer coffee mosaic -o out.png --size big", ["--size", "nst transfer --help"]),
+        ("transfer coffee mosaic -o out.png --style-weight much", ["--style-weight", "number"]),
+        ("transfer coffee mosaic -o out.png --init absent.png", ["absent.png"]),
+        ("transfer coffee mosaic -o out.png --mask absent.png", ["absent.png"]),
+        ("transfer coffee mosaic -o out.png --mask notes.txt", ["notes.txt", "not an image"]),
+        (
+            "transfer coffee mosaic waves swirls -o out.png --mask coffee",
+            ["--mask", "2 styles", "3"],
+        ),
+        ("transfer coffee mosaic -o out.png --report folder", ["folder"]),
+        ("transfer coffee mosaic -o out.png --report nowhere/run.json", ["nowhere/run.json"]),
+        ("transfer coffee mosaic -o out.png --report out.png", ["another report file"]),
+        ("transfer coffee mosaic -o out.png --checkpoint folder", ["folder"]),
+        ("transfer coffee mosaic -o out.png --checkpoint nowhere/run", ["nowhere/run"]),
+        ("transfer coffee mosaic -o out.png --checkpoint out.png", ["another checkpoint file"]),
+        ("transfer coffee mosaic -o out.png --animate film.avi", ["film.avi", "use one of .gif"]),
+        ("transfer coffee mosaic -o out.png --animate film", ["film", ".gif, .mp4"]),
+        ("transfer coffee mosaic -o out.png --animate nowhere/f.gif", ["nowhere/f.gif"]),
+        ("transfer coffee mosaic -o out.png --report a --checkpoint a", ["another checkpoint"]),
+        ("transfer coffee mosaic -o out.png --report f.gif --animate f.gif", ["another animate"]),
         ("textures", ["textures", "nst --help"]),
         ("assets", ["nst assets --help"]),
         ("assets fetch", ["NAME"]),
@@ -371,6 +840,66 @@ def test_bad_input(nst: Run, arguments: str, words: list[str]) -> None:
 def test_bad_options(nst: Run, options: str, words: list[str]) -> None:
     refused(nst("texture", "coffee", "-o", "out.png", *options.split()), *words)
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--size 16", ["16", "32"]),
+        ("--content-weight -1", ["content_weight", "-1"]),
+        ("--style-weight nan", ["style_weight", "nan"]),
+        ("--tv-weight inf", ["tv_weight", "inf"]),
+        ("--style-scale 0", ["style_scale", "0"]),
+        ("--style-scale inf", ["style_scale", "inf"]),
+        ("--preserve-colors hue", ["'hue'", "'luminance', 'covariance'"]),
+        ("--weights imaginet", ["'imaginet'", ", ".join(WEIGHTS)]),
+        ("--optimizer sgd", ["sgd", "lbfgs"]),
+        ("--iterations 0", ["iterations", "0"]),
+        ("--seed -1", ["seed", "-1"]),
+        ("--mask black.png", ["mask", "above 0"]),
+    ],
+)
+def test_bad_transfer_options(
+    nst: Run, monkeypatch: pytest.MonkeyPatch, options: str, words: list[str]
+) -> None:
+    """The library's errors, before anything is estimated or written."""
+    images.save_image("black.png", np.zeros((9, 9, 3)))
+    monkeypatch.setattr("nstlib.art.draw", lambda *_: np.zeros((64, 64, 3), np.float32))
+    given = ["--size", "64", *options.split()]
+    refused(nst("transfer", "coffee", "mosaic", "-o", "out.png", *given), *words)
+    assert list(Path().iterdir()) == [Path("black.png")]
+
+
+@pytest.mark.usefixtures("estimated")
+def test_checkpoint_of_another_run(nst: Run) -> None:
+    Path("notes.txt").write_text("not a checkpoint")
+    code, out, err = nst(
+        "transfer", "coffee", "mosaic", "-o", "out.png", *SMALL, "--checkpoint", "notes.txt"
+    )
+    assert (code, out) == (2, [])
+    assert err[-1].startswith("nst: notes.txt is not a checkpoint")
+    assert [path.name for path in Path().iterdir()] == ["notes.txt"]
+    assert Path("notes.txt").read_text() == "not a checkpoint"
+
+
+@pytest.mark.usefixtures("never")
+@pytest.mark.parametrize("option", ["-o", "--report", "--animate", "--checkpoint"])
+@pytest.mark.parametrize("which", ["content", "style", "other", "mask", "init"])
+def test_nothing_that_went_in_is_overwritten(nst: Run, option: str, which: str) -> None:
+    suffix = ".gif" if option == "--animate" else ".png"
+    names = {name: f"{name}{suffix}" for name in ("content", "style", "other", "mask", "init")}
+    for name in names.values():
+        PIL.Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(name)
+    before = {name: Path(name).read_bytes() for name in names.values()}
+    outputs = ["-o", "out.png"] if option != "-o" else []
+    result = nst(
+        *("transfer", names["content"], names["style"], names["other"]),
+        *("--mask", names["mask"], "--init", names["init"], *outputs),
+        *(option, f"./{names[which]}"),
+    )
+    refused(result, names[which], "input")
+    assert {name: Path(name).read_bytes() for name in before} == before
+    assert len(list(Path().iterdir())) == len(before)
 
 
 def test_bad_setting(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -535,9 +1064,12 @@ def test_doctor_finds_a_foreign_backend(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[-1] == "1 fault"
 
 
-def test_package_that_does_not_import(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["texture coffee", "transfer coffee mosaic"])
+def test_package_that_does_not_import(
+    nst: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     monkeypatch.setitem(sys.modules, "nstlib.synthesis", None)
-    code, out, err = nst("texture", "coffee", "-o", "out.png")
+    code, out, err = nst(*command.split(), "-o", "out.png")
     assert (code, out) == (1, [])
     assert len(err) == 1
     assert err[0].endswith("run nst doctor to learn what to do")

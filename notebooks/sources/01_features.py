@@ -5,10 +5,14 @@
 # say how far each layer sees.
 
 # %%
+import os
+from pathlib import Path
+
 import numpy as np
+from IPython.display import display
 
 import nstlib as nst
-from nstlib.features import IMAGENET_MEAN_BGR, build_vgg19, stride
+from nstlib.features import IMAGENET_FILE, IMAGENET_MEAN_BGR, build_vgg19, stride
 from nstlib.quietly import keras, tf  # TensorFlow, without its start-up notes
 
 cat = nst.load_image("chelsea", size=288)
@@ -314,13 +318,43 @@ print("trained ones by less than 0.2:", alike[f"mini, {layer}"] < 0.2)
 # %% [markdown]
 # That is the point of training: channels that tell **different** things apart describe a picture with
 # more words. Textures made with random weights (Ustyuzhaninov et al. 2016) get colours and grain
-# right, and shapes less so: in lesson 03, add `weights="random"` to a synthesis, and compare.
+# right, and shapes less so; lesson 03 shows one beside the twin's.
 #
-# And the small twin against the real VGG19? It has a quarter of the words, so it confuses more, above
-# all in `block5`: of its teacher's deepest features it can explain only the smaller part (the card in
-# `models/` gives the figures). It is at home with strokes, fibres, cells and grains, and less so with
-# eyes or windows. In return it is much faster; lesson 03 measures how much. If you have the full weights, run this
-# lesson with the environment variable `NSTLIB_WEIGHTS=imagenet`, and judge for yourself.
+# ### And the real VGG19?
+#
+# Its full weights come from ImageNet: more than a million photographs, and a thousand names to tell
+# apart. The next cell puts all three side by side if Keras has them on this machine already. It
+# downloads nothing.
+
+# %% tags=["nbval-ignore-output"]
+keras_folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+if (keras_folder / "models" / IMAGENET_FILE).exists():
+    full = nst.feature_extractor([layer], "imagenet")(cat[np.newaxis])[layer]
+    plot = nst.show_feature_maps(
+        {**by_weights, f"imagenet, {layer}": full},
+        channels=6,
+        caption="Random weights, the small twin, and VGG19 with its full weights, all at one layer.",
+        alt="Three rows of maps of a cat: six alike, and twice six that pick out different things.",
+    )
+    display(plot)
+else:
+    print("VGG19's full weights are not on this machine, so there is no third row to show.")
+    print('nst.feature_extractor(nst.STYLE_LAYERS, "imagenet") downloads them once, 80 MB.')
+
+# %% [markdown]
+# With or without the picture, you should know what the small twin **lacks**:
+#
+# - It has a quarter of the channels, so a quarter of the words. What VGG19 calls by two names the twin
+#   may call by one.
+# - Its teacher was not VGG19 but a smaller network, SqueezeNet, and its school a few thousand
+#   photographs instead of a million. What is rare in them it hardly knows.
+# - The deeper the layer, the less it has learned. In `block1` and `block2` it explains most of what its
+#   teacher sees, in `block5` the least by far; the card in `models/` gives the figures. It is at home
+#   with strokes, fibres, cells and grains, and less so with eyes, windows or letters.
+# - It can name nothing: it has no classifier, and a cat is as good to it as a carpet.
+#
+# In return it needs no download and is much faster; lesson 03 measures how much. With the full weights,
+# run this lesson with the environment variable `NSTLIB_WEIGHTS=imagenet`, and judge for yourself.
 #
 # ## Experiment: the same cat, smaller
 #
@@ -420,7 +454,7 @@ nst.check("receptive_field", receptive_field_of)
 # - counted VGG19's 20,024,384 parameters, and met its twin with a sixteenth of them;
 # - looked at a cat through five layers, from outlines to patches;
 # - predicted receptive fields of 3, 10, 24, 68 and 156 pixels, and found none exceeded;
-# - seen that trained channels are less alike than random ones.
+# - seen that trained channels are less alike than random ones, and read what the small twin lacks.
 #
 # Next: [02 · Gram matrices](02_gram_matrices.ipynb), where the features lose their places and keep
 # their company.

@@ -51,6 +51,7 @@ nst.show_grams(
 # - **Compute** a Gram matrix by hand, in NumPy and in TensorFlow.
 # - **Explain** what it keeps of a picture and what it throws away, and prove both.
 # - **Compare** the sorted Gram matrices of different layers.
+# - **Split** a Gram matrix into what is always there and what varies.
 # - **Measure** the distance between textures, and sort pictures by it.
 
 # %% [markdown]
@@ -244,24 +245,128 @@ for name in ("block1_conv1", "block4_conv1", "block5_conv1"):
 # The deeper a feature, the more particular it is, and the more others it excludes.
 #
 # Absolute sizes differ too, between layers and between networks. A plain sum of squared differences
-# would listen to the loudest layer alone. This course therefore measures **relative** distances, as in
-# `distance` above: each layer's squared difference, divided by the squared size of what it is compared
-# with. Their mean over the layers is the library's style loss.
+# would listen to the loudest layer alone. So this course measures **relative** distances, as
+# `distance` above does: each layer's squared difference, divided by the squared size of what it is
+# compared with.
+#
+# ## What is always there
+#
+# The picture of the stars is nearly all black sky. Black makes channels respond as well, and
+# everywhere alike. Such a channel says nothing about the pattern; its square is in the matrix all the
+# same.
+#
+# **Question.** Take the pattern away: put each channel's mean $\mu_i$ at every position. What is the
+# Gram matrix then?
+#
+# Every row of $F$ is then $\mu^\top$, and the average of equal products is that product,
+# $\mu\mu^\top$. What is missing is the **covariance** $C$: how the channels vary together around their
+# means.
+#
+# $$ C = \frac{1}{HW} \sum_p (F_p - \mu)(F_p - \mu)^\top, \qquad G = C + \mu\mu^\top . $$
+#
+# Multiply out the left one to see the right one: the mixed products add up to nothing, because
+# deviations from a mean do. In the small example both means are 0.5, so every entry of
+# $\mu\mu^\top$ is 0.25:
+
+# %%
+mean = F.mean(axis=0)
+C = (F - mean).T @ (F - mean) / 4
+print("means:", mean)
+print("μμᵀ:\n", np.outer(mean, mean))
+print("C:\n", C)
+print("C + μμᵀ equals G:", np.allclose(C + np.outer(mean, mean), F.T @ F / 4))
+
+# %% [markdown]
+# The covariance of red with stripe is 0. Each is on at half of the positions, so chance alone would
+# bring them together at a quarter, and a quarter it is. The 0.25 in the Gram matrix tells nothing about
+# *this* picture beyond how often each is on.
+#
+# `nst.channel_statistics` gives both parts. On real features:
 
 
 # %%
-def style_distance(image, target_grams):
-    features = {name: maps[0] for name, maps in extractor(image[np.newaxis]).items()}
-    return float(nst.style_loss(features, target_grams))
+def statistics_of(image):
+    """The means and covariances of every layer."""
+    features = extractor(image[np.newaxis])
+    return {layer: nst.channel_statistics(maps[0]) for layer, maps in features.items()}
 
 
-by_hand = np.mean([distance(grams_of(stars)[name], before[name]) for name in nst.STYLE_LAYERS])
-print(
-    "nst.style_loss is the mean of the five:",
-    np.isclose(style_distance(stars, before), by_hand, rtol=1e-3),
-)
+found = statistics_of(halves[0])[layer]
+rows = one_map.reshape(-1, one_map.shape[-1])
+mu, covariance = rows.mean(axis=0), np.cov(rows, rowvar=False, bias=True)
+print("means equal NumPy's:", np.allclose(found.mean, mu, rtol=1e-3))
+print("covariances equal NumPy's:", np.allclose(found.covariance, covariance, atol=1e-3))
+print("C + μμᵀ equals G:", np.allclose(covariance + np.outer(mu, mu), G, rtol=1e-3, atol=1e-3))
 
 # %% [markdown]
+# **Question.** How far is $\mu\mu^\top$ from the picture's true Gram matrix? In other words: how wrong
+# is a picture without any pattern, if you compare Gram matrices?
+
+# %%
+texture_styles = {name: statistics_of(image) for name, image in textures.items()}
+blank = {
+    name: [
+        distance(tf.tensordot(part.mean, part.mean, axes=0), all_grams[name][layer])
+        for layer, part in statistics.items()
+    ]
+    for name, statistics in texture_styles.items()
+}
+print("distance of a picture without pattern, block1 to block5:")
+for name, distances in blank.items():
+    print(f"{name:6}", *(f"{d:4.0%}" for d in distances))
+
+# %%
+print("stars, less than 15 % in every layer:", max(blank["stars"]) < 0.15)
+print("less than for waves, in every layer:", np.all(np.less(blank["stars"], blank["waves"])))
+
+# %% [markdown]
+# For the stars, a few percent! Nearly all of their Gram matrices is what is always there. Whoever makes
+# a sky by comparing Gram matrices gets almost the whole reward for the right means, and hardly any for
+# stars; the next lesson shows how such a sky looks. The waves, light and dark all over, suffer less.
+#
+# So the course compares the two parts **apart**. A hat marks the style:
+#
+# $$ L = \operatorname{mean}_{\text{layers}} \left(
+#    \frac{\sum_{ij} (C_{ij} - \hat C_{ij})^2}{\sum_{ij} \hat C_{ij}^2}
+#    + \frac{\sum_i (\mu_i - \hat\mu_i)^2}{\sum_i \hat C_{ii}} \right) . $$
+#
+# The first term is the relative distance of the covariances. The second divides the squared distance of
+# the means by the sum of the channels' variances, the diagonal of $\hat C$: how far off the means are,
+# compared with how much the features vary. Where both terms are zero the Gram matrices agree as well,
+# so nothing is lost. Li et al. (2017) read style in this way, as a distribution of features, and
+# matched its mean and variance. By hand, and by the library:
+
+
+# %%
+def style_distance(image, style):
+    """The formula above, in NumPy."""
+    terms = []
+    for layer, maps in extractor(image[np.newaxis]).items():
+        F = np.reshape(maps, (-1, maps.shape[-1]))
+        mean, C = F.mean(axis=0), np.cov(F, rowvar=False, bias=True)
+        style_mean, style_C = (part.numpy() for part in style[layer])
+        of_covariances = ((C - style_C) ** 2).sum() / (style_C**2).sum()
+        of_means = ((mean - style_mean) ** 2).sum() / np.trace(style_C)
+        terms.append(of_covariances + of_means)
+    return np.mean(terms)
+
+
+tissue_style = texture_styles["tissue"]
+by_library = float(nst.style_loss(statistics_of(stars), tissue_style))
+by_hand = style_distance(stars, tissue_style)
+print("nst.style_loss equals it:", np.isclose(by_library, by_hand, rtol=1e-3))
+
+without_pattern = {
+    layer: part._replace(covariance=tf.zeros_like(part.covariance))
+    for layer, part in texture_styles["stars"].items()
+}
+blank_sky = float(nst.style_loss(without_pattern, texture_styles["stars"]))
+print(f"the sky without stars is now off by {blank_sky:.0%}")
+
+# %% [markdown]
+# Where a style hardly varies at all, `nst.style_loss` keeps the divisors from vanishing; its help says
+# how.
+#
 # ## Like goes with like
 #
 # Now the test. Cut two pieces each out of six pictures, pieces that share no pixel, and measure all
@@ -308,7 +413,7 @@ nst.show_matrix(
     thumbnails=pieces,
     number=".1f",
     cell=0.62,
-    caption="Square roots of the style distances between twelve pieces. Along the diagonal stand pale "
+    caption="Square roots of the distances between the Gram matrices of twelve pieces. Along the diagonal stand pale "
     "2 × 2 blocks: two pieces of one picture, which share no pixel, are close.",
     alt="A matrix of numbers with small values in two-by-two blocks along its diagonal.",
 )
@@ -384,29 +489,34 @@ def relative_difference(gram, target):
 nst.check("relative_difference", relative_difference)
 
 # %% [markdown]
-# ### Exercise 3 · The covariance (30 minutes)
+# ### Exercise 3 · The covariance of a region (30 minutes)
 #
-# A channel that is always on gives large entries and says nothing. Subtract each channel's mean over
-# the positions first, then take the Gram matrix: that is the covariance of the channels. Several later
-# methods match means and covariances instead of Gram matrices (Li et al. 2017). When you have it: does
-# it sort the twelve pieces better?
+# A style may be wanted from a part of a picture alone: the sky, but not the roofs. A `mask` (H, W), from
+# 0 to 1, says how much each position counts. Return the covariance (C, C) of the features (H, W, C) in
+# that region. A mean is then a weighted mean: of anything $x_p$, it is $\sum_p m_p x_p / \sum_p m_p$.
+# Twice you need one: for the means of the channels, and for the products of what is left.
+#
+# Gatys et al. (2017) call this guided. When you have it: put a piece of tissue and a piece of the stars
+# side by side in one picture. How near does each half's covariance come to that of the piece alone, and
+# why does that depend on the layer?
 
 
 # %% tags=["learner"]
-def covariance(features): ...
+def region_covariance(features, mask): ...
 
 
-nst.check("covariance", covariance)
+nst.check("region_covariance", region_covariance)
 
 
 # %% tags=["solution"]
-def covariance(features):
-    features = np.asarray(features)
-    centred = features - features.mean(axis=(0, 1))
-    return np.asarray(nst.gram_matrix(centred))
+def region_covariance(features, mask):
+    F = np.reshape(features, (-1, np.shape(features)[-1]))
+    share = np.ravel(mask) / np.sum(mask)
+    centred = F - share @ F
+    return centred.T @ (share[:, np.newaxis] * centred)
 
 
-nst.check("covariance", covariance)
+nst.check("region_covariance", region_covariance)
 
 # %% [markdown]
 # ## In this lesson you have
@@ -415,15 +525,19 @@ nst.check("covariance", covariance)
 #   NumPy's, TensorFlow's and the library's equal to it;
 # - shuffled positions and seen the matrix stay; shuffled pixels and seen every layer notice;
 # - divided by $HW$, so that a piece can be compared with the whole;
+# - split $G = C + \mu\mu^\top$, and found that a starry sky without stars has nearly the same Gram
+#   matrices, and is 100 % off in its covariances;
 # - let twelve pieces find their siblings by nothing but Gram matrices.
 #
-# Next: [03 · Texture synthesis](03_texture_synthesis.ipynb), where you go the other way: from the
-# matrices to a picture that never was.
+# Next: [03 · Texture synthesis](03_texture_synthesis.ipynb), where you go the other way: from such
+# numbers to a picture that never was.
 #
 # ## Further reading
 #
 # - L. Gatys, A. Ecker and M. Bethge, "Texture synthesis using convolutional neural networks", NeurIPS
 #   2015.
+# - L. Gatys, A. Ecker, M. Bethge, A. Hertzmann and E. Shechtman, "Controlling perceptual factors in
+#   neural style transfer", CVPR 2017.
 # - B. Julesz, "Visual pattern discrimination", IRE Transactions on Information Theory, 1962: the idea
 #   that statistics make a texture.
 # - J. Portilla and E. Simoncelli, "A parametric texture model based on joint statistics of complex

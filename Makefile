@@ -1,6 +1,8 @@
 # make lab        open the course in JupyterLab (sets everything up on the first call)
 # make test       lint, types, unit tests, doctests, and all lessons and solutions compared
 # make test-lab   run a lesson in JupyterLab in a real browser
+# make test-torch   compare with PyTorch, which it installs
+# make test-opencv4   compare exported files with OpenCV 4, in an environment of its own
 # make lessons    build both editions of the lessons from their sources (LESSONS="02 03": these)
 # make bench      this library beside what a user would pick instead
 # make figures    make the README's figures again
@@ -24,7 +26,8 @@ SECTION = @printf '\n=== %s ===\n'
 # An upgrade of the system's Python can leave the environment without its interpreter: start anew.
 BROKEN := $(shell test -x $(PYTHON) || rm -f $(VENV)/.created $(VENV)/.with-*)
 
-.PHONY: lab test test-lab style types units lesson-check lessons bench figures constraints clean
+.PHONY: lab test test-lab test-torch test-opencv4 style types units lesson-check lessons bench \
+    figures constraints clean
 .NOTPARALLEL:
 
 lab: $(VENV)/.with-lab
@@ -44,7 +47,7 @@ types: $(VENV)/.with-test
 
 units: $(VENV)/.with-test
 	$(SECTION) 'Unit tests and doctests: pytest'
-	$(PYTHON) -m pytest -m "not browser"
+	$(PYTHON) -m pytest -m "not browser and not torch"
 
 lesson-check: $(VENV)/.with-test
 	$(SECTION) 'Lessons and solutions: nbval'
@@ -55,6 +58,14 @@ test-lab: $(VENV)/.with-browser
 	$(SECTION) 'A lesson in JupyterLab in a browser: playwright'
 	$(PYTHON) -m pytest -m browser tests/test_lab.py
 
+test-torch: $(VENV)/.with-torch
+	$(SECTION) 'Checkpoints of PyTorch: pytest'
+	$(PYTHON) -m pytest -m torch tests
+
+test-opencv4: build/opencv4/.with-opencv4
+	$(SECTION) 'Exported files in OpenCV 4: pytest'
+	build/opencv4/bin/python -m pytest -m "not torch" tests/test_onnx_export.py
+
 lessons: $(VENV)/.with-test
 	$(IN_VENV) $(PYTHON) notebooks/build.py $(LESSONS)
 
@@ -63,6 +74,8 @@ bench: $(VENV)/.with-lab
 	$(PYTHON) benchmarks/transfer.py
 	$(PYTHON) benchmarks/throughput.py
 	$(PYTHON) benchmarks/perceptual.py
+	$(PYTHON) benchmarks/compose.py
+	$(PYTHON) benchmarks/stylize.py
 
 figures: $(VENV)/.with-lab
 	$(PYTHON) benchmarks/figures.py
@@ -88,13 +101,22 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.with-lab: EXTRAS = lab
-$(VENV)/.with-test: EXTRAS = lab,test,train
-$(VENV)/.with-browser: EXTRAS = lab,test,train,browser
+$(VENV)/.with-test: EXTRAS = lab,test
+$(VENV)/.with-browser: EXTRAS = lab,test,browser
+$(VENV)/.with-torch: EXTRAS = lab,test,torch
 
-$(VENV)/.with-lab $(VENV)/.with-test $(VENV)/.with-browser: $(VENV)/.created pyproject.toml constraints.txt
+$(VENV)/.with-lab $(VENV)/.with-test $(VENV)/.with-browser $(VENV)/.with-torch: \
+    $(VENV)/.created pyproject.toml constraints.txt
 	@echo 'Installing what the course needs. The first time takes a few minutes.'
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check \
 	    --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+build/opencv4/.with-opencv4: pyproject.toml constraints.txt
+	$(MAKE) VENV=build/opencv4 build/opencv4/.created
+	grep -v '^opencv-python==' constraints.txt > build/opencv4/constraints.txt
+	build/opencv4/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint build/opencv4/constraints.txt --editable '.[test]' 'opencv-python<5'
 	@touch $@
 
 # The oldest Python is asked, because what it can run the newer ones can run as well: the older its
@@ -105,10 +127,11 @@ constraints:
 	rm -rf build/constraints
 	$(MAKE) VENV=build/constraints PYTHONS="$(OLDEST)" build/constraints/.created
 	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --upgrade --editable '.[lab,test,train,browser]' setuptools
+	    --upgrade --editable '.[lab,test,browser,torch]' setuptools
 	{ echo '# The exact versions that the tests ran with: what pip chose in a fresh environment with the'; \
 	  echo '# oldest Python this project supports. Written by `make constraints`.'; \
-	  build/constraints/bin/python -m pip freeze --all --exclude pip --exclude-editable; \
+	  build/constraints/bin/python -m pip freeze --all --exclude pip --exclude-editable \
+      | sed 's/+cpu$$//'; \
 	} > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 	rm -rf build/constraints

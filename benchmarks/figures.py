@@ -22,6 +22,7 @@ import nstlib as nst
 from nstlib.art import STYLES
 from nstlib.cli import main as run_nst
 from nstlib.images import Image, resize
+from nstlib.inference import STYLES as STYLE_NETWORKS
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 FIGURES = DATA / "figures"
@@ -29,8 +30,9 @@ MATERIALS = ("immunohistochemistry", "brushwork", "mosaic", "marble")
 
 
 def gallery_commands() -> list[list[str]]:
-    """Words of each command in ``data/gallery.md``, without ``nst``."""
-    found = re.findall(r"`nst (transfer .*?)`", (DATA / "gallery.md").read_text())
+    """Words of each command in the table of ``data/gallery.md``, without ``nst``."""
+    table = (DATA / "gallery.md").read_text()
+    found = re.findall(r"^\|.*`nst (transfer .*?)`", table, re.MULTILINE)
     return [shlex.split(command) for command in found]
 
 
@@ -52,7 +54,15 @@ def run_gallery() -> list[Image]:
     return pictures
 
 
-def wall(pictures: list[Image], columns: int, height: int = 300, gap: int = 8) -> Image:
+def strips() -> list[Image]:
+    """Photographs that the style networks have never seen, each row by one network."""
+    photos = [
+        nst.load_image(name, size=512) for name in ("astronaut", "chelsea", "coffee", "rocket")
+    ]
+    return [picture for style in STYLE_NETWORKS for picture in map(nst.Stylizer(style), photos)]
+
+
+def wall(pictures: list[Image], columns: int, height: int = 240, gap: int = 8) -> Image:
     """Hang pictures in rows of one height and one width."""
     rows: list[NDArray[Any]] = []
     for first in range(0, len(pictures), columns):
@@ -72,8 +82,12 @@ def wall(pictures: list[Image], columns: int, height: int = 300, gap: int = 8) -
 
 
 def main() -> None:
-    """Write ``gallery.jpg``, ``textures.jpg`` and ``styles.jpg``."""
+    """Write the figures, the quick ones first."""
     FIGURES.mkdir(exist_ok=True)
+    portrait = FIGURES / "astronaut.jpg"
+    if run_nst(["compose", "astronaut", "--style", "starry_night", "-o", str(portrait)]):
+        raise SystemExit("nst compose failed")
+    nst.save_image(FIGURES / "fast_styles.jpg", wall(strips(), columns=4))
     nst.save_image(FIGURES / "gallery.jpg", wall(run_gallery(), columns=4))
     sources = [nst.load_image(name, size=224) for name in MATERIALS]
     textures = [nst.synthesize_texture(source, 224).image for source in sources]

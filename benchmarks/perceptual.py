@@ -25,8 +25,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -72,6 +70,11 @@ class Source:
     side: float
     corner: tuple[float, float]
     other: tuple[float, float]
+
+    @property
+    def title(self) -> str:
+        """Its name, as far as it fits over a small picture."""
+        return self.name if len(self.name) <= 13 else f"{self.name[:11]}…"
 
     def crops(self, size: int) -> tuple[Image, Image]:
         """Both squares, at `size` pixels a side."""
@@ -315,22 +318,16 @@ def imagenet_cached() -> bool:
     return (home / "models" / IMAGENET_FILE).is_file()
 
 
-def milliseconds(weights: tuple[str, ...], size: int = 224, rounds: int = 9) -> dict[str, float]:
+def milliseconds(weights: tuple[str, ...], size: int = 224) -> dict[str, float]:
     """Time one evaluation of the loss and its gradient; the networks take turns."""
     source = nst.load_image("immunohistochemistry", size=(size, size))
-    work: dict[str, Callable[[], object]] = {
-        name: throughput.evaluation(
-            nst.feature_extractor(nst.STYLE_LAYERS, name, padding="replicate"), source
-        )
-        for name in weights
-    }
-    times: dict[str, list[float]] = {name: [] for name in weights}
-    for _ in range(rounds + 2):
-        for name, evaluate in work.items():
-            began = time.perf_counter()
-            evaluate()
-            times[name].append(time.perf_counter() - began)
-    return {name: 1e3 * float(np.median(seconds[2:])) for name, seconds in times.items()}
+    extractors = [
+        nst.feature_extractor(nst.STYLE_LAYERS, name, padding="replicate") for name in weights
+    ]
+    seconds = throughput.best_seconds(
+        [throughput.evaluation(extractor, source) for extractor in extractors]
+    )
+    return {name: 1e3 * taken for name, taken in zip(weights, seconds, strict=True)}
 
 
 def main() -> None:
@@ -338,7 +335,7 @@ def main() -> None:
     sources = available()
     parser = argparse.ArgumentParser(description="the small twin against random weights")
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--iterations", type=int, default=70, help="at each of three sizes")
+    parser.add_argument("--iterations", type=int, default=60, help="at each of three sizes")
     parser.add_argument("--output", type=Path, default=Path("perceptual.png"))
     parser.add_argument("--sources", nargs="+", choices=[s.name for s in sources], metavar="NAME")
     options = parser.parse_args()
@@ -375,7 +372,7 @@ def main() -> None:
         print(f"{source.name:20}", *(f"{row[name]:13.3f}" for name in columns), flush=True)
         shown = ("another crop", *weights)
         pictures += [crop, *(made[name] for name in shown)]
-        titles += [source.name, *(f"{name.split()[-1]} {row[name]:.2f}" for name in shown)]
+        titles += [source.title, *(f"{name.split()[-1]} {row[name]:.2f}" for name in shown)]
 
     total = len(sources)
 
@@ -410,7 +407,7 @@ def main() -> None:
         )
         print(f"  {name}: coloured grain {grain} levels, colour {colour} levels, grid {grid}")
 
-    print("\nTime per evaluation at 224×224 (median of nine, the networks taking turns):")
+    print("\nTime per evaluation at 224×224 (best of fifteen, the networks taking turns):")
     times = milliseconds(weights)
     for name, value in times.items():
         print(f"  {name}: {value:.0f} ms")

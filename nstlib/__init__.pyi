@@ -1,7 +1,13 @@
+from . import onnx_export as onnx_export
 from .art import draw as draw
 from .assets import fetch as fetch
 from .check import check as check
 from .colors import match_colors as match_colors
+from .compose import Composer as Composer
+from .compose import composite as composite
+from .compose import estimate_layers as estimate_layers
+from .compose import stylize_background as stylize_background
+from .compose import stylize_person as stylize_person
 from .features import CONTENT_LAYERS as CONTENT_LAYERS
 from .features import STYLE_LAYERS as STYLE_LAYERS
 from .features import feature_extractor as feature_extractor
@@ -12,6 +18,8 @@ from .images import rgb_to_bgr as rgb_to_bgr
 from .images import sample_names as sample_names
 from .images import save_image as save_image
 from .images import to_blob as to_blob
+from .inference import PersonSegmenter as PersonSegmenter
+from .inference import Stylizer as Stylizer
 from .losses import channel_statistics as channel_statistics
 from .losses import content_loss as content_loss
 from .losses import gram_matrix as gram_matrix
@@ -28,5 +36,7 @@ from .plots import show_images as show_images
 from .plots import show_matrix as show_matrix
 from .synthesis import synthesize_texture as synthesize_texture
 from .synthesis import transfer_style as transfer_style
+from .video import convert_video as convert_video
+from .video import flicker as flicker
 
 __version__: str

@@ -5,8 +5,9 @@ is, :func:`cache_dir` says, and the environment variable ``NSTLIB_CACHE`` decide
 
 The four styles that PyTorch's fast_neural_style example made known are spread over several files:
 their checkpoints stand together in ``fast_neural_style_checkpoints``, the ONNX model zoo's versions
-in ``zoo_rain_princess`` and ``zoo_udnie``, their style images in ``pytorch_mosaic``,
-``pytorch_candy``, ``rain_princess`` and ``udnie``. ``search("candy")`` lists what there is for one.
+in ``zoo_mosaic``, ``zoo_candy``, ``zoo_rain_princess`` and ``zoo_udnie``, their style images in
+``pytorch_mosaic``, ``pytorch_candy``, ``rain_princess`` and ``udnie``. ``search("candy")`` lists
+what there is for one.
 """
 
 from __future__ import annotations
@@ -251,6 +252,26 @@ _REGISTRY = (
         bytes=1_712_531,
         license=_UNKNOWN,
         credit="Johnson's fast style network, la_muse; ONNX opset 7",
+    ),
+    Asset(
+        name="zoo_mosaic",
+        kind="model",
+        filename="models/mosaic-9.onnx",
+        url=f"{_ONNX_ZOO}/model/mosaic-9.onnx",
+        sha256=None,
+        bytes=None,
+        license="BSD-3-Clause",
+        credit="fast_neural_style network, mosaic; ONNX model zoo",
+    ),
+    Asset(
+        name="zoo_candy",
+        kind="model",
+        filename="models/candy-9.onnx",
+        url=f"{_ONNX_ZOO}/model/candy-9.onnx",
+        sha256=None,
+        bytes=None,
+        license="BSD-3-Clause",
+        credit="fast_neural_style network, candy; ONNX model zoo",
     ),
     Asset(
         name="zoo_rain_princess",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -2218,3 +2219,1217 @@ def _check_merged_covariance(answer: Answer) -> str:
         ],
     )
     return "What varies within the regions, by their shares, and what lies between their means."
+
+
+# Lesson 07: fast style networks -------------------------------------------------------------------
+
+
+def _break_even(training: float, optimiser: float, network: float) -> float:
+    """Return from how many pictures on a network is no slower than an optimiser, all in all.
+
+    `training` is how long it takes to train the network once, `optimiser` how long the optimiser
+    takes for a picture, `network` how long the network takes for one, all in seconds. A whole
+    number; ``math.inf`` if the network never catches up.
+    """
+    saved = optimiser - network
+    return math.ceil(training / saved) if saved > 0 else math.inf
+
+
+@_exercise(_break_even)
+def _check_break_even(answer: Answer) -> str:
+    own = (
+        "the network's own time for a picture is left out: each picture saves optimiser - network."
+    )
+    _compare(
+        answer,
+        _break_even,
+        [(100.0, 10.0, 0.5), (60.0, 20.0, 5.0), (3600.0, 7.0, 0.25)],
+        [
+            ("pictures come whole: round up.", lambda t, o, n: t / (o - n)),
+            (
+                "this is one picture too few: after it the training is not yet made up for; round "
+                "up, not down.",
+                lambda t, o, n: t // (o - n),
+            ),
+            (
+                "rounded to the nearest, it is sometimes one picture too few; round up.",
+                lambda t, o, n: round(t / (o - n)),
+            ),
+            (
+                "this is one too many where the division leaves no rest: 60 s of training, 15 s "
+                "saved a picture, are made up for after 4 pictures.",
+                lambda t, o, n: t // (o - n) + 1,
+            ),
+            (own, lambda t, o, _: math.ceil(t / o)),
+            (own, lambda t, o, _: t / o),
+            (
+                "this is how many pictures the network paints while it could be trained; compare "
+                "it with the optimiser.",
+                lambda t, _, n: math.ceil(t / n),
+            ),
+            (
+                "this is how many times faster the network is; the training's time is left out.",
+                lambda _, o, n: o / n,
+            ),
+            (
+                "both times for a picture are added; what a picture saves is their difference.",
+                lambda t, o, n: math.ceil(t / (o + n)),
+            ),
+        ],
+    )
+    for network in (3.0, 2.0):
+        if not np.isinf(_try(answer, (100.0, 2.0, network))[0]).all():
+            raise _Wrong(
+                "a network that is no faster than the optimiser never catches up: math.inf."
+            )
+    return "Rounded up, the network's own time counted, and never is never."
+
+
+def _instance_normalization(features: Array, gamma: Array, beta: Array) -> Array:
+    """Normalise a batch of feature maps (B, H, W, C), each channel of each picture by itself.
+
+    Subtract the mean and divide by the root of the variance plus 1e-5, both taken over the
+    positions; multiply by `gamma` (C,) and add `beta` (C,).
+    """
+    mean = features.mean(axis=(1, 2), keepdims=True)
+    variance = features.var(axis=(1, 2), keepdims=True)
+    return np.asarray(gamma * (features - mean) / np.sqrt(variance + 1e-5) + beta)
+
+
+@_exercise(_instance_normalization)
+def _check_instance_normalization(answer: Answer) -> str:
+    gamma, beta = np.array([[0.5, 2, 3], [1, -2, 0.25]], np.float32)
+
+    def over(axes: int | tuple[int, ...]) -> Answer:
+        return lambda x, g, b: (
+            g * (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5) + b
+        )
+
+    def plain(x: Array) -> Array:
+        return _instance_normalization(x, np.ones(3), np.zeros(3))
+
+    _compare(
+        answer,
+        _instance_normalization,
+        [
+            (_numbers((2, 3, 4, 3), 9), gamma, beta),
+            (_numbers((3, 5, 2, 3), 7, seed=1), gamma, beta),
+        ],
+        [
+            ("the features are unchanged.", lambda x, *_: x),
+            (
+                "this is batch normalization: mean and variance are taken over all the pictures of "
+                "the batch; leave axis 0 out.",
+                over((0, 1, 2)),
+            ),
+            (
+                "mean and variance are taken over the channels as well; each channel has its own.",
+                over((1, 2, 3)),
+            ),
+            (
+                "mean and variance are taken over the channels of one position; take them over the "
+                "positions, axes 1 and 2.",
+                over(3),
+            ),
+            (
+                "mean and variance are taken over one axis alone; positions have two, 1 and 2.",
+                over(1),
+            ),
+            (
+                "mean and variance are taken over one axis alone; positions have two, 1 and 2.",
+                over(2),
+            ),
+            (
+                "there is one mean and one variance for the whole batch; each channel of each "
+                "picture has its own.",
+                over((0, 1, 2, 3)),
+            ),
+            ("gamma and beta are left out.", lambda x, *_: plain(x)),
+            ("beta is left out.", lambda x, g, _: g * plain(x)),
+            ("gamma is left out.", lambda x, _, b: plain(x) + b),
+            ("gamma and beta changed places.", lambda x, g, b: b * plain(x) + g),
+            (
+                "gamma also multiplies beta; multiply first, then add.",
+                lambda x, g, b: g * (plain(x) + b),
+            ),
+            (
+                "it is divided by the variance; divide by its root.",
+                lambda x, g, b: (
+                    g * plain(x) / np.sqrt(x.var(axis=(1, 2), keepdims=True) + 1e-5) + b
+                ),
+            ),
+            (
+                "it is not divided by the root of the variance.",
+                lambda x, g, b: g * (x - x.mean(axis=(1, 2), keepdims=True)) + b,
+            ),
+            (
+                "the mean is not subtracted.",
+                lambda x, g, b: g * x / np.sqrt(x.var(axis=(1, 2), keepdims=True) + 1e-5) + b,
+            ),
+            (
+                "the variance is divided by the number of positions less 1; divide by the number.",
+                lambda x, g, b: (
+                    g
+                    * (x - x.mean(axis=(1, 2), keepdims=True))
+                    / np.sqrt(x.var(axis=(1, 2), keepdims=True, ddof=1) + 1e-5)
+                    + b
+                ),
+            ),
+        ],
+    )
+    flat = np.full((1, 2, 3, 3), 5, np.float32)
+    with np.errstate(all="ignore"):
+        result, _ = _try(answer, (flat, gamma, beta))
+    if not np.isfinite(result).all():
+        raise _Wrong(
+            "where a channel is the same everywhere, its variance is 0 and the result NaN; add "
+            "1e-5 to the variance before you take the root."
+        )
+    return "Each channel of each picture has mean beta and spread gamma, a flat one mean beta."
+
+
+def _overlaps(kernel: int, stride: int, length: int) -> Array:
+    """Count how many inputs reach each output of a transposed convolution, in one dimension.
+
+    Each of `length` inputs puts a kernel of size `kernel` into the output, `stride` further than
+    the one before. The output, ((length - 1) · stride + kernel,), is not cut at its ends.
+    """
+    counts = np.zeros((length - 1) * stride + kernel, int)
+    for start in range(0, length * stride, stride):
+        counts[start : start + kernel] += 1
+    return counts
+
+
+@_exercise(_overlaps)
+def _check_overlaps(answer: Answer) -> str:
+    def whole(kernel: int, stride: int, length: int) -> Array:
+        return np.ones((length - 1) * stride + kernel, int)
+
+    def starts(kernel: int, stride: int, length: int) -> Array:
+        counts = 0 * whole(kernel, stride, length)
+        counts[: length * stride : stride] = 1
+        return counts
+
+    def cut(kernel: int, stride: int, length: int) -> Array:
+        first = (kernel - stride) // 2
+        return _overlaps(kernel, stride, length)[first : first + length * stride]
+
+    _compare(
+        answer,
+        _overlaps,
+        [(3, 2, 4), (4, 2, 5), (5, 2, 3), (5, 3, 4), (2, 3, 2)],
+        [
+            (
+                "each output is counted once, as if kernels did not overlap; count every kernel "
+                "that reaches it.",
+                lambda k, s, n: np.minimum(_overlaps(k, s, n), 1),
+            ),
+            (
+                "each output is counted once, as if kernels did not overlap; count every kernel "
+                "that reaches it.",
+                whole,
+            ),
+            (
+                "only the first output that each kernel reaches is counted; a kernel reaches as "
+                "many as its size.",
+                starts,
+            ),
+            (
+                "kernel and stride changed places.",
+                lambda k, s, n: _overlaps(s, k, n),
+            ),
+            (
+                "the output is cut to length · stride; leave its ends as they are.",
+                cut,
+            ),
+            (
+                "the output is cut to length · stride; leave its ends as they are.",
+                lambda k, s, n: _overlaps(k, s, n)[: n * s],
+            ),
+            (
+                "the kernels lie side by side; each begins `stride` after the one before.",
+                lambda k, _, n: np.ones(k * n, int),
+            ),
+            (
+                "the inputs have moved by one place each; they move by `stride`.",
+                lambda k, _, n: _overlaps(k, 1, n),
+            ),
+            (
+                "this counts, for each input, how many outputs it reaches; count for each output "
+                "how many inputs reach it.",
+                lambda k, _, n: np.full(n, k),
+            ),
+        ],
+    )
+    return "Kernel 3 and stride 2 give 1 1 2 1 2 1 2 1 1; kernel 4 is even but for its ends."
+
+
+def _transposed_kernel(kernel: Array) -> Array:
+    """Return the transposed convolution that doubling and then convolving is, in one dimension.
+
+    `kernel` (K,) is the kernel of a convolution as networks compute it, without turning it round,
+    after each input was repeated once. Returned are the K + 1 numbers that one input puts into the
+    output, in the order of the outputs.
+    """
+    return np.convolve(kernel[::-1], np.ones(2, kernel.dtype))
+
+
+@_exercise(_transposed_kernel)
+def _check_transposed_kernel(answer: Answer) -> str:
+    _compare(
+        answer,
+        _transposed_kernel,
+        [(_numbers((3,), 9) + 1,), (_numbers((5,), 9, seed=4),)],
+        [
+            ("the kernel is unchanged; an input that is repeated reaches K + 1 outputs.", _same),
+            (
+                "the order is turned round: the kernel's last number meets an input first, at the "
+                "lowest output.",
+                lambda w: np.convolve(w, [1, 1]),
+            ),
+            (
+                "each sum is halved; the two copies of an input add up.",
+                lambda w: np.convolve(w[::-1], [0.5, 0.5]),
+            ),
+            (
+                "this is where one copy of the input goes; the other one goes one place further, "
+                "and they add up.",
+                lambda w: np.append(w[::-1], 0),
+            ),
+            (
+                "this is where one copy of the input goes; the other one goes one place further, "
+                "and they add up.",
+                lambda w: np.append(0, w[::-1]),
+            ),
+            (
+                "the numbers are repeated; two neighbours add up where both copies meet.",
+                lambda w: np.repeat(w[::-1], 2),
+            ),
+            (
+                "the numbers are repeated; two neighbours add up where both copies meet.",
+                lambda w: np.repeat(w, 2),
+            ),
+            (
+                "the two ends are missing, which one copy reaches alone.",
+                lambda w: (w[1:] + w[:-1])[::-1],
+            ),
+        ],
+    )
+    return "A kernel of 4, which a stride of 2 divides: so nothing is covered unevenly."
+
+
+def _same(x: Array) -> Array:
+    return x
+
+
+# Lesson 08: ONNX ----------------------------------------------------------------------------------
+
+
+def _largest_difference(one: Array, other: Array) -> float:
+    """Return the largest difference between what two runtimes computed, without its sign.
+
+    Infinite if the shapes differ or either holds a NaN: then they do not agree at all.
+    """
+    if np.shape(one) != np.shape(other):
+        return math.inf
+    difference = np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64))
+    return math.inf if np.isnan(difference).any() else float(difference.max())
+
+
+@_exercise(_largest_difference)
+def _check_largest_difference(answer: Answer) -> str:
+    one, other = _numbers((1, 3, 4, 5), 9), _numbers((1, 3, 4, 5), 9, seed=1)
+    _compare(
+        answer,
+        _largest_difference,
+        [(one, other + 9), (one + 3, other)],
+        [
+            (
+                "the differences are averaged: one wrong pixel among a million would go unseen; "
+                "take the largest.",
+                lambda a, b: np.abs(a - b).mean(),
+            ),
+            (
+                "the squares are averaged: one wrong pixel among a million would go unseen; take "
+                "the largest difference.",
+                lambda a, b: ((a - b) ** 2).mean(),
+            ),
+            (
+                "the squares are averaged: one wrong pixel among a million would go unseen; take "
+                "the largest difference.",
+                lambda a, b: np.sqrt(((a - b) ** 2).mean()),
+            ),
+            ("this is the largest square; take its root.", lambda a, b: ((a - b) ** 2).max()),
+            (
+                "the sign counts: where the second is larger, the difference is negative and never "
+                "the largest; take absolute values first.",
+                lambda a, b: (a - b).max(),
+            ),
+            (
+                "the sign is taken away too late; take absolute values first, then the largest.",
+                lambda a, b: np.abs((a - b).max()),
+            ),
+            (
+                "the largest values are compared, wherever they are; compare place by place.",
+                lambda a, b: np.abs(a.max() - b.max()),
+            ),
+            ("this is one value for each place; take the largest.", lambda a, b: np.abs(a - b)),
+            (
+                "it is divided by the size of the values; the tolerance is on the scale of the "
+                "output.",
+                lambda a, b: np.abs(a - b).max() / np.abs(b).max(),
+            ),
+            (
+                "the differences are added up; take the largest.",
+                lambda a, b: np.abs(a - b).sum(),
+            ),
+        ],
+    )
+    dark, light = np.array([[[1, 7]], [[2, 5]]], np.uint8)
+    _compare(
+        answer,
+        _largest_difference,
+        [(dark, light)],
+        [
+            (
+                "for uint8 pixels 1 - 2 is 255, because they cannot be negative; make floats of "
+                "them first.",
+                lambda a, b: np.abs(a - b).max(),
+            )
+        ],
+    )
+    result, _ = _try(answer, (one, one[:, :1]))
+    if not np.isinf(result).all():
+        raise _Wrong(
+            "shapes (1, 3, 4, 5) and (1, 1, 4, 5) were compared all the same: NumPy repeats the "
+            "one channel. Different shapes are infinitely different."
+        )
+    broken = one.copy()
+    broken[0, 1, 2, 3] = np.nan
+    with np.errstate(all="ignore"):
+        results = [_try(answer, case)[0] for case in ((one, broken), (broken, one))]
+    if not all(np.isinf(result).all() for result in results):
+        raise _Wrong(
+            "one of the values is NaN, and the difference is not infinite. NaN is neither larger "
+            "nor smaller than any tolerance, so a check would let it pass."
+        )
+    return "The largest, without its sign; other shapes, NaN and uint8 do not fool it."
+
+
+def _pad_run_crop(network: Answer, image: Array) -> Array:
+    """Run a network on an image (H, W, C) of any size, if it takes multiples of 4 alone.
+
+    Pad below and on the right, by as few pixels as possible, with the mirror image in which the
+    border itself is not repeated; run; return as many pixels as came in.
+    """
+    height, width = image.shape[:2]
+    padded = np.pad(image, ((0, -height % 4), (0, -width % 4), (0, 0)), "reflect")
+    return np.asarray(network(padded)[:height, :width])
+
+
+@_exercise(_pad_run_crop)
+def _check_pad_run_crop(answer: Answer) -> str:
+    def network(image: Array) -> Array:
+        image = np.asarray(image)
+        height, width = image.shape[:2]
+        if height % 4 or width % 4:
+            raise ValueError(f"the network takes multiples of 4, and got {height} × {width}")
+        # What is at the border counts at every place, as in a network that normalises.
+        return np.asarray(2 * image - image.mean(axis=(0, 1)))
+
+    def padded(image: Array, mode: Any, before: bool = False, least: int = 0) -> Array:
+        more = [-side % 4 or least for side in image.shape[:2]]
+        around = [(n, 0) if before else (0, n) for n in more]
+        return np.pad(image, (*around, (0, 0)), mode)
+
+    def by(mode: Any, **how: Any) -> Answer:
+        return lambda run, x: run(padded(x, mode, **how))[: x.shape[0], : x.shape[1]]
+
+    def at_the_start(run: Answer, x: Array) -> Array:
+        return np.asarray(run(padded(x, "reflect", before=True))[-x.shape[0] :, -x.shape[1] :])
+
+    def halves(run: Answer, x: Array) -> Array:
+        more = [-side % 4 for side in x.shape[:2]]
+        result = run(np.pad(x, (*((n // 2, n - n // 2) for n in more), (0, 0)), "reflect"))
+        top, left = (n // 2 for n in more)
+        return np.asarray(result[top : top + x.shape[0], left : left + x.shape[1]])
+
+    _compare(
+        lambda image: answer(network, image),
+        lambda image: _pad_run_crop(network, image),
+        [
+            (_numbers(shape, 9, seed),)
+            for seed, shape in enumerate([(8, 12, 3), (7, 10, 3), (9, 8, 2)])
+        ],
+        [
+            (
+                hint,
+                lambda image, mistake=mistake: mistake(network, image),
+            )
+            for hint, mistake in [
+                ("the network was not run.", lambda _, x: x),
+                (
+                    "the result is not cropped; return as many pixels as came in.",
+                    lambda run, x: run(padded(x, "reflect")),
+                ),
+                (
+                    "it is padded with zeros; a black edge changes the picture's means. Use the "
+                    "mirror image.",
+                    by("constant"),
+                ),
+                (
+                    "the border is repeated; use the mirror image.",
+                    by("edge"),
+                ),
+                (
+                    "the mirror image repeats the border itself (symmetric); leave it out "
+                    "(reflect).",
+                    by("symmetric"),
+                ),
+                (
+                    "what is padded comes from the opposite side; use the mirror image.",
+                    by("wrap"),
+                ),
+                (
+                    "a side that is a multiple of 4 already gets 4 pixels more; it needs none.",
+                    by("reflect", least=4),
+                ),
+                (
+                    "it is padded above and on the left; pad below and on the right.",
+                    at_the_start,
+                ),
+                (
+                    "it is padded on both sides; pad below and on the right alone.",
+                    halves,
+                ),
+                (
+                    "it is cropped at the wrong end; the padding is below and on the right.",
+                    lambda run, x: run(padded(x, "reflect"))[-x.shape[0] :, -x.shape[1] :],
+                ),
+                (
+                    "the image is cut to a multiple of 4, and its edge is lost; pad it instead.",
+                    lambda run, x: run(x[: x.shape[0] // 4 * 4, : x.shape[1] // 4 * 4]),
+                ),
+            ]
+        ],
+    )
+    return "What goes in comes out at its own size, and no black edge changes its means."
+
+
+def _folded_convolution(
+    weights: Array, gamma: Array, beta: Array, mean: Array, variance: Array
+) -> Array:
+    """Put a batch normalization at inference into the convolution before it.
+
+    `weights` (O, I + 1) holds the kernels of a 1×1 convolution, a row for each output channel, and
+    its bias in the last column. The other arguments (O,) are the normalization's; its epsilon is
+    1e-5. Returned are weights of the same shape that give what both gave.
+    """
+    scale = gamma / np.sqrt(variance + 1e-5)
+    folded = weights * scale[:, np.newaxis]
+    folded[:, -1] += beta - mean * scale
+    return folded
+
+
+@_exercise(_folded_convolution)
+def _check_folded_convolution(answer: Answer) -> str:
+    def case(channels: int, seed: int) -> tuple[Array, ...]:
+        # As many inputs as outputs, so that scaling the wrong ones is an answer, too.
+        given = [_numbers((channels, channels + 1), 9, seed)]
+        given += [_numbers((channels,), 7, seed + i) + 1 for i in range(1, 5)]
+        return tuple(given)
+
+    def by(
+        scale: Callable[[Array, Array], Array] = lambda g, v: g / np.sqrt(v + 1e-5),
+        bias: Callable[[Array, Array, Array, Array], Array] = lambda c, s, b, m: (c - m) * s + b,
+    ) -> Answer:
+        def mistake(w: Array, g: Array, b: Array, m: Array, v: Array) -> Array:
+            s = scale(g, v)
+            kernels, constant = w[:, :-1] * s[:, np.newaxis], bias(w[:, -1], s, b, m)
+            return np.column_stack([kernels, constant])
+
+        return mistake
+
+    def columns(w: Array, g: Array, b: Array, m: Array, v: Array) -> Array:
+        s = g / np.sqrt(v + 1e-5)
+        return np.column_stack([w[:, :-1] * s, (w[:, -1] - m) * s + b])
+
+    _compare(
+        answer,
+        _folded_convolution,
+        [case(3, 0), case(4, 7)],
+        [
+            ("the weights are unchanged.", lambda w, *_: w),
+            (
+                "the columns are scaled, which are the input channels; each output channel, a row, "
+                "has its own factor.",
+                columns,
+            ),
+            (
+                "the bias is not scaled: the normalization divides it along with the rest.",
+                by(bias=lambda c, s, b, m: c + b - m * s),
+            ),
+            (
+                "the bias is left as it was.",
+                by(bias=lambda c, *_: c),
+            ),
+            (
+                "the old bias is lost; it is normalised like what it was added to.",
+                by(bias=lambda _, s, b, m: b - m * s),
+            ),
+            (
+                "the mean is not subtracted.",
+                by(bias=lambda c, s, b, _: c * s + b),
+            ),
+            (
+                "the mean is subtracted as it is; it is scaled, too.",
+                by(bias=lambda c, s, b, m: c * s - m + b),
+            ),
+            (
+                "the mean is added; subtract it.",
+                by(bias=lambda c, s, b, m: (c + m) * s + b),
+            ),
+            ("beta is left out.", by(bias=lambda c, s, _, m: (c - m) * s)),
+            (
+                "beta is scaled, too; it is added last.",
+                by(bias=lambda c, s, b, m: (c - m + b) * s),
+            ),
+            (
+                "it is divided by the variance; divide by its root.",
+                by(scale=lambda g, v: g / (v + 1e-5)),
+            ),
+            (
+                "it is multiplied by the root of the variance; divide by it.",
+                by(scale=lambda g, v: g * np.sqrt(v + 1e-5)),
+            ),
+            ("gamma is left out.", by(scale=lambda _, v: 1 / np.sqrt(v + 1e-5))),
+            (
+                "it is not divided by the root of the variance.",
+                by(scale=lambda g, _: g),
+            ),
+        ],
+    )
+    still = (np.array([[2, 3]], np.float32), *np.array([[4], [5], [6], [0]], np.float32))
+    with np.errstate(all="ignore"):
+        result, _ = _try(answer, still)
+    if not np.isfinite(result).all():
+        raise _Wrong(
+            "a channel that never changed in training has variance 0, and the weights become "
+            "infinite; add 1e-5 to the variance before you take the root."
+        )
+    return "One convolution gives what convolution and normalization gave."
+
+
+# Lesson 09: person segmentation -------------------------------------------------------------------
+
+
+def _person_blob(bgr: Array) -> Array:
+    """Turn OpenCV's uint8 BGR pixels (H, W, 3) into a blob: float32 RGB (1, 3, H, W) in [-1, 1].
+
+    A value x becomes (x / 255 - 0.5) / 0.5.
+    """
+    rgb = bgr[..., ::-1].astype(np.float32)
+    return np.asarray((rgb.transpose(2, 0, 1)[np.newaxis] / 255 - 0.5) / 0.5)
+
+
+@_exercise(_person_blob)
+def _check_person_blob(answer: Answer) -> str:
+    def blob(rgb: Array) -> Array:
+        return rgb.transpose(2, 0, 1)[np.newaxis]
+
+    def scaled(bgr: Array) -> Array:
+        return np.asarray((bgr[..., ::-1] / 255 - 0.5) / 0.5)
+
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 3)).astype(np.uint8)
+    scrambled = (
+        "the pixels are scrambled: reshape cuts the same row of numbers into other pieces; "
+        "transpose moves axes."
+    )
+    _compare(
+        answer,
+        _person_blob,
+        [(pixels,)],
+        [
+            (
+                "the channels are still in BGR order; the network takes RGB.",
+                lambda x: blob(scaled(x[..., ::-1])),
+            ),
+            (
+                "the values lie in [0, 1]; subtract 0.5, then divide by 0.5.",
+                lambda x: blob(x[..., ::-1] / 255),
+            ),
+            (
+                "the values lie in [-0.5, 0.5]; divide by 0.5 after 0.5 is subtracted.",
+                lambda x: blob(x[..., ::-1] / 255 - 0.5),
+            ),
+            (
+                "0.5 is subtracted last; the order is: divide by 255, subtract 0.5, divide by 0.5.",
+                lambda x: blob(x[..., ::-1] / 255 / 0.5 - 0.5),
+            ),
+            (
+                "the values are not divided by 255 first.",
+                lambda x: blob((x[..., ::-1].astype(np.float32) - 0.5) / 0.5),
+            ),
+            (
+                "the values are still those of the pixels; (x / 255 - 0.5) / 0.5 is missing.",
+                lambda x: blob(x[..., ::-1]),
+            ),
+            (
+                "the batch axis is missing: a blob is (1, 3, H, W), this is (3, H, W).",
+                lambda x: blob(scaled(x))[0],
+            ),
+            (
+                "the channels come last, (1, H, W, 3); "
+                "a blob has them before the rows: (1, 3, H, W).",
+                lambda x: scaled(x)[np.newaxis],
+            ),
+            ("the layout is still (H, W, 3); a blob is (1, 3, H, W).", scaled),
+            (
+                "height and width changed places: .T reverses all axes; "
+                "transpose(2, 0, 1) moves the channels alone.",
+                lambda x: scaled(x).T[np.newaxis],
+            ),
+            (scrambled, lambda x: scaled(x).reshape(1, 3, *x.shape[:2])),
+        ],
+        dtype=lambda _: np.dtype(np.float32),
+    )
+    return "It equals cv2.dnn.blobFromImage(bgr, 1 / 127.5, mean=(127.5,) * 3, swapRB=True)."
+
+
+def _iou_of_class(mask: Array, truth: Array, *, absent: float = 1.0) -> float:
+    union = np.count_nonzero(mask | truth)
+    return np.count_nonzero(mask & truth) / union if union else absent
+
+
+def _mean_iou(mask: Array, truth: Array) -> float:
+    """Return the mean of two IoUs, the person's and the background's.
+
+    `mask` and `truth` (H, W) are booleans, True for a person. A class that neither of them holds
+    counts as 1.
+    """
+    return (_iou_of_class(mask, truth) + _iou_of_class(~mask, ~truth)) / 2
+
+
+@_exercise(_mean_iou)
+def _check_mean_iou(answer: Answer) -> str:
+    def both(measure: Answer) -> Answer:
+        return lambda mask, truth: (measure(mask, truth) + measure(~mask, ~truth)) / 2
+
+    def share(of: Callable[[Array, Array], Any]) -> Answer:
+        return lambda mask, truth: np.count_nonzero(mask & truth) / max(1, of(mask, truth))
+
+    def dice(mask: Array, truth: Array) -> float:
+        area = mask.sum() + truth.sum()
+        return 2 * np.count_nonzero(mask & truth) / area if area else 1.0
+
+    def pooled(mask: Array, truth: Array) -> float:
+        right = np.count_nonzero(mask == truth)
+        return right / (2 * mask.size - right)
+
+    truth = _numbers((4, 6), 3) > 1
+    mask = truth.copy()
+    mask[1:3] = _numbers((2, 6), 2, seed=1) > 0
+    nobody = np.zeros((3, 4), bool)
+    seen, _ = _try(answer, (nobody, nobody))
+    if np.isnan(seen).any():
+        raise _Wrong(
+            "where neither mask holds a person, 0 / 0 gives NaN; both are right about that: count "
+            "the class as 1."
+        )
+    _compare(
+        answer,
+        _mean_iou,
+        [(mask, truth), (~mask, truth), (nobody, nobody)],
+        [
+            (
+                "this is the person's IoU alone; take the mean with the background's.",
+                lambda m, t: _iou_of_class(m, t),
+            ),
+            (
+                "this is the background's IoU alone; take the mean with the person's.",
+                lambda m, t: _iou_of_class(~m, ~t),
+            ),
+            (
+                "a class that neither mask holds counts as 0 here; both are right about it, so "
+                "count it as 1.",
+                both(lambda m, t: _iou_of_class(m, t, absent=0.0)),
+            ),
+            (
+                "the IoUs are added; divide by two.",
+                lambda m, t: 2 * _mean_iou(m, t),
+            ),
+            (
+                "this is the share of pixels that agree, the accuracy; divide the intersection by "
+                "the union, for each class.",
+                lambda m, t: (m == t).mean(),
+            ),
+            (
+                "the classes are pooled: both intersections over both unions; divide first, then "
+                "take the mean.",
+                pooled,
+            ),
+            (
+                "the intersection is divided by the truth's area (recall); divide by the union.",
+                both(share(lambda _, t: t.sum())),
+            ),
+            (
+                "the intersection is divided by the mask's area (precision); divide by the union.",
+                both(share(lambda m, _: m.sum())),
+            ),
+            (
+                "twice the intersection over the sum of the areas is Dice's measure; divide the "
+                "intersection by the union.",
+                both(dice),
+            ),
+            (
+                "the union is the sum of both areas here, so what they share counts twice.",
+                both(share(lambda m, t: m.sum() + t.sum())),
+            ),
+            (
+                "the mask is compared with its opposite.",
+                lambda m, t: _mean_iou(~m, t),
+            ),
+        ],
+    )
+    return "Both classes count alike, however small the person is, and an empty mask can be right."
+
+
+def _regions(above: Array) -> tuple[Array, range]:
+    from scipy import ndimage
+
+    labels, count = ndimage.label(above)
+    return labels, range(1, count + 1)
+
+
+def _hysteresis(probability: Array, low: float, high: float) -> Array:
+    """Keep the regions above `low` that hold a pixel above `high`: (H, W) booleans.
+
+    A region is made of pixels above `low`, each of which shares a side with the next.
+    """
+    labels, numbers = _regions(probability > low)
+    return np.isin(labels, [n for n in numbers if (probability[labels == n] > high).any()])
+
+
+@_exercise(_hysteresis)
+def _check_hysteresis(answer: Answer) -> str:
+    def kept(test: Callable[[Array, float], Any]) -> Answer:
+        def mask(p: Array, low: float, high: float) -> Array:
+            labels, numbers = _regions(p > low)
+            return np.isin(labels, [n for n in numbers if test(p[labels == n], high)])
+
+        return mask
+
+    def grown(p: Array, low: float, high: float, steps: int = 1, corners: bool = False) -> Array:
+        from scipy import ndimage
+
+        sides = ndimage.generate_binary_structure(2, 2 if corners else 1)
+        mask = ndimage.binary_dilation(p > high, sides, iterations=steps, mask=p > low)
+        return np.asarray(mask)
+
+    def largest(p: Array, low: float, _: float) -> Array:
+        labels, numbers = _regions(p > low)
+        sizes = [np.count_nonzero(labels == n) for n in numbers]
+        return np.asarray(labels == 1 + int(np.argmax(sizes)))
+
+    # A person with a soft edge, a larger weak blot, and specks; two regions meet at a corner.
+    probability = (
+        np.array(
+            [
+                [0, 5, 8, 6, 0, 0, 0, 0, 6],
+                [0, 6, 9, 6, 0, 6, 6, 6, 0],
+                [6, 6, 0, 5, 0, 6, 7, 6, 6],
+                [0, 0, 0, 0, 5, 0, 6, 6, 6],
+                [10, 0, 3, 0, 0, 0, 6, 6, 6],
+                [7.4, 0, 5, 0, 0, 9, 0, 0, 0],
+            ]
+        )
+        / 10
+    )
+    _compare(
+        answer,
+        _hysteresis,
+        [(probability, 0.45, 0.85), (probability[::-1].T.copy(), 0.55, 0.75)],
+        [
+            (
+                "everything above `low` is kept; a region stays only if one of its pixels is above "
+                "`high`.",
+                lambda p, low, _: p > low,
+            ),
+            (
+                "only pixels above `high` are kept; their whole region above `low` stays.",
+                lambda p, _, high: p > high,
+            ),
+            (
+                "regions that touch at a corner are taken for one; neighbours share a side.",
+                lambda p, low, high: grown(p, low, high, steps=-1, corners=True),
+            ),
+            (
+                "the regions grow by a single step from the pixels above `high`; go on until "
+                "nothing is added.",
+                grown,
+            ),
+            (
+                "the mean of a region is compared with `high`; one pixel above it is enough.",
+                kept(lambda values, high: values.mean() > high),
+            ),
+            (
+                "all of a region's pixels have to be above `high` here; one is enough.",
+                kept(lambda values, high: values.min() > high),
+            ),
+            (
+                "this is the largest region; which one stays is decided by `high`, and it may be "
+                "several.",
+                largest,
+            ),
+            (
+                "these are the pixels between the two thresholds.",
+                lambda p, low, high: (p > low) & (p <= high),
+            ),
+            (
+                "the regions without a pixel above `high` are kept, and the others are not.",
+                lambda p, low, high: (p > low) & ~_hysteresis(p, low, high),
+            ),
+            (
+                "these are the numbers of the regions; return True where a region stays.",
+                lambda p, low, high: _regions(p > low)[0] * _hysteresis(p, low, high),
+            ),
+        ],
+    )
+    return "A region stays, soft edge and all, if the network is sure of one of its pixels."
+
+
+# Lesson 10: compositing ---------------------------------------------------------------------------
+
+
+def _composite(foreground: Array, background: Array, alpha: Array) -> Array:
+    """Lay one image (H, W, 3) over another: α · foreground + (1 - α) · background.
+
+    `alpha` (H, W), in [0, 1], says how much of each pixel is foreground.
+    """
+    a = alpha[..., np.newaxis]
+    return np.asarray(a * foreground + (1 - a) * background)
+
+
+@_exercise(_composite)
+def _check_composite(answer: Answer) -> str:
+    foreground = _numbers((3, 4, 3), 9) / np.float32(8)
+    background = _numbers((3, 4, 3), 9, seed=1) / np.float32(8)
+    alpha = _numbers((3, 4), 5, seed=2) / np.float32(4)
+
+    def of(change: Callable[[Array, Array, Array], Array]) -> Answer:
+        return lambda f, b, alpha: change(f, b, alpha[..., np.newaxis])
+
+    _compare(
+        answer,
+        _composite,
+        [(foreground, background, alpha)],
+        [
+            (
+                "the roles are exchanged: where alpha is 1 the foreground shows.",
+                of(lambda f, b, a: a * b + (1 - a) * f),
+            ),
+            (
+                "the mask is hard: alpha is compared with a threshold; take a share of each.",
+                of(lambda f, b, a: np.where(a > 0.5, f, b)),
+            ),
+            (
+                "the mask is hard: alpha is compared with a threshold; take a share of each.",
+                of(lambda f, b, a: np.where(a >= 0.5, f, b)),
+            ),
+            (
+                "the mask is hard: wherever alpha is above 0 only the foreground shows.",
+                of(lambda f, b, a: np.where(a > 0, f, b)),
+            ),
+            (
+                "the mask is hard: the foreground shows only where alpha is 1.",
+                of(lambda f, b, a: np.where(a == 1, f, b)),
+            ),
+            ("the background is missing.", of(lambda f, _, a: a * f)),
+            ("the foreground is missing.", of(lambda _, b, a: (1 - a) * b)),
+            (
+                "the background is added whole; only 1 - alpha of it shows.",
+                of(lambda f, b, a: a * f + b),
+            ),
+            (
+                "the foreground is added whole; that is right only for colours that are already "
+                "multiplied by alpha.",
+                of(lambda f, b, a: f + (1 - a) * b),
+            ),
+            ("alpha is not used; half of each is taken.", of(lambda f, b, _: (f + b) / 2)),
+        ],
+    )
+    return "In each pixel alpha of the foreground and 1 - alpha of the background."
+
+
+def _clean_foreground(image: Array, background: Array, alpha: Array) -> Array:
+    """Take a known background out of an image: the F with α F + (1 - α) B = image.
+
+    `image` and `background` B are (H, W, 3), `alpha` is (H, W). Where alpha is 0 nothing of F
+    shows; the image's own pixel is returned there. The result is clipped to [0, 1].
+    """
+    a = alpha[..., np.newaxis]
+    solved = (image - (1 - a) * background) / np.where(a > 0, a, 1)
+    return np.clip(np.where(a > 0, solved, image), 0, 1)
+
+
+@_exercise(_clean_foreground)
+def _check_clean_foreground(answer: Answer) -> str:
+    foreground = _numbers((3, 4, 3), 9, seed=3) / np.float32(8)
+    background = _numbers((3, 4, 3), 9, seed=4) / np.float32(8)
+    alpha = _numbers((3, 4), 5, seed=5) / np.float32(4)
+    # A photograph never obeys the equation to the last digit, so some colours leave [0, 1].
+    image = _composite(foreground, background, alpha)
+    image += (_numbers((3, 4, 3), 3, seed=6) - 1) / np.float32(16)
+    image[alpha == 0] = np.abs(background[alpha == 0] - np.float32(1 / 16))
+    image = np.clip(image, 0, 1)
+
+    def of(change: Callable[[Array, Array, Array], Array], *, clip: bool = True) -> Answer:
+        def clean(x: Array, b: Array, alpha: Array) -> Array:
+            a = np.where(alpha > 0, alpha, 1)[..., np.newaxis]
+            result = np.where(alpha[..., np.newaxis] > 0, change(x, b, a), x)
+            return np.clip(result, 0, 1) if clip else result
+
+        return clean
+
+    def solved(x: Array, b: Array, a: Array) -> Array:
+        return np.asarray((x - (1 - a) * b) / a)
+
+    def elsewhere(fill: Callable[[Array, Array], Any]) -> Answer:
+        return lambda x, b, alpha: np.where(
+            alpha[..., np.newaxis] > 0, _clean_foreground(x, b, alpha), fill(x, b)
+        )
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        _compare(
+            answer,
+            _clean_foreground,
+            [(image, background, alpha)],
+            [
+                ("the image is unchanged.", lambda x, *_: x),
+                (
+                    "the colours are right, but not clipped to [0, 1].",
+                    of(solved, clip=False),
+                ),
+                (
+                    "where alpha is 0 it returns black; return the image's own pixel.",
+                    elsewhere(lambda x, _: np.zeros_like(x)),
+                ),
+                (
+                    "where alpha is 0 it returns the background; return the image's own pixel.",
+                    elsewhere(lambda _, b: b),
+                ),
+                (
+                    "where alpha is 0 it divides by 0, or by next to nothing, and clips what comes "
+                    "out; return the image's own pixel.",
+                    elsewhere(lambda x, b: x > b),
+                ),
+                (
+                    "the background is taken away, but what is left is not divided by alpha.",
+                    of(lambda x, b, a: x - (1 - a) * b),
+                ),
+                (
+                    "the image is divided by alpha before the background is taken away: subtract "
+                    "(1 - alpha) · background first.",
+                    of(lambda x, b, a: x / a - (1 - a) * b),
+                ),
+                ("the background is not taken away.", of(lambda x, _, a: x / a)),
+                (
+                    "all of the background is taken away; only 1 - alpha of it shows.",
+                    of(lambda x, b, a: (x - b) / a),
+                ),
+                (
+                    "alpha and 1 - alpha are exchanged.",
+                    of(lambda x, b, a: (x - a * b) / np.where(a < 1, 1 - a, np.nan)),
+                ),
+                (
+                    "alpha of the background is taken away; it is 1 - alpha that shows.",
+                    of(lambda x, b, a: (x - a * b) / a),
+                ),
+                (
+                    "this lays the image over the background once more; solve for the foreground.",
+                    lambda x, b, alpha: _composite(x, b, alpha),
+                ),
+            ],
+        )
+    return "Laid over the old background it gives the image again, and over a new one no halo."
+
+
+def _still(source: Array) -> Array:
+    """Tell which pixels (T - 1, H, W) are the same as in the frame before."""
+    return np.asarray((source[1:] == source[:-1]).all(axis=-1))
+
+
+def _flicker(source: Array, result: Array) -> float:
+    """Return the mean change of a film's pixels whose source did not change.
+
+    `source` and `result` are (T, H, W, 3). A pixel counts, with its three channels, wherever its
+    source is the same in all three as in the frame before. The change is absolute, from frame to
+    frame.
+    """
+    return float(np.abs(np.diff(result, axis=0))[_still(source)].mean())
+
+
+def _film(seed: int, frames: int) -> tuple[Array, Array]:
+    """Return a source in which about half of the pixels stay from frame to frame, and a result."""
+    random = np.random.default_rng(seed)
+    source = _numbers((frames, 3, 5, 3), 9, seed) / np.float32(8)
+    for t in range(1, frames):
+        still = random.random((3, 5)) < 0.5
+        source[t, still] = source[t - 1, still]
+        # And in some only the green stays.
+        green = ~still & (random.random((3, 5)) < 0.5)
+        source[t, green, 1] = source[t - 1, green, 1]
+    return source, _numbers((frames, 3, 5, 3), 9, seed + 1) / np.float32(8)
+
+
+@_exercise(_flicker)
+def _check_flicker(answer: Answer) -> str:
+    def of(change: Callable[[Array, Array], Any]) -> Answer:
+        return lambda source, result: change(np.diff(result, axis=0), _still(source))
+
+    def by_channel(source: Array, result: Array) -> Any:
+        return np.abs(np.diff(result, axis=0))[source[1:] == source[:-1]].mean()
+
+    def since_the_first(source: Array, result: Array) -> Any:
+        still = (source[1:] == source[0]).all(axis=-1)
+        return np.abs(result[1:] - result[0])[still].mean() if still.any() else 0.0
+
+    _compare(
+        answer,
+        _flicker,
+        [_film(0, 3), _film(2, 5)],
+        [
+            (
+                "all pixels are counted; leave out those whose source changed.",
+                of(lambda d, _: np.abs(d).mean()),
+            ),
+            (
+                "these are the pixels whose source changed; take those where it did not.",
+                of(lambda d, still: np.abs(d)[~still].mean()),
+            ),
+            (
+                "the changes are squared; take their absolute values.",
+                of(lambda d, still: (d**2)[still].mean()),
+            ),
+            (
+                "changes up and down cancel; take their absolute values.",
+                of(lambda d, still: d[still].mean()),
+            ),
+            (
+                "the changes are added up, so a longer film flickers more; take their mean.",
+                of(lambda d, still: np.abs(d)[still].sum()),
+            ),
+            (
+                "what moves counts as 0 and is still divided by; take the mean of the pixels that "
+                "count.",
+                of(lambda d, still: (np.abs(d) * still[..., np.newaxis]).mean()),
+            ),
+            (
+                "each channel is looked at alone; a pixel counts if all three stay the same.",
+                by_channel,
+            ),
+            (
+                "frames are compared with the first; compare each with the one before.",
+                since_the_first,
+            ),
+            (
+                "the result is compared with its source; compare it with itself, a frame before.",
+                lambda source, result: np.abs(result - source).mean(),
+            ),
+            (
+                "this is the largest change; take the mean.",
+                of(lambda d, still: np.abs(d)[still].max()),
+            ),
+            (
+                "the three channels' changes are added; take their mean as well.",
+                of(lambda d, still: 3 * np.abs(d)[still].mean()),
+            ),
+        ],
+    )
+    return "It is 0 for a film that stands still wherever its source does."
+
+
+def _steady_mattes(mattes: Array, source: Array, keep: float) -> Array:
+    """Smooth a film's mattes (T, H, W) in time, wherever the source (T, H, W, 3) stands still.
+
+    The first stays. Then, where all three channels of a pixel's source are as in the frame before,
+    the result is keep · the result before + (1 - keep) · the matte; elsewhere it is the matte.
+    """
+    steady = np.array(mattes, copy=True)
+    for t, still in enumerate(_still(source), start=1):
+        smooth = keep * steady[t - 1] + (1 - keep) * mattes[t]
+        steady[t] = np.where(still, smooth, mattes[t])
+    return steady
+
+
+@_exercise(_steady_mattes)
+def _check_steady_mattes(answer: Answer) -> str:
+    def case(seed: int, frames: int, keep: float) -> tuple[Array, Array, float]:
+        source, result = _film(seed, frames)
+        return result[..., 0], source, keep
+
+    def by(
+        rule: Callable[[Array, Array, Array, float], Array],
+        first: Callable[[Array, float], Array] = lambda matte, _: matte,
+        still_of: Callable[[Array], Array] = _still,
+    ) -> Answer:
+        """Apply `rule` (matte, previous result, where the source is still, keep) to each frame."""
+
+        def steady(mattes: Array, source: Array, keep: float) -> Array:
+            results = [first(mattes[0], keep)]
+            for matte, still in zip(mattes[1:], still_of(source), strict=True):
+                results.append(rule(matte, results[-1], still, keep))
+            return np.stack(results)
+
+        return steady
+
+    def smooth(m: Array, before: Array, still: Array, keep: float) -> Array:
+        return np.where(still, keep * before + (1 - keep) * m, m)
+
+    def previous_matte(mattes: Array, source: Array, keep: float) -> Array:
+        pairs = zip(mattes[1:], mattes[:-1], _still(source), strict=True)
+        return np.stack([mattes[0], *(smooth(m, old, still, keep) for m, old, still in pairs)])
+
+    _compare(
+        answer,
+        _steady_mattes,
+        [case(4, 4, 0.75), case(6, 5, 0.5), case(8, 3, 0.25)],
+        [
+            ("the mattes are unchanged.", lambda m, *_: m),
+            (
+                "keep and 1 - keep are exchanged: keep is the share of the result before.",
+                by(lambda m, before, still, keep: smooth(m, before, still, 1 - keep)),
+            ),
+            (
+                "it smooths where the source moves, too; what has moved on leaves a ghost there.",
+                by(lambda m, before, _, keep: keep * before + (1 - keep) * m),
+            ),
+            (
+                "it smooths where the source moves; smooth where it stands still.",
+                by(lambda m, before, still, keep: smooth(m, before, ~still, keep)),
+            ),
+            (
+                "the matte before is mixed in; take the result before, which remembers all frames.",
+                previous_matte,
+            ),
+            (
+                "the first matte is mixed with zeros; it stays as it is.",
+                by(smooth, first=lambda m, keep: (1 - keep) * m),
+            ),
+            (
+                "the first matte is missing; there are as many results as mattes.",
+                lambda *args: _steady_mattes(*args)[1:],
+            ),
+            (
+                "where the source stands still the result before is taken as it is; mix (1 - keep) "
+                "of the matte in.",
+                by(lambda m, before, still, _: np.where(still, before, m)),
+            ),
+            (
+                "one channel that stays the same is taken for a pixel that stands still; look at "
+                "all three.",
+                by(smooth, still_of=lambda s: (s[1:] == s[:-1]).any(axis=-1)),
+            ),
+        ],
+    )
+    return "Where the picture stands still so does the matte, and what moves leaves no ghost."

@@ -13,7 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from nstlib.images import Image, check_image
 
 
-def match_colors(image: ArrayLike, reference: ArrayLike) -> Image:
+def match_colors(
+    image: ArrayLike,
+    reference: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    reference_weights: ArrayLike | None = None,
+) -> Image:
     r"""Give an image another one's colours: its mean colour, and how its colours vary together.
 
     The linear map :math:`x \mapsto \hat\Sigma^{1/2} \Sigma^{-1/2} (x - \mu) + \hat\mu` turns pixels
@@ -26,6 +32,9 @@ def match_colors(image: ArrayLike, reference: ArrayLike) -> Image:
         RGB in [0, 1].
     reference : array_like of float, shape (h, w, 3)
         Whose colours to take, RGB in [0, 1].
+    weights, reference_weights : array_like of float, shape (H, W) and (h, w), optional
+        How much each pixel counts in the mean and the covariance: 0 or more, not all of them 0.
+        By default all count alike.
 
     Returns
     -------
@@ -49,9 +58,10 @@ def match_colors(image: ArrayLike, reference: ArrayLike) -> Image:
     pixels = check_image(image).astype(np.float64)
     wanted = check_image(reference, "reference").reshape(-1, 3).astype(np.float64)
     flat = pixels.reshape(-1, 3)
-    to_white = _power(np.cov(flat.T, bias=True), -0.5)
-    to_wanted = _power(np.cov(wanted.T, bias=True), 0.5)
-    matched = (flat - flat.mean(axis=0)) @ (to_wanted @ to_white).T + wanted.mean(axis=0)
+    mean, covariance = _statistics(flat, weights)
+    wanted_mean, wanted_covariance = _statistics(wanted, reference_weights)
+    to_wanted = _power(wanted_covariance, 0.5) @ _power(covariance, -0.5)
+    matched = (flat - mean) @ to_wanted.T + wanted_mean
     return np.clip(matched.reshape(pixels.shape), 0.0, 1.0).astype(np.float32)
 
 
@@ -136,6 +146,15 @@ def grey(image: ArrayLike) -> Image:
 
 def _grey(y: NDArray[np.float32]) -> Image:
     return np.repeat(y[..., np.newaxis], 3, axis=2).astype(np.float32)
+
+
+def _statistics(
+    pixels: NDArray[np.float64], weights: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of pixels (N, 3)."""
+    counts = None if weights is None else np.ravel(weights).astype(np.float64)
+    mean = np.average(pixels, axis=0, weights=counts)
+    return mean, np.cov(pixels.T, bias=True, aweights=counts)
 
 
 def _power(covariance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:

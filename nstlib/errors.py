@@ -19,6 +19,10 @@ class ImageError(NstError, ValueError):
     """A file or an array is not an image that the library can use."""
 
 
+class VideoError(NstError, ValueError):
+    """A file is not a video that the library can use, or there is no camera or screen."""
+
+
 class AssetError(NstError, OSError):
     """A registered file could not be had: no network, cut off, or not the file it should be."""
 
@@ -29,3 +33,11 @@ class WeightsError(NstError, OSError):
 
 class OutputError(NstError, OSError):
     """A result cannot be written where it was asked for."""
+
+
+class ModelError(NstError, ValueError):
+    """A model, or the file of one, is not one that the library can use."""
+
+
+class DependencyError(NstError, ImportError):
+    """A package that only some functions need is not installed."""

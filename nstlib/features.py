@@ -136,9 +136,7 @@ def feature_extractor(
     layers = check_layers(layers)
     if padding not in PADDINGS:
         raise ArgumentError(f"padding is {padding!r}; it is one of {', '.join(PADDINGS)}")
-    extractor = extractor_of(_vgg19(check_weights(weights)), layers, padding)
-    extractor.trainable = False
-    return extractor
+    return _extractor(layers, check_weights(weights), padding)
 
 
 def extractor_of(vgg: keras.Model, wanted: tuple[str, ...], padding: str = "zeros") -> keras.Model:
@@ -252,7 +250,11 @@ class CaffePreprocessing(keras.layers.Layer):
 
     def call(self, image: tf.Tensor) -> tf.Tensor:
         """Convert a batch (B, H, W, 3)."""
-        return image[..., ::-1] * 255.0 - tf.constant(IMAGENET_MEAN_BGR, image.dtype)
+        # A 1×1 convolution reverses and scales the channels at once. With the gradient that is
+        # several times faster than image[..., ::-1].
+        kernel = tf.constant(255 * np.eye(3)[::-1].reshape(1, 1, 3, 3), image.dtype)
+        bgr = tf.nn.conv2d(image, kernel, strides=1, padding="VALID")
+        return bgr - tf.constant(IMAGENET_MEAN_BGR, image.dtype)
 
 
 @keras.saving.register_keras_serializable(package="nstlib")
@@ -279,6 +281,13 @@ class BorderPadding(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return what is needed to build the layer again."""
         return {**super().get_config(), "mode": self.mode}
+
+
+@functools.lru_cache(maxsize=8)
+def _extractor(layers: tuple[str, ...], weights: str, padding: str) -> keras.Model:
+    extractor = extractor_of(_vgg19(weights), layers, padding)
+    extractor.trainable = False
+    return extractor
 
 
 @functools.lru_cache(maxsize=2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
@@ -149,8 +149,10 @@ def save_image(path: str | Path, image: ArrayLike) -> Path:
     return path
 
 
-def check_output(path: str | Path) -> Path:
+def check_output(path: str | Path, formats: Iterable[str] = tuple(FORMATS)) -> Path:
     """Return `path` if an image can be written there, so that a long run need not fail at its end.
+
+    `formats` are the suffixes to accept, by default an image's.
 
     Raises
     ------
@@ -158,10 +160,10 @@ def check_output(path: str | Path) -> Path:
         If the suffix is unknown, the folder is absent or not writable, or `path` is a folder.
     """
     path = Path(path)
-    if path.suffix.lower() not in FORMATS:
+    if path.suffix.lower() not in formats:
         raise OutputError(
             f"{path}: cannot write {path.suffix or 'a name without a suffix'!r}; "
-            f"use one of {', '.join(FORMATS)}"
+            f"use one of {', '.join(formats)}"
         )
     try:
         is_folder = path.is_dir()

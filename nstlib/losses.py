@@ -123,9 +123,11 @@ def channel_statistics(features: tf.Tensor, mask: tf.Tensor | None = None) -> St
            [0., 0.]], dtype=float32))
     """
     features = _feature_maps(features)
+    # Deviations from a mean add up to 0, so the covariance has no slope along the mean: it need not
+    # be computed.
     if mask is None:
         mean = tf.reduce_mean(features, axis=(-3, -2), keepdims=True)
-        covariance = gram_matrix(features - mean)
+        covariance = gram_matrix(features - tf.stop_gradient(mean))
     else:
         mask = tf.convert_to_tensor(mask, features.dtype)
         if not mask.shape.is_compatible_with(features.shape[-3:-1]):
@@ -140,7 +142,7 @@ def channel_statistics(features: tf.Tensor, mask: tf.Tensor | None = None) -> St
             )
         share = mask[..., tf.newaxis] / tf.reduce_mean(mask)
         mean = tf.reduce_mean(share * features, axis=(-3, -2), keepdims=True)
-        covariance = gram_matrix(tf.sqrt(share) * (features - mean))
+        covariance = gram_matrix(tf.sqrt(share) * (features - tf.stop_gradient(mean)))
     return Statistics(tf.squeeze(mean, axis=(-3, -2)), covariance)
 
 
@@ -223,7 +225,7 @@ def content_loss(
               \frac{\sum_{pi} (F^l_{pi} - P^l_{pi})^2}{\sum_{pi} (P^l_{pi})^2}
 
     with :math:`F^l` the features at layer :math:`l` and :math:`P^l` the content's, at the same
-    positions :math:`p`: unlike a style, a content is a matter of place.
+    positions :math:`p`: unlike a style, a content is a matter of place. Of a batch, the mean.
 
     Parameters
     ----------
@@ -259,8 +261,9 @@ def content_loss(
     terms = []
     for layer, target in targets.items():
         difference = tf.convert_to_tensor(features[layer]) - _same_shape(target, features, layer)
-        size = tf.reduce_sum(tf.square(target))
-        terms.append(weights[layer] * tf.reduce_sum(tf.square(difference)) / _not_zero(size))
+        size = tf.reduce_sum(tf.square(target), axis=(-3, -2, -1))
+        squares = tf.reduce_sum(tf.square(difference), axis=(-3, -2, -1))
+        terms.append(weights[layer] * tf.reduce_mean(squares / _not_zero(size)))
     return tf.add_n(terms) / sum(weights.values())
 
 

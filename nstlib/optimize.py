@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import scipy.optimize
+import threadpoolctl
 import tqdm.auto
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,6 +28,8 @@ from nstlib.quietly import keras, tf
 Loss: TypeAlias = Callable[[tf.Tensor], tf.Tensor | Mapping[str, tf.Tensor]]
 
 METHODS = ("lbfgs", "adam")
+
+T = TypeVar("T")
 
 #: Cost of leaving [0, 1] by 1 everywhere, in units of the loss at the start.
 PENALTY = 10.0
@@ -142,7 +145,7 @@ def minimize_image(
     image : array_like of float, shape (H, W, 3)
         Where to start, RGB in [0, 1].
     method : {"lbfgs", "adam"}, default "lbfgs"
-        L-BFGS (Liu and Nocedal 1989; SciPy's) learns the loss's curvature from its last 20 steps
+        L-BFGS (Liu and Nocedal 1989; SciPy's) learns the loss's curvature from its last steps
         and gets further with fewer evaluations. Adam (Kingma and Ba 2015) is what many tutorials
         use.
     iterations : int, default 200
@@ -217,10 +220,8 @@ def minimize_image(
     return Result(run.best_image, best.loss, best.terms, tuple(run.history), interrupted)
 
 
-class Checkpoint:
-    """A file that a run can go on from when it was killed.
-
-    Written every few seconds, atomically, and once more at the end.
+class SavedState:
+    """A file that a run can go on from when it was killed, written atomically.
 
     Parameters
     ----------
@@ -228,34 +229,26 @@ class Checkpoint:
         The file; if it is there, the run goes on from it.
     settings : mapping of str to (JSON values)
         What the run was asked for. A file with other settings is refused.
-    every : float, default 5
-        Seconds between two writes.
     """
 
-    def __init__(
-        self, path: str | Path, settings: Mapping[str, Any], *, every: float = 5.0
-    ) -> None:
+    def __init__(self, path: str | Path, settings: Mapping[str, Any]) -> None:
         self.path = Path(path)
         self.settings = json.loads(json.dumps(dict(settings)))
-        self.every = every
-        self._written = time.monotonic()
 
-    def load(self) -> tuple[int, int, Step] | None:
-        """Return (index of the size, iterations done at it, last step); None without a file.
+    def read(self, understand: Callable[[Mapping[str, NDArray[Any]]], T]) -> T | None:
+        """Return what `understand` makes of the file's arrays; None without a file.
 
         Raises
         ------
         ArgumentError
-            If the file is not a checkpoint, or belongs to another run.
+            If the file is not a saved state, or belongs to another run.
         """
         if not self.path.exists():
             return None
         try:
             with np.load(self.path, allow_pickle=False) as arrays:
-                state = json.loads(str(arrays["state"]))
-                image = check_image(arrays["image"])
-            found, stage, done = state["settings"], state["stage"], state["done"]
-            step = Step(**state["step"], image=image)
+                found = json.loads(str(arrays["settings"]))
+                state = understand(arrays)
         except Exception as error:  # NumPy's reader raises almost anything on a damaged file
             raise ArgumentError(
                 f"{self.path} is not a checkpoint, or is damaged; delete it to begin anew, or "
@@ -271,7 +264,47 @@ class Checkpoint:
                 f"{found.get(name)!r}, is {self.settings.get(name)!r}); delete it to begin anew, "
                 "or give another file"
             )
-        return stage, done, step
+        return state
+
+    def write(self, **arrays: Any) -> None:
+        """Replace the file."""
+        with atomic_write(self.path) as file:
+            np.savez(file, settings=np.array(json.dumps(self.settings)), **arrays)
+
+
+class Checkpoint(SavedState):
+    """Where a run of :func:`coarse_to_fine` is, written every few seconds and at the end.
+
+    Parameters
+    ----------
+    path, settings
+        See :class:`SavedState`.
+    every : float, default 5
+        Seconds between two writes.
+    """
+
+    def __init__(
+        self, path: str | Path, settings: Mapping[str, Any], *, every: float = 5.0
+    ) -> None:
+        super().__init__(path, settings)
+        self.every = every
+        self._written = time.monotonic()
+
+    def load(self) -> tuple[int, int, Step] | None:
+        """Return (index of the size, iterations done at it, last step); None without a file.
+
+        Raises
+        ------
+        ArgumentError
+            If the file is not a checkpoint, or belongs to another run.
+        """
+
+        def understand(arrays: Mapping[str, NDArray[Any]]) -> tuple[int, int, Step]:
+            state = json.loads(str(arrays["state"]))
+            step = Step(**state["step"], image=check_image(arrays["image"]))
+            return state["stage"], state["done"], step
+
+        return self.read(understand)
 
     def save(self, stage: int, done: int, step: Step, *, now: bool = False) -> None:
         """Write the state, if `every` seconds have gone by since the last time, or `now`."""
@@ -280,9 +313,8 @@ class Checkpoint:
         assert step.image is not None  # what the checkpoint is for
         values = asdict(replace(step, image=None))
         values.pop("image")
-        state = {"settings": self.settings, "stage": stage, "done": done, "step": values}
-        with atomic_write(self.path) as file:
-            np.savez(file, state=np.array(json.dumps(state)), image=step.image)
+        state = {"stage": stage, "done": done, "step": values}
+        self.write(state=np.array(json.dumps(state)), image=step.image)
         self._written = time.monotonic()
 
 
@@ -506,20 +538,30 @@ def _lbfgs(run: _Run, start: Image, iterations: int) -> None:
         value, gradient = run.evaluate(flat.reshape(start.shape))
         return scale * value, scale * gradient.ravel().astype(np.float64)
 
-    scipy.optimize.minimize(
-        objective,
-        start.ravel().astype(np.float64),
-        method="L-BFGS-B",
-        jac=True,
-        callback=lambda _: run.record(),
-        options={
-            "maxiter": iterations,
-            # Twice so many images are kept; large ones are fewer, within half a gigabyte or so.
-            "maxcor": max(4, min(20, int(3e7 // start.size))),
-            "ftol": 0.0,
-            "gtol": 0.0,
-        },
-    )
+    # SciPy's arithmetic on a few vectors gains nothing from threads, and between two evaluations
+    # they keep busy the cores that TensorFlow needs.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        scipy.optimize.minimize(
+            objective,
+            start.ravel().astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=lambda _: run.record(),
+            options={
+                "maxiter": iterations,
+                "maxcor": kept_steps(start.size),
+                "ftol": 0.0,
+                "gtol": 0.0,
+            },
+        )
+
+
+def kept_steps(values: int) -> int:
+    """How many steps L-BFGS learns from; it keeps two images in double precision for each.
+
+    Ten, and for very large images fewer, so that they stay within half a gigabyte or so.
+    """
+    return max(4, min(10, int(3e7 // values)))
 
 
 def _adam(run: _Run, start: Image, iterations: int, learning_rate: float) -> None:

@@ -41,6 +41,7 @@ from nstlib.optimize import (
     Recorded,
     Step,
     coarse_to_fine,
+    kept_steps,
 )
 from nstlib.quietly import tf
 from nstlib.tiles import MARGIN, compare_by_tiles, compare_whole
@@ -48,6 +49,11 @@ from nstlib.tiles import MARGIN, compare_by_tiles, compare_whole
 #: Pixels by which :func:`transfer_style` continues a picture while it works. Convolutions do odd
 #: things at a border; here the border is cut off at the end.
 FRAME = 16
+
+#: How much the deep layers count in :func:`synthesize_texture`; all others count 1. Their terms are
+#: the last to settle, and until they do they cost the fine ones their cleanness: colours fringe,
+#: points of light ring.
+TEXTURE_WEIGHTS = {"block4_conv1": 0.5, "block5_conv1": 0.25}
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ def synthesize_texture(
     tileable: bool = False,
     scales: int = 3,
     method: str = "lbfgs",
-    iterations: int = 70,
+    iterations: int = 60,
     learning_rate: float = 0.05,
     seed: int = 0,
     callback: Callable[[Step], object] | None = None,
@@ -119,7 +125,8 @@ def synthesize_texture(
     layers : iterable of str
         Where the features are compared.
     layer_weights : mapping of str to float, optional
-        See :func:`nstlib.losses.style_loss`.
+        See :func:`nstlib.losses.style_loss`. By default ``block4_conv1`` counts 1/2,
+        ``block5_conv1`` 1/4, and any other layer 1.
     tv_weight : float, default 0
         Weight of the total variation: more makes it smoother.
     tileable : bool, default False
@@ -169,6 +176,8 @@ def synthesize_texture(
     """
     source = check_image(source, "source")
     layers = check_layers(layers)
+    if layer_weights is None:
+        layer_weights = {name: TEXTURE_WEIGHTS[name] for name in layers if name in TEXTURE_WEIGHTS}
     weights = check_weights(weights)
     # Zeros beyond the border would tell the network where the border is: the source's layout would
     # come back with its texture, and a tile, which has no border, could not match it.
@@ -532,27 +541,34 @@ def estimate_transfer(
 
     # At 128 pixels, fixed costs would be half of the time, and at the largest size nothing.
     trial_size = sizes[min(2, len(sizes) - 1)]
+    timed: list[Step] = []  # at the trial's last size, after whatever is done once a size
+
+    def note(step: Step) -> None:
+        assert step.image is not None
+        if step.image.shape[:2] == trial_size:
+            timed.append(step)
+
     trial = transfer_style(
         **given
         | {
             "size": trial_size,
-            "iterations": min(3, given["iterations"]),
+            "iterations": min(5, given["iterations"]),
             "checkpoint": None,
-            "callback": None,
+            "callback": note,
             "progress": False,
         }
     )
     if trial.interrupted:
         raise KeyboardInterrupt
-    first, last = trial.history[0], trial.history[-1]
-    evaluations = max(1, last.evaluations - first.evaluations)
-    each = (last.seconds - first.seconds) / evaluations
-    # The first evaluation, which includes the tracing, comes once a size; L-BFGS's line search
-    # needs one more evaluation now and then; the rest stands for the targets and the final losses.
-    count = 1.05 * given["iterations"] + 2
+    first, last = timed[0], timed[-1]
+    each = (last.seconds - first.seconds) / max(1, last.evaluations - first.evaluations)
+    # L-BFGS's line search needs one more evaluation now and then, and its arithmetic grows with the
+    # steps that it keeps; the 2 stand for the targets and the final losses.
+    count = (1.25 if given["method"] == "lbfgs" else 1.0) * given["iterations"] + 2
     _, work_of_trial = _pixels(trial_size, given["tile"])
     work = sum(_pixels(size, given["tile"])[1] for size in sizes)
-    seconds = len(sizes) * first.seconds + count * each * work / work_of_trial
+    # The first evaluation of all, which includes the tracing, comes once a size.
+    seconds = len(sizes) * trial.history[0].seconds + count * each * work / work_of_trial
 
     layers = dict.fromkeys((*given["style_layers"], *given["content_layers"]))
     extractor = feature_extractor(layers, given["weights"])
@@ -565,8 +581,8 @@ def estimate_transfer(
     needed = COPIES * per_pixel * at_once
     if given["method"] == "lbfgs":
         values = 3 * math.prod(side + 2 * FRAME for side in full)
-        pairs = min(given["iterations"], max(4, min(20, int(3e7 // values))))
-        needed += 8 * (2 * pairs + 10) * values  # in double precision
+        kept = min(given["iterations"], kept_steps(values))
+        needed += 8 * (2 * kept + 10) * values  # in double precision
     now = memory() or 700.0  # where nothing tells: about what TensorFlow takes before it begins
     return Estimate(seconds, now + TRACE * len(sizes) + needed / 1e6, tuple(sizes))
 

@@ -154,8 +154,8 @@ def test_registry_cannot_be_changed() -> None:
 @pytest.mark.parametrize(
     ("style", "expected"),
     [
-        ("mosaic", {"pytorch_mosaic", "johnson_mosaic"}),
-        ("candy", {"pytorch_candy", "johnson_candy"}),
+        ("mosaic", {"pytorch_mosaic", "johnson_mosaic", "zoo_mosaic"}),
+        ("candy", {"pytorch_candy", "johnson_candy", "zoo_candy"}),
         ("rain_princess", {"rain_princess", "zoo_rain_princess"}),
         ("udnie", {"udnie", "johnson_udnie", "zoo_udnie"}),
     ],

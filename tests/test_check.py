@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.ndimage
+import skimage.filters
+import skimage.measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nstlib import check as public_check
 from nstlib.check import _EXERCISES, check, evaluate
+from nstlib.compose import composite as public_composite
 from nstlib.errors import ArgumentError
 from nstlib.losses import Statistics, channel_statistics
 from nstlib.losses import content_loss as public_content_loss
 from nstlib.losses import style_loss as public_style_loss
 from nstlib.losses import total_variation_loss as public_total_variation
+from nstlib.video import flicker as public_flicker
 
 tf = pytest.importorskip("tensorflow")
 
@@ -368,6 +375,270 @@ def zero_weights(model: Any, names: Any) -> Any:
     return count
 
 
+def person_blob(bgr: Any, change: Answer = lambda x: (x / 255 - 0.5) / 0.5) -> Any:
+    channels = [change(bgr[..., i].astype(np.float32)) for i in (2, 1, 0)]
+    return np.stack(channels)[None].astype(np.float32)
+
+
+def by_opencv(bgr: Any) -> Any:
+    return cv2.dnn.blobFromImage(bgr, 1 / 127.5, mean=(127.5,) * 3, swapRB=True)
+
+
+def counts(mask: Any, truth: Any) -> tuple[int, int, int, int]:
+    """Pixels that both call a person, only the mask, only the truth, and neither."""
+    table = np.bincount(2 * np.ravel(truth) + np.ravel(mask), minlength=4)
+    return int(table[3]), int(table[1]), int(table[2]), int(table[0])
+
+
+def ratio(above: float, below: float, absent: float = 1.0) -> float:
+    return above / below if below else absent
+
+
+def measured(of_class: Answer, combine: Answer = lambda a, b: (a + b) / 2) -> Answer:
+    """`of_class` takes what is in both, only in the mask, only in the truth."""
+
+    def answer(mask: Any, truth: Any) -> Any:
+        both, extra, missing, neither = counts(mask, truth)
+        return combine(of_class(both, extra, missing), of_class(neither, missing, extra))
+
+    return answer
+
+
+def iou_of(both: int, extra: int, missing: int) -> float:
+    return ratio(both, both + extra + missing)
+
+
+def unguarded_iou(mask: Any, truth: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        return np.mean([np.sum(m & t) / np.sum(m | t) for m, t in [(mask, truth), (~mask, ~truth)]])
+
+
+def flooded(
+    probability: Any,
+    low: float,
+    high: float,
+    neighbours: Any = ((0, 1), (1, 0), (0, -1), (-1, 0)),
+    rounds: int = 99,
+) -> Any:
+    """Spread from the sure pixels to their neighbours, round by round."""
+    sure = probability > high
+    for _ in range(rounds):
+        padded = np.pad(sure, 1)
+        for dy, dx in neighbours:
+            sure = sure | padded[1 + dy :, 1 + dx :][: len(sure), : len(sure[0])]
+        sure &= probability > low
+    return sure
+
+
+CORNERS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+
+
+def region_numbers(probability: Any, low: float) -> Any:
+    return skimage.measure.label(probability > low, connectivity=1)
+
+
+def by_region(test: Answer) -> Answer:
+    def answer(probability: Any, low: float, high: float) -> Any:
+        mask = np.zeros(probability.shape, bool)
+        numbers = region_numbers(probability, low)
+        for number in range(1, numbers.max() + 1):
+            mask |= (numbers == number) & test(probability[numbers == number], high)
+        return mask
+
+    return answer
+
+
+def biggest_region(probability: Any, low: float, high: float) -> Any:  # noqa: ARG001
+    numbers = region_numbers(probability, low)
+    return numbers == np.bincount(numbers[numbers > 0]).argmax()
+
+
+def over(foreground: Any, background: Any, alpha: Any, back: Answer = lambda a: 1 - a) -> Any:
+    channels = [
+        foreground[..., i] * alpha + background[..., i] * back(alpha)
+        for i in range(foreground.shape[-1])
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def unmixed(change: Answer, fill: Answer = lambda x, b: x) -> Answer:  # noqa: ARG005
+    """Pixel by pixel: `change` where some foreground shows, `fill` where none does."""
+
+    def answer(image: Any, background: Any, alpha: Any) -> Any:
+        clean = np.empty(image.shape)
+        for place, a in np.ndenumerate(alpha):
+            x, b = image[place].astype(float), background[place].astype(float)
+            clean[place] = change(x, b, float(a)) if a > 0 else fill(x, b)
+        return np.clip(clean, 0, 1)
+
+    return answer
+
+
+def without_guard(image: Any, background: Any, alpha: Any) -> Any:
+    a = alpha[..., None]
+    return np.clip((image - (1 - a) * background) / a, 0, 1)
+
+
+def unclipped(image: Any, background: Any, alpha: Any) -> Any:
+    a = np.where(alpha > 0, alpha, 1)[..., None]
+    return np.where(alpha[..., None] > 0, (image - (1 - a) * background) / a, image)
+
+
+def changes(
+    source: Any,
+    result: Any,
+    counts_if: Answer = lambda old, new: (old == new).all(),
+    size: Answer = np.abs,
+) -> list[float]:
+    """All the changes that count, collected pixel by pixel."""
+    found: list[float] = []
+    for t in range(1, len(source)):
+        for place in np.ndindex(source.shape[1:3]):
+            if counts_if(source[t - 1][place], source[t][place]):
+                found += [float(v) for v in size(result[t][place] - result[t - 1][place])]
+    return found
+
+
+def steadied(
+    mattes: Any,
+    source: Any,
+    keep: float,
+    still_if: Answer = lambda old, new: (old == new).all(),
+    rule: Answer = lambda matte, before, old, keep: matte + keep * (before - matte),  # noqa: ARG005
+    moved: Answer = lambda matte, before, keep: matte,  # noqa: ARG005
+) -> Any:
+    steady = mattes.astype(float)
+    for t in range(1, len(mattes)):
+        for place in np.ndindex(mattes.shape[1:]):
+            matte, before, old = mattes[t][place], steady[t - 1][place], mattes[t - 1][place]
+            if still_if(source[t - 1][place], source[t][place]):
+                steady[t][place] = rule(matte, before, old, keep)
+            else:
+                steady[t][place] = moved(matte, before, keep)
+    return steady
+
+
+def pictures(count: Answer = math.ceil) -> Answer:
+    return lambda training, optimiser, network: (
+        count(training / (optimiser - network)) if optimiser > network else math.inf
+    )
+
+
+def one_by_one(training: float, optimiser: float, network: float) -> float:
+    return next((n for n in range(10_000) if training + n * network <= n * optimiser), float("inf"))
+
+
+def standardised(
+    x: Any,
+    gamma: Any,
+    beta: Any,
+    axes: Any = (1, 2),
+    epsilon: float = 1e-5,
+    power: float = 0.5,
+    ddof: int = 0,
+) -> Any:
+    centred = x - np.mean(x, axes, keepdims=True)
+    variance = np.var(x, axes, keepdims=True, ddof=ddof) + epsilon
+    return gamma * centred / variance**power + beta
+
+
+def instance(**changes: Any) -> Answer:
+    return lambda features, gamma, beta: standardised(features, gamma, beta, **changes)
+
+
+def instance_tf(features: Any, gamma: Any, beta: Any) -> Any:
+    mean, variance = tf.nn.moments(features, axes=[1, 2], keepdims=True)
+    return tf.nn.batch_normalization(features, mean, variance, beta, gamma, 1e-5)
+
+
+def instance_keras(features: Any, gamma: Any, beta: Any) -> Any:
+    layer = tf.keras.layers.GroupNormalization(groups=-1, epsilon=1e-5)
+    layer.build(features.shape)
+    layer.set_weights([gamma, beta])
+    return layer(features)
+
+
+def covered(kernel: int, stride: int, length: int) -> Any:
+    # Inputs one stride apart, smeared over the kernel.
+    comb = np.zeros((length - 1) * stride + 1, int)
+    comb[::stride] = 1
+    return np.convolve(comb, np.ones(kernel, int))
+
+
+def asked_by_outputs(kernel: int, stride: int, length: int) -> list[int]:
+    return [
+        sum(0 <= place - stride * i < kernel for i in range(length))
+        for place in range((length - 1) * stride + kernel)
+    ]
+
+
+def one_input_doubled(kernel: Any) -> Any:
+    size = len(kernel)
+    doubled = np.zeros(2 * size)
+    doubled[size - 1 : size + 1] = 1
+    return np.correlate(doubled, kernel, "valid")
+
+
+def apart(measure: Answer = lambda d: np.abs(d).max(), empty: float = np.inf) -> Answer:
+    def answer(one: Any, other: Any) -> Any:
+        if np.shape(one) != np.shape(other):
+            return np.inf
+        difference = np.subtract(one, other, dtype=np.float64)
+        return empty if np.isnan(difference).any() else measure(difference)
+
+    return answer
+
+
+def wrapping(one: Any, other: Any) -> Any:
+    return np.abs(one - other).max() if one.dtype == np.uint8 else apart()(one, other)
+
+
+def repeating(one: Any, other: Any) -> Any:
+    return np.abs(np.subtract(one, other, dtype=np.float64)).max()
+
+
+def in_multiples(
+    mode: Any = "reflect",
+    least: int = 0,
+    crop: Answer = lambda x, height, width: x[:height, :width],
+) -> Answer:
+    def answer(network: Any, image: Any) -> Any:
+        height, width = image.shape[:2]
+        below, beside = (-side % 4 or least for side in (height, width))
+        padded = np.pad(image, ((0, below), (0, beside), (0, 0)), mode)
+        return crop(network(padded), height, width)
+
+    return answer
+
+
+def in_multiples_by_opencv(network: Any, image: Any) -> Any:
+    height, width = image.shape[:2]
+    border = (0, -height % 4, 0, -width % 4, cv2.BORDER_REFLECT_101)
+    return network(cv2.copyMakeBorder(image, *border))[:height, :width]
+
+
+def folded(
+    bias: Answer = lambda c, s, b, m: (c - m) * s + b,
+    scale: Answer = lambda g, v: g / np.sqrt(v + 1e-5),
+) -> Answer:
+    def answer(weights: Any, gamma: Any, beta: Any, mean: Any, variance: Any) -> Any:
+        s = scale(gamma, variance)
+        return np.column_stack([weights[:, :-1] * s[:, None], bias(weights[:, -1], s, beta, mean)])
+
+    return answer
+
+
+def folded_by_probing(weights: Any, gamma: Any, beta: Any, mean: Any, variance: Any) -> Any:
+    # What both steps make of no input, and of each input alone.
+    def both(x: Any) -> Any:
+        y = weights[:, :-1] @ x + weights[:, -1]
+        return gamma * (y - mean) / np.sqrt(variance + 1e-5) + beta
+
+    inputs = weights.shape[1] - 1
+    constant = both(np.zeros(inputs))
+    return np.column_stack([*(both(one) - constant for one in np.eye(inputs)), constant])
+
+
 RIGHT: dict[str, list[Answer]] = {
     "rgb_to_bgr": [
         lambda image: image[..., ::-1],
@@ -481,6 +752,57 @@ RIGHT: dict[str, list[Answer]] = {
     "merged_covariance": [
         from_second_moments,
         merged(lambda p, d: p * (1 - p) * d[:, None] * d),
+    ],
+    "break_even": [pictures(), one_by_one, lambda t, o, n: float(one_by_one(t, o, n))],
+    "instance_normalization": [instance(), instance_tf, instance_keras],
+    "overlaps": [covered, asked_by_outputs],
+    "transposed_kernel": [
+        one_input_doubled,
+        lambda kernel: np.append(0, kernel[::-1]) + np.append(kernel[::-1], 0),
+    ],
+    "largest_difference": [apart(), lambda one, other: float(apart()(one, other))],
+    "pad_run_crop": [in_multiples(), in_multiples_by_opencv],
+    "folded_convolution": [folded(), folded_by_probing],
+    "person_blob": [
+        person_blob,
+        by_opencv,
+        lambda bgr: person_blob(bgr, lambda x: x / 127.5 - 1),
+    ],
+    "mean_iou": [
+        measured(iou_of),
+        lambda mask, truth: np.mean(
+            [iou_of(*counts(mask, truth)[:3]), iou_of(*counts(~mask, ~truth)[:3])]
+        ),
+    ],
+    "hysteresis": [
+        flooded,
+        by_region(lambda values, high: values.max() > high),
+        skimage.filters.apply_hysteresis_threshold,
+        lambda probability, low, high: 1 * flooded(probability, low, high),
+    ],
+    "composite": [
+        over,
+        lambda foreground, background, alpha: (
+            background + alpha[..., None] * (foreground - background)
+        ),
+        lambda foreground, background, alpha: tf.convert_to_tensor(
+            over(foreground, background, alpha)
+        ),
+    ],
+    "clean_foreground": [
+        unmixed(lambda x, b, a: (x - (1 - a) * b) / a),
+        unmixed(lambda x, b, a: b + (x - b) / a),
+    ],
+    "flicker": [
+        lambda source, result: np.mean(changes(source, result)),
+        lambda source, result: np.average(
+            np.abs(result[1:] - result[:-1]).mean(-1),
+            weights=(np.abs(source[1:] - source[:-1]).sum(-1) == 0),
+        ),
+    ],
+    "steady_mattes": [
+        steadied,
+        lambda mattes, source, keep: steadied(mattes, source, keep).astype(np.float32),
     ],
 }
 
@@ -1228,6 +1550,400 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         ),
         (lambda *given: np.diag(from_second_moments(*given)), "the diagonal"),
     ],
+    "break_even": [
+        (pictures(lambda n: n), "round up"),
+        (pictures(math.floor), "one picture too few"),
+        (pictures(round), "rounded to the nearest"),
+        (pictures(lambda n: math.floor(n) + 1), "the division leaves no rest"),
+        (lambda training, optimiser, network: math.ceil(training / optimiser), "own time"),  # noqa: ARG005
+        (lambda training, optimiser, network: training / optimiser, "own time"),  # noqa: ARG005
+        (lambda training, optimiser, network: math.ceil(training / network), "could be trained"),  # noqa: ARG005
+        (lambda training, optimiser, network: optimiser / network, "times faster"),  # noqa: ARG005
+        (
+            lambda training, optimiser, network: math.ceil(training / (optimiser + network)),
+            "their difference",
+        ),
+        (
+            lambda training, optimiser, network: math.ceil(training / (optimiser - network)),
+            "never catches up",
+        ),
+        (
+            lambda training, optimiser, network: (
+                math.inf if optimiser < network else math.ceil(training / (optimiser - network))
+            ),
+            "raised ZeroDivisionError",
+        ),
+    ],
+    "instance_normalization": [
+        (lambda features, gamma, beta: features, "unchanged"),  # noqa: ARG005
+        (instance(axes=(0, 1, 2)), "this is batch normalization"),
+        (instance(axes=(1, 2, 3)), "over the channels as well"),
+        (instance(axes=3), "the channels of one position"),
+        (instance(axes=1), "over one axis alone"),
+        (instance(axes=2), "over one axis alone"),
+        (instance(axes=(0, 1, 2, 3)), "for the whole batch"),
+        (lambda features, gamma, beta: standardised(features, 1, 0), "are left out"),  # noqa: ARG005
+        (lambda features, gamma, beta: standardised(features, gamma, 0), "beta is left out"),  # noqa: ARG005
+        (lambda features, gamma, beta: standardised(features, 1, beta), "gamma is left out"),  # noqa: ARG005
+        (lambda features, gamma, beta: standardised(features, beta, gamma), "changed places"),
+        (
+            lambda features, gamma, beta: gamma * (standardised(features, 1, 0) + beta),
+            "gamma also multiplies beta",
+        ),
+        (instance(power=1), "by the variance"),
+        (instance(power=0), "not divided by the root"),
+        (
+            lambda features, gamma, beta: (
+                gamma * features / np.sqrt(np.var(features, (1, 2), keepdims=True) + 1e-5) + beta
+            ),
+            "the mean is not subtracted",
+        ),
+        (instance(ddof=1), "positions less 1"),
+        (instance(epsilon=0), "add 1e-5"),
+        (
+            lambda features, gamma, beta: standardised(features, gamma, beta)[0],
+            "the result has shape",
+        ),
+    ],
+    "overlaps": [
+        (lambda *given: np.minimum(covered(*given), 1), "as if kernels did not overlap"),
+        (lambda *given: np.ones(len(covered(*given))), "as if kernels did not overlap"),
+        (lambda kernel, stride, length: covered(1, stride, length), "shape (7,)"),  # noqa: ARG005
+        (
+            lambda kernel, stride, length: np.append(
+                covered(1, stride, length), np.zeros(kernel - 1)
+            ),
+            "only the first output",
+        ),
+        (lambda kernel, stride, length: covered(stride, kernel, length), "changed places"),
+        (
+            lambda kernel, stride, length: covered(kernel, stride, length)[: length * stride],
+            "leave its ends",
+        ),
+        (
+            lambda kernel, stride, length: covered(kernel, stride, length)[
+                (kernel - stride) // 2 : (kernel - stride) // 2 + length * stride
+            ],
+            "leave its ends",
+        ),
+        (lambda kernel, stride, length: np.ones(kernel * length), "side by side"),  # noqa: ARG005
+        (lambda kernel, stride, length: covered(kernel, 1, length), "they move by `stride`"),  # noqa: ARG005
+        (lambda kernel, stride, length: np.full(length, kernel), "for each input"),  # noqa: ARG005
+    ],
+    "transposed_kernel": [
+        (lambda kernel: kernel, "unchanged"),
+        (lambda kernel: np.convolve(kernel, [1, 1]), "turned round"),
+        (lambda kernel: one_input_doubled(kernel) / 2, "each sum is halved"),
+        (lambda kernel: np.append(kernel[::-1], 0), "the other one goes one place further"),
+        (lambda kernel: np.append(0, kernel[::-1]), "the other one goes one place further"),
+        (lambda kernel: np.repeat(kernel[::-1], 2), "two neighbours add up"),
+        (lambda kernel: np.repeat(kernel, 2), "two neighbours add up"),
+        (lambda kernel: one_input_doubled(kernel)[1:-1], "the two ends are missing"),
+    ],
+    "largest_difference": [
+        (apart(lambda d: np.abs(d).mean()), "the differences are averaged"),
+        (apart(lambda d: (d**2).mean()), "the squares are averaged"),
+        (apart(lambda d: np.sqrt((d**2).mean())), "the squares are averaged"),
+        (apart(lambda d: (d**2).max()), "the largest square"),
+        (apart(np.max), "the sign counts"),
+        (apart(lambda d: np.abs(d.max())), "the sign is taken away too late"),
+        (lambda one, other: np.abs(np.max(one) - np.max(other)), "place by place"),
+        (lambda one, other: np.abs(one - other), "one value for each place"),
+        (lambda one, other: np.abs(one - other).max() / np.abs(other).max(), "on the scale"),
+        (lambda one, other: np.abs(one - other).sum(), "are added up"),
+        (wrapping, "1 - 2 is 255"),
+        (repeating, "were compared all the same"),
+        (apart(empty=np.nan), "would let it pass"),
+        (apart(empty=0.0), "would let it pass"),
+    ],
+    "pad_run_crop": [
+        (lambda network, image: network(image), "takes multiples of 4, and got 7 × 10"),
+        (lambda network, image: image, "was not run"),  # noqa: ARG005
+        (in_multiples(crop=lambda x, height, width: x), "not cropped"),  # noqa: ARG005
+        (in_multiples("constant"), "padded with zeros"),
+        (in_multiples("edge"), "the border is repeated"),
+        (in_multiples("symmetric"), "repeats the border itself"),
+        (in_multiples("wrap"), "the opposite side"),
+        (in_multiples(least=4), "it needs none"),
+        (in_multiples(crop=lambda x, height, width: x[-height:, -width:]), "at the wrong end"),
+        (
+            lambda network, image: network(np.flip(image, (0, 1))),
+            "takes multiples of 4, and got 7 × 10",
+        ),
+        (
+            lambda network, image: np.flip(in_multiples()(network, np.flip(image, (0, 1))), (0, 1)),
+            "above and on the left",
+        ),
+        (
+            lambda network, image: network(image[: len(image) // 4 * 4, : image.shape[1] // 4 * 4]),
+            "its edge is lost",
+        ),
+    ],
+    "folded_convolution": [
+        (lambda weights, *rest: weights, "unchanged"),  # noqa: ARG005
+        (
+            lambda weights, gamma, beta, mean, variance: np.column_stack(
+                [
+                    weights[:, :-1] * gamma / np.sqrt(variance + 1e-5),
+                    folded()(weights, gamma, beta, mean, variance)[:, -1],
+                ]
+            ),
+            "the columns are scaled",
+        ),
+        (folded(lambda c, s, b, m: c + b - m * s), "the bias is not scaled"),
+        (folded(lambda c, *_: c), "the bias is left"),
+        (folded(lambda c, s, b, m: b - m * s), "the old bias is lost"),  # noqa: ARG005
+        (folded(lambda c, s, b, m: c * s + b), "the mean is not subtracted"),  # noqa: ARG005
+        (folded(lambda c, s, b, m: c * s - m + b), "it is scaled, too"),
+        (folded(lambda c, s, b, m: (c + m) * s + b), "the mean is added"),
+        (folded(lambda c, s, b, m: (c - m) * s), "beta is left out"),  # noqa: ARG005
+        (folded(lambda c, s, b, m: (c - m + b) * s), "it is added last"),
+        (folded(scale=lambda g, v: g / (v + 1e-5)), "divided by the variance"),
+        (folded(scale=lambda g, v: g * np.sqrt(v + 1e-5)), "multiplied by the root"),
+        (folded(scale=lambda g, v: 1 / np.sqrt(v + 1e-5)), "gamma is left out"),  # noqa: ARG005
+        (folded(scale=lambda g, v: g), "not divided by the root"),  # noqa: ARG005
+        (folded(scale=lambda g, v: g / np.sqrt(v)), "never changed in training"),
+        (lambda *given: folded()(*given).T, "shape (4, 3)"),
+    ],
+    "person_blob": [
+        (lambda bgr: person_blob(bgr)[:, ::-1], "still in BGR order"),
+        (lambda bgr: person_blob(bgr, lambda x: x / 255), "lie in [0, 1]"),
+        (lambda bgr: person_blob(bgr, lambda x: x / 255 - 0.5), "lie in [-0.5, 0.5]"),
+        (lambda bgr: person_blob(bgr, lambda x: x / 255 / 0.5 - 0.5), "subtracted last"),
+        (lambda bgr: person_blob(bgr, lambda x: (x - 0.5) / 0.5), "not divided by 255"),
+        (lambda bgr: person_blob(bgr, lambda x: x), "still those of the pixels"),
+        (lambda bgr: person_blob(bgr)[0], "batch axis is missing"),
+        (lambda bgr: person_blob(bgr).transpose(0, 2, 3, 1), "channels come last"),
+        (lambda bgr: person_blob(bgr)[0].transpose(1, 2, 0), "layout is still"),
+        (lambda bgr: person_blob(bgr).transpose(0, 1, 3, 2), "changed places"),
+        (
+            lambda bgr: person_blob(bgr)[0].transpose(1, 2, 0).reshape(1, 3, *bgr.shape[:2]),
+            "scrambled",
+        ),
+        (lambda bgr: person_blob(bgr).astype(np.float64), "dtype is float64"),
+    ],
+    "mean_iou": [
+        (measured(iou_of, lambda person, _: person), "the person's IoU alone"),
+        (measured(iou_of, lambda _, background: background), "the background's IoU alone"),
+        (
+            measured(lambda both, e, m: ratio(both, both + e + m, absent=0)),
+            "counts as 0 here",
+        ),
+        (unguarded_iou, "0 / 0 gives NaN"),
+        (measured(iou_of, lambda a, b: a + b), "divide by two"),
+        (lambda mask, truth: np.mean(mask == truth), "the accuracy"),
+        (
+            lambda mask, truth: (
+                (counts(mask, truth)[0] + counts(mask, truth)[3])
+                / (mask.size + sum(counts(mask, truth)[1:3]))
+            ),
+            "pooled",
+        ),
+        (measured(lambda both, _, m: ratio(both, both + m, absent=0)), "recall"),
+        (measured(lambda both, e, _: ratio(both, both + e, absent=0)), "precision"),
+        (measured(lambda both, e, m: ratio(2 * both, 2 * both + e + m)), "Dice"),
+        (measured(lambda both, e, m: ratio(both, 2 * both + e + m, absent=0)), "counts twice"),
+        (lambda mask, truth: measured(iou_of)(~mask, truth), "its opposite"),
+        (lambda mask, truth: mask & truth, "should be one number"),
+    ],
+    "hysteresis": [
+        (lambda probability, low, high: probability > low, "everything above `low`"),  # noqa: ARG005
+        (lambda probability, low, high: probability > high, "only pixels above `high`"),  # noqa: ARG005
+        (
+            lambda probability, low, high: flooded(probability, low, high, CORNERS),
+            "touch at a corner",
+        ),
+        (
+            lambda probability, low, high: flooded(probability, low, high, rounds=1),
+            "a single step",
+        ),
+        (by_region(lambda values, high: np.mean(values) > high), "mean of a region"),
+        (by_region(lambda values, high: (values > high).all()), "all of a region's pixels"),
+        (biggest_region, "the largest region"),
+        (
+            lambda probability, low, high: (low < probability) & ~(high < probability),
+            "between the two thresholds",
+        ),
+        (by_region(lambda values, high: values.max() <= high), "without a pixel above"),
+        (
+            # The thresholds exchanged: every region above `high` holds a pixel above `low`.
+            lambda probability, low, high: flooded(probability, high, low),
+            "only pixels above `high`",
+        ),
+        (
+            lambda probability, low, high: (
+                scipy.ndimage.label(probability > low)[0] * flooded(probability, low, high)
+            ),
+            "the numbers of the regions",
+        ),
+    ],
+    "composite": [
+        (lambda foreground, background, alpha: over(background, foreground, alpha), "exchanged"),
+        (
+            lambda foreground, background, alpha: over(foreground, background, alpha > 0.5),
+            "compared with a threshold",
+        ),
+        (
+            lambda foreground, background, alpha: over(foreground, background, alpha.round() > 0),
+            "compared with a threshold",
+        ),
+        (
+            lambda foreground, background, alpha: over(foreground, background, alpha >= 0.5),
+            "compared with a threshold",
+        ),
+        (
+            lambda foreground, background, alpha: over(foreground, background, 1.0 * (alpha > 0)),
+            "above 0 only",
+        ),
+        (
+            lambda foreground, background, alpha: over(foreground, background, 1.0 * (alpha == 1)),
+            "only where alpha is 1",
+        ),
+        (
+            lambda foreground, background, alpha: over(foreground, 0 * background, alpha),
+            "background is missing",
+        ),
+        (
+            lambda foreground, background, alpha: over(0 * foreground, background, alpha),
+            "foreground is missing",
+        ),
+        (
+            lambda foreground, background, alpha: over(
+                foreground, background, alpha, lambda a: 1 + 0 * a
+            ),
+            "background is added whole",
+        ),
+        (
+            lambda foreground, background, alpha: (
+                foreground + over(0 * foreground, background, alpha)
+            ),
+            "already multiplied by alpha",
+        ),
+        (
+            lambda foreground, background, alpha: over(foreground, background, alpha**0 / 2),
+            "half of each",
+        ),
+        (
+            lambda foreground, background, alpha: over(foreground, background, alpha)[..., 0],
+            "should be of shape",
+        ),
+    ],
+    "clean_foreground": [
+        (lambda image, background, alpha: image, "the image is unchanged"),  # noqa: ARG005
+        (unclipped, "not clipped"),
+        (without_guard, "divides by 0"),
+        (
+            unmixed(lambda x, b, a: (x - (1 - a) * b) / a, lambda x, b: 0 * x),  # noqa: ARG005
+            "returns black",
+        ),
+        (
+            unmixed(lambda x, b, a: (x - (1 - a) * b) / a, lambda x, b: b),  # noqa: ARG005
+            "returns the background",
+        ),
+        (
+            lambda image, background, alpha: without_guard(
+                image, background, np.maximum(alpha, 1e-6)
+            ),
+            "by next to nothing",
+        ),
+        (unmixed(lambda x, b, a: x - (1 - a) * b), "not divided by alpha"),
+        (unmixed(lambda x, b, a: x / a - (1 - a) * b), "before the background is taken away"),
+        (unmixed(lambda x, b, a: x / a), "is not taken away"),  # noqa: ARG005
+        (unmixed(lambda x, b, a: (x - b) / a), "all of the background"),
+        (unmixed(lambda x, b, a: (x - a * b) / a), "1 - alpha that shows"),
+        (over, "once more"),
+    ],
+    "flicker": [
+        (
+            lambda source, result: np.mean(
+                changes(source, result, lambda old, new: True)  # noqa: ARG005
+            ),
+            "all pixels are counted",
+        ),
+        (
+            lambda source, result: np.mean(
+                changes(source, result, lambda old, new: (old != new).any())
+            ),
+            "whose source changed",
+        ),
+        (lambda source, result: np.mean(changes(source, result, size=np.square)), "squared"),
+        (lambda source, result: np.mean(changes(source, result, size=np.asarray)), "cancel"),
+        (lambda source, result: np.sum(changes(source, result)), "added up"),
+        (
+            lambda source, result: np.sum(changes(source, result)) / result[1:].size,
+            "still divided by",
+        ),
+        (
+            lambda source, result: np.mean(
+                np.abs(np.diff(result, axis=0))[np.diff(source, axis=0) == 0]
+            ),
+            "each channel is looked at alone",
+        ),
+        (
+            lambda source, result: np.mean(
+                np.concatenate(
+                    [changes(source[[0, t]], result[[0, t]]) or [] for t in range(1, len(source))]
+                )
+            ),
+            "compared with the first",
+        ),
+        (lambda source, result: np.abs(source - result).mean(), "compared with its source"),
+        (lambda source, result: np.max(changes(source, result)), "the largest change"),
+        (
+            lambda source, result: 3 * np.mean(changes(source, result)),
+            "channels' changes are added",
+        ),
+        (lambda source, result: changes(source, result)[:2], "should be one number"),
+    ],
+    "steady_mattes": [
+        (lambda mattes, source, keep: mattes, "unchanged"),  # noqa: ARG005
+        (lambda mattes, source, keep: steadied(mattes, source, 1 - keep), "are exchanged"),
+        (
+            lambda mattes, source, keep: steadied(
+                mattes, source, keep, moved=lambda m, before, k: k * before + (1 - k) * m
+            ),
+            "leaves a ghost",
+        ),
+        (
+            lambda mattes, source, keep: steadied(
+                mattes, source, keep, lambda old, new: (old != new).any()
+            ),
+            "smooth where it stands still",
+        ),
+        (
+            lambda mattes, source, keep: steadied(
+                mattes,
+                source,
+                keep,
+                rule=lambda m, before, old, k: k * old + (1 - k) * m,  # noqa: ARG005
+            ),
+            "the matte before is mixed in",
+        ),
+        (
+            lambda mattes, source, keep: steadied(
+                np.concatenate([0 * mattes[:1], mattes]),
+                np.concatenate([source[:1], source]),
+                keep,
+            )[1:],
+            "mixed with zeros",
+        ),
+        (lambda mattes, source, keep: steadied(mattes, source, keep)[1:], "first matte is missing"),
+        (
+            lambda mattes, source, keep: steadied(
+                mattes,
+                source,
+                keep,
+                rule=lambda m, before, old, k: before,  # noqa: ARG005
+            ),
+            "taken as it is",
+        ),
+        (
+            lambda mattes, source, keep: steadied(
+                mattes, source, keep, lambda old, new: (old == new).any()
+            ),
+            "look at all three",
+        ),
+    ],
 }
 
 WRONG_CASES = [
@@ -1357,6 +2073,28 @@ def test_the_style_loss_asked_for_is_the_librarys(seed: int, layers: int) -> Non
     targets = {layer: Statistics(*channel_statistics(maps)) for layer, maps in style_maps.items()}
     asked = float(_EXERCISES["style_loss"].reference(features, targets))
     assert asked == pytest.approx(float(public_style_loss(features, targets)), rel=1e-4)
+
+
+@given(seed=st.integers(0, 2**32 - 1), height=st.integers(1, 5), width=st.integers(1, 5))
+@settings(max_examples=20, deadline=None)
+def test_compositing_as_asked_for_is_the_librarys(seed: int, height: int, width: int) -> None:
+    random = np.random.default_rng(seed)
+    foreground, background = random.random((2, height, width, 3), np.float32)
+    alpha = random.random((height, width), np.float32)
+    asked = _EXERCISES["composite"].reference(foreground, background, alpha)
+    np.testing.assert_allclose(asked, public_composite(foreground, background, alpha), atol=1e-6)
+
+
+@given(seed=st.integers(0, 2**32 - 1), frames=st.integers(2, 4))
+@settings(max_examples=20, deadline=None)
+def test_the_flicker_asked_for_is_the_librarys(seed: int, frames: int) -> None:
+    random = np.random.default_rng(seed)
+    # Steps of a quarter: what changes does so by more than the library calls still.
+    source = random.integers(0, 2, (frames, 3, 4, 3)).astype(np.float32) / 4
+    source[1:, 0, 0] = source[0, 0, 0]
+    result = random.random(source.shape, np.float32)
+    asked = _EXERCISES["flicker"].reference(source, result)
+    assert asked == pytest.approx(public_flicker(source, result), rel=1e-4)
 
 
 def test_every_reference_states_its_exercise() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from conftest import Run
 from numpy.typing import NDArray
 
 import nstlib
@@ -31,24 +32,6 @@ from nstlib.optimize import OptimizationError, Step
 from nstlib.synthesis import Estimate, Synthesis, synthesize_texture, transfer_style
 
 SMALL = ("--size", "64", "--iterations", "2")
-
-Run = Callable[..., tuple[int, list[str], list[str]]]
-
-
-@pytest.fixture
-def nst(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in an empty folder; give its exit code, and its lines on both outputs."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NSTLIB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("NSTLIB_WEIGHTS", raising=False)
-
-    def run(*arguments: object) -> tuple[int, list[str], list[str]]:
-        capfd.readouterr()
-        code = cli.main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return code, out.splitlines(), err.splitlines()
-
-    return run
 
 
 @pytest.fixture
@@ -984,6 +967,7 @@ def test_list_can_be_narrowed_and_give_addresses(nst: Run) -> None:
         "mosaic",
         "pytorch_mosaic",
         "johnson_mosaic",
+        "zoo_mosaic",
         "fast_neural_style_checkpoints",
     ]
     addresses = [line.strip() for line in out if line.startswith("    ")]

@@ -584,7 +584,11 @@ def content_distance(features: Mapping[str, Any], targets: Mapping[str, Any]) ->
     parts = []
     for name, target in targets.items():
         ours, theirs = (np.asarray(x, np.float64) for x in (features[name], target))
-        parts.append(np.linalg.norm(ours - theirs) ** 2 / np.linalg.norm(theirs) ** 2)
+        squares, sizes = (
+            np.sum(np.reshape(x, (-1, *x.shape[-3:])) ** 2, axis=(1, 2, 3))
+            for x in (ours - theirs, theirs)
+        )
+        parts.append(np.mean(squares / sizes))  # each picture of a batch counts alike
     return float(np.mean(parts))
 
 

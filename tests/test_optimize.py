@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import math
 import os
 import signal
@@ -930,7 +931,7 @@ def test_other_settings_are_refused(
 
 def npz(path: Path, **arrays: Any) -> None:
     with path.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, settings=np.array(json.dumps(SETTINGS)), **arrays)
 
 
 def damaged(path: Path, how: str) -> None:

@@ -192,6 +192,19 @@ def test_faults_see_what_they_are_named_for() -> None:
 # -------------------------------------------------------------------------------------- the command
 
 
+def test_milliseconds_by_name() -> None:
+    times = perceptual.milliseconds(("mini",), size=32)
+    assert times.keys() == {"mini"}
+    assert 0 < times["mini"] < 10_000
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("coffee", "coffee"), ("immunohistochemistry", "immunohisto…")]
+)
+def test_titles_fit_over_small_pictures(name: str, title: str) -> None:
+    assert source(name).title == title
+
+
 @pytest.mark.parametrize("better", ["mini", "random"])
 def test_verdict_and_exit_status(
     better: str,

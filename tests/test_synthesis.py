@@ -147,6 +147,19 @@ def test_layer_weights(source: Image) -> None:
         assert result.losses["style"][1] == pytest.approx(float(loss), rel=1e-3)
 
 
+def test_deep_layers_count_less() -> None:
+    source = load_image("immunohistochemistry", size=64)
+    layers = [f"block{block}_conv1" for block in range(1, 6)]
+    result = synthesize(source, layers=layers, iterations=1, scales=1)
+    extractor = feature_extractor(layers, "random", padding="replicate")
+    found, wanted = (extractor(image[np.newaxis]) for image in (result.image, source))
+    targets = {name: channel_statistics(maps) for name, maps in wanted.items()}
+    alone = [float(style_loss(found, {name: targets[name]})) for name in layers]
+    expected = np.average(alone, weights=[1, 1, 1, 0.5, 0.25])
+    assert result.losses["style"][1] == pytest.approx(expected, rel=1e-3)
+    assert result.losses["style"][1] != pytest.approx(np.mean(alone), rel=1e-2)
+
+
 # ---------------------------------------------------------------------------------- coarse to fine
 
 

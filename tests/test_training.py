@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from squeezenet import write_squeezenet
 
 from nstlib import art
 from nstlib.errors import ArgumentError
 from nstlib.features import extractor_of, load_twin, save_twin
 from nstlib.images import from_uint8, save_image, to_uint8
 from nstlib.quietly import tf
-from nstlib.training import crops, load_squeezenet, main, normalize_activations, train_mini
+from nstlib.training.__main__ import main
+from nstlib.training.mini import load_squeezenet, normalize_activations, train_mini
+from nstlib.training.photos import crops
 
 FIRE = {"fire3": (8, 12), "fire5": (8, 16), "fire7": (8, 20), "fire9": (8, 24)}
 
@@ -25,52 +26,9 @@ FIRE = {"fire3": (8, 12), "fire5": (8, 16), "fire7": (8, 20), "fire9": (8, 24)}
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small network of SqueezeNet's build, with random kernels, as an ONNX file."""
-    random = np.random.default_rng(0)
-    nodes, constants = [], []
-
-    def conv(x: str, y: str, channels: tuple[int, int], size: int, stride: int = 1) -> str:
-        kernel = random.standard_normal((channels[1], channels[0], size, size))
-        kernel = (kernel * np.sqrt(2 / (channels[0] * size**2))).astype(np.float32)
-        bias = random.standard_normal(channels[1]).astype(np.float32) / 10
-        constants.extend(
-            [numpy_helper.from_array(kernel, f"{y}_w"), numpy_helper.from_array(bias, f"{y}_b")]
-        )
-        pads = [size // 2 if stride == 1 else 0] * 4
-        inputs = [x, f"{y}_w", f"{y}_b"]
-        node = helper.make_node(
-            "Conv", inputs, [f"{y}_1"], kernel_shape=[size] * 2, strides=[stride] * 2, pads=pads
-        )
-        nodes.append(node)
-        nodes.append(helper.make_node("Relu", [f"{y}_1"], [f"{y}_2"]))
-        return f"{y}_2"
-
-    x, channels = conv("data", "conv1", (3, 8), 3, stride=2), 8
-    for number, (name, (squeezed, expanded)) in enumerate(FIRE.items()):
-        if number < 3:
-            pool = helper.make_node(
-                "MaxPool", [x], [f"pool{number}"], kernel_shape=[3, 3], strides=[2, 2]
-            )
-            nodes.append(pool)
-            x = f"pool{number}"
-        inner = conv(x, f"{name}/squeeze", (channels, squeezed), 1)
-        sides = [conv(inner, f"{name}/{k}", (squeezed, expanded), k) for k in (1, 3)]
-        nodes.append(helper.make_node("Concat", sides, [f"{name}/concat_1"], axis=1))
-        x, channels = f"{name}/concat_1", 2 * expanded
-    nodes.append(helper.make_node("GlobalAveragePool", [x], ["answer"]))
-    graph = helper.make_graph(
-        nodes,
-        "teacher",
-        [helper.make_tensor_value_info("data", onnx.TensorProto.FLOAT, [1, 3, None, None])],
-        [
-            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-            for name in ("answer", "conv1_2", "fire9/concat_1")
-        ],
-        constants,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     path = tmp_path_factory.mktemp("teacher") / "teacher.onnx"
-    onnx.save(model, path)
-    return path
+    outputs = ("conv1_2", "fire9/concat_1")
+    return write_squeezenet(path, FIRE, ("fire3", "fire5", "fire7"), outputs, channels=8)
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +68,10 @@ def test_a_few_steps_explain_more_and_a_second_call_goes_on(
     teacher: Path, photos: list[NDArray[np.uint8]], tmp_path: Path
 ) -> None:
     options: dict[str, Any] = {"batch": 4, "side": 64, "progress": False}
-    _, _, first = train_mini(photos, teacher, tmp_path, steps=25, **options)
+    state = tmp_path / "state.npz"
+    _, _, first = train_mini(photos, teacher, state, steps=25, **options)
     assert np.mean(first[-5:]) < 0.9 * np.mean(first[:3])
-    twin, _, second = train_mini(photos, teacher, tmp_path, steps=30, **options)
+    twin, _, second = train_mini(photos, teacher, state, steps=30, **options)
     assert len(second) == 5  # 25 of the 30 were done
     assert np.mean(second) < np.mean(first[:5])
 
@@ -155,6 +114,6 @@ def test_the_command_writes_the_weights(
         "--steps": 2,
         "--batch": 2,
     }
-    main(["mini", *(str(word) for option in options.items() for word in option)])
+    assert main(["mini", *(str(word) for option in options.items() for word in option)]) == 0
     assert load_twin(output).count_params() == 1_252_880
     assert "block5_conv4 leaves" in capsys.readouterr().out

@@ -1,8 +1,7 @@
-"""Teach the small networks of the course.
+"""The small twin of VGG19, taught by another network.
 
-``python -m nstlib.training mini --photos DIR --teacher FILE`` trains the small twin of VGG19: a
-network with VGG19's layers at a quarter of their width, average pooling, and a teacher in place of
-a million labelled photos. It learns to make its feature maps tell, through one linear map each,
+It has VGG19's layers at a quarter of their width, average pooling, and a teacher in place of a
+million labelled photos. It learns to make its feature maps tell, through one linear map each,
 what the feature maps of a network trained on ImageNet tell about the same picture (knowledge
 distillation; Romero et al. 2015 regress a teacher's inner layers in this way). A photo seen at
 twice its size by the teacher gives targets at the full resolution of the student's first block.
@@ -10,21 +9,19 @@ twice its size by the teacher gives targets at the full resolution of the studen
 
 from __future__ import annotations
 
-import argparse
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import tqdm
 from numpy.typing import NDArray
 
 from nstlib.errors import ArgumentError
-from nstlib.features import CaffePreprocessing, build_vgg19, extractor_of, save_twin
-from nstlib.images import from_uint8, load_image, resize, to_uint8
+from nstlib.features import CaffePreprocessing, build_vgg19, extractor_of
 from nstlib.quietly import keras, tf
+from nstlib.training.photos import crops
+from nstlib.training.state import TrainingState
 
 #: Student layer → the teacher's layers that it is to predict, at (the picture's scale, layer).
 TARGETS = {
@@ -98,51 +95,6 @@ def load_squeezenet(path: str | Path, layers: Sequence[str]) -> keras.Model:
     teacher = keras.Model(image, {name: values[name] for name in layers})
     teacher.trainable = False
     return teacher
-
-
-def load_photos(folders: Sequence[str | Path], side: int = 256) -> list[NDArray[np.uint8]]:
-    """Read all photos of some folders, their shorter side at most `side` pixels, as uint8 RGB."""
-    photos = []
-    files = [f for folder in folders for f in sorted(Path(folder).iterdir())]
-    for file in tqdm.tqdm(files, desc="reading photos"):
-        image = load_image(file)
-        scale = side / min(image.shape[:2])
-        if scale < 1:
-            image = resize(image, round(max(image.shape[:2]) * scale))
-        photos.append(to_uint8(image))
-    return photos
-
-
-def crops(
-    photos: Sequence[NDArray[np.uint8]], count: int, side: int, seed: int, noise: float = 0.25
-) -> Iterator[NDArray[np.float32]]:
-    """Batches of random square crops, augmented, for ever.
-
-    Crops are taken at random scale, flipped, changed in contrast and colour. A share `noise` gets
-    noise of random grain and colour: textures start as noise, and the student must know it.
-    """
-    random = np.random.default_rng(seed)
-    while True:
-        batch = np.empty((count, side, side, 3), np.float32)
-        for i in range(count):
-            photo = photos[int(random.integers(len(photos)))]
-            shorter = min(photo.shape[:2])
-            window = int(random.uniform(min(0.4, side / shorter), 1.0) * shorter)
-            y, x = (random.integers(0, n - window + 1) for n in photo.shape[:2])
-            crop: NDArray[Any] = from_uint8(photo[y : y + window, x : x + window])
-            crop = cv2.resize(
-                crop,
-                (side, side),
-                interpolation=cv2.INTER_AREA if window > side else cv2.INTER_CUBIC,
-            )
-            crop = crop[:, :: random.choice([-1, 1])]
-            crop = (crop - 0.5) * random.uniform(0.6, 1.4) + 0.5 + random.normal(0, 0.05, 3)
-            if random.random() < noise:
-                grain: NDArray[Any] = random.standard_normal((side, side, 3)).astype(np.float32)
-                grain = cv2.GaussianBlur(grain, (0, 0), random.uniform(0.1, 1.5))
-                crop = crop + random.uniform(0, 0.3) * grain / grain.std()
-            batch[i] = crop.clip(0, 1)
-        yield batch
 
 
 class Distiller:
@@ -233,7 +185,7 @@ def train_mini(
     teacher : str or pathlib.Path
         SqueezeNet 1.1 as ONNX.
     checkpoint : str or pathlib.Path
-        Folder for the state, saved every 200 steps and at the end.
+        A file for the state, saved every 200 steps and at the end.
     steps, batch, side : int
         How many batches, of how many crops, of how many pixels a side.
     learning_rate : float
@@ -262,10 +214,9 @@ def train_mini(
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
     optimizer.build(distiller.variables)
-    state = [*distiller.variables, *optimizer.variables]
-    saved = tf.train.Checkpoint(**{f"v{i}": variable.value for i, variable in enumerate(state)})
-    manager = tf.train.CheckpointManager(saved, str(checkpoint), max_to_keep=1)
-    saved.restore(manager.latest_checkpoint)
+    settings = {"batch": batch, "side": side, "learning_rate": learning_rate, "seed": seed}
+    state = TrainingState(checkpoint, [*distiller.variables, *optimizer.variables], settings)
+    state.load()
     done = int(optimizer.iterations)
 
     @tf.function
@@ -284,8 +235,8 @@ def train_mini(
         history.append(float(step(tf.constant(images))))
         bar.set_postfix(unexplained=f"{np.mean(history[-50:]):.3f}", refresh=False)
         if len(history) % 200 == 0:
-            manager.save()
-    manager.save()
+            state.save()
+    state.save()
     return twin, distiller, history
 
 
@@ -305,41 +256,3 @@ def normalize_activations(vgg: keras.Model, photos: Sequence[NDArray[np.float32]
         kernel, bias = layer.get_weights()
         layer.set_weights([kernel * (before / mean), bias / mean])
         before = mean
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train from the command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(prog="python -m nstlib.training", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    mini = commands.add_parser("mini", help="the small twin of VGG19")
-    mini.add_argument("--photos", nargs="+", required=True, help="folders of photographs")
-    mini.add_argument("--teacher", required=True, help="SqueezeNet 1.1, as ONNX")
-    mini.add_argument("--kept-back", help="a folder of images to measure on, not trained on")
-    mini.add_argument("--output", default="vgg19_mini.npz", help="default: %(default)s")
-    mini.add_argument("--checkpoint", default="mini_checkpoint", help="default: %(default)s")
-    mini.add_argument("--steps", type=int, default=5000, help="default: %(default)s")
-    mini.add_argument("--batch", type=int, default=16, help="default: %(default)s")
-    mini.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    options = parser.parse_args(arguments)
-
-    photos = load_photos(options.photos)
-    twin, distiller, _ = train_mini(
-        photos,
-        options.teacher,
-        options.checkpoint,
-        steps=options.steps,
-        batch=options.batch,
-        seed=options.seed,
-    )
-    if options.kept_back:
-        kept_back = crops(load_photos([options.kept_back]), 64, 128, seed=0, noise=0.0)
-        for (layer, scale, name), error in distiller.errors(tf.constant(next(kept_back))).items():
-            seen = f"{name.partition('/')[0].partition('_')[0]} at {scale}×"
-            print(f"{layer} leaves {float(error):.0%} of {seen} unexplained")
-    normalize_activations(twin, [from_uint8(photo) for photo in photos[::60]])
-    save_twin(twin, Path(options.output))
-    print(f"wrote {options.output}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,168 @@
+"""How many frames a second? A film through `nst compose`, and through the tutorial's own code.
+
+    python benchmarks/compose.py [--style starry_night|FILE.onnx] [--frames 90] [--size 640 360]
+
+The clip moves across a portrait. On the library's side it is read, segmented, painted by a network
+of the lite kind, laid together, calmed and written with three threads, as ``nst compose`` does it.
+On the tutorial's side stand its functions as it describes them: each loads its network anew for
+every frame, the mask is hard, and the network is Johnson's, 1.68 million parameters. Its weights
+are random here: a network's cost does not depend on them. The tutorial's functions are timed a
+second time with the library's own network, to tell what the code costs from what the network does.
+
+Then flicker: how much the result changes where the clip does not, steadied and frame by frame. For
+that the clip stands still, but for a ball that is thrown across.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+import nstlib as nst
+from nstlib.assets import embedded_model
+from nstlib.compose import Composer
+from nstlib.images import Image, to_uint8
+from nstlib.video import VideoWriter, convert_video, flicker, steadily
+
+Frame = NDArray[np.uint8]
+
+#: Frames of the clip that the tutorial's code is run on.
+FEW = 4
+
+
+# The tutorial's functions. Pixels are uint8 BGR, as OpenCV reads them.
+
+
+def segmentation(model: str, image: Frame) -> Frame:
+    """Load the network, and find the person: 255 where one is, shape (H, W, 1)."""
+    height, width = image.shape[:2]
+    network = cv2.dnn.readNetFromONNX(model)
+    scaled = (image.astype(np.float32) / 255.0 - 0.5) / 0.5
+    network.setInput(cv2.dnn.blobFromImage(scaled, 1.0, (192, 192), swapRB=True))
+    output = network.forward(network.getUnconnectedOutLayersNames()[0])
+    both = cv2.resize(output[0].transpose(1, 2, 0), (width, height))
+    return (np.argmax(both, axis=2) * 255).astype(np.uint8)[..., np.newaxis]
+
+
+def style_transfer(model: str, image: Frame) -> Frame:
+    """Load the network, and paint."""
+    height, width = image.shape[:2]
+    network = cv2.dnn.readNetFromONNX(model)
+    network.setInput(cv2.dnn.blobFromImage(image, swapRB=True))
+    output = network.forward(network.getUnconnectedOutLayersNames()[0])
+    painted = output[0].transpose(1, 2, 0).clip(0, 255).astype(np.uint8)
+    painted = cv2.cvtColor(painted, cv2.COLOR_RGB2BGR)
+    return np.asarray(cv2.resize(painted, (width, height)), np.uint8)
+
+
+def image_transfer(image: Frame, mask: Frame, painted: Frame) -> Frame:
+    """Keep the person; the rest is painted."""
+    return np.where(mask == 255, image, painted)
+
+
+def as_written(clip: Path, output: Path, person: str, style: str) -> float:
+    """Run the tutorial's functions on the clip's first frames; return frames a second."""
+    capture = cv2.VideoCapture(str(clip))
+    writer = None
+    began = time.perf_counter()
+    for _ in range(FEW):
+        good, read = capture.read()
+        assert good
+        frame = np.asarray(read, np.uint8)
+        result = image_transfer(frame, segmentation(person, frame), style_transfer(style, frame))
+        if writer is None:
+            size = (frame.shape[1], frame.shape[0])
+            writer = cv2.VideoWriter(str(output), cv2.VideoWriter.fourcc(*"mp4v"), 25, size)
+        writer.write(result)
+    seconds = time.perf_counter() - began
+    capture.release()
+    return FEW / seconds
+
+
+# The clips
+
+
+def moving(count: int, width: int, height: int) -> Iterator[Image]:
+    """Move a window across a portrait, down and back."""
+    side = max(width, height)
+    photo = nst.load_image("astronaut", (side, side))
+    for number in range(count):
+        y = round((side - height) * (0.5 - 0.5 * np.cos(2 * np.pi * number / count)))
+        yield photo[y : y + height, :width]
+
+
+def standing(count: int, width: int, height: int) -> Iterator[Image]:
+    """Stand before it, while a ball is thrown across."""
+    scene = next(moving(1, width, height))
+    for number in range(count):
+        frame = scene.copy()
+        x = round(width * number / count)
+        cv2.circle(frame, (x, height // 4), height // 10, (0.9, 0.8, 0.1), -1, cv2.LINE_AA)
+        yield frame
+
+
+def random_weights(build: Callable[[], Any], path: Path, **options: Any) -> str:
+    """Export a network as it is before its training, and return the file's name."""
+    from nstlib.onnx_export import export
+
+    export(build(), path, **options)
+    return str(path)
+
+
+def main() -> None:
+    """Print frames a second of both, their ratio, and flicker."""
+    parser = argparse.ArgumentParser(description="frames a second, the tutorial's code and ours")
+    parser.add_argument("--style", default="starry_night")
+    parser.add_argument("--frames", type=int, default=90)
+    parser.add_argument("--size", type=int, nargs=2, default=(640, 360))
+    options = parser.parse_args()
+    width, height = options.size
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        from nstlib.networks import PersonNet, TransformerNet
+
+        johnsons = random_weights(TransformerNet, folder / "johnson.onnx", half=False)
+        person = embedded_model("person.onnx")
+        if not person.exists():
+            print("the person network is not there: random weights take its place")
+            random_weights(PersonNet, folder / "person.onnx", value_range=(-1.0, 1.0))
+            person = folder / "person.onnx"
+        named = embedded_model(f"{options.style}.onnx")
+        style = str(named if named.exists() else options.style)
+        clip = folder / "clip.mp4"
+        with VideoWriter(clip, 25) as writer:
+            for frame in moving(options.frames, width, height):
+                writer.write(to_uint8(frame))
+            writer.finish()
+
+        composer = Composer(background=style, segmenter=person)
+        ours = convert_video(clip, folder / "out.mp4", steadily(composer), progress=False)
+        rate = ours.frames / ours.seconds
+        theirs = as_written(clip, folder / "theirs.mp4", str(person), johnsons)
+        mixed = as_written(clip, folder / "mixed.mp4", str(person), style)
+        print(f"{width}×{height}, {ours.frames} frames, {options.style}")
+        print(f"nst compose, end to end: {rate:.1f} frames a second")
+        print(f"the tutorial's code and network: {theirs:.2f}; ratio {rate / theirs:.1f}")
+        print(f"its code, our networks: {mixed:.2f}; ratio {rate / mixed:.1f}")
+
+        source = list(standing(24, width, height))
+        alone = flicker(source, [composer(frame) for frame in source])
+        paint = steadily(composer)
+        steadied = flicker(source, [paint(frame) for frame in source])
+        print(
+            f"flicker where nothing moves: {alone:.5f} frame by frame, {steadied:.5f} steadied; "
+            f"{alone / steadied:.1f} times less"
+        )
+
+
+if __name__ == "__main__":
+    main()

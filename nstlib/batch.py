@@ -1,0 +1,332 @@
+"""Many pictures: which of them, where the results go, and painting them on one or more machines.
+
+A picture that cannot be painted does not stop the others, and what is there already is not painted
+again. So a run that was ended goes on when it is given once more.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from nstlib.errors import ArgumentError, DependencyError, OutputError
+from nstlib.images import FORMATS, Image, check_output, load_image, sample_names, save_image
+from nstlib.inference import Stylizer
+
+Painter: TypeAlias = Callable[[Image], Image]
+
+#: Suffixes of the files that are taken from a folder. A file that is named is taken in any case.
+SUFFIXES = frozenset({*FORMATS, ".avif", ".bmp", ".gif", ".ppm", ".tif", ".tiff"})
+
+#: Seconds to wait for a scheduler to answer.
+TIMEOUT = 10
+
+
+class Recipe(Hashable, Protocol):
+    """How to make a painter. It is sent to where pictures are painted, so it is small and plain."""
+
+    def __call__(self) -> Painter:
+        """Make what paints. It is used by one thread."""
+
+
+@dataclass(frozen=True)
+class Stylize:
+    """The recipe of :class:`nstlib.inference.Stylizer`, whose arguments these are."""
+
+    model: str
+    backend: str = "cv2"
+    strength: float = 1.0
+    preserve_colors: bool = False
+
+    def __call__(self) -> Painter:
+        """Load the network."""
+        stylizer = Stylizer(self.model, backend=self.backend)
+        return lambda photo: stylizer(photo, self.strength, preserve_colors=self.preserve_colors)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A picture, a file or a name as :func:`nstlib.load_image` takes it, and where it goes."""
+
+    source: str | Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the tasks.
+
+    Attributes
+    ----------
+    painted, skipped : tuple of Task
+        Those that are done, and those whose result was there before.
+    failed : tuple of (Task, str)
+        Those that could not be done, and why.
+    interrupted : bool
+        Whether Ctrl-C ended the run. What is missing above was not begun, or not finished.
+    """
+
+    painted: tuple[Task, ...]
+    skipped: tuple[Task, ...]
+    failed: tuple[tuple[Task, str], ...]
+    interrupted: bool = False
+
+
+def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> list[Task]:
+    """List what is to be painted, and where each result goes.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Files, names that :func:`nstlib.load_image` knows, and folders, which are searched to their
+        depths for the suffixes in :data:`SUFFIXES`. Hidden files are left out.
+    folder : pathlib.Path
+        Where the results go. Those of a folder get its structure. A result has its picture's name;
+        what cannot be written in the picture's own format gets ``.png`` added.
+    suffix : str, optional
+        What all results end in instead, in the place of their pictures' own.
+
+    Returns
+    -------
+    list of Task
+        In order of the sources, and of the names below each.
+
+    Raises
+    ------
+    ArgumentError
+        If a folder holds no picture.
+    OutputError
+        If two results would have one name, or `folder` is one of the sources, or a file.
+
+    Examples
+    --------
+    >>> [task.target.as_posix() for task in plan(["astronaut", "photos/me.jpg"], Path("painted"))]
+    ['painted/astronaut.png', 'painted/me.jpg']
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; several pictures need a folder")
+    if folder.suffix.lower() in FORMATS and not folder.exists():
+        raise OutputError(f"{folder}: several pictures need a folder; give its name")
+    tasks: list[Task] = []
+    for source in sources:
+        path = Path(source)
+        if source not in sample_names() and path.is_dir():
+            if folder.resolve() == path.resolve():
+                raise OutputError(f"{folder} is the input itself; choose another folder")
+            found = list(_pictures(path, folder))
+            if not found:
+                raise ArgumentError(
+                    f"{path} holds no pictures; they end in {', '.join(sorted(SUFFIXES))}"
+                )
+            tasks += [
+                Task(file, folder / _result(file.relative_to(path), suffix)) for file in found
+            ]
+        else:
+            tasks.append(Task(source, folder / _result(Path(path.name), suffix)))
+    taken: dict[str, Task] = {}
+    for task in tasks:
+        # Some file systems do not tell capitals from small letters.
+        other = taken.setdefault(str(task.target).lower(), task)
+        if other is not task:
+            raise OutputError(
+                f"{other.source} and {task.source} would both become {task.target}; paint them "
+                "into two folders"
+            )
+        if Path(task.source).resolve() == task.target.resolve():
+            raise OutputError(f"{task.target} is the input itself; choose another folder")
+    return tasks
+
+
+def _pictures(folder: Path, results: Path) -> Iterator[Path]:
+    """Files below a folder, but those among the results."""
+    results = results.resolve()
+    for where, folders, names in os.walk(folder):
+        here = Path(where)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and (here / name).resolve() != results
+        )
+        for name in sorted(names):
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
+                yield here / name
+
+
+def _result(name: Path, suffix: str | None) -> Path:
+    if suffix is not None:
+        return name.with_suffix(suffix)
+    return name if name.suffix.lower() in FORMATS else name.with_name(f"{name.name}.png")
+
+
+def paint_all(
+    tasks: Sequence[Task],
+    recipe: Recipe,
+    *,
+    size: int | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    progress: bool = False,
+) -> Outcome:
+    """Paint many pictures.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        See :func:`plan`. Folders of results are made. A result that exists is left as it is.
+    recipe : callable
+        Makes what paints, for example :class:`Stylize`. It is tried first on a small grey picture,
+        so that what would fail for each picture fails before the first.
+    size : int, optional
+        Longest side to which pictures are resized, in pixels; by default their own.
+    jobs : int, default 1
+        How many to paint at a time on this machine.
+    scheduler : str, optional
+        Address of the scheduler of a Dask cluster, ``"tcp://host:8786"``, that paints them instead.
+        Its workers have nstlib installed, and see the same files under the same paths. The pictures
+        of a worker that is lost are given to another.
+    progress : bool, default False
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    Outcome
+        What became of each task.
+
+    Raises
+    ------
+    ArgumentError
+        If `jobs` is less than 1, or no scheduler or no worker is there.
+    DependencyError
+        If `scheduler` is given and the package distributed is not installed.
+    NstError
+        What the trial raises.
+    """
+    if jobs < 1:
+        raise ArgumentError(f"jobs is {jobs}; it is 1 or more")
+    _painter(recipe)(np.full((32, 32, 3), 0.5, np.float32))
+
+    skipped = [task for task in tasks if task.target.is_file()]
+    waiting = [task for task in tasks if not task.target.is_file()]
+    painted: list[Task] = []
+    failed: list[tuple[Task, str]] = []
+    run = _on_this_machine(jobs) if scheduler is None else _on_a_cluster(scheduler)
+    interrupted = False
+    try:
+        with run as results, _bar(len(waiting), progress) as bar:
+            for task, fault in results(waiting, recipe, size):
+                if fault is None:
+                    painted.append(task)
+                else:
+                    failed.append((task, fault))
+                bar.update()
+    except KeyboardInterrupt:
+        interrupted = True
+    order = {task: number for number, task in enumerate(tasks)}
+    return Outcome(
+        tuple(sorted(painted, key=order.__getitem__)),
+        tuple(skipped),
+        tuple(sorted(failed, key=lambda pair: order[pair[0]])),
+        interrupted,
+    )
+
+
+# Gives tasks, as they are done, each with what went wrong, if anything did.
+_Results: TypeAlias = Iterator[tuple[Task, str | None]]
+
+
+@contextmanager
+def _on_this_machine(jobs: int) -> Iterator[Callable[..., _Results]]:
+    if jobs == 1:
+        yield lambda tasks, *how: ((task, _paint(task, *how)) for task in tasks)
+        return
+    # Threads are enough: the runtimes compute outside of Python.
+    pool = ThreadPoolExecutor(jobs)
+
+    def results(tasks: Sequence[Task], *how: Any) -> _Results:
+        futures = {pool.submit(_paint, task, *how): task for task in tasks}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+    try:
+        yield results
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _on_a_cluster(address: str) -> Iterator[Callable[..., _Results]]:
+    try:
+        import distributed
+    except ImportError as error:
+        raise DependencyError(
+            "distributed is not installed, and --scheduler needs it: pip install 'nstlib[cluster]'"
+        ) from error
+    try:
+        client = distributed.Client(address, timeout=TIMEOUT)
+    except (OSError, ValueError) as error:
+        raise ArgumentError(
+            f"no scheduler answers at {address} within {TIMEOUT} seconds; an address looks like "
+            "tcp://host:8786"
+        ) from error
+
+    def results(tasks: Sequence[Task], *how: Any) -> _Results:
+        if not client.scheduler_info()["workers"]:
+            raise ArgumentError(
+                f"the scheduler at {address} has no workers; start one: dask worker {address}"
+            )
+        here = [_absolute(task) for task in tasks]
+        futures = [client.submit(_paint, task, *how, pure=False) for task in here]
+        known = dict(zip(futures, tasks, strict=True))
+        for future in distributed.as_completed(futures):
+            error = future.exception()
+            yield known[future], future.result() if error is None else _reason(error)
+
+    with client:
+        yield results
+
+
+def _absolute(task: Task) -> Task:
+    source = Path(task.source)
+    return Task(source.absolute() if source.exists() else task.source, task.target.absolute())
+
+
+_of_this_thread = threading.local()
+
+
+def _painter(recipe: Recipe) -> Painter:
+    """Make a painter once for each thread."""
+    known: tuple[Recipe | None, Painter | None] = getattr(_of_this_thread, "known", (None, None))
+    made, painter = known
+    if painter is None or made != recipe:
+        painter = recipe()
+        _of_this_thread.known = (recipe, painter)
+    return painter
+
+
+def _paint(task: Task, recipe: Recipe, size: int | None) -> str | None:
+    """Do one task; return what went wrong."""
+    try:
+        task.target.parent.mkdir(parents=True, exist_ok=True)
+        check_output(task.target)
+        save_image(task.target, _painter(recipe)(load_image(task.source, size)))
+    except Exception as error:  # whatever it is, it concerns this picture alone
+        return _reason(error)
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _bar(total: int, progress: bool) -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, unit="picture", disable=not progress)

@@ -1,0 +1,418 @@
+"""Paint a person in one style, the world around them in another, or only one of the two.
+
+A photograph with a person in it is taken as two layers and an alpha matte, the share of the person
+in each pixel: image = alpha × foreground + (1 − alpha) × background. A part is painted, and the
+layers are laid on one another again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeAlias, TypedDict, Unpack
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nstlib.colors import match_colors
+from nstlib.errors import ArgumentError, ImageError
+from nstlib.images import Image, check_image
+
+#: In :func:`estimate_layers`: how often it looks at each pixel's neighbours, at each size; how many
+#: these are; and the share that counts as nobody's.
+PASSES, NEAR, FAINT = 5, (5, 5), 0.01
+
+
+class Painter(Protocol):
+    """What paints: a :class:`nstlib.inference.Stylizer`, or anything that is called like one."""
+
+    def __call__(self, image: Image, /, *, strength: float, preserve_colors: bool) -> Image:
+        """Return the picture painted, in the same size."""
+
+
+class Segmenter(Protocol):
+    """What finds people: :class:`nstlib.inference.PersonSegmenter`, or anything like it."""
+
+    def mask(self, image: Image, /) -> NDArray[np.uint8]:
+        """255 where a person is, 0 elsewhere, shape (H, W)."""
+
+    def matte(self, image: Image, /) -> NDArray[np.float32]:
+        """Share of the person in each pixel, in [0, 1], shape (H, W)."""
+
+
+Style: TypeAlias = str | Path | Painter
+
+#: Takes an array's name and the array, and gives it back calmed: :class:`nstlib.video.Steady`.
+Calm: TypeAlias = Callable[[str, NDArray[np.float32]], NDArray[np.float32]]
+
+
+class PaintParts(Protocol):
+    """What a :class:`Composer` is called like."""
+
+    def __call__(self, photo: Image, calm: Calm | None = None, /) -> Image:
+        """Return the photograph with its parts painted."""
+
+
+class Options(TypedDict, total=False):
+    """The options of :class:`Composer`, which says what they mean."""
+
+    segmenter: str | Path | Segmenter
+    feather: float
+    strength: float
+    match: float
+    hard: bool
+    preserve_colors: bool
+
+
+def composite(foreground: ArrayLike, background: ArrayLike, alpha: ArrayLike) -> Image:
+    r"""Lay one picture on another: :math:`\alpha F + (1 - \alpha) B` at each pixel.
+
+    With a mask of 0 and 255 this is ``numpy.where(mask == 255, foreground, background)``, exactly.
+
+    Parameters
+    ----------
+    foreground, background : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+    alpha : array_like, shape (H, W) or (H, W, 1)
+        Share of the foreground: float in [0, 1], bool, or uint8 in 0..255.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1].
+
+    Raises
+    ------
+    ImageError
+        If the shapes differ, or a value lies outside its range.
+
+    References
+    ----------
+    T. Porter and T. Duff, "Compositing digital images", SIGGRAPH 1984.
+
+    Examples
+    --------
+    >>> white, black = np.ones((1, 3, 3)), np.zeros((1, 3, 3))
+    >>> composite(white, black, [[0.0, 0.25, 1.0]])[..., 0]
+    array([[0.  , 0.25, 1.  ]], dtype=float32)
+    """
+    foreground = check_image(foreground, "foreground")
+    background = check_image(background, "background")
+    if foreground.shape != background.shape:
+        raise ImageError(
+            f"foreground is {_size(foreground)} pixels, background {_size(background)}; "
+            "resize one of them"
+        )
+    share = _thrice(check_alpha(alpha, foreground))
+    laid: Image = share * foreground + (1 - share) * background
+    return np.clip(laid, 0.0, 1.0, out=laid)
+
+
+def check_alpha(alpha: ArrayLike, image: Image) -> NDArray[np.float32]:
+    """Return `alpha` as float32 (H, W) in [0, 1] if it is a matte or a mask of `image`.
+
+    Raises
+    ------
+    ImageError
+        If it is not: see :func:`composite` for what is accepted.
+    """
+    array = np.asarray(alpha)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.shape != image.shape[:2]:
+        raise ImageError(
+            f"alpha has shape {array.shape}, the picture is {_size(image)} pixels; "
+            "alpha is (H, W), one number for each pixel"
+        )
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / np.float32(255)
+    if array.dtype != np.bool_ and not np.issubdtype(array.dtype, np.floating):
+        raise ImageError(
+            f"alpha holds {array.dtype} values; it is float in [0, 1], bool, or uint8 in 0..255"
+        )
+    low, high = float(array.min()), float(array.max())
+    if not (low >= -1e-6 and high <= 1 + 1e-6):  # also false for NaN
+        raise ImageError(f"alpha ranges from {low:.3g} to {high:.3g}; it lies in [0, 1]")
+    return np.clip(array, 0.0, 1.0, dtype=np.float32)
+
+
+def estimate_layers(image: ArrayLike, alpha: ArrayLike) -> tuple[Image, Image]:
+    r"""Take a picture apart into what is in front and what is behind.
+
+    At a soft edge a pixel shows both. Whoever lays such pixels on another background carries the
+    old one along, as a halo. Here each layer is continued smoothly under the other one, and where
+    both are seen :math:`\alpha F + (1 - \alpha) B` is the picture again (unless a colour had to
+    leave [0, 1] for that).
+
+    From the coarsest of a pyramid of sizes to half the picture's own, each layer becomes its
+    neighbours' mean, weighted by their share; what is then missing from the picture is added to
+    both, in the smallest amounts that make up for it. At full size only that last step is done.
+    This is the blurred fusion of Forte, on a pyramid like Germer's in place of one large window:
+    there is a colour everywhere, also far inside the other layer.
+
+    Parameters
+    ----------
+    image : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+    alpha : array_like, shape (H, W) or (H, W, 1)
+        Share of the foreground, as in :func:`composite`.
+
+    Returns
+    -------
+    foreground, background : ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1]. Where alpha is 1 the foreground is the picture, where it is 0 the background.
+
+    References
+    ----------
+    M. Forte, "Approximate fast foreground colour estimation", ICIP 2021.
+    T. Germer, T. Uelwer, S. Conrad and S. Harmeling, "Fast multi-level foreground estimation",
+    ICPR 2020.
+
+    Examples
+    --------
+    >>> alpha = np.float32([[0, 0, 0.5, 1, 1]])
+    >>> image = composite(np.ones((1, 5, 3)), np.zeros((1, 5, 3)), alpha)
+    >>> [layer[..., 0].round(1).tolist() for layer in estimate_layers(image, alpha)]
+    [[[1.0, 1.0, 1.0, 1.0, 1.0]], [[0.0, 0.0, 0.0, 0.0, 0.0]]]
+    """
+    image = check_image(image)
+    pyramid = [(image, _thrice(check_alpha(alpha, image)))]
+    while max(pyramid[-1][0].shape[:2]) > 2:
+        picture, a = pyramid[-1]
+        pyramid.append((_halved(picture), _halved(a)))
+    foreground = background = image.mean(axis=(0, 1), keepdims=True)
+    for level, (picture, a) in reversed(list(enumerate(pyramid))):
+        height, width, _ = picture.shape
+        foreground = cv2.resize(foreground, (width, height))
+        background = cv2.resize(background, (width, height))
+        b = 1 - a
+        scale = 1 / (a * a + b * b)
+        for _ in range(PASSES if level else 1):
+            if level:
+                foreground, background = _spread(foreground, a), _spread(background, b)
+            missing = (picture - a * foreground - b * background) * scale
+            foreground, background = foreground + a * missing, background + b * missing
+    return np.clip(foreground, 0.0, 1.0), np.clip(background, 0.0, 1.0)
+
+
+def feather_alpha(alpha: ArrayLike, pixels: float) -> NDArray[np.float32]:
+    """Soften a matte's edge: it fades over about this many pixels to either side.
+
+    Parameters
+    ----------
+    alpha : array_like of float, shape (H, W)
+        In [0, 1].
+    pixels : float
+        Twice the standard deviation of the Gaussian that blurs it; 0 leaves it as it is.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W)
+        In [0, 1].
+
+    Raises
+    ------
+    ArgumentError
+        If `pixels` is negative or not a number.
+
+    Examples
+    --------
+    >>> feather_alpha([[0, 0, 0, 1, 1, 1.0]], 2).round(1)
+    array([[0. , 0.1, 0.3, 0.7, 0.9, 1. ]], dtype=float32)
+    """
+    share = np.asarray(alpha, np.float32)
+    if not 0 <= pixels < np.inf:
+        raise ArgumentError(f"feather is {pixels}; it is a number of pixels, 0 or more")
+    if pixels == 0:
+        return share
+    # A person whom the frame cuts off does not fade there.
+    soft = cv2.GaussianBlur(share, (0, 0), pixels / 2, borderType=cv2.BORDER_REPLICATE)
+    return np.clip(soft, 0.0, 1.0, dtype=np.float32)
+
+
+class Composer:
+    """Paints the background of photographs, the person, or both. Loads its networks once.
+
+    Parameters
+    ----------
+    background, person : str, pathlib.Path or callable, optional
+        How to paint that part: what :class:`nstlib.inference.Stylizer` takes, or a function that is
+        called like one. None leaves the part a photograph. At least one of the two.
+    segmenter : str, pathlib.Path or Segmenter, default "person"
+        What finds the person: what :class:`nstlib.inference.PersonSegmenter` takes, or an object
+        with its methods ``matte`` and ``mask``.
+    feather : float, default 0
+        Fade the edge over about this many pixels to either side.
+    strength : float, default 1
+        0 leaves photographs as they are, 1 paints them.
+    match : float, default 0
+        Move the colours of the part that stays a photograph (of the person, if both are painted)
+        towards the other part's: 1 gives them its mean and covariance.
+    hard : bool, default False
+        The tutorials' way: a mask of 0 and 1, and ``numpy.where``. Nothing is done about halos.
+    preserve_colors : bool, default False
+        Paint brightness alone; the photograph's colours stay.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no style, or a number lies outside its range.
+
+    Examples
+    --------
+    >>> class LeftHalf:
+    ...     def matte(self, image):
+    ...         return np.float32(np.indices(image.shape[:2])[1] < image.shape[1] / 2)
+    >>> def invert(image, *, strength, preserve_colors):
+    ...     return 1 - image
+    >>> composer = Composer(background=invert, segmenter=LeftHalf())
+    >>> composer(np.zeros((1, 4, 3), np.float32))[..., 0]
+    array([[0., 0., 1., 1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        background: Style | None = None,
+        person: Style | None = None,
+        *,
+        segmenter: str | Path | Segmenter = "person",
+        feather: float = 0.0,
+        strength: float = 1.0,
+        match: float = 0.0,
+        hard: bool = False,
+        preserve_colors: bool = False,
+    ) -> None:
+        if background is None and person is None:
+            raise ArgumentError(
+                "there is no style; give one for the background, the person or both"
+            )
+        for name, value in (("strength", strength), ("match", match)):
+            if not 0 <= value <= 1:
+                raise ArgumentError(f"{name} is {value}; it lies between 0 and 1")
+        feather_alpha([[0.0]], feather)
+        if hard and (feather or match):
+            raise ArgumentError("hard cuts along a mask; it goes with neither feather nor match")
+        self._background = _painter(background)
+        self._person = self._background if person == background else _painter(person)
+        self._segmenter = _segmenter(segmenter)
+        self._feather, self._match, self._hard = feather, match, hard
+        self._strength, self._preserve_colors = strength, preserve_colors
+
+    def __call__(self, photo: ArrayLike, calm: Calm | None = None) -> Image:
+        """Paint a photograph's parts.
+
+        Parameters
+        ----------
+        photo : array_like of float, shape (H, W, 3)
+            RGB in [0, 1].
+        calm : callable, optional
+            For a film: is given each of ``"alpha"``, ``"person"`` and ``"background"`` as it is
+            made, and returns what to use in its place. See :class:`nstlib.video.Steady`.
+
+        Returns
+        -------
+        ndarray of float32, shape (H, W, 3)
+            RGB in [0, 1].
+        """
+        photo = check_image(photo, "photo")
+        calm = calm or _as_it_is
+        foreground = background = photo
+        if self._hard:
+            alpha = calm("alpha", check_alpha(self._segmenter.mask(photo), photo))
+            alpha = (alpha > 0.5).astype(np.float32)
+        else:
+            alpha = calm("alpha", check_alpha(self._segmenter.matte(photo), photo))
+            foreground, background = estimate_layers(photo, alpha)
+        if self._person:
+            # In front of what is behind, so that strokes follow the outline.
+            foreground = calm("person", self._painted(self._person, photo))
+            if not self._hard:
+                foreground, _ = estimate_layers(foreground, alpha)
+        if self._background:
+            # Without whom is in front: a network sees far enough to carry strokes of the outline,
+            # and a glow along it, into the background.
+            background = calm("background", self._painted(self._background, background))
+        if self._match and 0 < alpha.mean() < 1:
+            if self._background:
+                foreground = self._matched(foreground, alpha, background)
+            else:
+                background = self._matched(background, 1 - alpha, foreground)
+        return composite(foreground, background, feather_alpha(alpha, self._feather))
+
+    def _painted(self, painter: Painter, layer: Image) -> Image:
+        return painter(layer, strength=self._strength, preserve_colors=self._preserve_colors)
+
+    def _matched(self, image: Image, share: NDArray[np.float32], reference: Image) -> Image:
+        """Move the colours of a layer towards those that are seen of the other one."""
+        matched = match_colors(image, reference, weights=share, reference_weights=1 - share)
+        return image + np.float32(self._match) * (matched - image)
+
+
+def stylize_background(photo: ArrayLike, style: Style, **options: Unpack[Options]) -> Image:
+    """Paint the world around a person, who stays a photograph.
+
+    Parameters
+    ----------
+    photo : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+    style : str, pathlib.Path or callable
+        How to paint it: what :class:`nstlib.inference.Stylizer` takes, or a function that is called
+        like one.
+    **options
+        See :class:`Composer`, which is the way to paint many photographs, or both parts.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1].
+    """
+    return Composer(background=style, **options)(photo)
+
+
+def stylize_person(photo: ArrayLike, style: Style, **options: Unpack[Options]) -> Image:
+    """Paint a person; the world around stays a photograph. As :func:`stylize_background`."""
+    return Composer(person=style, **options)(photo)
+
+
+def _painter(style: Style | None) -> Painter | None:
+    if style is None or callable(style):
+        return style
+    from nstlib.inference import Stylizer
+
+    return Stylizer(style)
+
+
+def _segmenter(model: str | Path | Segmenter) -> Segmenter:
+    if not isinstance(model, str | Path):
+        return model
+    from nstlib.inference import PersonSegmenter
+
+    return PersonSegmenter(model)
+
+
+def _as_it_is(_: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
+    return array
+
+
+def _thrice(share: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give each channel its share: NumPy is many times faster without broadcasting along three."""
+    return np.asarray(cv2.merge([share] * 3), np.float32)
+
+
+def _halved(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width, _ = array.shape
+    size = (-(-width // 2), -(-height // 2))
+    return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _spread(layer: Image, share: NDArray[np.float32]) -> Image:
+    """Mean of a pixel's neighbours by their share; without any, it stays as it was."""
+    faint = np.float32(FAINT)
+    mean: Image = cv2.blur(share * layer, NEAR) + faint * layer
+    mean /= cv2.blur(share, NEAR) + faint
+    return mean
+
+
+def _size(image: Image) -> str:
+    return f"{image.shape[0]}×{image.shape[1]}"

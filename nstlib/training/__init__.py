@@ -1,0 +1,4 @@
+"""Teach the networks of the course.
+
+``python -m nstlib.training`` trains them from the command line, and says how with ``--help``.
+"""

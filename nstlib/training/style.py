@@ -1,0 +1,418 @@
+"""Teach a network one style.
+
+What the optimiser of :mod:`nstlib.synthesis` seeks anew for every picture, a network learns once.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tqdm.auto
+from numpy.typing import ArrayLike
+
+from nstlib.errors import ArgumentError, ImageError
+from nstlib.features import (
+    CONTENT_LAYERS,
+    SMALLEST_SIDE,
+    STYLE_LAYERS,
+    check_weights,
+    feature_extractor,
+)
+from nstlib.images import Image, check_image, load_image, resize
+from nstlib.losses import (
+    channel_statistics,
+    content_loss,
+    style_loss,
+    total_variation_loss,
+)
+from nstlib.networks import TransformerNet
+from nstlib.quietly import keras, tf
+from nstlib.training.photos import cached_photo, random_crop
+from nstlib.training.pipeline import Pipeline
+from nstlib.training.state import TrainingState, check_loss
+
+#: How many photos in a row may be damaged before a training gives up.
+PATIENCE = 20
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come.
+
+    Attributes
+    ----------
+    step : int
+        Steps done.
+    loss : float
+        Mean over the steps since the last report.
+    terms : dict of str to float
+        Likewise, of the loss's terms: ``content``, ``style`` and ``tv``, before their factors,
+        where these are above 0.
+    seconds : float
+        Since this call began.
+    remaining : float
+        Seconds that the other steps will take, at the pace so far.
+    preview : ndarray of float32, shape (H, W, 3), or None
+        The photograph that was given as `preview`, as the network paints it now.
+    """
+
+    step: int
+    loss: float
+    terms: dict[str, float]
+    seconds: float
+    remaining: float
+    preview: Image | None = field(repr=False, default=None)
+
+
+class StyleTrainer:
+    """A network together with the loss that it learns by, and the optimiser that changes it.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From pictures to pictures, (B, H, W, 3). It works around 0, in [-1, 1], while it learns;
+        :func:`to_bytes` makes it one for the 0..255 scale.
+    style : ndarray of float32, shape (h, w, 3)
+        RGB in [0, 1], at the size at which its strokes are to come out.
+    factors : dict of str to float
+        Of the loss's terms, ``content``, ``style`` and ``tv``; a term without one is left out.
+    optimizer : keras.optimizers.Optimizer
+        Without clipping of its own: that would see but one machine's part of the gradient.
+    weights : str
+        See :func:`nstlib.features.feature_extractor`.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        style: Image,
+        factors: dict[str, float],
+        optimizer: keras.optimizers.Optimizer,
+        weights: str,
+    ) -> None:
+        self.network = network
+        self.factors = factors
+        self.optimizer = optimizer
+        self.optimizer.build(network.trainable_variables)
+        self.extractor = feature_extractor(
+            [*STYLE_LAYERS, *CONTENT_LAYERS], weights, padding="replicate"
+        )
+        features = self.extractor(style[np.newaxis])
+        self.targets = {layer: channel_statistics(features[layer]) for layer in STYLE_LAYERS}
+
+    def paint(self, photos: tf.Tensor) -> tf.Tensor:
+        """Paint a batch of photographs, RGB in [0, 1]; values may lie a little outside."""
+        return 0.5 + 0.5 * self.network(2.0 * photos - 1.0)
+
+    def losses(self, photos: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Hold the paintings of a batch against the photographs and the style.
+
+        Returns
+        -------
+        dict of str to tensor of float, shape ()
+            Each term, and under ``loss`` what is to fall. Means over the batch.
+        """
+        painted = self.paint(photos)
+        contents, features = self.extractor(photos), self.extractor(painted)
+        terms = {
+            "content": content_loss(features, {name: contents[name] for name in CONTENT_LAYERS}),
+            "style": style_loss(features, self.targets),
+            "tv": total_variation_loss(painted),
+        }
+        terms = {name: terms[name] for name in self.factors}
+        # Values that no screen shows would be cut off; so they are to cost something.
+        beyond = tf.reduce_mean(tf.square(tf.nn.relu(tf.abs(painted - 0.5) - 0.5)))
+        loss = tf.add_n([self.factors[name] * value for name, value in terms.items()])
+        return {"loss": loss + 10.0 * beyond, **terms}
+
+    def step(self, photos: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Change the network a little, by one replica's part of a batch."""
+        variables = self.network.trainable_variables
+        with tf.GradientTape() as tape:
+            losses = self.losses(photos)
+        gradients = tape.gradient(losses["loss"], [v.value for v in variables])
+        # The whole batch's gradient is the mean of its parts'. Only that one may be clipped, and as
+        # the optimiser will add up what all replicas give it, each gives its share.
+        gradients = tf.distribute.get_replica_context().all_reduce("MEAN", gradients)
+        gradients, _ = tf.clip_by_global_norm(gradients, 1.0)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self.optimizer.apply([gradient / replicas for gradient in gradients], variables)
+        return losses
+
+
+def to_bytes(network: keras.Model) -> None:
+    """Turn a network for pictures around 0, in [-1, 1], into one for the 0..255 scale, in place.
+
+    The change of scale goes into the first and the last convolution, which are linear, so that the
+    network needs no layer for it. Reflected borders let it pass.
+    """
+    _rescale(network, lambda kernel, bias: (kernel / 127.5, bias - kernel.sum(axis=(0, 1, 2))), 0)
+    _rescale(network, lambda kernel, bias: (kernel * 127.5, 127.5 * (bias + 1.0)), -1)
+
+
+def from_bytes(network: keras.Model) -> None:
+    """Undo :func:`to_bytes`, in place, so that a network can be trained further."""
+    _rescale(
+        network, lambda kernel, bias: (kernel * 127.5, bias + 127.5 * kernel.sum(axis=(0, 1, 2))), 0
+    )
+    _rescale(network, lambda kernel, bias: (kernel / 127.5, bias / 127.5 - 1.0), -1)
+
+
+def _rescale(
+    network: keras.Model, change: Callable[[Any, Any], tuple[Any, Any]], which: int
+) -> None:
+    convolution = [x for x in network.layers if isinstance(x, keras.layers.Conv2D)][which]
+    convolution.set_weights(change(*convolution.get_weights()))
+
+
+def train_style(
+    style: ArrayLike,
+    photos: Sequence[str | Path],
+    *,
+    network: keras.Model | None = None,
+    size: int = 256,
+    style_size: int | None = None,
+    steps: int = 2000,
+    batch: int = 4,
+    learning_rate: float = 2e-3,
+    weights: str | None = None,
+    content_weight: float = 1.0,
+    style_weight: float = 1.0,
+    tv_weight: float = 0.0,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    preview: ArrayLike | None = None,
+    callback: Callable[[Progress], object] | None = None,
+    every: int = 100,
+    progress: bool = True,
+) -> keras.Model:
+    """Teach a network to paint any photograph in one style.
+
+    Photographs are taken in batches of random crops. Each is painted by the network, and the
+    painting is held against the photograph and the style by the loss of
+    :func:`nstlib.synthesis.transfer_style`; but instead of the picture, the network is changed.
+
+    Several graphics cards or machines share each batch where this is called within the ``scope()``
+    of a ``tf.distribute`` strategy, mirrored or multi-worker mirrored: the network that comes out
+    is the one that a single machine gives.
+
+    Parameters
+    ----------
+    style : array_like of float, shape (h, w, 3)
+        RGB in [0, 1].
+    photos : sequence of str or pathlib.Path
+        Files of photographs, of any content. One that turns out to be damaged is left out, with a
+        warning.
+    network : keras.Model, optional
+        What to train, from (B, H, W, 3) to (B, H, W, 3); by default a new
+        :func:`nstlib.networks.TransformerNet`. It is changed in place. One that was trained before
+        goes through :func:`from_bytes` first.
+    size : int, default 256
+        Side of the crops in pixels, a multiple of 4.
+    style_size : int, optional
+        Longest side at which the style is looked at: half as large makes strokes half as large. By
+        default its own size.
+    steps, batch : int
+        How many steps, of how many crops; with a strategy, of all replicas together.
+    learning_rate : float, default 2e-3
+        Adam's at the start; it falls to zero along a cosine.
+    weights : str, optional
+        Of the features that judge; see :func:`nstlib.features.feature_extractor`.
+    content_weight, style_weight, tv_weight : float
+        Factors of the loss's terms.
+    seed : int, default 0
+        Of the crops; and of the weights, where `network` is not given.
+    checkpoint : str or pathlib.Path, optional
+        A file for the state, saved with every report. If it is there, the training goes on from
+        it. Machines that train together need to see the same one.
+    preview : array_like of float, shape (H, W, 3), optional
+        A photograph that `callback` gets painted, RGB in [0, 1].
+    callback : callable, optional
+        Called with a :class:`Progress` after `every` steps, and at the end; if it returns True, the
+        training ends there.
+    every : int, default 100
+        Steps from one report to the next.
+    progress : bool, default True
+        Show a progress bar.
+
+    Returns
+    -------
+    keras.Model
+        `network`, for pictures on the 0..255 scale. When the training is interrupted from the
+        keyboard, as it is then.
+
+    Raises
+    ------
+    ArgumentError
+        For values outside those above, a checkpoint of another training, or if the loss becomes
+        NaN or infinite.
+    ImageError
+        If `style` or `preview` is not an image, or a file of `photos` is absent.
+    KeyboardInterrupt
+        If it is interrupted before the first step is done.
+
+    Notes
+    -----
+    This is a loop of its own because Keras 3's ``fit`` does not run under
+    ``MultiWorkerMirroredStrategy``: it stops when it looks at the first batch to build the model,
+    and would stop again where it averages each step's losses over the machines.
+
+    References
+    ----------
+    J. Johnson, A. Alahi and L. Fei-Fei, "Perceptual losses for real-time style transfer and
+    super-resolution", ECCV 2016.
+
+    Examples
+    --------
+    ::
+
+        network = train_style(load_image("mosaic"), sorted(Path("photos").glob("*.jpg")))
+        painted = network(255 * load_image("chelsea")[np.newaxis])[0] / 255
+    """
+    style = check_image(style, "style")
+    weights = check_weights(weights)
+    factors = {"content": content_weight, "style": style_weight, "tv": tv_weight}
+    _check(photos, size, factors, learning_rate)
+    for name, value in (("steps", steps), ("batch", batch), ("every", every)):
+        if value < 1:
+            raise ArgumentError(f"{name} is {value}; it is 1 or more")
+    if seed < 0:
+        raise ArgumentError(f"seed is {seed}; it is a whole number, 0 or more")
+    strategy = tf.distribute.get_strategy()
+    if batch % strategy.num_replicas_in_sync:
+        raise ArgumentError(
+            f"batch is {batch}; {strategy.num_replicas_in_sync} replicas share it: it is a "
+            "multiple of that"
+        )
+    shown = None if preview is None else check_image(preview, "preview")
+    if network is None:
+        keras.utils.set_random_seed(seed)
+        network = TransformerNet()
+
+    trainer = StyleTrainer(
+        network,
+        style if style_size is None else resize(style, style_size),
+        {name: factor for name, factor in factors.items() if factor > 0},
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
+        weights,
+    )
+    variables = [*network.trainable_variables, *trainer.optimizer.variables]
+    state = TrainingState(
+        checkpoint,
+        variables,
+        {
+            "style": zlib.crc32(style.tobytes()),
+            "photos": zlib.crc32("\n".join(Path(photo).name for photo in photos).encode()),
+            "network": zlib.crc32(repr([v.shape for v in network.variables]).encode()),
+            "size": size,
+            "style_size": style_size,
+            "steps": steps,
+            "batch": batch,
+            "learning_rate": learning_rate,
+            "weights": weights,
+            "factors": factors,
+            "seed": seed,
+        },
+    )
+    state.load()
+    pipeline = crops_of(photos, size, batch, seed)
+    first = done = int(trainer.optimizer.iterations.numpy())
+    recent: list[dict[str, tf.Tensor]] = []
+    began = time.perf_counter()
+
+    def report() -> object:
+        """Tell what the last steps gave, and keep it."""
+        means = {name: float(np.mean([r[name] for r in recent])) for name in recent[0]}
+        recent.clear()
+        loss = means.pop("loss")
+        check_loss(loss, done, learning_rate)
+        bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
+        state.save()
+        if callback is None:
+            return None
+        painted = None
+        if shown is not None:
+            painted = np.clip(trainer.paint(shown[np.newaxis])[0].numpy(), 0.0, 1.0)
+        seconds = time.perf_counter() - began
+        remaining = (steps - done) * seconds / (done - first)
+        return callback(Progress(done, loss, means, seconds, remaining, painted))
+
+    @tf.function
+    def step(photos: tf.Tensor) -> dict[str, tf.Tensor]:
+        losses = strategy.run(trainer.step, args=(photos,))
+        return {name: strategy.reduce("MEAN", value, axis=None) for name, value in losses.items()}
+
+    batches = strategy.distribute_datasets_from_function(
+        lambda context: pipeline.dataset(first, context)
+    )
+    with tqdm.auto.tqdm(initial=first, total=steps, disable=not progress) as bar:
+        try:
+            with pipeline.errors():
+                for (crops,) in batches if first < steps else ():
+                    recent.append(step(crops))
+                    done += 1
+                    bar.update()
+                    if (done % every == 0 or done == steps) and report() is True:
+                        break
+                    if done == steps:
+                        break
+        except KeyboardInterrupt:
+            if done == 0:
+                raise
+            if recent:
+                report()
+    to_bytes(network)
+    return network
+
+
+def crops_of(photos: Sequence[str | Path], size: int, batch: int, seed: int) -> Pipeline:
+    """Make batches of random crops of photographs.
+
+    Returns
+    -------
+    Pipeline
+        Of arrays (batch, size, size, 3), RGB in [0, 1].
+    """
+    files = [Path(file) for file in photos]
+
+    def example(random: np.random.Generator) -> tuple[Image]:
+        for attempt in range(PATIENCE):
+            file = files[int(random.integers(len(files)))]
+            try:
+                photo = cached_photo(file, 2 * size)
+                break
+            except ImageError as error:
+                if attempt == PATIENCE - 1:
+                    raise
+                warnings.warn(f"{error}; it is left out", stacklevel=2)
+        least = min(1.0, 0.6 * size / min(photo.shape[:2]))
+        return (random_crop(random, photo, size, least),)
+
+    return Pipeline(example, [(size, size, 3)], batch, seed)
+
+
+def _check(
+    photos: Sequence[str | Path], size: int, factors: dict[str, float], learning_rate: float
+) -> None:
+    if isinstance(photos, str | Path) or not photos:
+        raise ArgumentError(f"photos is {photos!r}; give a list of files of photographs")
+    for photo in photos:
+        if not Path(photo).is_file():
+            load_image(Path(photo))  # says what is wrong
+    if size < SMALLEST_SIDE or size % 4:
+        raise ArgumentError(f"size is {size}; it is a multiple of 4, {SMALLEST_SIDE} or more")
+    for name, value in factors.items():
+        if not 0 <= value < math.inf:
+            raise ArgumentError(f"{name}_weight is {value}; it is a number, 0 or more")
+    if not any(factors.values()):
+        raise ArgumentError("all weights of the loss are 0; at least one is above 0")
+    if not 0 < learning_rate < math.inf:
+        raise ArgumentError(f"learning_rate is {learning_rate}; it is a number above 0")

@@ -30,7 +30,7 @@ nst.show_images(
 # | --- | --- |
 # | Prerequisites | [02 · Gram matrices](02_gram_matrices.ipynb) |
 # | Time to read | 30 min |
-# | Time to run on 2 cores | 3 min 30 s |
+# | Time to run on 2 cores | 1 min 30 s |
 # | Downloads | nothing |
 #
 # ## Learning objectives
@@ -163,7 +163,7 @@ print(f"one step of VGG19 at 224 pixels takes as long as {ratio:.0f} of these")
 # ## The same loss, a better road
 #
 # Adam sees one slope at a time, and was made for slopes that change with every batch of data. Here the
-# loss is always the same function, so it pays to remember. **L-BFGS** keeps the last twenty steps and
+# loss is always the same function, so it pays to remember. **L-BFGS** keeps the last ten steps and
 # how the slope changed along them, estimates the curvature from that, and steps to where the slope
 # should be zero. It needs no learning rate.
 #
@@ -171,7 +171,7 @@ print(f"one step of VGG19 at 224 pixels takes as long as {ratio:.0f} of these")
 # gets in 400?
 
 # %%
-by_lbfgs = nst.minimize_image(classic_loss, noise, iterations=380, progress=False)
+by_lbfgs = nst.minimize_image(classic_loss, noise, iterations=250, progress=False)
 
 reached = next(s.evaluations for s in by_lbfgs.history if s.loss <= losses_of_adam[-1])
 print("evaluations until Adam's loss, fewer than 100:", reached < 100)
@@ -203,9 +203,11 @@ nst.show_images(
 # ## Which layers?
 #
 # `nst.synthesize_texture` puts things together: a loss, noise in the photograph's colours, the loop. Its
-# loss is the one that closed the middle part of lesson 02: means and covariances, compared apart. First
-# with each of the five layers alone, then with all. Lesson 01 said how far each one sees: 3, 10, 24, 68
-# and 156 pixels.
+# loss is the one that closed the middle part of lesson 02: means and covariances, compared apart. Only
+# the mean over the layers is a weighted one: `block4_conv1` counts half, `block5_conv1` a quarter. They
+# are the slowest to settle, and with less of them the fine layers come out cleaner. First with each of
+# the five layers alone, then with all. Lesson 01 said how far each one sees: 3, 10, 24, 68 and 156
+# pixels.
 #
 # **Question.** What will a texture look like that only knows 3 × 3 pixels?
 
@@ -477,10 +479,10 @@ print("frames:", len(frames), " final size:", night.size)
 
 # %%
 mosaic = nst.load_image("mosaic", size=144)
-runs = [nst.synthesize_texture(mosaic, iterations=n, progress=False) for n in (10, 30, 90)]
+runs = [nst.synthesize_texture(mosaic, iterations=n, progress=False) for n in (8, 24, 72)]
 nst.show_images(
     [mosaic, *(run.image for run in runs)],
-    ["drawn by the library", "10 iterations", "30", "90"],
+    ["drawn by the library", "8 iterations", "24", "72"],
     columns=2,
     cell=3,
     caption="Curves and colours come first; then the tiles get their edges.",

@@ -495,7 +495,7 @@ def train(
         ),
     ],
     variant: Annotated[
-        str, typer.Option(help="full, or lite: at least six times as fast, for video.")
+        str, typer.Option(help="full, or lite: several times as fast, for video.")
     ] = "full",
     start: Annotated[
         Path | None,

@@ -7,7 +7,7 @@ same", whatever the network, the layer and the image size, and one set of weight
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from nstlib.errors import ArgumentError
@@ -61,7 +61,7 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     shape = tf.shape(features)
     positions = shape[-3] * shape[-2]
     flat = tf.reshape(features, [*([shape[0]] if rank == 4 else []), positions, shape[-1]])
-    gram = tf.matmul(flat, flat, transpose_a=True) / tf.cast(positions, features.dtype)
+    gram = _products(flat) / tf.cast(positions, features.dtype)
     gram.set_shape([*features.shape[: rank - 3], features.shape[-1], features.shape[-1]])
     return gram
 
@@ -323,6 +323,17 @@ def _relative_difference(features: tf.Tensor | Statistics, target: Statistics) -
     of_means = tf.reduce_sum(tf.square(found.mean - target.mean), axis=-1)
     of_covariances = tf.reduce_sum(tf.square(found.covariance - target.covariance), axis=(-2, -1))
     return tf.reduce_mean(of_covariances / _not_zero(size) + of_means / _not_zero(spread))
+
+
+@tf.custom_gradient
+def _products(flat: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Every channel times every other, summed over positions: (…, N, C) → (…, C, C)."""
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        # TensorFlow would do one such product for either factor, and add the two.
+        return tf.matmul(flat, upstream + tf.linalg.matrix_transpose(upstream))
+
+    return tf.matmul(flat, flat, transpose_a=True), gradient
 
 
 def _feature_maps(features: tf.Tensor) -> tf.Tensor:

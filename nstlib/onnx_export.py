@@ -1101,7 +1101,9 @@ def from_tflite(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a reader that TensorFlow will move elsewhere
-            reader = tf.lite.Interpreter(name)
+            # Its accelerator would announce itself in the terminal.
+            plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            reader = tf.lite.Interpreter(name, experimental_op_resolver_type=plain)
             inputs, outputs = (
                 [entry["name"] for entry in details]
                 for details in (reader.get_input_details(), reader.get_output_details())

@@ -127,7 +127,8 @@ def test_every_import_of_the_library_is_a_declared_dependency() -> None:
     undeclared = {
         name
         for name in imported
-        if not declared & {canonicalize_name(provider) for provider in providers.get(name, [])}
+        # What is not installed here (PyTorch, in most environments) goes by its own name.
+        if not declared & {canonicalize_name(provider) for provider in providers.get(name, [name])}
     }
     assert undeclared == set()
 

@@ -5,6 +5,8 @@
 # it anywhere, and prove that every program draws the same picture. You will catch one that doesn't.
 
 # %%
+import contextlib
+import io
 import re
 import tempfile
 from collections import Counter
@@ -17,15 +19,15 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 import nstlib as nst
-from nstlib.assets import embedded_model
+from nstlib.assets import asset_path, embedded_model
 from nstlib.networks import (
     VARIANTS,
     InstanceNormalization,
     ReflectionPadding2D,
     TransformerNet,
 )
-from nstlib.onnx_export import export, modernize, to_onnx, verify
-from nstlib.quietly import keras  # Keras, without TensorFlow's start-up notes
+from nstlib.onnx_export import export, from_tflite, modernize, to_onnx, verify
+from nstlib.quietly import keras, tf  # both without TensorFlow's start-up notes
 
 folder = Path(tempfile.mkdtemp())
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -467,6 +469,57 @@ print("they are off by more than 10 grey levels:", off > 10)
 # normalization they can go, because it never used them. The names alone don't tell which is which; the
 # layers do.
 #
+# ## The road from TensorFlow Lite
+#
+# Networks for phones often come as **TensorFlow Lite** files (`.tflite`). MediaPipe's selfie
+# segmentation, which cuts people out in video calls, is one of 0.25 MB, and lesson 09 compares our own
+# person network with it. The road is the same: read, translate node by node, prove. Here is a small
+# network of that kind, with the two layers that phones like: a *depthwise* convolution, which looks at
+# each channel alone, and a ReLU that ends at 6.
+
+# %%
+keras.utils.set_random_seed(0)
+image = keras.Input((64, 64, 3), batch_size=1, name="image")
+x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(image)
+x = keras.layers.DepthwiseConv2D(3, padding="same", activation="relu6")(x)
+x = keras.layers.UpSampling2D(2, interpolation="bilinear")(x)
+for_phones = keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(x))
+
+with contextlib.redirect_stdout(io.StringIO()):  # the converter describes what it is given, at length
+    content = tf.lite.TFLiteConverter.from_keras_model(for_phones).convert()
+(folder / "phone.tflite").write_bytes(content)
+
+print(from_tflite(folder / "phone.tflite", folder / "phone.onnx"))
+converted = onnx.load(folder / "phone.onnx")
+print(*(node.op_type for node in converted.graph.node))
+
+# %% [markdown]
+# **Question.** TensorFlow Lite keeps the channels last, ONNX first. Which of the nodes has to do with
+# that, and what has become of the two layers for phones?
+#
+# Only `Reshape`: with one channel alone, moving it is a matter of the shape. For all others
+# the *weights* were turned around once, when the file was written. The depthwise convolution is a `Conv`
+# with as many groups as channels, and the ReLU that ends at 6 a `Clip`.
+#
+# The proof compares with TensorFlow Lite itself as well: nothing is written if the ONNX file computes
+# something else.
+
+# %%
+groups = [a.i for node in converted.graph.node for a in node.attribute if a.name == "group"]
+print("groups of the convolutions:", groups)
+
+# %% [markdown]
+# With MediaPipe's file (`nst assets fetch selfie_segmentation`) it is the same one line, or
+# `nst export selfie_segmentation.tflite -o selfie.onnx`. The cell does it if the file is here:
+
+# %% tags=["nbval-ignore-output"]
+selfie = asset_path("selfie_segmentation")
+if selfie.exists():
+    print(from_tflite(selfie, folder / "selfie.onnx"))
+else:
+    print("selfie_segmentation has not been downloaded")
+
+# %% [markdown]
 # ## A file from 2018
 #
 # Operators retire. In 2018 four of Johnson's style networks were published as ONNX files, which used
@@ -791,6 +844,7 @@ nst.check("folded_convolution", folded_convolution)
 #   two of them awkward;
 # - seen what `running_mean` is: tidying in a network with instance normalization, and more than 10 grey
 #   levels of damage in one with batch normalization, whose statistics ONNX stores;
+# - brought a network for phones over from TensorFlow Lite, channels first;
 # - brought retired operators back to life, and checked the result by hand;
 # - caught OpenCV 5.0 in a wrong mean that loads, runs and looks like art, and counted how often it reads
 #   each row.

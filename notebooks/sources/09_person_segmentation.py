@@ -7,7 +7,9 @@
 
 # %%
 import sys
+import tempfile
 import timeit
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -260,8 +262,8 @@ nst.show_images(
 # %% [markdown]
 # At the flag, the helmet and the rocket's tip the network hesitates over whole patches; there the mask is
 # a guess, and partly a wrong one. For the rest it hesitates along the edge. And there it may well be
-# right to: a pixel at the edge of hair shows hair *and* wall. It is not a person or background, it is 60
-# % of one and 40 % of the other. A mask cannot say that. A **matte** can: it holds the share, from 0 to
+# right to: a pixel at the edge of hair shows hair *and* wall. It is not a person or background, it is
+# 60 % of one and 40 % of the other. A mask cannot say that. A **matte** can: it holds the share, from 0 to
 # 1.
 #
 # ## The edge, at 192 pixels
@@ -554,16 +556,25 @@ for name, right in {"her alone": her, "with the helmet": her | helmet}.items():
 # | MediaPipe's selfie segmentation | 0.25 MB, to download | 0.94 | 0.92 |
 #
 # The tutorial uses a third, PP-HumanSeg, of 6 MB, for which its publishers report an mIoU of 0.92 on
-# their own photographs. It has the same inputs and outputs as ours, so one class serves both. The cell
-# below uses it if you have fetched it (`nst assets fetch pp_humanseg`).
+# their own photographs. One class serves all three: PP-HumanSeg has the same inputs and outputs as ours,
+# and MediaPipe's file takes the road of lesson 08 first. The cell below uses what you have fetched
+# (`nst assets fetch pp_humanseg selfie_segmentation`).
 
 # %% tags=["nbval-ignore-output"]
+others = {}
 if asset_path("pp_humanseg").exists():
-    by_pp_humanseg = PersonSegmenter("pp_humanseg").mask(astronaut) > 0
-    print(f"PP-HumanSeg: IoU {iou(by_pp_humanseg, her):.2f} without the helmet,", end=" ")
-    print(f"{iou(by_pp_humanseg, her | helmet):.2f} with it")
-else:
-    print("PP-HumanSeg has not been downloaded")
+    others["PP-HumanSeg"] = PersonSegmenter("pp_humanseg")
+if asset_path("selfie_segmentation").exists():
+    from nstlib.onnx_export import from_tflite
+
+    converted = Path(tempfile.mkdtemp()) / "selfie.onnx"
+    from_tflite(asset_path("selfie_segmentation"), converted)
+    others["MediaPipe's selfie"] = PersonSegmenter(converted)
+for name, other in others.items():
+    mask = other.mask(astronaut) > 0
+    print(f"{name}: IoU {iou(mask, her):.2f} without the helmet, {iou(mask, her | helmet):.2f} with it")
+if not others:
+    print("neither has been downloaded")
 
 # %% [markdown]
 # ## Where it fails

@@ -19,13 +19,7 @@ import tqdm.auto
 from numpy.typing import ArrayLike
 
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.features import (
-    CONTENT_LAYERS,
-    SMALLEST_SIDE,
-    STYLE_LAYERS,
-    check_weights,
-    feature_extractor,
-)
+from nstlib.features import SMALLEST_SIDE, check_weights, feature_extractor
 from nstlib.images import Image, check_image, load_image, resize
 from nstlib.losses import (
     channel_statistics,
@@ -38,6 +32,11 @@ from nstlib.quietly import keras, tf
 from nstlib.training.photos import cached_photo, random_crop
 from nstlib.training.pipeline import Pipeline
 from nstlib.training.state import TrainingState, check_loss
+
+#: The layers that judge a painting, as Johnson et al. chose them. Those of a transfer lie at the
+#: beginning of their blocks and see less: their grain a network soon learns to answer by a weave.
+STYLE_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
+CONTENT_LAYERS = ("block3_conv3",)
 
 #: How many photos in a row may be damaged before a training gives up.
 PATIENCE = 20
@@ -103,7 +102,7 @@ class StyleTrainer:
         self.optimizer = optimizer
         self.optimizer.build(network.trainable_variables)
         self.extractor = feature_extractor(
-            [*STYLE_LAYERS, *CONTENT_LAYERS], weights, padding="replicate"
+            dict.fromkeys([*STYLE_LAYERS, *CONTENT_LAYERS]), weights, padding="replicate"
         )
         features = self.extractor(style[np.newaxis])
         self.targets = {layer: channel_statistics(features[layer]) for layer in STYLE_LAYERS}
@@ -197,8 +196,9 @@ def train_style(
     """Teach a network to paint any photograph in one style.
 
     Photographs are taken in batches of random crops. Each is painted by the network, and the
-    painting is held against the photograph and the style by the loss of
-    :func:`nstlib.synthesis.transfer_style`; but instead of the picture, the network is changed.
+    painting is held against the photograph and the style by a loss like that of
+    :func:`nstlib.synthesis.transfer_style`, at :data:`STYLE_LAYERS` and :data:`CONTENT_LAYERS`; but
+    instead of the picture, the network is changed.
 
     Several graphics cards or machines share each batch where this is called within the ``scope()``
     of a ``tf.distribute`` strategy, mirrored or multi-worker mirrored: the network that comes out

@@ -31,6 +31,10 @@ from nstlib.images import Image, to_blob
 from nstlib.networks import VARIANTS, TransformerNet
 from nstlib.onnx_export import to_onnx
 
+#: Seconds before each call: a runtime's threads go on looking for work for a while, at the cost of
+#: whatever runs next.
+PAUSE = 0.1
+
 #: (height, width).
 SIZES = ((256, 256), (360, 640))
 
@@ -96,6 +100,7 @@ def medians(runs: dict[str, Run], repeats: int) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(repeats + 1):
         for name, run in runs.items():
+            time.sleep(PAUSE)
             began = time.perf_counter()
             run()
             if turn:

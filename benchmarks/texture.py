@@ -15,6 +15,7 @@ does not depend on its weights) and 5,000 steps, from the time that one of them 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import classic
 import numpy as np
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--image", default="immunohistochemistry")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--output", type=Path, help="show the pictures of both sides in this file")
     options = parser.parse_args()
 
     source = nst.load_image(options.image, size=(options.size, options.size))
@@ -73,6 +75,14 @@ def main() -> None:
         f"as written, VGG19, {STEPS_AS_WRITTEN} steps of {seconds / 10:.3f} s: {as_written:.0f} s; "
         f"nst texture: {default.seconds:.1f} s; ratio {as_written / default.seconds:.0f}"
     )
+    if options.output:
+        nst.show_images(
+            [source, image, default.image],
+            ["the source", f"the tutorials' loop, {options.steps} steps", "nst texture"],
+            cell=4,
+            caption="The same material, sought by two loops.",
+            alt="A material, and two textures made of it.",
+        ).save(options.output)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import cv2
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib import large
@@ -21,6 +22,7 @@ from nstlib.assets import ASSETS, embedded_model, fetch
 from nstlib.colors import replace_luminance
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.images import Image, check_image, resize
+from nstlib.onnx_reading import load_onnx, picture_input
 
 Blob: TypeAlias = NDArray[np.float32]
 
@@ -440,37 +442,13 @@ def _load(model: str | Path, shipped: tuple[str, ...]) -> onnx.ModelProto:
             f"{path} is a TensorFlow Lite file; convert it first: "
             f"nstlib.onnx_export.from_tflite({path.name!r}, {path.stem + '.onnx'!r})"
         )
-    try:
-        proto = onnx.load(path, load_external_data=False)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    except Exception as error:  # protobuf's own DecodeError
-        raise ModelError(f"{path} is no ONNX file, or damaged; get it again") from error
-    if not proto.graph.node:
-        raise ModelError(f"{path} is no ONNX file, or damaged: there is no network in it")
     # The content goes to the runtimes, not the path, so that no file makes them open others.
-    if any(x.data_location == onnx.TensorProto.EXTERNAL for x in proto.graph.initializer):
-        raise ModelError(f"{path} keeps its weights in another file; save it with them inside")
-    return proto
+    return load_onnx(path)
 
 
 def _input(proto: onnx.ModelProto) -> tuple[int, tuple[int, int] | None]:
     """Channels and size of a network's one input; the size is None if any will do."""
-    weights = {tensor.name for tensor in proto.graph.initializer}
-    inputs = [value for value in proto.graph.input if value.name not in weights]
-    kinds = [value.type.tensor_type for value in inputs]
-    if (
-        len(inputs) != 1
-        or len(proto.graph.output) != 1
-        or kinds[0].elem_type != onnx.TensorProto.FLOAT
-        or len(kinds[0].shape.dim) != 4
-    ):
-        raise ModelError(
-            f"the network has the inputs {[x.name for x in inputs]} and the outputs "
-            f"{[x.name for x in proto.graph.output]}; it should have one of each, the first of "
-            "float32 and of shape (batch, channels, height, width)"
-        )
-    _, channels, height, width = (side.dim_value for side in kinds[0].shape.dim)
+    _, (_, channels, height, width) = picture_input(proto)
     return channels, (height, width) if height and width else None
 
 
@@ -507,8 +485,6 @@ def _start_opencv(content: bytes) -> Callable[[Blob], Blob]:
 
 
 def _start_onnx_runtime(content: bytes) -> Callable[[Blob], Blob]:
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is raised as well
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -15,10 +15,8 @@ from typing import Any
 
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.images import atomic_write
+from nstlib.onnx_reading import LARGEST_FILE
 from nstlib.quietly import keras, tf
-
-#: A file of a network that asks for more bytes is not read.
-LARGEST_FILE = 2**30
 
 #: Arguments of :func:`TransformerNet` for the sizes that the course trains.
 VARIANTS: dict[str, dict[str, Any]] = {

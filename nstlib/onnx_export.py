@@ -14,7 +14,7 @@ import math
 import pickle
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,12 +30,12 @@ import nstlib
 from nstlib.errors import DependencyError, ModelError
 from nstlib.images import atomic_write, load_image
 from nstlib.networks import (
-    LARGEST_FILE,
     InstanceNormalization,
     ReflectionPadding2D,
     TransformerNet,
     check_archive,
 )
+from nstlib.onnx_reading import LARGEST_TENSOR, load_onnx, one_line, picture_input
 from nstlib.quietly import keras, tf
 
 #: (height, width) of the pictures that runtimes are compared on: square, not square, not multiples
@@ -46,8 +46,6 @@ TOLERANCE = 0.01
 
 #: ONNX's version 17, of 2022, has all that is needed, and OpenCV 4 reads it.
 _OPSET, _IR_VERSION = 17, 8
-#: No tensor of this course's networks comes near. A file that asks for more numbers is not read.
-_LARGEST_TENSOR = 2**28
 
 _KERNEL_NAME = "{}.weight"
 
@@ -188,9 +186,9 @@ def verify(
         If the file is broken, cut off, no ONNX file, asks for absurd amounts of memory or for data
         from outside its folder; or if the reference cannot compute it.
     """
-    proto = _load(source)
+    proto = load_onnx(source)
     _check(proto)
-    name, shape = _input_of(proto)
+    name, shape = picture_input(proto)
     if sizes is None:
         fixed = (shape[2], shape[3])
         sizes = SIZES if 0 in fixed else [fixed]
@@ -747,53 +745,6 @@ def _dropout(_: _Graph, __: Any, x: str) -> str:
 # Files
 
 
-def _load(source: str | Path | bytes) -> onnx.ModelProto:
-    """Read an ONNX file with the data that belongs to it, as far as it looks like one."""
-    name = "the content" if isinstance(source, bytes) else str(source)
-    try:
-        if isinstance(source, bytes):
-            proto = onnx.load_from_string(source)
-        elif (size := Path(source).stat().st_size) > LARGEST_FILE:
-            raise ModelError(f"{name} has {size / 2**30:.1f} GB; no network here is so large")
-        else:
-            proto = onnx.load(source)
-    except ModelError:
-        raise
-    except OSError as error:
-        raise ModelError(f"{name} cannot be read ({error.strerror or error})") from error
-    except onnx.checker.ValidationError as error:  # data outside the file's folder, for instance
-        raise ModelError(f"{name} asks for data that it may not have: {_line(error)}") from error
-    except Exception as error:  # whatever protobuf stumbles over
-        raise ModelError(f"{name} is not an ONNX file, or is cut off ({_line(error)})") from error
-    if not proto.graph.node:
-        raise ModelError(f"{name} is not an ONNX file, or is cut off: it holds no network")
-    for tensor in _tensors(proto.graph):
-        shape = list(tensor.dims)
-        if min(shape, default=0) < 0 or math.prod(shape) > _LARGEST_TENSOR:
-            raise ModelError(f"{name}: tensor {tensor.name!r} has the absurd shape {shape}")
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:  # not loaded above
-            raise ModelError(f"{name}: the data of tensor {tensor.name!r} is in another file")
-        try:
-            numpy_helper.to_array(tensor)
-        except Exception as error:  # a KeyError for an unknown type, among others
-            raise ModelError(
-                f"{name}: tensor {tensor.name!r} does not hold what its shape {shape} promises"
-            ) from error
-    return proto
-
-
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Go through all tensors that a graph holds."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for part in (attribute.g, *attribute.graphs):
-                yield from _tensors(part)
-
-
 def _check(proto: onnx.ModelProto) -> None:
     """Refuse what ONNX does not allow."""
     for node in proto.graph.node:
@@ -801,7 +752,7 @@ def _check(proto: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(proto)
     except Exception as error:
-        raise ModelError(f"this is no valid ONNX: {_line(error)}") from error
+        raise ModelError(f"this is no valid ONNX: {one_line(error)}") from error
 
 
 def _check_operator(node: onnx.NodeProto, proto: onnx.ModelProto) -> None:
@@ -821,44 +772,21 @@ def _check_operator(node: onnx.NodeProto, proto: onnx.ModelProto) -> None:
         )
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _input_of(proto: onnx.ModelProto) -> tuple[str, list[int]]:
-    """Name and shape of the picture that goes in; 0 stands for any size."""
-    constants = {tensor.name for tensor in proto.graph.initializer}
-    inputs = [value for value in proto.graph.input if value.name not in constants]
-    if len(inputs) != 1 or len(proto.graph.output) != 1:
-        raise ModelError(
-            f"the file has the inputs {[x.name for x in inputs]} and the outputs "
-            f"{[x.name for x in proto.graph.output]}; only one of each is supported"
-        )
-    kind = inputs[0].type.tensor_type
-    shape = [side.dim_value for side in kind.shape.dim]
-    if kind.elem_type != onnx.TensorProto.FLOAT or len(shape) != 4 or not 0 < shape[1] <= 512:
-        raise ModelError(
-            f"the input {inputs[0].name!r} has the shape {shape} (0: any); it is float32 "
-            "(batch, channels, height, width), its channels known"
-        )
-    return inputs[0].name, shape
-
-
 def _check_memory(proto: onnx.ModelProto, shape: Sequence[int]) -> None:
     """Refuse a graph that makes absurdly large tensors of a picture of this shape."""
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
-    name, _ = _input_of(copy)
+    name, _ = picture_input(copy)
     (entry,) = (value for value in copy.graph.input if value.name == name)
     for side, length in zip(entry.type.tensor_type.shape.dim, shape, strict=True):
         side.dim_value = length
     try:
         copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
     except Exception as error:
-        raise ModelError(f"the graph does not fit together: {_line(error)}") from error
+        raise ModelError(f"the graph does not fit together: {one_line(error)}") from error
     for value in (*copy.graph.input, *copy.graph.value_info, *copy.graph.output):
         sides = [side.dim_value for side in value.type.tensor_type.shape.dim]
-        if math.prod(sides) > _LARGEST_TENSOR:
+        if math.prod(sides) > LARGEST_TENSOR:
             raise ModelError(
                 f"the graph makes the absurd {' × '.join(map(str, sides))} numbers, "
                 f"{value.name!r}, of a picture of {_text((shape[2], shape[3]))}"
@@ -911,7 +839,7 @@ def modernize(
     OutputError
         If the file cannot be written.
     """
-    proto = _load(source)
+    proto = load_onnx(source)
     proto.ir_version = _IR_VERSION  # since 4, constants need not be listed among the inputs
     _replace_retired(proto)
     _check(proto)
@@ -920,7 +848,9 @@ def modernize(
     try:
         graph = onnx.version_converter.convert_version(proto, _OPSET).graph
     except Exception as error:
-        raise ModelError(f"the file cannot be brought to ONNX {_OPSET}: {_line(error)}") from error
+        raise ModelError(
+            f"the file cannot be brought to ONNX {_OPSET}: {one_line(error)}"
+        ) from error
     known = {entry.key: entry.value for entry in proto.metadata_props}
     return _write(
         path, _model(graph, {**known, **(metadata or {})}), None, sizes, value_range, tolerance
@@ -1114,13 +1044,13 @@ def from_tflite(
         _replace_transpose_bias(proto.graph)
         proto = _model(proto.graph, metadata)
         _check(proto)
-        entry, (_, channels, height, width) = _input_of(proto)
+        entry, (_, channels, height, width) = picture_input(proto)
         picture = _photo((height, width), channels, value_range)
         expected = _computed_by_tflite(name, reader, picture)
     except ModelError:
         raise
     except Exception as error:  # all three packages raise whatever they stumble over
-        raise ModelError(f"{name} cannot be converted: {_line(error)}") from error
+        raise ModelError(f"{name} cannot be converted: {one_line(error)}") from error
     finally:
         log.setLevel(level)
     session = onnxruntime.InferenceSession(
@@ -1217,7 +1147,7 @@ def from_pytorch(path: str | Path) -> keras.Model:
             "code; save model.state_dict() alone"
         ) from error
     except Exception as error:  # whatever the unpickler stumbles over
-        raise ModelError(f"{path} is no checkpoint, or is cut off ({_line(error)})") from error
+        raise ModelError(f"{path} is no checkpoint, or is cut off ({one_line(error)})") from error
     if not isinstance(state, Mapping) or not all(torch.is_tensor(x) for x in state.values()):
         raise ModelError(
             f"{path} holds a {type(state).__name__}, not a state dict, which maps names to tensors"

@@ -570,19 +570,19 @@ def with_weights_elsewhere() -> bytes:
 
 FREE = ("batch", 3, "height", "width")
 BAD = {
-    "empty": (b"", "no ONNX file"),
-    "text": (b"not a network", "no ONNX file"),
-    "picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), "no ONNX file"),
-    "cut off": (style_network().SerializeToString()[:2000], "no ONNX file, or damaged"),
+    "empty": (b"", "is not an ONNX file, or is cut off"),
+    "text": (b"not a network", "is not an ONNX file"),
+    "picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), "is not an ONNX file"),
+    "cut off": (style_network().SerializeToString()[:2000], "is not an ONNX file, or is cut off"),
     "grey": (relu(("batch", 1, "height", "width")), "a style network takes 3 of any size"),
     "one size": (relu((1, 3, 224, 224)), "takes 3 channels of 224×224; a style network"),
-    "flat": (relu(("batch", 3)), "it should have one of each"),
+    "flat": (relu(("batch", 3)), "it is float32 (batch, channels, height, width)"),
     "bytes": (relu(FREE, onnx.TensorProto.UINT8), "float32"),
     "two inputs": (
         relu(FREE, more=(helper.make_tensor_value_info("more", FLOAT, ["n"]),)),
         "has the inputs ['image', 'more']",
     ),
-    "weights elsewhere": (with_weights_elsewhere(), "keeps its weights in another file"),
+    "weights elsewhere": (with_weights_elsewhere(), "asks for data that it may not have"),
 }
 
 

@@ -24,10 +24,12 @@ from nstlib.quietly import keras, tf
 from nstlib.training.photos import image_files
 from nstlib.training.pipeline import Pipeline
 from nstlib.training.style import (
+    LATTICE_WEIGHT,
     Progress,
     StyleTrainer,
     crops_of,
     from_bytes,
+    lattice,
     to_bytes,
     train_style,
 )
@@ -220,13 +222,50 @@ def test_losses_by_their_parts(style: Image) -> None:
     assert losses["content"] == pytest.approx(0, abs=1e-6)
     assert losses["style"] == pytest.approx(0, abs=1e-4)  # the photo is the style itself
     assert losses["tv"] == pytest.approx(float(total_variation_loss(style)), rel=1e-4)
-    assert losses["loss"] == pytest.approx(2 * losses["style"] + 3 * losses["tv"], rel=1e-4)
+    terms = 2 * losses["style"] + 3 * losses["tv"]
+    repeated = LATTICE_WEIGHT * folded(style[np.newaxis])
+    assert repeated > 0.01 * terms
+    assert losses["loss"] == pytest.approx(terms + repeated, rel=1e-4)
     # Twice as far from grey: what is then beyond [0, 1] costs ten times its square.
     same.layers[1].set_weights([2 * np.eye(3)[np.newaxis, np.newaxis]])
     grey = np.full((1, 48, 48, 3), 0.9, np.float32)
     painted = trainer.losses(grey)
     terms = float(painted["content"] + 2 * painted["style"] + 3 * painted["tv"])
     assert float(painted["loss"]) - terms == pytest.approx(10 * 0.3**2, rel=1e-3)
+
+
+def folded(pictures: NDArray[np.float32]) -> float:
+    """What the lattice's measure should be, one window and one phase after the other."""
+    squares = []
+    for picture in pictures.astype(np.float64):
+        height, width, channels = picture.shape
+        detail = np.empty_like(picture)
+        for y, x in np.ndindex(height, width):  # 8 × 8 pixels, of which those outside do not count
+            rows, columns = slice(max(0, y - 3), y + 5), slice(max(0, x - 3), x + 5)
+            detail[y, x] = picture[y, x] - picture[rows, columns].mean(axis=(0, 1))
+        for y, x in np.ndindex(height // 32, width // 32):
+            window = detail[32 * y : 32 * y + 32, 32 * x : 32 * x + 32]
+            for dy, dx, c in np.ndindex(8, 8, channels):
+                squares.append(window[dy::8, dx::8, c].mean() ** 2)
+    return float(np.mean(squares))
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32, 3), (2, 40, 70, 3), (1, 64, 33, 2)])
+def test_lattice_is_what_stays_when_windows_are_folded(shape: tuple[int, ...]) -> None:
+    pictures = np.random.default_rng(0).random(shape, dtype=np.float32)
+    assert float(lattice(tf.constant(pictures))) == pytest.approx(folded(pictures), rel=1e-4)
+
+
+def test_lattice_tells_rows_of_dots_from_strokes() -> None:
+    y, x = np.indices((64, 64))
+    dots = np.float32((x % 4 == 1) & (y % 4 == 1))
+    strokes = np.random.default_rng(0).permuted(dots.ravel()).reshape(dots.shape)
+    of_dots, of_strokes, of_nothing = (
+        float(lattice(tf.constant(np.stack([picture] * 3, axis=-1)[np.newaxis])))
+        for picture in (dots, strokes, np.full_like(dots, 0.4))
+    )
+    assert of_dots > 10 * of_strokes
+    assert of_nothing == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -285,6 +324,11 @@ def test_a_damaged_photo_is_left_out(photos: list[Path], tmp_path: Path) -> None
         pytest.warns(UserWarning, match="left out"),
     ):
         crops_of([damaged], 32, 1, 0).example(0)
+
+
+def test_no_thread_tunes_a_dataset(photos: list[Path]) -> None:
+    """After a training of minutes, ending that thread took up to a minute, too."""
+    assert crops_of(photos, 32, 2, 0).dataset().options().autotune.enabled is False
 
 
 def test_an_examples_error_comes_through_as_it_is() -> None:

@@ -572,7 +572,9 @@ if asset_path("selfie_segmentation").exists():
     others["MediaPipe's selfie"] = PersonSegmenter(converted)
 for name, other in others.items():
     mask = other.mask(astronaut) > 0
-    print(f"{name}: IoU {iou(mask, her):.2f} without the helmet, {iou(mask, her | helmet):.2f} with it")
+    print(
+        f"{name}: IoU {iou(mask, her):.2f} without the helmet, {iou(mask, her | helmet):.2f} with it"
+    )
 if not others:
     print("neither has been downloaded")
 

@@ -84,11 +84,15 @@ class Pipeline:
             return tuple(map(tf.ensure_shape, arrays, self.shapes))
 
         spec = tf.TensorSpec((), tf.int64)
+        options = tf.data.Options()
+        # There is nothing to tune, and the thread that does it can take a minute to end.
+        options.autotune.enabled = False
         return (
             tf.data.Dataset.from_generator(numbers, output_signature=spec)
             .map(example, num_parallel_calls=2)
             .batch(context.get_per_replica_batch_size(self.batch), drop_remainder=True)
             .prefetch(2)
+            .with_options(options)
         )
 
     @contextmanager

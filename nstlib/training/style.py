@@ -19,7 +19,7 @@ import tqdm.auto
 from numpy.typing import ArrayLike
 
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.features import SMALLEST_SIDE, check_weights, feature_extractor
+from nstlib.features import CONTENT_LAYERS, SMALLEST_SIDE, check_weights, feature_extractor
 from nstlib.images import Image, check_image, load_image, resize
 from nstlib.losses import (
     channel_statistics,
@@ -33,10 +33,9 @@ from nstlib.training.photos import cached_photo, random_crop
 from nstlib.training.pipeline import Pipeline
 from nstlib.training.state import TrainingState, check_loss
 
-#: The layers that judge a painting, as Johnson et al. chose them. Those of a transfer lie at the
-#: beginning of their blocks and see less: their grain a network soon learns to answer by a weave.
+#: The layers that judge a painting's style, as Johnson et al. chose them. Those of a transfer lie
+#: at the beginning of their blocks and see less: a network soon answers their grain by a weave.
 STYLE_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
-CONTENT_LAYERS = ("block3_conv3",)
 
 #: How many photos in a row may be damaged before a training gives up.
 PATIENCE = 20
@@ -102,7 +101,7 @@ class StyleTrainer:
         self.optimizer = optimizer
         self.optimizer.build(network.trainable_variables)
         self.extractor = feature_extractor(
-            dict.fromkeys([*STYLE_LAYERS, *CONTENT_LAYERS]), weights, padding="replicate"
+            [*STYLE_LAYERS, *CONTENT_LAYERS], weights, padding="replicate"
         )
         features = self.extractor(style[np.newaxis])
         self.targets = {layer: channel_statistics(features[layer]) for layer in STYLE_LAYERS}
@@ -130,7 +129,7 @@ class StyleTrainer:
         # Values that no screen shows would be cut off; so they are to cost something.
         beyond = tf.reduce_mean(tf.square(tf.nn.relu(tf.abs(painted - 0.5) - 0.5)))
         loss = tf.add_n([self.factors[name] * value for name, value in terms.items()])
-        return {"loss": loss + 10.0 * beyond, **terms}
+        return {"loss": loss + 10.0 * beyond + LATTICE_WEIGHT * lattice(painted), **terms}
 
     def step(self, photos: tf.Tensor) -> dict[str, tf.Tensor]:
         """Change the network a little, by one replica's part of a batch."""
@@ -145,6 +144,39 @@ class StyleTrainer:
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.optimizer.apply([gradient / replicas for gradient in gradients], variables)
         return losses
+
+
+#: Factor of :func:`lattice` in the loss: what makes it count like a style that is nearly met.
+LATTICE_WEIGHT = 30.0
+
+#: Pixels from a network's one coarsest feature to the next but one, and side of the windows.
+_PERIOD, _WINDOW = 8, 32
+
+
+def lattice(pictures: tf.Tensor) -> tf.Tensor:
+    """Measure what repeats itself every eight pixels, or every four or two.
+
+    Where a photograph is flat, a network has nothing but the grid of its own feature maps to make
+    strokes of, and all too gladly fills such parts with dots in rows and columns. Windows of
+    32 × 32 pixels are laid upon themselves in steps of eight: strokes even out, a lattice stays.
+
+    Parameters
+    ----------
+    pictures : tensor of float, shape (B, H, W, C)
+        Sides of 32 or more; what is left beyond a multiple of 32 does not count.
+
+    Returns
+    -------
+    tensor of float, shape ()
+        Mean square of what stays. 0 for a flat picture.
+    """
+    rows, columns = (side // _WINDOW for side in pictures.shape[1:3])
+    detail = pictures - tf.nn.avg_pool2d(pictures, _PERIOD, 1, "SAME")
+    detail = detail[:, : rows * _WINDOW, : columns * _WINDOW]
+    repeats = _WINDOW // _PERIOD
+    shape = [-1, rows, repeats, _PERIOD, columns, repeats, _PERIOD, pictures.shape[-1]]
+    windows = tf.reshape(detail, shape)
+    return tf.reduce_mean(tf.square(tf.reduce_mean(windows, axis=(2, 5))))
 
 
 def to_bytes(network: keras.Model) -> None:
@@ -197,8 +229,8 @@ def train_style(
 
     Photographs are taken in batches of random crops. Each is painted by the network, and the
     painting is held against the photograph and the style by a loss like that of
-    :func:`nstlib.synthesis.transfer_style`, at :data:`STYLE_LAYERS` and :data:`CONTENT_LAYERS`; but
-    instead of the picture, the network is changed.
+    :func:`nstlib.synthesis.transfer_style`, with the style at :data:`STYLE_LAYERS` and
+    with :func:`lattice`; but instead of the picture, the network is changed.
 
     Several graphics cards or machines share each batch where this is called within the ``scope()``
     of a ``tf.distribute`` strategy, mirrored or multi-worker mirrored: the network that comes out

@@ -511,6 +511,12 @@ def train(
     content_weight: Annotated[float, typer.Option(help="More keeps more of the subject.")] = 1.0,
     style_weight: Annotated[float, typer.Option(help="More gives bolder strokes.")] = 1.0,
     tv_weight: Annotated[float, typer.Option(help="Weight of smoothness in the loss.")] = 0.0,
+    lattice_weight: Annotated[
+        float,
+        typer.Option(
+            help="What rows and columns of dots cost; less for a STYLE that is made of them."
+        ),
+    ] = 30.0,
     style_size: Annotated[
         int,
         typer.Option(
@@ -601,6 +607,7 @@ def train(
         content_weight=content_weight,
         style_weight=style_weight,
         tv_weight=tv_weight,
+        lattice_weight=lattice_weight,
         seed=seed,
         checkpoint=checkpoint,
         preview=None if preview is None else load_image("chelsea", 384),

@@ -56,14 +56,8 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     array([[0.5 , 0.25],
            [0.25, 0.5 ]], dtype=float32)
     """
-    features = _feature_maps(features)
-    rank = features.shape.rank
-    shape = tf.shape(features)
-    positions = shape[-3] * shape[-2]
-    flat = tf.reshape(features, [*([shape[0]] if rank == 4 else []), positions, shape[-1]])
-    gram = _products(flat) / tf.cast(positions, features.dtype)
-    gram.set_shape([*features.shape[: rank - 3], features.shape[-1], features.shape[-1]])
-    return gram
+    flat = _positions(_feature_maps(features))
+    return tf.matmul(flat, flat, transpose_a=True) / tf.cast(tf.shape(flat)[-2], flat.dtype)
 
 
 class Statistics(NamedTuple):
@@ -123,26 +117,22 @@ def channel_statistics(features: tf.Tensor, mask: tf.Tensor | None = None) -> St
            [0., 0.]], dtype=float32))
     """
     features = _feature_maps(features)
-    # Deviations from a mean add up to 0, so the covariance has no slope along the mean: it need not
-    # be computed.
     if mask is None:
-        mean = tf.reduce_mean(features, axis=(-3, -2), keepdims=True)
-        covariance = gram_matrix(features - tf.stop_gradient(mean))
-    else:
-        mask = tf.convert_to_tensor(mask, features.dtype)
-        if not mask.shape.is_compatible_with(features.shape[-3:-1]):
-            raise ArgumentError(
-                f"mask has shape {mask.shape}; the features' positions are {features.shape[-3:-1]}"
-            )
-        counts = tf.get_static_value(mask)  # None for one that only the graph will know
-        if counts is not None and not (counts.min() >= 0 and 0 < counts.sum() < float("inf")):
-            raise ArgumentError(
-                f"mask ranges from {counts.min():.3g} to {counts.max():.3g}; it holds finite "
-                "numbers, not negative, and at least one is above 0"
-            )
-        share = mask[..., tf.newaxis] / tf.reduce_mean(mask)
-        mean = tf.reduce_mean(share * features, axis=(-3, -2), keepdims=True)
-        covariance = gram_matrix(tf.sqrt(share) * (features - tf.stop_gradient(mean)))
+        return Statistics(*_moments(_positions(features)))
+    mask = tf.convert_to_tensor(mask, features.dtype)
+    if not mask.shape.is_compatible_with(features.shape[-3:-1]):
+        raise ArgumentError(
+            f"mask has shape {mask.shape}; the features' positions are {features.shape[-3:-1]}"
+        )
+    counts = tf.get_static_value(mask)  # None for one that only the graph will know
+    if counts is not None and not (counts.min() >= 0 and 0 < counts.sum() < float("inf")):
+        raise ArgumentError(
+            f"mask ranges from {counts.min():.3g} to {counts.max():.3g}; it holds finite "
+            "numbers, not negative, and at least one is above 0"
+        )
+    share = mask[..., tf.newaxis] / tf.reduce_mean(mask)
+    mean = tf.reduce_mean(share * features, axis=(-3, -2), keepdims=True)
+    covariance = gram_matrix(tf.sqrt(share) * (features - tf.stop_gradient(mean)))
     return Statistics(tf.squeeze(mean, axis=(-3, -2)), covariance)
 
 
@@ -325,15 +315,31 @@ def _relative_difference(features: tf.Tensor | Statistics, target: Statistics) -
     return tf.reduce_mean(of_covariances / _not_zero(size) + of_means / _not_zero(spread))
 
 
+def _positions(features: tf.Tensor) -> tf.Tensor:
+    """Put all positions in one row: (…, H, W, C) → (…, H·W, C)."""
+    shape, rank = tf.shape(features), features.shape.rank
+    flat = tf.reshape(features, [*([shape[0]] if rank == 4 else []), -1, shape[-1]])
+    flat.set_shape([*features.shape[: rank - 3], None, features.shape[-1]])
+    return flat
+
+
 @tf.custom_gradient
-def _products(flat: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """Every channel times every other, summed over positions: (…, N, C) → (…, C, C)."""
+def _moments(flat: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[..., tf.Tensor]]:
+    """Mean (…, C) and covariance (…, C, C) of (…, N, C), with a gradient of a single product.
 
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        # TensorFlow would do one such product for either factor, and add the two.
-        return tf.matmul(flat, upstream + tf.linalg.matrix_transpose(upstream))
+    TensorFlow's own would compute one for each factor of the covariance, and follow the mean within
+    it, along which there is no slope: deviations from a mean add up to 0.
+    """
+    count = tf.cast(tf.shape(flat)[-2], flat.dtype)
+    mean = tf.reduce_mean(flat, axis=-2, keepdims=True)
+    deviations = flat - mean
+    covariance = tf.matmul(deviations, deviations, transpose_a=True) / count
 
-    return tf.matmul(flat, flat, transpose_a=True), gradient
+    def gradient(of_mean: tf.Tensor, of_covariance: tf.Tensor) -> tf.Tensor:
+        of_both = (of_covariance + tf.linalg.matrix_transpose(of_covariance)) / count
+        return tf.matmul(deviations, of_both) + of_mean[..., tf.newaxis, :] / count
+
+    return (tf.squeeze(mean, axis=-2), covariance), gradient
 
 
 def _feature_maps(features: tf.Tensor) -> tf.Tensor:

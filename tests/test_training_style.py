@@ -24,7 +24,6 @@ from nstlib.quietly import keras, tf
 from nstlib.training.photos import image_files
 from nstlib.training.pipeline import Pipeline
 from nstlib.training.style import (
-    LATTICE_WEIGHT,
     Progress,
     StyleTrainer,
     crops_of,
@@ -110,9 +109,10 @@ def test_the_loss_falls_and_is_reported(whole: tuple[keras.Model, list[Progress]
     assert [report.step for report in reports] == [4, 8, 12]
     assert reports[-1].loss < 0.5 * reports[0].loss
     for report in reports:
-        assert sorted(report.terms) == ["content", "style"]
-        # What the sum holds beside the two terms is the price of values that no screen shows.
-        assert report.loss >= report.terms["content"] + report.terms["style"] - 1e-4
+        assert sorted(report.terms) == ["content", "lattice", "style"]
+        # What the sum holds beside the terms is the price of values that no screen shows.
+        weighted = np.dot(list(report.terms.values()), [1, 1, 30])  # content, style, lattice
+        assert report.loss >= weighted - 1e-4
     seconds = [report.seconds for report in reports]
     assert seconds == sorted(seconds)
     assert reports[0].remaining == pytest.approx(2 * reports[0].seconds)
@@ -199,7 +199,7 @@ def test_ended_by_the_callback(style: Image, photos: list[Path]) -> None:
 
     train_style(style, photos, network=small(), callback=enough, **OPTIONS | {"tv_weight": 2.0})
     assert [report.step for report in reports] == [4]
-    assert sorted(reports[0].terms) == ["content", "style", "tv"]
+    assert sorted(reports[0].terms) == ["content", "lattice", "style", "tv"]
 
 
 def test_a_loss_that_is_no_number(style: Image, photos: list[Path], tmp_path: Path) -> None:
@@ -215,17 +215,15 @@ def test_losses_by_their_parts(style: Image) -> None:
     image = keras.Input((None, None, 3))
     same = keras.Model(image, keras.layers.Conv2D(3, 1, use_bias=False)(image))
     same.layers[1].set_weights([np.eye(3)[np.newaxis, np.newaxis]])
-    trainer = StyleTrainer(
-        same, style, {"content": 1.0, "style": 2.0, "tv": 3.0}, keras.optimizers.Adam(), "mini"
-    )
+    factors = {"content": 1.0, "style": 2.0, "tv": 3.0, "lattice": 4.0}
+    trainer = StyleTrainer(same, style, factors, keras.optimizers.Adam(), "mini")
     losses = {name: float(x) for name, x in trainer.losses(style[np.newaxis]).items()}
     assert losses["content"] == pytest.approx(0, abs=1e-6)
     assert losses["style"] == pytest.approx(0, abs=1e-4)  # the photo is the style itself
     assert losses["tv"] == pytest.approx(float(total_variation_loss(style)), rel=1e-4)
-    terms = 2 * losses["style"] + 3 * losses["tv"]
-    repeated = LATTICE_WEIGHT * folded(style[np.newaxis])
-    assert repeated > 0.01 * terms
-    assert losses["loss"] == pytest.approx(terms + repeated, rel=1e-4)
+    assert losses["lattice"] == pytest.approx(folded(style[np.newaxis]), rel=1e-4)
+    terms = 2 * losses["style"] + 3 * losses["tv"] + 4 * losses["lattice"]
+    assert losses["loss"] == pytest.approx(terms, rel=1e-4)
     # Twice as far from grey: what is then beyond [0, 1] costs ten times its square.
     same.layers[1].set_weights([2 * np.eye(3)[np.newaxis, np.newaxis]])
     grey = np.full((1, 48, 48, 3), 0.9, np.float32)
@@ -358,7 +356,7 @@ def test_an_examples_error_comes_through_as_it_is() -> None:
         ({"seed": -1}, "seed is -1; it is a whole number"),
         ({"style_weight": -1.0}, "style_weight is -1.0; it is a number, 0 or more"),
         ({"content_weight": float("nan")}, "content_weight is nan"),
-        ({"content_weight": 0.0, "style_weight": 0.0}, "all weights of the loss are 0"),
+        ({"content_weight": 0.0, "style_weight": 0.0}, "content_weight and style_weight are 0"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it is a number above 0"),
         ({"weights": "huge"}, "weights is 'huge'; it is one of"),
     ],

@@ -156,7 +156,7 @@ print(
 extractor = nst.feature_extractor([*STYLE_LAYERS, *nst.CONTENT_LAYERS], padding="replicate")
 wanted = extractor(style[np.newaxis])
 wanted = {layer: nst.channel_statistics(wanted[layer]) for layer in STYLE_LAYERS}
-CONTENT, STYLE, STEPS = 1.0, 2.0, 400
+CONTENT, STYLE, LATTICE, STEPS = 1.0, 2.0, 30.0, 400
 
 
 def loss_of(photos):
@@ -168,7 +168,7 @@ def loss_of(photos):
         CONTENT * content
         + STYLE * nst.style_loss(found, wanted)
         + 10 * tf.reduce_mean(too_bright_or_dark**2)
-        + 30 * lattice(painted)
+        + LATTICE * lattice(painted)
     )
 
 
@@ -178,9 +178,8 @@ with tf.GradientTape() as tape:
 gradients = tape.gradient(loss, [weight.value for weight in network.trainable_variables])
 print("gradients for", len(gradients), "arrays of weights, by one call")
 
-trainer = StyleTrainer(
-    network, style, {"content": CONTENT, "style": STYLE}, keras.optimizers.Adam(), "mini"
-)
+factors = {"content": CONTENT, "style": STYLE, "lattice": LATTICE}
+trainer = StyleTrainer(network, style, factors, keras.optimizers.Adam(), "mini")
 print(
     "ours is the library's loss:",
     np.isclose(float(loss), float(trainer.losses(tf.constant(batch))["loss"]), rtol=1e-4),
@@ -224,6 +223,7 @@ train_style(
     learning_rate=5e-3,
     content_weight=CONTENT,
     style_weight=STYLE,
+    lattice_weight=LATTICE,
     preview=small_cat,
     every=10,
     callback=watch,

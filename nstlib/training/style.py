@@ -52,8 +52,8 @@ class Progress:
     loss : float
         Mean over the steps since the last report.
     terms : dict of str to float
-        Likewise, of the loss's terms: ``content``, ``style`` and ``tv``, before their factors,
-        where these are above 0.
+        Likewise, of the loss's terms: ``content``, ``style``, ``tv`` and ``lattice``, before their
+        factors, where these are above 0.
     seconds : float
         Since this call began.
     remaining : float
@@ -81,7 +81,8 @@ class StyleTrainer:
     style : ndarray of float32, shape (h, w, 3)
         RGB in [0, 1], at the size at which its strokes are to come out.
     factors : dict of str to float
-        Of the loss's terms, ``content``, ``style`` and ``tv``; a term without one is left out.
+        Of the loss's terms, ``content``, ``style``, ``tv`` and ``lattice``; a term without one is
+        left out.
     optimizer : keras.optimizers.Optimizer
         Without clipping of its own: that would see but one machine's part of the gradient.
     weights : str
@@ -124,12 +125,13 @@ class StyleTrainer:
             "content": content_loss(features, {name: contents[name] for name in CONTENT_LAYERS}),
             "style": style_loss(features, self.targets),
             "tv": total_variation_loss(painted),
+            "lattice": lattice(painted),
         }
         terms = {name: terms[name] for name in self.factors}
         # Values that no screen shows would be cut off; so they are to cost something.
         beyond = tf.reduce_mean(tf.square(tf.nn.relu(tf.abs(painted - 0.5) - 0.5)))
         loss = tf.add_n([self.factors[name] * value for name, value in terms.items()])
-        return {"loss": loss + 10.0 * beyond + LATTICE_WEIGHT * lattice(painted), **terms}
+        return {"loss": loss + 10.0 * beyond, **terms}
 
     def step(self, photos: tf.Tensor) -> dict[str, tf.Tensor]:
         """Change the network a little, by one replica's part of a batch."""
@@ -145,9 +147,6 @@ class StyleTrainer:
         self.optimizer.apply([gradient / replicas for gradient in gradients], variables)
         return losses
 
-
-#: Factor of :func:`lattice` in the loss: what makes it count like a style that is nearly met.
-LATTICE_WEIGHT = 30.0
 
 #: Pixels from a network's one coarsest feature to the next but one, and side of the windows.
 _PERIOD, _WINDOW = 8, 32
@@ -218,6 +217,7 @@ def train_style(
     content_weight: float = 1.0,
     style_weight: float = 1.0,
     tv_weight: float = 0.0,
+    lattice_weight: float = 30.0,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     preview: ArrayLike | None = None,
@@ -258,8 +258,9 @@ def train_style(
         Adam's at the start; it falls to zero along a cosine.
     weights : str, optional
         Of the features that judge; see :func:`nstlib.features.feature_extractor`.
-    content_weight, style_weight, tv_weight : float
-        Factors of the loss's terms.
+    content_weight, style_weight, tv_weight, lattice_weight : float
+        Factors of the loss's terms. The last one's is :func:`lattice`: less for a style that is
+        itself made of rows and columns.
     seed : int, default 0
         Of the crops; and of the weights, where `network` is not given.
     checkpoint : str or pathlib.Path, optional
@@ -311,7 +312,12 @@ def train_style(
     """
     style = check_image(style, "style")
     weights = check_weights(weights)
-    factors = {"content": content_weight, "style": style_weight, "tv": tv_weight}
+    factors = {
+        "content": content_weight,
+        "style": style_weight,
+        "tv": tv_weight,
+        "lattice": lattice_weight,
+    }
     _check(photos, size, factors, learning_rate)
     for name, value in (("steps", steps), ("batch", batch), ("every", every)):
         if value < 1:
@@ -444,7 +450,7 @@ def _check(
     for name, value in factors.items():
         if not 0 <= value < math.inf:
             raise ArgumentError(f"{name}_weight is {value}; it is a number, 0 or more")
-    if not any(factors.values()):
-        raise ArgumentError("all weights of the loss are 0; at least one is above 0")
+    if not factors["content"] + factors["style"]:
+        raise ArgumentError("content_weight and style_weight are 0; at least one is above 0")
     if not 0 < learning_rate < math.inf:
         raise ArgumentError(f"learning_rate is {learning_rate}; it is a number above 0")

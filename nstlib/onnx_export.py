@@ -36,7 +36,7 @@ from nstlib.networks import (
     check_archive,
 )
 from nstlib.onnx_reading import LARGEST_TENSOR, load_onnx, one_line, picture_input
-from nstlib.quietly import keras, tf
+from nstlib.quietly import keras, quiet, tf
 
 #: (height, width) of the pictures that runtimes are compared on: square, not square, not multiples
 #: of 4, odd.
@@ -1029,11 +1029,9 @@ def from_tflite(
     level = log.level
     log.setLevel(logging.CRITICAL)  # what it complains of is translated below
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet():
             warnings.simplefilter("ignore")  # of a reader that TensorFlow will move elsewhere
-            # Its accelerator would announce itself in the terminal.
-            plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-            reader = tf.lite.Interpreter(name, experimental_op_resolver_type=plain)
+            reader = tf.lite.Interpreter(name)
             inputs, outputs = (
                 [entry["name"] for entry in details]
                 for details in (reader.get_input_details(), reader.get_output_details())

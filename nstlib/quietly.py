@@ -8,9 +8,11 @@ importing them by name; if the import fails, the notes are shown after all.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 from nstlib.errors import ArgumentError
 
@@ -20,22 +22,32 @@ if backend != "tensorflow":
         f"KERAS_BACKEND is {backend!r}; nstlib works with 'tensorflow': unset it and start again"
     )
 
-# Below Python's sys.stderr: C++ writes to file descriptor 2.
-_stderr = os.dup(2)
-with tempfile.TemporaryFile() as _notes:
-    os.dup2(_notes.fileno(), 2)
-    try:
-        import tensorflow as tf
 
-        # Loaded on first use otherwise, with a second set of notes.
-        import keras  # isort: skip
-    except BaseException:
-        _notes.seek(0)
-        os.write(_stderr, _notes.read())
-        raise
-    finally:
-        sys.stderr.flush()
-        os.dup2(_stderr, 2)
-        os.close(_stderr)
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what TensorFlow's C++ part writes off the terminal, unless an error comes of it.
 
-__all__ = ["keras", "tf"]
+    It writes to file descriptor 2, below Python's ``sys.stderr``.
+    """
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+with quiet():
+    import tensorflow as tf
+
+    # Loaded on first use otherwise, with a second set of notes.
+    import keras  # isort: skip
+
+__all__ = ["keras", "quiet", "tf"]

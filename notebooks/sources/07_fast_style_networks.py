@@ -569,7 +569,7 @@ print(f"plain grey, doubled:    from {by_doubling.min():.2f} to {by_doubling.max
 #
 # ## The networks that come with the course
 #
-# They are larger than yours and saw 1,440 photographs in some four thousand steps. Two of the styles are
+# They are larger than yours and saw 1,440 photographs in some five thousand steps. Two of the styles are
 # drawn by the library, two are paintings. `nst.Stylizer` runs them without TensorFlow (the next lesson
 # says how); it takes a picture of any size. On the command line it is
 # `nst stylize photo.jpg -m mosaic -o glass.png`, and `nst train` trains one.
@@ -677,7 +677,7 @@ print(
 
 # %% [markdown]
 # So the claim does not hold as it stands. By the network's own loss a larger input brings more style for
-# one photograph, less for another, and neither for the third. What does hold for all three: a larger
+# none of the three; two of them move away from it with every step. What does hold for all three: a larger
 # input keeps more of the photograph, in finer strokes. Who wants bold strokes makes the photograph
 # *smaller* before it is painted.
 #

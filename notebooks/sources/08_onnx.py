@@ -7,6 +7,7 @@
 # %%
 import contextlib
 import io
+import logging
 import re
 import tempfile
 from collections import Counter
@@ -485,9 +486,9 @@ x = keras.layers.DepthwiseConv2D(3, padding="same", activation="relu6")(x)
 x = keras.layers.UpSampling2D(2, interpolation="bilinear")(x)
 for_phones = keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(x))
 
-with contextlib.redirect_stdout(
-    io.StringIO()
-):  # the converter describes what it is given, at length
+# The converter describes what it is given, at length.
+logging.disable(logging.INFO)
+with contextlib.redirect_stdout(io.StringIO()):
     content = tf.lite.TFLiteConverter.from_keras_model(for_phones).convert()
 (folder / "phone.tflite").write_bytes(content)
 

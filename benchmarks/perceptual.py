@@ -318,11 +318,11 @@ def imagenet_cached() -> bool:
     return (home / "models" / IMAGENET_FILE).is_file()
 
 
-def milliseconds(weights: tuple[str, ...], size: int = 224) -> dict[str, float]:
+def milliseconds(weights: tuple[str, ...], padding: str, size: int = 224) -> dict[str, float]:
     """Time one evaluation of the loss and its gradient; the networks take turns."""
     source = nst.load_image("immunohistochemistry", size=(size, size))
     extractors = [
-        nst.feature_extractor(nst.STYLE_LAYERS, name, padding="replicate") for name in weights
+        nst.feature_extractor(nst.STYLE_LAYERS, name, padding=padding) for name in weights
     ]
     seconds = throughput.best_seconds(
         [throughput.evaluation(extractor, source) for extractor in extractors]
@@ -408,10 +408,10 @@ def main() -> None:
         print(f"  {name}: coloured grain {grain} levels, colour {colour} levels, grid {grid}")
 
     print("\nTime per evaluation at 224×224 (best of fifteen, the networks taking turns):")
-    times = milliseconds(weights)
-    for name, value in times.items():
-        print(f"  {name}: {value:.0f} ms")
-    print(f"  mini costs 1/{times['random'] / times['mini']:.1f} of VGG19's time")
+    for use, padding in (("transfer", "zeros"), ("texture", "replicate")):
+        times = milliseconds(weights, padding)
+        print(f"  for a {use}:", ", ".join(f"{name} {t:.1f} ms" for name, t in times.items()))
+        print(f"    mini costs 1/{times['random'] / times['mini']:.1f} of VGG19's time")
 
     across = 1 + len(shown)
     two_sources = across < 5 and options.size < 200  # in a row, where they are shown large enough

@@ -31,10 +31,6 @@ from nstlib.images import Image, to_blob
 from nstlib.networks import VARIANTS, TransformerNet
 from nstlib.onnx_export import to_onnx
 
-#: Seconds before each call: a runtime's threads go on looking for work for a while, at the cost of
-#: whatever runs next.
-PAUSE = 0.1
-
 #: (height, width).
 SIZES = ((256, 256), (360, 640))
 
@@ -96,15 +92,18 @@ def tutorials(exported: Path, photo: Image) -> dict[str, Run]:
 
 
 def medians(runs: dict[str, Run], repeats: int) -> dict[str, float]:
-    """Time functions in turns, after one call of each that does not count."""
+    """Time functions in turns. Each is called twice in a row, and the second call counts.
+
+    In a film, too, a network finds its own data in the processor's caches, and not another one's;
+    and the threads of whatever ran before have ended their search for more work.
+    """
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(repeats + 1):
+    for _ in range(repeats):
         for name, run in runs.items():
-            time.sleep(PAUSE)
+            run()
             began = time.perf_counter()
             run()
-            if turn:
-                times[name].append(time.perf_counter() - began)
+            times[name].append(time.perf_counter() - began)
     return {name: float(np.median(found)) for name, found in times.items()}
 
 

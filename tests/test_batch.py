@@ -213,7 +213,7 @@ def test_what_would_fail_for_all_fails_at_once() -> None:
     Path("broken.onnx").write_bytes(b"no network")
     save(style_network(), Path("good.onnx"))
     tasks = [Task(write("in/a.png"), Path("out/a.png"))]
-    with pytest.raises(ModelError, match=r"broken\.onnx is no ONNX file"):
+    with pytest.raises(ModelError, match=r"broken\.onnx is not an ONNX file"):
         paint_all(tasks, Stylize("broken.onnx"))
     with pytest.raises(ArgumentError, match="strength is 2"):
         paint_all(tasks, Stylize("good.onnx", strength=2))

@@ -100,7 +100,7 @@ def test_file_that_is_not_there_is_one_of_several(nst: Run, style: str) -> None:
     [
         ("coffee -m mosaik -o out.png", "'mosaik' is no network: give one of mosaic, candy"),
         ("in -m mosaik -o out", "'mosaik' is no network"),
-        ("coffee -m in/a.png -o out.png", "is no ONNX file"),
+        ("coffee -m in/a.png -o out.png", "is not an ONNX file"),
         ("coffee -m style.onnx -o out.png --strength 1.5", "strength is 1.5"),
         ("in -m style.onnx -o out --strength nan", "strength is nan"),
         ("coffee -m style.onnx -o out.png --backend torch", "backend is 'torch'"),

@@ -193,7 +193,7 @@ def test_faults_see_what_they_are_named_for() -> None:
 
 
 def test_milliseconds_by_name() -> None:
-    times = perceptual.milliseconds(("mini",), size=32)
+    times = perceptual.milliseconds(("mini",), "replicate", size=32)
     assert times.keys() == {"mini"}
     assert 0 < times["mini"] < 10_000
 
@@ -217,7 +217,7 @@ def test_verdict_and_exit_status(
         return types.SimpleNamespace(image=image, evaluations=200)
 
     monkeypatch.setattr(perceptual, "imagenet_cached", lambda: False)
-    monkeypatch.setattr(perceptual, "milliseconds", lambda weights: dict.fromkeys(weights, 5.0))
+    monkeypatch.setattr(perceptual, "milliseconds", lambda weights, _: dict.fromkeys(weights, 5.0))
     monkeypatch.setattr(nst, "synthesize_texture", synthesize, raising=False)
     sheet = tmp_path / "sheet.png"
     monkeypatch.setattr(

@@ -79,7 +79,8 @@ def main() -> None:
         nst.show_images(
             [source, image, default.image],
             ["the source", f"the tutorials' loop, {options.steps} steps", "nst texture"],
-            cell=4,
+            columns=3,
+            cell=3.2,
             caption="The same material, sought by two loops.",
             alt="A material, and two textures made of it.",
         ).save(options.output)

@@ -124,7 +124,8 @@ def main() -> None:
         nst.show_images(
             [content, image, default.image],
             ["the content", f"the tutorial's loop, {options.steps} steps", "nst transfer"],
-            cell=4,
+            columns=3,
+            cell=3.2,
             caption="The same photograph in the same style, sought by two loops.",
             alt="A photograph, and two paintings made of it.",
         ).save(options.output)

@@ -9,7 +9,8 @@ opposite ones cancel; here it is the mean of the squares, on both sides.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -58,3 +59,15 @@ def adam_loop(
     for _ in range(steps - 1):
         step()
     return image.numpy(), first, time.perf_counter() - began
+
+
+def show(path: Path, pictures: Sequence[Image], titles: Sequence[str]) -> None:
+    """Write an original, and what each side made of it, as one picture."""
+    nst.show_images(
+        pictures,
+        titles,
+        columns=3,
+        cell=3.2,
+        caption="The same task, by two loops.",
+        alt=f"Three pictures: {', '.join(titles)}.",
+    ).save(path)

@@ -76,14 +76,8 @@ def main() -> None:
         f"nst texture: {default.seconds:.1f} s; ratio {as_written / default.seconds:.0f}"
     )
     if options.output:
-        nst.show_images(
-            [source, image, default.image],
-            ["the source", f"the tutorials' loop, {options.steps} steps", "nst texture"],
-            columns=3,
-            cell=3.2,
-            caption="The same material, sought by two loops.",
-            alt="A material, and two textures made of it.",
-        ).save(options.output)
+        titles = ["the source", f"the tutorials' loop, {options.steps} steps", "nst texture"]
+        classic.show(options.output, [source, image, default.image], titles)
 
 
 if __name__ == "__main__":

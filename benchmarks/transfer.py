@@ -121,14 +121,8 @@ def main() -> None:
         f"ratio {as_written / default.seconds:.0f}"
     )
     if options.output:
-        nst.show_images(
-            [content, image, default.image],
-            ["the content", f"the tutorial's loop, {options.steps} steps", "nst transfer"],
-            columns=3,
-            cell=3.2,
-            caption="The same photograph in the same style, sought by two loops.",
-            alt="A photograph, and two paintings made of it.",
-        ).save(options.output)
+        titles = ["the content", f"the tutorial's loop, {options.steps} steps", "nst transfer"]
+        classic.show(options.output, [content, image, default.image], titles)
 
 
 if __name__ == "__main__":

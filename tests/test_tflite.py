@@ -38,10 +38,12 @@ def file(network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_converted_file_computes_what_the_model_does(
-    network: keras.Model, file: Path, tmp_path: Path
+    network: keras.Model, file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "person.onnx"
+    capfd.readouterr()
     assert from_tflite(file, path, metadata={"licence": "mine"}).ok
+    assert capfd.readouterr() == ("", "")  # not even from TensorFlow's C++ part
     metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     assert metadata["licence"] == "mine"
     photo = load_image("astronaut", (32, 32))

@@ -559,9 +559,10 @@ def _lbfgs(run: _Run, start: Image, iterations: int) -> None:
 def kept_steps(values: int) -> int:
     """How many steps L-BFGS learns from; it keeps two images in double precision for each.
 
-    Ten, and for very large images fewer, so that they stay within half a gigabyte or so.
+    Six: with ten, transfers came to the same losses, to one percent, and took 7 % longer. For very
+    large images fewer, so that they stay within half a gigabyte or so.
     """
-    return max(4, min(10, int(3e7 // values)))
+    return max(4, min(6, int(3e7 // values)))
 
 
 def _adam(run: _Run, start: Image, iterations: int, learning_rate: float) -> None:

@@ -163,7 +163,7 @@ print(f"one step of VGG19 at 224 pixels takes as long as {ratio:.0f} of these")
 # ## The same loss, a better road
 #
 # Adam sees one slope at a time, and was made for slopes that change with every batch of data. Here the
-# loss is always the same function, so it pays to remember. **L-BFGS** keeps the last ten steps and
+# loss is always the same function, so it pays to remember. **L-BFGS** keeps the last six steps and
 # how the slope changed along them, estimates the curvature from that, and steps to where the slope
 # should be zero. It needs no learning rate.
 #

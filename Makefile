@@ -37,9 +37,10 @@ lab: $(VENV)/.with-lab
 test: style types units lesson-check
 
 style: $(VENV)/.with-test
-	$(SECTION) 'Style: ruff'
+	$(SECTION) 'Style: ruff; imports: import-linter'
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 
 types: $(VENV)/.with-test
 	$(SECTION) 'Types: mypy'
@@ -56,7 +57,7 @@ lesson-check: $(VENV)/.with-test
 
 test-lab: $(VENV)/.with-browser
 	$(SECTION) 'A lesson in JupyterLab in a browser: playwright'
-	$(PYTHON) -m pytest -m browser tests/test_lab.py
+	$(PYTHON) -m pytest -m browser tests/project/test_lab.py
 
 test-torch: $(VENV)/.with-torch
 	$(SECTION) 'Checkpoints of PyTorch: pytest'
@@ -64,7 +65,7 @@ test-torch: $(VENV)/.with-torch
 
 test-opencv4: build/opencv4/.with-opencv4
 	$(SECTION) 'Exported files in OpenCV 4: pytest'
-	build/opencv4/bin/python -m pytest -m "not torch" tests/test_onnx_export.py
+	build/opencv4/bin/python -m pytest -m "not torch" tests/onnx
 
 lessons: $(VENV)/.with-test
 	$(IN_VENV) $(PYTHON) notebooks/build.py $(LESSONS)

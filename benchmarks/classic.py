@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import nstlib as nst
-from nstlib.images import Image
-from nstlib.quietly import keras, tf
+from nstlib._tensorflow import keras, tf
+from nstlib.images.arrays import Image
 
 #: Weights of the transfer's terms in the tutorial.
 STYLE_WEIGHT, CONTENT_WEIGHT, TV_WEIGHT = 1e-2, 1e4, 1e9

@@ -27,10 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import nstlib as nst
-from nstlib.assets import embedded_model
+from nstlib.assets.cache import embedded_model
 from nstlib.compose import Composer
-from nstlib.images import Image, to_uint8
-from nstlib.video import VideoWriter, convert_video, flicker, steadily
+from nstlib.images.arrays import Image, to_uint8
+from nstlib.video.convert import convert_video
+from nstlib.video.steady import flicker, steadily
+from nstlib.video.writer import VideoWriter
 
 Frame = NDArray[np.uint8]
 
@@ -111,7 +113,7 @@ def standing(count: int, width: int, height: int) -> Iterator[Image]:
 
 def random_weights(build: Callable[[], Any], path: Path, **options: Any) -> str:
     """Export a network as it is before its training, and return the file's name."""
-    from nstlib.onnx_export import export
+    from nstlib.onnx.exporting import export
 
     export(build(), path, **options)
     return str(path)
@@ -128,7 +130,8 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        from nstlib.networks import PersonNet, TransformerNet
+        from nstlib.networks.person import PersonNet
+        from nstlib.networks.transformer import TransformerNet
 
         johnsons = random_weights(TransformerNet, folder / "johnson.onnx", half=False)
         person = embedded_model("person.onnx")

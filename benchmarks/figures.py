@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import nstlib as nst
-from nstlib.art import STYLES
-from nstlib.cli import main as run_nst
-from nstlib.images import Image, resize
-from nstlib.inference import STYLES as STYLE_NETWORKS
+from nstlib.art.catalogue import DRAWN_STYLES
+from nstlib.cli.main import main as run_nst
+from nstlib.images.arrays import Image
+from nstlib.images.resizing import resize
+from nstlib.inference.stylizer import STYLE_NETWORKS as STYLE_NETWORKS
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 FIGURES = DATA / "figures"
@@ -99,8 +100,8 @@ def main() -> None:
         alt="Tissue, brush strokes, a mosaic and marbled paper; below each, a new picture like it.",
     ).save(FIGURES / "textures.jpg")
     nst.show_images(
-        [resize(nst.draw(name), 320) for name in STYLES],
-        STYLES,
+        [resize(nst.draw(name), 320) for name in DRAWN_STYLES],
+        DRAWN_STYLES,
         columns=4,
         caption="The course's offline style images, drawn by the library.",
         alt="A mosaic, candy, brush strokes, shards, waves, dots, marbled paper, flowers.",

@@ -37,9 +37,11 @@ import throughput
 from numpy.typing import NDArray
 
 import nstlib as nst
-from nstlib.assets import ASSETS, verify
+from nstlib.assets.cache import verify_assets
+from nstlib.assets.registry import ASSETS
 from nstlib.features import IMAGENET_FILE
-from nstlib.images import Image, from_uint8, resize
+from nstlib.images.arrays import Image, from_uint8
+from nstlib.images.resizing import resize
 
 #: Share of the sources on which the twin must be the nearer one.
 ENOUGH = 5 / 6
@@ -127,7 +129,9 @@ SOURCES = (
 
 def available() -> tuple[Source, ...]:
     """List the sources that can be had without a download."""
-    return tuple(s for s in SOURCES if s.kind != "painting" or verify([s.name])[s.name] == "ok")
+    return tuple(
+        s for s in SOURCES if s.kind != "painting" or verify_assets([s.name])[s.name] == "ok"
+    )
 
 
 # --------------------------------------------------------------------------------------------------

@@ -27,9 +27,9 @@ import onnx
 import onnxruntime
 
 import nstlib as nst
-from nstlib.images import Image, to_blob
-from nstlib.networks import VARIANTS, TransformerNet
-from nstlib.onnx_export import to_onnx
+from nstlib.images.arrays import Image, to_blob
+from nstlib.networks.transformer import VARIANTS, TransformerNet
+from nstlib.onnx.translation import to_onnx
 
 #: (height, width).
 SIZES = ((256, 256), (360, 640))

@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 import nstlib as nst
+from nstlib._tensorflow import keras, tf
 from nstlib.features import stride
-from nstlib.images import Image
-from nstlib.quietly import keras, tf
+from nstlib.images.arrays import Image
 
 
 def best_seconds(works: Sequence[Callable[[], object]], repeats: int = 15) -> list[float]:

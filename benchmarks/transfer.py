@@ -21,10 +21,10 @@ import classic
 import numpy as np
 
 import nstlib as nst
+from nstlib._tensorflow import tf
 from nstlib.features import WEIGHTS
-from nstlib.images import Image
+from nstlib.images.arrays import Image
 from nstlib.optimize import Loss, Step
-from nstlib.quietly import tf
 
 #: Steps of the tutorial's own run.
 STEPS_AS_WRITTEN = 2000

@@ -13,10 +13,6 @@ import os as _os
 
 import lazy_loader as _lazy
 
-# The exercises' checks are a function of the same name as their module. Taking it eagerly, once,
-# keeps `nst.check` the function whichever way the module is imported later.
-from nstlib.check import check as check
-
 # Settings that TensorFlow reads once, when it is first imported. A user's own values stand.
 _os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on CPUs without AVX-512
 _os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no start-up notes in the middle of a lesson
@@ -25,8 +21,4 @@ _os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 __version__ = "0.1.0"
 
 # What `nst.` offers is listed in __init__.pyi; each name's module is imported when first used.
-_getattr, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
-
-
-def __getattr__(name: str) -> object:
-    return _getattr(name)
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -17,14 +17,18 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from nstlib._checks import check_count
+from nstlib._files import check_output
 from nstlib.errors import ArgumentError, DependencyError, OutputError
-from nstlib.images import FORMATS, Image, check_output, load_image, sample_names, save_image
-from nstlib.inference import Stylizer
+from nstlib.images.arrays import Image
+from nstlib.images.encode import IMAGE_FORMATS, save_image
+from nstlib.inference.stylizer import Stylizer
+from nstlib.sources import load_image, sample_names
 
-Painter: TypeAlias = Callable[[Image], Image]
+Paint: TypeAlias = Callable[[Image], Image]
 
 #: Suffixes of the files that are taken from a folder. A file that is named is taken in any case.
-SUFFIXES = frozenset({*FORMATS, ".avif", ".bmp", ".gif", ".ppm", ".tif", ".tiff"})
+SUFFIXES = frozenset({*IMAGE_FORMATS, ".avif", ".bmp", ".gif", ".ppm", ".tif", ".tiff"})
 
 #: Seconds to wait for a scheduler to answer.
 TIMEOUT = 10
@@ -33,20 +37,20 @@ TIMEOUT = 10
 class Recipe(Hashable, Protocol):
     """How to make a painter. It is sent to where pictures are painted, so it is small and plain."""
 
-    def __call__(self) -> Painter:
+    def __call__(self) -> Paint:
         """Make what paints. It is used by one thread."""
 
 
 @dataclass(frozen=True)
 class Stylize:
-    """The recipe of :class:`nstlib.inference.Stylizer`, whose arguments these are."""
+    """The recipe of :class:`nstlib.Stylizer`, whose arguments these are."""
 
     model: str
     backend: str = "cv2"
     strength: float = 1.0
     preserve_colors: bool = False
 
-    def __call__(self) -> Painter:
+    def __call__(self) -> Paint:
         """Load the network."""
         stylizer = Stylizer(self.model, backend=self.backend)
         return lambda photo: stylizer(photo, self.strength, preserve_colors=self.preserve_colors)
@@ -113,7 +117,7 @@ def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> 
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; several pictures need a folder")
-    if folder.suffix.lower() in FORMATS and not folder.exists():
+    if folder.suffix.lower() in IMAGE_FORMATS and not folder.exists():
         raise OutputError(f"{folder}: several pictures need a folder; give its name")
     tasks: list[Task] = []
     for source in sources:
@@ -163,7 +167,7 @@ def _pictures(folder: Path, results: Path) -> Iterator[Path]:
 def _result(name: Path, suffix: str | None) -> Path:
     if suffix is not None:
         return name.with_suffix(suffix)
-    return name if name.suffix.lower() in FORMATS else name.with_name(f"{name.name}.png")
+    return name if name.suffix.lower() in IMAGE_FORMATS else name.with_name(f"{name.name}.png")
 
 
 def paint_all(
@@ -209,8 +213,7 @@ def paint_all(
     NstError
         What the trial raises.
     """
-    if jobs < 1:
-        raise ArgumentError(f"jobs is {jobs}; it is 1 or more")
+    check_count("jobs", jobs)
     _painter(recipe)(np.full((32, 32, 3), 0.5, np.float32))
 
     skipped = [task for task in tasks if task.target.is_file()]
@@ -301,9 +304,9 @@ def _absolute(task: Task) -> Task:
 _of_this_thread = threading.local()
 
 
-def _painter(recipe: Recipe) -> Painter:
+def _painter(recipe: Recipe) -> Paint:
     """Make a painter once for each thread."""
-    known: tuple[Recipe | None, Painter | None] = getattr(_of_this_thread, "known", (None, None))
+    known: tuple[Recipe | None, Paint | None] = getattr(_of_this_thread, "known", (None, None))
     made, painter = known
     if painter is None or made != recipe:
         painter = recipe()
@@ -315,7 +318,7 @@ def _paint(task: Task, recipe: Recipe, size: int | None) -> str | None:
     """Do one task; return what went wrong."""
     try:
         task.target.parent.mkdir(parents=True, exist_ok=True)
-        check_output(task.target)
+        check_output(task.target, IMAGE_FORMATS)
         save_image(task.target, _painter(recipe)(load_image(task.source, size)))
     except Exception as error:  # whatever it is, it concerns this picture alone
         return _reason(error)

@@ -15,24 +15,25 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib.colors import match_colors
+from nstlib._checks import check_number
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.images import Image, check_image
+from nstlib.images.arrays import Image, check_image
+from nstlib.images.colors import match_colors
 
 #: In :func:`estimate_layers`: how often it looks at each pixel's neighbours, at each size; how many
 #: these are; and the share that counts as nobody's.
 PASSES, NEAR, FAINT = 5, (5, 5), 0.01
 
 
-class Painter(Protocol):
-    """What paints: a :class:`nstlib.inference.Stylizer`, or anything that is called like one."""
+class StylePainter(Protocol):
+    """What paints: a :class:`nstlib.Stylizer`, or anything that is called like one."""
 
     def __call__(self, image: Image, /, *, strength: float, preserve_colors: bool) -> Image:
         """Return the picture painted, in the same size."""
 
 
 class Segmenter(Protocol):
-    """What finds people: :class:`nstlib.inference.PersonSegmenter`, or anything like it."""
+    """What finds people: :class:`nstlib.PersonSegmenter`, or anything like it."""
 
     def mask(self, image: Image, /) -> NDArray[np.uint8]:
         """255 where a person is, 0 elsewhere, shape (H, W)."""
@@ -41,9 +42,10 @@ class Segmenter(Protocol):
         """Share of the person in each pixel, in [0, 1], shape (H, W)."""
 
 
-Style: TypeAlias = str | Path | Painter
+Style: TypeAlias = str | Path | StylePainter
 
-#: Takes an array's name and the array, and gives it back calmed: :class:`nstlib.video.Steady`.
+#: Takes an array's name and the array, and gives it back calmed, as
+#: :class:`nstlib.video.steady.Steady` does.
 Calm: TypeAlias = Callable[[str, NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -129,7 +131,7 @@ def check_alpha(alpha: ArrayLike, image: Image) -> NDArray[np.float32]:
         return array.astype(np.float32) / np.float32(255)
     if array.dtype != np.bool_ and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(
-            f"alpha holds {array.dtype} values; it is float in [0, 1], bool, or uint8 in 0..255"
+            f"alpha holds {array.dtype} values; it must be float in [0, 1], bool, or uint8"
         )
     low, high = float(array.min()), float(array.max())
     if not (low >= -1e-6 and high <= 1 + 1e-6):  # also false for NaN
@@ -214,7 +216,7 @@ def feather_alpha(alpha: ArrayLike, pixels: float) -> NDArray[np.float32]:
     Raises
     ------
     ArgumentError
-        If `pixels` is negative or not a number.
+        If `pixels` is no number from 0 to 1000.
 
     Examples
     --------
@@ -222,8 +224,7 @@ def feather_alpha(alpha: ArrayLike, pixels: float) -> NDArray[np.float32]:
     array([[0. , 0.1, 0.3, 0.7, 0.9, 1. ]], dtype=float32)
     """
     share = np.asarray(alpha, np.float32)
-    if not 0 <= pixels < np.inf:
-        raise ArgumentError(f"feather is {pixels}; it is a number of pixels, 0 or more")
+    check_number("feather", pixels, least=0, most=1000)
     if pixels == 0:
         return share
     # A person whom the frame cuts off does not fade there.
@@ -237,10 +238,10 @@ class Composer:
     Parameters
     ----------
     background, person : str, pathlib.Path or callable, optional
-        How to paint that part: what :class:`nstlib.inference.Stylizer` takes, or a function that is
+        How to paint that part: what :class:`nstlib.Stylizer` takes, or a function that is
         called like one. None leaves the part a photograph. At least one of the two.
     segmenter : str, pathlib.Path or Segmenter, default "person"
-        What finds the person: what :class:`nstlib.inference.PersonSegmenter` takes, or an object
+        What finds the person: what :class:`nstlib.PersonSegmenter` takes, or an object
         with its methods ``matte`` and ``mask``.
     feather : float, default 0
         Fade the edge over about this many pixels to either side.
@@ -287,9 +288,8 @@ class Composer:
             raise ArgumentError(
                 "there is no style; give one for the background, the person or both"
             )
-        for name, value in (("strength", strength), ("match", match)):
-            if not 0 <= value <= 1:
-                raise ArgumentError(f"{name} is {value}; it lies between 0 and 1")
+        check_number("strength", strength, least=0, most=1)
+        check_number("match", match, least=0, most=1)
         feather_alpha([[0.0]], feather)
         if hard and (feather or match):
             raise ArgumentError("hard cuts along a mask; it goes with neither feather nor match")
@@ -308,7 +308,7 @@ class Composer:
             RGB in [0, 1].
         calm : callable, optional
             For a film: is given each of ``"alpha"``, ``"person"`` and ``"background"`` as it is
-            made, and returns what to use in its place. See :class:`nstlib.video.Steady`.
+            made, and returns what to use in its place. See :class:`nstlib.video.steady.Steady`.
 
         Returns
         -------
@@ -340,7 +340,7 @@ class Composer:
                 background = self._matched(background, 1 - alpha, foreground)
         return composite(foreground, background, feather_alpha(alpha, self._feather))
 
-    def _painted(self, painter: Painter, layer: Image) -> Image:
+    def _painted(self, painter: StylePainter, layer: Image) -> Image:
         return painter(layer, strength=self._strength, preserve_colors=self._preserve_colors)
 
     def _matched(self, image: Image, share: NDArray[np.float32], reference: Image) -> Image:
@@ -357,7 +357,7 @@ def stylize_background(photo: ArrayLike, style: Style, **options: Unpack[Options
     photo : array_like of float, shape (H, W, 3)
         RGB in [0, 1].
     style : str, pathlib.Path or callable
-        How to paint it: what :class:`nstlib.inference.Stylizer` takes, or a function that is called
+        How to paint it: what :class:`nstlib.Stylizer` takes, or a function that is called
         like one.
     **options
         See :class:`Composer`, which is the way to paint many photographs, or both parts.
@@ -375,10 +375,10 @@ def stylize_person(photo: ArrayLike, style: Style, **options: Unpack[Options]) -
     return Composer(person=style, **options)(photo)
 
 
-def _painter(style: Style | None) -> Painter | None:
+def _painter(style: Style | None) -> StylePainter | None:
     if style is None or callable(style):
         return style
-    from nstlib.inference import Stylizer
+    from nstlib.inference.stylizer import Stylizer
 
     return Stylizer(style)
 
@@ -386,7 +386,7 @@ def _painter(style: Style | None) -> Painter | None:
 def _segmenter(model: str | Path | Segmenter) -> Segmenter:
     if not isinstance(model, str | Path):
         return model
-    from nstlib.inference import PersonSegmenter
+    from nstlib.inference.segmenter import PersonSegmenter
 
     return PersonSegmenter(model)
 

@@ -20,7 +20,6 @@ STAND_INS = {
     ),
     "tensorflow": ("tensorflow-cpu",),
 }
-
 OLDEST_OPENCV = (4, 10)
 
 #: Checks that mean nothing while TensorFlow or Keras does not work.
@@ -167,7 +166,7 @@ def _packages() -> Iterator[Finding]:
 
 def _project() -> tuple[str, list[str]]:
     """Versions of Python and packages that the project asks for, from where it states them."""
-    from nstlib.assets import checkout_root
+    from nstlib.assets.cache import checkout_root
 
     root = checkout_root()
     if root is not None:
@@ -187,7 +186,7 @@ def _version(package: str) -> str | None:
 def _tensorflow() -> Finding:
     if _foreign_backend():  # TensorFlow stumbles over it too, but is not to blame
         return Finding("TensorFlow", None, "not tried", "mend the Keras backend first")
-    from nstlib.quietly import tf
+    from nstlib._tensorflow import tf
 
     total = float(tf.reduce_sum(tf.ones((3, 5))))
     if total != 15:
@@ -201,7 +200,7 @@ def _keras_backend() -> Finding:
     if foreign:
         advice = "unset KERAS_BACKEND, or set it to tensorflow, and start Python anew"
         return Finding("Keras backend", False, f"KERAS_BACKEND is {foreign!r}", advice)
-    from nstlib.quietly import keras
+    from nstlib._tensorflow import keras
 
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -245,7 +244,7 @@ def _onednn() -> Finding:
 
 
 def _processor() -> Finding:
-    from nstlib.quietly import tf
+    from nstlib._tensorflow import tf
 
     # The cores this process may use can be fewer than the machine has.
     affinity = getattr(os, "sched_getaffinity", None)
@@ -294,7 +293,7 @@ def _weights() -> Finding:
 
 
 def _cache(kind: str) -> Finding:
-    from nstlib.assets import cache_dir
+    from nstlib.assets.cache import cache_dir
 
     check, folder = f"{kind} cache", cache_dir(kind)
     if folder.is_dir():
@@ -311,9 +310,9 @@ def _cache(kind: str) -> Finding:
 
 
 def _downloads() -> Finding:
-    from nstlib.assets import asset_path, verify
+    from nstlib.assets.cache import asset_path, verify_assets
 
-    states = verify()
+    states = verify_assets()
     corrupt = [name for name, state in states.items() if state == "corrupt"]
     if corrupt:
         return Finding(
@@ -327,7 +326,7 @@ def _downloads() -> Finding:
 
 
 def _disk() -> Finding:
-    from nstlib.assets import cache_dir
+    from nstlib.assets.cache import cache_dir
 
     folder = _nearest(cache_dir("image"))
     free = shutil.disk_usage(folder).free
@@ -338,7 +337,7 @@ def _disk() -> Finding:
 
 
 def _sample_images() -> Finding:
-    from nstlib.images import load_image, sample_names
+    from nstlib.sources import load_image, sample_names
 
     image = load_image("astronaut", size=64)
     if image.shape != (64, 64, 3):

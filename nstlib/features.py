@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from nstlib.assets import embedded_model
+from nstlib._checks import check_choice
+from nstlib._files import atomic_write
+from nstlib._tensorflow import keras, tf
+from nstlib.assets.cache import embedded_model
 from nstlib.errors import ArgumentError, WeightsError
-from nstlib.images import atomic_write
-from nstlib.quietly import keras, tf
 
 #: The layers that describe a style (Gatys et al. 2016): the first of each block.
 STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
@@ -38,7 +39,6 @@ IMAGENET_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 #: The mean colour of ImageNet in BGR on the 0..255 scale, as VGG19's training subtracted it.
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
-
 SMALLEST_SIDE = 32
 
 
@@ -46,7 +46,9 @@ def default_weights() -> str:
     """Name of the weights used when none are named: ``NSTLIB_WEIGHTS``, or ``"mini"``."""
     weights = os.environ.get("NSTLIB_WEIGHTS") or "mini"
     if weights not in WEIGHTS:
-        raise ArgumentError(f"NSTLIB_WEIGHTS is {weights!r}; it is one of {', '.join(WEIGHTS)}")
+        raise ArgumentError(
+            f"NSTLIB_WEIGHTS is {weights!r}; it must be one of {', '.join(WEIGHTS)}"
+        )
     return weights
 
 
@@ -60,9 +62,7 @@ def check_weights(weights: str | None) -> str:
     """
     if weights is None:
         return default_weights()
-    if weights not in WEIGHTS:
-        raise ArgumentError(f"weights is {weights!r}; it is one of {', '.join(WEIGHTS)}")
-    return weights
+    return check_choice("weights", weights, WEIGHTS)
 
 
 def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
@@ -134,8 +134,7 @@ def feature_extractor(
     {'block1_conv1': (1, 64, 48, 16), 'block2_conv1': (1, 32, 24, 32)}
     """
     layers = check_layers(layers)
-    if padding not in PADDINGS:
-        raise ArgumentError(f"padding is {padding!r}; it is one of {', '.join(PADDINGS)}")
+    check_choice("padding", padding, PADDINGS)
     return _extractor(layers, check_weights(weights), padding)
 
 

@@ -1,4 +1,4 @@
-r"""What style transfer minimises: distances between feature maps, and roughness.
+"""What style transfer minimises: distances between feature maps, and roughness.
 
 The losses here are relative: each layer's distance is divided by the size of what it is compared
 with. They are pure numbers, of the order of 1 for "nothing in common" and 0.01 for "nearly the
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from nstlib._tensorflow import tf
 from nstlib.errors import ArgumentError
-from nstlib.quietly import tf
 
 
 def gram_matrix(features: tf.Tensor) -> tf.Tensor:
@@ -155,7 +155,7 @@ def style_loss(
     Parameters
     ----------
     features : mapping of str to tensor, shapes (H, W, C) or (B, H, W, C), or to Statistics
-        Feature maps by layer, as :func:`nstlib.features.feature_extractor` returns them, or what
+        Feature maps by layer, as :func:`nstlib.feature_extractor` returns them, or what
         :func:`channel_statistics` makes of them.
     targets : mapping of str to Statistics
         Those of the style by layer; the layers of `targets` are the ones compared.
@@ -293,7 +293,7 @@ def total_variation_loss(image: tf.Tensor) -> tf.Tensor:
     image = tf.convert_to_tensor(image)
     if image.shape.rank not in (3, 4) or 1 in image.shape[-3:-1]:
         raise ArgumentError(
-            f"image has shape {image.shape}; it is (H, W, C) or (B, H, W, C), "
+            f"image has shape {image.shape}; it must be (H, W, C) or (B, H, W, C), "
             "with two pixels or more a side"
         )
     right = image[..., :, 1:, :] - image[..., :, :-1, :]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.optimize
@@ -20,16 +20,16 @@ import threadpoolctl
 import tqdm.auto
 from numpy.typing import ArrayLike, NDArray
 
+from nstlib._checks import check_choice, check_count, check_number
+from nstlib._files import SavedState
+from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, NstError
-from nstlib.images import Image, atomic_write, check_image, resize
-from nstlib.quietly import keras, tf
+from nstlib.images.arrays import Image, check_image
+from nstlib.images.resizing import resize
 
 #: Takes an image (H, W, 3); gives a scalar, or a scalar for each named term of a sum.
 Loss: TypeAlias = Callable[[tf.Tensor], tf.Tensor | Mapping[str, tf.Tensor]]
-
 METHODS = ("lbfgs", "adam")
-
-T = TypeVar("T")
 
 #: Cost of leaving [0, 1] by 1 everywhere, in units of the loss at the start.
 PENALTY = 10.0
@@ -196,12 +196,9 @@ def minimize_image(
     np.float32(1.0)
     """
     start = check_image(image)
-    if method not in METHODS:
-        raise ArgumentError(f"method is {method!r}; it is one of {', '.join(METHODS)}")
-    if iterations < 1:
-        raise ArgumentError(f"iterations is {iterations}; it is 1 or more")
-    if not 0 < learning_rate < math.inf:
-        raise ArgumentError(f"learning_rate is {learning_rate}; it is a number above 0")
+    check_choice("method", method, METHODS)
+    check_count("iterations", iterations)
+    check_number("learning_rate", learning_rate, above=0)
 
     with tqdm.auto.tqdm(total=iterations, desc=description, disable=not progress) as bar:
         run = _Run(loss, start, callback, bar)
@@ -218,58 +215,6 @@ def minimize_image(
             interrupted = True
     best = run.best
     return Result(run.best_image, best.loss, best.terms, tuple(run.history), interrupted)
-
-
-class SavedState:
-    """A file that a run can go on from when it was killed, written atomically.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        The file; if it is there, the run goes on from it.
-    settings : mapping of str to (JSON values)
-        What the run was asked for. A file with other settings is refused.
-    """
-
-    def __init__(self, path: str | Path, settings: Mapping[str, Any]) -> None:
-        self.path = Path(path)
-        self.settings = json.loads(json.dumps(dict(settings)))
-
-    def read(self, understand: Callable[[Mapping[str, NDArray[Any]]], T]) -> T | None:
-        """Return what `understand` makes of the file's arrays; None without a file.
-
-        Raises
-        ------
-        ArgumentError
-            If the file is not a saved state, or belongs to another run.
-        """
-        if not self.path.exists():
-            return None
-        try:
-            with np.load(self.path, allow_pickle=False) as arrays:
-                found = json.loads(str(arrays["settings"]))
-                state = understand(arrays)
-        except Exception as error:  # NumPy's reader raises almost anything on a damaged file
-            raise ArgumentError(
-                f"{self.path} is not a checkpoint, or is damaged; delete it to begin anew, or "
-                "give another file"
-            ) from error
-        changed = sorted(
-            name for name in {*found, *self.settings} if found.get(name) != self.settings.get(name)
-        )
-        if changed:
-            name = changed[0]
-            raise ArgumentError(
-                f"{self.path} belongs to a run with other settings ({name} was "
-                f"{found.get(name)!r}, is {self.settings.get(name)!r}); delete it to begin anew, "
-                "or give another file"
-            )
-        return state
-
-    def write(self, **arrays: Any) -> None:
-        """Replace the file."""
-        with atomic_write(self.path) as file:
-            np.savez(file, settings=np.array(json.dumps(self.settings)), **arrays)
 
 
 class Checkpoint(SavedState):
@@ -342,7 +287,7 @@ def coarse_to_fine(
     iterations : sequence of int
         How many at each size.
     resize : callable, optional
-        Resizes an image to a (height, width); by default :func:`nstlib.images.resize`.
+        Resizes an image to a (height, width); by default :func:`nstlib.resize`.
     checkpoint : Checkpoint, optional
         Go on from its file if there is one, and keep it up to date.
     callback : callable, optional
@@ -383,8 +328,8 @@ def coarse_to_fine(
             f"sizes has {len(sizes)} entries and iterations {len(iterations)}; give one size or "
             "more, and a count for each"
         )
-    if min(iterations) < 1:
-        raise ArgumentError(f"iterations is {min(iterations)}; it is 1 or more")
+    for count in iterations:
+        check_count("iterations", count)
     history: list[Step] = []
     image = check_image(start, "start")
     first, done = 0, 0

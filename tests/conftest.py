@@ -9,7 +9,7 @@ import matplotlib
 import pytest
 from hypothesis import settings
 
-from nstlib import cli
+from nstlib.cli.main import main
 
 # No window, also where there is a screen. Not by MPLBACKEND: notebooks run by a test would inherit
 # it and show no pictures.
@@ -31,7 +31,7 @@ def nst(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFi
 
     def run(*arguments: object) -> tuple[int, list[str], list[str]]:
         capfd.readouterr()
-        code = cli.main([str(argument) for argument in arguments])
+        code = main([str(argument) for argument in arguments])
         out, err = capfd.readouterr()
         return code, out.splitlines(), err.splitlines()
 

@@ -17,10 +17,12 @@ import pytest
 from onnx_files import save, style_network
 
 from nstlib import batch
-from nstlib.batch import Outcome, Painter, Stylize, Task, paint_all, plan
+from nstlib.batch import Outcome, Paint, Stylize, Task, _bar, paint_all, plan
 from nstlib.errors import ArgumentError, DependencyError, ModelError, OutputError
-from nstlib.images import Image, load_image, save_image, to_uint8
-from nstlib.inference import Stylizer
+from nstlib.images.arrays import Image, to_uint8
+from nstlib.images.encode import save_image
+from nstlib.inference.stylizer import Stylizer
+from nstlib.sources import load_image
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Negative:
 
     made: tuple[None, ...] = ()
 
-    def __call__(self) -> Painter:
+    def __call__(self) -> Paint:
         return self.paint
 
     @staticmethod
@@ -217,7 +219,7 @@ def test_what_would_fail_for_all_fails_at_once() -> None:
         paint_all(tasks, Stylize("broken.onnx"))
     with pytest.raises(ArgumentError, match="strength is 2"):
         paint_all(tasks, Stylize("good.onnx", strength=2))
-    with pytest.raises(ArgumentError, match="jobs is 0; it is 1 or more"):
+    with pytest.raises(ArgumentError, match="jobs is 0; it must be a whole number, 1 or more"):
         paint_all(tasks, Stylize("good.onnx"), jobs=0)
     assert not Path("out").exists()
 
@@ -225,7 +227,7 @@ def test_what_would_fail_for_all_fails_at_once() -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_interrupted_run_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
     tasks = [Task(write(f"in/{number}.png"), Path(f"out/{number}.png")) for number in range(9)]
-    bar = batch._bar
+    bar = _bar
 
     def interrupting(total: int, progress: bool) -> object:
         shown = bar(total, progress)
@@ -241,12 +243,12 @@ def test_interrupted_run_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch, job
         shown.update = count
         return shown
 
-    monkeypatch.setattr(batch, "_bar", interrupting)
+    monkeypatch.setattr("nstlib.batch._bar", interrupting)
     outcome = paint_all(tasks, Negative(), jobs=jobs)
     assert outcome.interrupted
     assert counts(outcome) == (3, 0, 0)
     assert {task.target for task in outcome.painted} <= set(Path("out").glob("*.png"))
-    monkeypatch.setattr(batch, "_bar", bar)
+    monkeypatch.setattr("nstlib.batch._bar", bar)
     again = paint_all(tasks, Negative(), jobs=jobs)
     assert not again.interrupted
     assert len(again.painted) + len(again.skipped) == 9
@@ -325,7 +327,7 @@ def test_cluster_that_loses_a_worker(cluster: object, here: Path) -> None:
 
 def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="distributed is not installed")
-    monkeypatch.setattr(batch, "TIMEOUT", 1)
+    monkeypatch.setattr("nstlib.batch.TIMEOUT", 1)
     tasks = [Task(write("in/a.png"), Path("out/a.png"))]
     for address in ("tcp://127.0.0.1:9", "nowhere://x"):
         with pytest.raises(ArgumentError, match=f"no scheduler answers at {address}"):

@@ -16,8 +16,6 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 import nstlib
-from nstlib import compose, inference
-from nstlib.colors import match_colors
 from nstlib.compose import (
     Composer,
     composite,
@@ -27,7 +25,9 @@ from nstlib.compose import (
     stylize_person,
 )
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.images import Image, from_uint8, load_image, to_uint8
+from nstlib.images.arrays import Image, from_uint8, to_uint8
+from nstlib.images.colors import match_colors
+from nstlib.sources import load_image
 
 PHOTO = load_image("astronaut", (48, 64))
 
@@ -447,8 +447,8 @@ def test_models_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         loaded.append(model)
         return Ellipse()
 
-    monkeypatch.setattr(inference, "Stylizer", stylizer)
-    monkeypatch.setattr(inference, "PersonSegmenter", segmenter)
+    monkeypatch.setattr("nstlib.inference.stylizer.Stylizer", stylizer)
+    monkeypatch.setattr("nstlib.inference.segmenter.PersonSegmenter", segmenter)
     composer = Composer("candy", Path("mine.onnx"), segmenter="pp_humanseg")
     composer(PHOTO)
     composer(PHOTO)
@@ -470,8 +470,8 @@ def test_no_tensorflow() -> None:
 
 
 def test_public_names() -> None:
-    assert nstlib.composite is compose.composite
-    assert nstlib.Composer is compose.Composer
-    assert nstlib.stylize_background is compose.stylize_background
-    assert nstlib.stylize_person is compose.stylize_person
-    assert nstlib.estimate_layers is compose.estimate_layers
+    assert nstlib.composite is composite
+    assert nstlib.Composer is Composer
+    assert nstlib.stylize_background is stylize_background
+    assert nstlib.stylize_person is stylize_person
+    assert nstlib.estimate_layers is estimate_layers

@@ -14,9 +14,19 @@ from typing import Any
 import cv2
 import pytest
 
-from nstlib import assets, doctor
-from nstlib.assets import asset_path
-from nstlib.doctor import Finding, diagnose, report
+from nstlib.assets.cache import asset_path
+from nstlib.assets.registry import ASSETS
+from nstlib.doctor import (
+    NEED_TENSORFLOW,
+    Finding,
+    _cache,
+    _opencv,
+    _packages,
+    _processor,
+    _project,
+    diagnose,
+    report,
+)
 from nstlib.features import WEIGHTS
 
 
@@ -66,8 +76,8 @@ def test_versions_are_held_against_the_projects_own_list(monkeypatch: pytest.Mon
         'jupyterlab>=4; extra == "lab"',
         "tqdm>=1; python_version < '3'",
     ]
-    monkeypatch.setattr(doctor, "_project", lambda: (">=3.99", requirements))
-    found = {finding.check: finding for finding in doctor._packages()}
+    monkeypatch.setattr("nstlib.doctor._project", lambda: (">=3.99", requirements))
+    found = {finding.check: finding for finding in _packages()}
     assert list(found) == ["Python", "numpy", "scipy", "nstlib-no-such-package"]
     assert found["Python"].ok is False
     assert found["Python"].advice == "use a Python >=3.99"
@@ -80,9 +90,9 @@ def test_versions_are_held_against_the_projects_own_list(monkeypatch: pytest.Mon
 
 def test_headless_opencv_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"opencv-python-headless": "4.11.0"}
-    monkeypatch.setattr(doctor, "_version", versions.get)
-    monkeypatch.setattr(doctor, "_project", lambda: (">=3.11", ["opencv-python>=4.10"]))
-    _, opencv = doctor._packages()
+    monkeypatch.setattr("nstlib.doctor._version", versions.get)
+    monkeypatch.setattr("nstlib.doctor._project", lambda: (">=3.11", ["opencv-python>=4.10"]))
+    _, opencv = _packages()
     assert opencv == Finding("opencv-python", True, "4.11.0 (opencv-python-headless)")
 
 
@@ -96,9 +106,9 @@ def test_installed_package_states_its_own_requirements(
         "Requires-Dist: numpy>=1\nRequires-Dist: jupyterlab>=4; extra == 'lab'\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(assets, "checkout_root", lambda: None)
-    assert doctor._project() == (">=3.5", ["numpy>=1", "jupyterlab>=4; extra == 'lab'"])
-    assert [finding.check for finding in doctor._packages()] == ["Python", "numpy"]
+    monkeypatch.setattr("nstlib.assets.cache.checkout_root", lambda: None)
+    assert _project() == (">=3.5", ["numpy>=1", "jupyterlab>=4; extra == 'lab'"])
+    assert [finding.check for finding in _packages()] == ["Python", "numpy"]
 
 
 # Imports
@@ -107,7 +117,7 @@ def test_installed_package_states_its_own_requirements(
 def hide(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     """Let imports of `module` fail as if it were not installed."""
     for name in list(sys.modules):
-        if name.startswith(f"{module}.") or name == "nstlib.quietly":
+        if name.startswith(f"{module}.") or name == "nstlib._tensorflow":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
 
@@ -131,7 +141,7 @@ def test_package_that_does_not_import(
 
 
 def test_keras_that_does_not_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_tensorflow", lambda: Finding("TensorFlow", True, "fine"))
+    monkeypatch.setattr("nstlib.doctor._tensorflow", lambda: Finding("TensorFlow", True, "fine"))
     hide(monkeypatch, "keras")
     found = finding("Keras backend")
     assert found.ok is False
@@ -142,7 +152,7 @@ def test_what_needs_tensorflow_is_not_tried_without_it(monkeypatch: pytest.Monke
     hide(monkeypatch, "tensorflow")
     found = {finding.check: finding for finding in diagnose()}
     assert [check for check, finding in found.items() if finding.ok is False] == ["TensorFlow"]
-    for check in doctor.NEED_TENSORFLOW:
+    for check in NEED_TENSORFLOW:
         assert (found[check].ok, found[check].found) == (None, "not tried")
 
 
@@ -170,7 +180,7 @@ def test_another_keras_backend(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_version_of_opencv(monkeypatch: pytest.MonkeyPatch, version: str, ok: bool) -> None:
     monkeypatch.setattr(cv2, "__version__", version)
-    found = doctor._opencv()
+    found = _opencv()
     assert found.ok is ok
     assert version in found.found
     assert ("opencv-python>=4.10" in found.advice) is not ok
@@ -185,7 +195,7 @@ def test_engines_of_opencv(
 ) -> None:
     dnn = SimpleNamespace(blobFromImage=lambda _: None, **engines)
     monkeypatch.setattr(cv2, "dnn", dnn)
-    assert doctor._opencv().found.endswith(f"dnn engines: {expected}")
+    assert _opencv().found.endswith(f"dnn engines: {expected}")
 
 
 def test_opencv_without_dnn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,16 +251,16 @@ def test_onednn_is_what_tensorflow_really_uses(setting: str) -> None:
 
 def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 5}, raising=False)
-    assert doctor._processor().ok is True
-    assert doctor._processor().found == "4 cores, of which TensorFlow uses 4"
+    assert _processor().ok is True
+    assert _processor().found == "4 cores, of which TensorFlow uses 4"
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
-    found = doctor._processor()
+    found = _processor()
     assert found.ok is None
     assert found.found == "4 cores, of which TensorFlow uses 3"
     assert "unset TF_NUM_INTRAOP_THREADS" in found.advice
     monkeypatch.delattr(os, "sched_getaffinity")  # macOS and Windows have none
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    assert doctor._processor().ok is True
+    assert _processor().ok is True
 
 
 # Settings, caches, disk
@@ -268,13 +278,13 @@ def test_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_cache_is_measured(tmp_path: Path) -> None:
     images = tmp_path / "cache" / "images"
-    assert doctor._cache("image") == Finding("image cache", True, f"{images}: 0 files, 0.0 MB")
+    assert _cache("image") == Finding("image cache", True, f"{images}: 0 files, 0.0 MB")
     images.mkdir(parents=True)
     (images / "one.jpg").write_bytes(bytes(1_250_000))
-    assert doctor._cache("image").found == f"{images}: 1 file, 1.2 MB"
+    assert _cache("image").found == f"{images}: 1 file, 1.2 MB"
     (images / "two.jpg").write_bytes(bytes(1_000_000))
-    assert doctor._cache("image").found == f"{images}: 2 files, 2.2 MB"
-    assert doctor._cache("model").found.endswith("models: 0 files, 0.0 MB")
+    assert _cache("image").found == f"{images}: 2 files, 2.2 MB"
+    assert _cache("model").found.endswith("models: 0 files, 0.0 MB")
 
 
 def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +293,7 @@ def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
         return False
 
     monkeypatch.setattr(os, "access", writable)
-    found = doctor._cache("image")
+    found = _cache("image")
     assert found.ok is False
     assert found.found.endswith("not writable")
     assert "NSTLIB_CACHE" in found.advice
@@ -292,7 +302,7 @@ def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
     images = tmp_path / "cache" / "images"
     images.mkdir(parents=True)
     (images / "one.jpg").touch()
-    assert doctor._cache("image").ok is None
+    assert _cache("image").ok is None
 
 
 def test_cache_that_is_a_file(tmp_path: Path) -> None:
@@ -302,7 +312,7 @@ def test_cache_that_is_a_file(tmp_path: Path) -> None:
 
 def test_downloads_are_verified() -> None:
     assert finding("downloads") == Finding(
-        "downloads", True, f"0 of {len(assets.ASSETS)} here (nst assets list)"
+        "downloads", True, f"0 of {len(ASSETS)} here (nst assets list)"
     )
     path = asset_path("udnie")
     path.parent.mkdir(parents=True)
@@ -324,7 +334,7 @@ def test_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sample_of_the_wrong_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = SimpleNamespace(shape=(64, 64))
-    monkeypatch.setattr("nstlib.images.load_image", lambda *_, **__: wrong)
+    monkeypatch.setattr("nstlib.sources.load_image", lambda *_, **__: wrong)
     assert finding("sample images").ok is False
 
 

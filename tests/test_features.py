@@ -14,14 +14,16 @@ import pytest
 import scipy.signal
 from numpy.typing import NDArray
 
-from nstlib import features
-from nstlib.assets import embedded_model
+from nstlib._tensorflow import keras, tf
+from nstlib.assets.cache import embedded_model
 from nstlib.errors import ArgumentError, WeightsError
 from nstlib.features import (
     IMAGENET_FILE,
     IMAGENET_MEAN_BGR,
+    PADDINGS,
     STYLE_LAYERS,
     WEIGHTS,
+    CaffePreprocessing,
     build_vgg19,
     check_layers,
     default_weights,
@@ -29,8 +31,7 @@ from nstlib.features import (
     feature_extractor,
     stride,
 )
-from nstlib.images import load_image
-from nstlib.quietly import keras, tf
+from nstlib.sources import load_image
 
 CONVOLUTIONS = {1: 2, 2: 2, 3: 4, 4: 4, 5: 4}
 LAYERS = [
@@ -75,7 +76,7 @@ def test_equals_keras_layer_by_layer() -> None:
 
 def test_preprocessing_by_hand() -> None:
     red = np.array([[[[1.0, 0.0, 0.0]]]], np.float32)
-    blue_green_red = features.CaffePreprocessing()(red)
+    blue_green_red = CaffePreprocessing()(red)
     np.testing.assert_allclose(
         blue_green_red[0, 0, 0], [-103.939, -116.779, 255 - 123.68], rtol=1e-6
     )
@@ -116,7 +117,7 @@ def test_images_of_a_batch_do_not_touch(narrow: keras.Model) -> None:
         np.testing.assert_allclose(together[i : i + 1], alone, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("padding", features.PADDINGS)
+@pytest.mark.parametrize("padding", PADDINGS)
 def test_shapes_at_any_size(narrow: keras.Model, padding: str) -> None:
     extractor = extractor_of(narrow, ("block1_conv1", "block3_conv4", "block5_pool"), padding)
     result = extractor(picture(37, 70))
@@ -137,7 +138,7 @@ def test_frozen() -> None:
 
 def test_gradient_reaches_the_image(narrow: keras.Model) -> None:
     image = tf.constant(picture(32, 32))
-    for padding in features.PADDINGS:
+    for padding in PADDINGS:
         extractor = extractor_of(narrow, ("block2_conv1",), padding)
         with tf.GradientTape() as tape:
             tape.watch(image)
@@ -285,7 +286,7 @@ def test_borders_agree_inside(narrow: keras.Model) -> None:
     image = picture(40, 40)
     results = [
         extractor_of(narrow, ("block1_conv2",), padding)(image)["block1_conv2"].numpy()
-        for padding in features.PADDINGS
+        for padding in PADDINGS
     ]
     for other in results[1:]:
         np.testing.assert_allclose(
@@ -337,9 +338,11 @@ def test_layers_may_be_any_iterable() -> None:
 
 
 def test_bad_weights_and_padding() -> None:
-    with pytest.raises(ArgumentError, match="weights is 'vgg16'; it is one of"):
+    with pytest.raises(ArgumentError, match="weights is 'vgg16'; it must be one of"):
         feature_extractor(["block1_conv1"], "vgg16")
-    with pytest.raises(ArgumentError, match="padding is 'same'; it is one of zeros, replicate"):
+    with pytest.raises(
+        ArgumentError, match="padding is 'same'; it must be one of zeros, replicate"
+    ):
         feature_extractor(["block1_conv1"], "random", padding="same")
 
 

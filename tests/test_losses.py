@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import ArrayLike, NDArray
 
+from nstlib._tensorflow import tf
 from nstlib.errors import ArgumentError
 from nstlib.losses import (
     Statistics,
@@ -21,7 +22,6 @@ from nstlib.losses import (
     style_loss,
     total_variation_loss,
 )
-from nstlib.quietly import tf
 
 feature_maps = arrays(
     np.float32,

@@ -22,8 +22,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from nstlib._tensorflow import tf
 from nstlib.errors import ArgumentError, ImageError, NstError, OutputError
-from nstlib.images import Image, resize
+from nstlib.images.arrays import Image
+from nstlib.images.resizing import resize
 from nstlib.optimize import (
     METHODS,
     Checkpoint,
@@ -34,7 +36,6 @@ from nstlib.optimize import (
     coarse_to_fine,
     minimize_image,
 )
-from nstlib.quietly import tf
 
 SHAPE = (4, 5, 3)
 GREY = np.full(SHAPE, 0.5, np.float32)
@@ -251,7 +252,7 @@ def test_many_short_runs_print_nothing() -> None:
     code = (
         "import numpy as np\n"
         "from nstlib.optimize import minimize_image\n"
-        "from nstlib.quietly import tf\n"
+        "from nstlib._tensorflow import tf\n"
         "for _ in range(8):\n"
         "    minimize_image(lambda x: tf.reduce_mean(x), np.ones((2, 2, 3), np.float32),\n"
         "                   iterations=1, progress=False, callback=lambda _: True)"
@@ -419,8 +420,8 @@ def test_an_error_in_the_loss_comes_through_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "sgd"}, "method is 'sgd'; it is one of lbfgs, adam"),
-        ({"iterations": 0}, "iterations is 0; it is 1 or more"),
+        ({"method": "sgd"}, "method is 'sgd'; it must be one of lbfgs, adam"),
+        ({"iterations": 0}, "iterations is 0; it must be a whole number, 1 or more"),
         ({"iterations": -5}, "iterations is -5"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"learning_rate": -1.0}, "above 0"),
@@ -661,7 +662,7 @@ def test_nan_at_a_later_size_keeps_the_last_good_image() -> None:
         ({"sizes": [], "iterations": [3]}, "sizes has 0 entries and iterations 1"),
         ({"iterations": [3, 3]}, "sizes has 3 entries and iterations 2"),
         ({"iterations": [3, 3, 3, 3]}, "sizes has 3 entries and iterations 4"),
-        ({"iterations": [3, 3, 0]}, "iterations is 0; it is 1 or more"),
+        ({"iterations": [3, 3, 0]}, "iterations is 0; it must be a whole number, 1 or more"),
         ({"iterations": [3, -1, 3]}, "iterations is -1"),
         ({"method": "sgd"}, "method is 'sgd'"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
@@ -1050,7 +1051,7 @@ def test_a_process_that_is_killed(path: Path) -> None:
         "import sys\n"
         "import numpy as np\n"
         "from nstlib.optimize import Checkpoint, coarse_to_fine\n"
-        "from nstlib.quietly import tf\n"
+        "from nstlib._tensorflow import tf\n"
         "coarse_to_fine(\n"
         "    lambda _: lambda x: tf.reduce_mean((x - 0.25) ** 2),\n"
         "    np.ones((32, 32, 3), np.float32), [(8, 8), (32, 32)], iterations=[5, 10**6],\n"

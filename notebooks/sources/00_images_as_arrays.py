@@ -136,8 +136,8 @@ print(
 # From now on `nstlib.images` does this, with checks around it. The two agree:
 
 # %%
-from nstlib.images import from_uint8 as library_from_uint8
-from nstlib.images import to_uint8 as library_to_uint8
+from nstlib.images.arrays import from_uint8 as library_from_uint8
+from nstlib.images.arrays import to_uint8 as library_to_uint8
 
 print(
     np.array_equal(from_uint8(every_value), library_from_uint8(every_value))

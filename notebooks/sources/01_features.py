@@ -12,8 +12,8 @@ import numpy as np
 from IPython.display import display
 
 import nstlib as nst
+from nstlib._tensorflow import keras, tf
 from nstlib.features import IMAGENET_FILE, IMAGENET_MEAN_BGR, build_vgg19, stride
-from nstlib.quietly import keras, tf  # TensorFlow, without its start-up notes
 
 cat = nst.load_image("chelsea", size=288)
 extractor = nst.feature_extractor(nst.STYLE_LAYERS)

@@ -8,7 +8,7 @@
 import numpy as np
 
 import nstlib as nst
-from nstlib.quietly import tf  # TensorFlow, without its start-up notes
+from nstlib._tensorflow import tf
 
 tissue = nst.load_image("immunohistochemistry")
 halves = [tissue[:256, :256], tissue[:256, 256:]]

@@ -8,7 +8,7 @@
 import numpy as np
 
 import nstlib as nst
-from nstlib.quietly import tf  # TensorFlow, without its start-up notes
+from nstlib._tensorflow import tf
 
 painting = nst.load_image("brushwork", size=128)
 extractor = nst.feature_extractor(nst.STYLE_LAYERS)

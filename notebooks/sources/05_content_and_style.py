@@ -8,7 +8,7 @@
 import numpy as np
 
 import nstlib as nst
-from nstlib.quietly import keras, tf  # TensorFlow, without its start-up notes
+from nstlib._tensorflow import keras, tf
 
 photo = nst.load_image("chelsea", size=320)
 painting = nst.load_image("brushwork", size=320)

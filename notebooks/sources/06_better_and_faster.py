@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 import nstlib as nst
-from nstlib.colors import luminance, match_luminance, replace_luminance
-from nstlib.quietly import tf  # TensorFlow, without its start-up notes
+from nstlib._tensorflow import tf
+from nstlib.images.colors import luminance, match_luminance, replace_luminance
 
 cat = nst.load_image("chelsea", size=320)
 mosaic, flowers = nst.load_image("mosaic"), nst.load_image("watercolour")
@@ -448,7 +448,7 @@ def with_brightness_of(image, brightness):
 
 tile = nst.resize(mosaic, coffee.shape[:2])
 print(
-    "equals nstlib.colors.replace_luminance:",
+    "equals nstlib.images.colors.replace_luminance:",
     np.allclose(with_brightness_of(coffee, tile), replace_luminance(coffee, tile), atol=1e-4),
 )
 

@@ -14,9 +14,10 @@ import numpy as np
 from IPython.display import display
 
 import nstlib as nst
-from nstlib.networks import VARIANTS, InstanceNormalization, TransformerNet
-from nstlib.quietly import keras, tf  # TensorFlow, without its start-up notes
-from nstlib.training.style import STYLE_LAYERS, StyleTrainer, lattice, train_style
+from nstlib._tensorflow import keras, tf
+from nstlib.networks.layers import InstanceNormalization
+from nstlib.networks.transformer import VARIANTS, TransformerNet
+from nstlib.training.style import JOHNSON_LAYERS, StyleTrainer, lattice, train_style
 
 cat, coffee = nst.load_image("chelsea", size=384), nst.load_image("coffee", size=384)
 mosaic, starry_night = nst.Stylizer("mosaic"), nst.Stylizer("starry_night")
@@ -153,9 +154,9 @@ print(
 # once (the network works around 0 while it learns, in [−1, 1]):
 
 # %%
-extractor = nst.feature_extractor([*STYLE_LAYERS, *nst.CONTENT_LAYERS], padding="replicate")
+extractor = nst.feature_extractor([*JOHNSON_LAYERS, *nst.CONTENT_LAYERS], padding="replicate")
 wanted = extractor(style[np.newaxis])
-wanted = {layer: nst.channel_statistics(wanted[layer]) for layer in STYLE_LAYERS}
+wanted = {layer: nst.channel_statistics(wanted[layer]) for layer in JOHNSON_LAYERS}
 CONTENT, STYLE, LATTICE, STEPS = 1.0, 2.0, 30.0, 400
 
 
@@ -650,7 +651,7 @@ nst.show_images(
 
 # %%
 look = extractor(nst.load_image("mosaic", size=1024)[np.newaxis])
-look = {layer: nst.channel_statistics(look[layer]) for layer in STYLE_LAYERS}
+look = {layer: nst.channel_statistics(look[layer]) for layer in JOHNSON_LAYERS}
 from_style, from_photo = {}, {}
 print(f"{'':10}{'from the style':^20}  {'from the photograph':^20}")
 print(f"{'':10}" + 2 * ("{:>6} {:>6} {:>6}  ".format(*sizes)))

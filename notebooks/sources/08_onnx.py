@@ -20,15 +20,15 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 import nstlib as nst
-from nstlib.assets import asset_path, embedded_model
-from nstlib.networks import (
-    VARIANTS,
-    InstanceNormalization,
-    ReflectionPadding2D,
-    TransformerNet,
-)
-from nstlib.onnx_export import export, from_tflite, modernize, to_onnx, verify
-from nstlib.quietly import keras, tf  # both without TensorFlow's start-up notes
+from nstlib._tensorflow import keras, tf
+from nstlib.assets.cache import asset_path, embedded_model
+from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
+from nstlib.networks.transformer import VARIANTS, TransformerNet
+from nstlib.onnx.exporting import export
+from nstlib.onnx.legacy import modernize
+from nstlib.onnx.tflite import from_tflite
+from nstlib.onnx.translation import to_onnx
+from nstlib.onnx.verification import verify
 
 folder = Path(tempfile.mkdtemp())
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -287,7 +287,7 @@ largest = np.abs(by_onnx_runtime(folder / "mine.onnx", picture) - by_keras(pictu
 print("ONNX Runtime computes what Keras does:", largest < 0.01)
 
 # %% [markdown]
-# `nstlib.onnx_export.export` does this for a few more layers, stores kernels in half precision, adds
+# `nstlib.onnx.exporting.export` does this for a few more layers, stores kernels in half precision, adds
 # metadata, and **refuses to write a file on which the runtimes disagree**.
 #
 # Why by hand? Keras can call a converter, tf2onnx, that knows nothing of layers. It sees TensorFlow's
@@ -434,7 +434,7 @@ ours = {
 print("without them, exactly the network's names remain:", set(names) - set(extra) == ours)
 
 # %% [markdown]
-# (`nstlib.onnx_export.from_pytorch` reads a real checkpoint so, with PyTorch installed, and names what
+# (`nstlib.onnx.pytorch.from_pytorch` reads a real checkpoint so, with PyTorch installed, and names what
 # is missing or unexpected.)
 #
 # Second, ONNX can store the statistics of batch normalization very well. Here is a Keras network that

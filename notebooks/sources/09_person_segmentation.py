@@ -16,8 +16,8 @@ import numpy as np
 import skimage.data
 
 import nstlib as nst
-from nstlib.assets import asset_path, embedded_model
-from nstlib.inference import PersonSegmenter
+from nstlib.assets.cache import asset_path, embedded_model
+from nstlib.inference.segmenter import PersonSegmenter
 
 astronaut = nst.load_image("astronaut")
 segmenter = PersonSegmenter()
@@ -565,7 +565,7 @@ others = {}
 if asset_path("pp_humanseg").exists():
     others["PP-HumanSeg"] = PersonSegmenter("pp_humanseg")
 if asset_path("selfie_segmentation").exists():
-    from nstlib.onnx_export import from_tflite
+    from nstlib.onnx.tflite import from_tflite
 
     converted = Path(tempfile.mkdtemp()) / "selfie.onnx"
     from_tflite(asset_path("selfie_segmentation"), converted)

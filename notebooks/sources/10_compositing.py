@@ -16,10 +16,10 @@ import onnx
 import skimage.filters
 
 import nstlib as nst
-from nstlib.assets import embedded_model
+from nstlib.assets.cache import embedded_model
 from nstlib.compose import Composer, composite, estimate_layers, feather_alpha, stylize_background
-from nstlib.inference import PersonSegmenter
-from nstlib.video import Steady, flicker, steadily
+from nstlib.inference.segmenter import PersonSegmenter
+from nstlib.video.steady import Steady, flicker, steadily
 
 astronaut = nst.load_image("astronaut")
 portrait = stylize_background(astronaut, "starry_night")

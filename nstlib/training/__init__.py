@@ -1,4 +1,1 @@
-"""Teach the networks of the course.
-
-``python -m nstlib.training`` trains them from the command line, and says how with ``--help``.
-"""
+"""Teach the networks of the course: ``nst train`` says how with ``--help``."""

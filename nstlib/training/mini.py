@@ -17,9 +17,9 @@ import numpy as np
 import tqdm
 from numpy.typing import NDArray
 
+from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.features import CaffePreprocessing, build_vgg19, extractor_of
-from nstlib.quietly import keras, tf
 from nstlib.training.photos import crops
 from nstlib.training.state import TrainingState
 

@@ -14,11 +14,13 @@ import numpy as np
 import tqdm.auto
 from numpy.typing import ArrayLike, NDArray
 
+from nstlib._checks import check_count, check_number
+from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.features import IMAGENET_MEAN_BGR
-from nstlib.images import Image, from_uint8, load_image, to_uint8
-from nstlib.networks import PERSON_SIDE, PersonNet
-from nstlib.quietly import keras, tf
+from nstlib.images.arrays import Image, from_uint8, to_uint8
+from nstlib.networks.person import PERSON_SIDE, PersonNet
+from nstlib.sources import load_image
 from nstlib.training.mini import load_squeezenet
 from nstlib.training.photos import cached_photo, image_files
 from nstlib.training.pipeline import Pipeline
@@ -26,7 +28,6 @@ from nstlib.training.state import TrainingState, check_loss
 
 #: Steps in what Keras calls an epoch: from one saving of the state to the next.
 EPOCH = 100
-
 T = TypeVar("T")
 
 #: One photograph and its mask file; a photograph without people has none.
@@ -83,7 +84,7 @@ def from_squeezenet(network: keras.Model, path: str | Path) -> None:
     Parameters
     ----------
     network : keras.Model
-        As :func:`nstlib.networks.PersonNet` builds it.
+        As :func:`nstlib.PersonNet` builds it.
     path : str or pathlib.Path
         SqueezeNet as ONNX; see :func:`nstlib.training.mini.load_squeezenet`.
 
@@ -340,7 +341,7 @@ def train_person(
     others : sequence of str or pathlib.Path
         Photographs without people, to tell apart and to paste people on; may be empty.
     network : keras.Model, optional
-        What to train, by default a new :func:`nstlib.networks.PersonNet`. It is changed in place.
+        What to train, by default a new :func:`nstlib.PersonNet`. It is changed in place.
     squeezenet : str or pathlib.Path, optional
         SqueezeNet 1.1 as ONNX, for the network's way down to begin with.
     steps, batch : int
@@ -381,13 +382,10 @@ def train_person(
     """
     if not people:
         raise ArgumentError("people is empty; give some photographs and their masks")
-    for name, value in (("steps", steps), ("batch", batch)):
-        if value < 1:
-            raise ArgumentError(f"{name} is {value}; it is 1 or more")
-    if not 0 < learning_rate < math.inf:
-        raise ArgumentError(f"learning_rate is {learning_rate}; it is a number above 0")
-    if seed < 0:
-        raise ArgumentError(f"seed is {seed}; it is a whole number, 0 or more")
+    check_count("steps", steps)
+    check_count("batch", batch)
+    check_number("learning_rate", learning_rate, above=0)
+    check_count("seed", seed, 0)
     if network is None:
         keras.utils.set_random_seed(seed)
         network = PersonNet()

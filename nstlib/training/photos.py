@@ -13,7 +13,9 @@ import tqdm
 from numpy.typing import NDArray
 
 from nstlib.errors import ArgumentError
-from nstlib.images import Image, from_uint8, load_image, resize, to_uint8
+from nstlib.images.arrays import Image, from_uint8, to_uint8
+from nstlib.images.resizing import resize
+from nstlib.sources import load_image
 
 
 def image_files(folders: Sequence[str | Path]) -> list[Path]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from nstlib.quietly import tf
+from nstlib._tensorflow import tf
 
 
 class Pipeline:

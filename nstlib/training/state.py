@@ -9,9 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nstlib._files import SavedState
+from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
-from nstlib.optimize import SavedState
-from nstlib.quietly import keras, tf
 
 
 class TrainingState(SavedState):

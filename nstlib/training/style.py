@@ -5,7 +5,6 @@ What the optimiser of :mod:`nstlib.synthesis` seeks anew for every picture, a ne
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 import zlib
@@ -18,24 +17,22 @@ import numpy as np
 import tqdm.auto
 from numpy.typing import ArrayLike
 
+from nstlib._checks import check_count, check_number, refusal
+from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.features import CONTENT_LAYERS, SMALLEST_SIDE, check_weights, feature_extractor
-from nstlib.images import Image, check_image, load_image, resize
-from nstlib.losses import (
-    channel_statistics,
-    content_loss,
-    style_loss,
-    total_variation_loss,
-)
-from nstlib.networks import TransformerNet
-from nstlib.quietly import keras, tf
+from nstlib.images.arrays import Image, check_image
+from nstlib.images.resizing import resize
+from nstlib.losses import channel_statistics, content_loss, style_loss, total_variation_loss
+from nstlib.networks.transformer import TransformerNet
+from nstlib.sources import load_image
 from nstlib.training.photos import cached_photo, random_crop
 from nstlib.training.pipeline import Pipeline
 from nstlib.training.state import TrainingState, check_loss
 
 #: The layers that judge a painting's style, as Johnson et al. chose them. Those of a transfer lie
 #: at the beginning of their blocks and see less: a network soon answers their grain by a weave.
-STYLE_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
+JOHNSON_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
 
 #: How many photos in a row may be damaged before a training gives up.
 PATIENCE = 20
@@ -86,7 +83,7 @@ class StyleTrainer:
     optimizer : keras.optimizers.Optimizer
         Without clipping of its own: that would see but one machine's part of the gradient.
     weights : str
-        See :func:`nstlib.features.feature_extractor`.
+        See :func:`nstlib.feature_extractor`.
     """
 
     def __init__(
@@ -102,10 +99,10 @@ class StyleTrainer:
         self.optimizer = optimizer
         self.optimizer.build(network.trainable_variables)
         self.extractor = feature_extractor(
-            [*STYLE_LAYERS, *CONTENT_LAYERS], weights, padding="replicate"
+            [*JOHNSON_LAYERS, *CONTENT_LAYERS], weights, padding="replicate"
         )
         features = self.extractor(style[np.newaxis])
-        self.targets = {layer: channel_statistics(features[layer]) for layer in STYLE_LAYERS}
+        self.targets = {layer: channel_statistics(features[layer]) for layer in JOHNSON_LAYERS}
 
     def paint(self, photos: tf.Tensor) -> tf.Tensor:
         """Paint a batch of photographs, RGB in [0, 1]; values may lie a little outside."""
@@ -229,7 +226,7 @@ def train_style(
 
     Photographs are taken in batches of random crops. Each is painted by the network, and the
     painting is held against the photograph and the style by a loss like that of
-    :func:`nstlib.synthesis.transfer_style`, with the style at :data:`STYLE_LAYERS` and
+    :func:`nstlib.transfer_style`, with the style at :data:`JOHNSON_LAYERS` and
     with :func:`lattice`; but instead of the picture, the network is changed.
 
     Several graphics cards or machines share each batch where this is called within the ``scope()``
@@ -245,7 +242,7 @@ def train_style(
         warning.
     network : keras.Model, optional
         What to train, from (B, H, W, 3) to (B, H, W, 3); by default a new
-        :func:`nstlib.networks.TransformerNet`. It is changed in place. One that was trained before
+        :func:`nstlib.TransformerNet`. It is changed in place. One that was trained before
         goes through :func:`from_bytes` first.
     size : int, default 256
         Side of the crops in pixels, a multiple of 4.
@@ -257,7 +254,7 @@ def train_style(
     learning_rate : float, default 2e-3
         Adam's at the start; it falls to zero along a cosine.
     weights : str, optional
-        Of the features that judge; see :func:`nstlib.features.feature_extractor`.
+        Of the features that judge; see :func:`nstlib.feature_extractor`.
     content_weight, style_weight, tv_weight, lattice_weight : float
         Factors of the loss's terms. The last one's is :func:`lattice`: less for a style that is
         itself made of rows and columns.
@@ -320,10 +317,8 @@ def train_style(
     }
     _check(photos, size, factors, learning_rate)
     for name, value in (("steps", steps), ("batch", batch), ("every", every)):
-        if value < 1:
-            raise ArgumentError(f"{name} is {value}; it is 1 or more")
-    if seed < 0:
-        raise ArgumentError(f"seed is {seed}; it is a whole number, 0 or more")
+        check_count(name, value)
+    check_count("seed", seed, 0)
     strategy = tf.distribute.get_strategy()
     if batch % strategy.num_replicas_in_sync:
         raise ArgumentError(
@@ -445,12 +440,10 @@ def _check(
     for photo in photos:
         if not Path(photo).is_file():
             load_image(Path(photo))  # says what is wrong
-    if size < SMALLEST_SIDE or size % 4:
-        raise ArgumentError(f"size is {size}; it is a multiple of 4, {SMALLEST_SIDE} or more")
+    if check_count("size", size, 0) < SMALLEST_SIDE or size % 4:
+        raise refusal("size", size, f"a multiple of 4, {SMALLEST_SIDE} or more")
     for name, value in factors.items():
-        if not 0 <= value < math.inf:
-            raise ArgumentError(f"{name}_weight is {value}; it is a number, 0 or more")
+        check_number(f"{name}_weight", value, least=0)
     if not factors["content"] + factors["style"]:
         raise ArgumentError("content_weight and style_weight are 0; at least one is above 0")
-    if not 0 < learning_rate < math.inf:
-        raise ArgumentError(f"learning_rate is {learning_rate}; it is a number above 0")
+    check_number("learning_rate", learning_rate, above=0)

@@ -1,0 +1,103 @@
+"""Checks of arguments: one place and one wording for each.
+
+Each check returns the value, as a plain number where it is one, or raises an
+:class:`~nstlib.errors.ArgumentError` that names the argument as Python and as the command line
+know it.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Collection
+from typing import SupportsFloat, TypeVar
+
+from nstlib.errors import ArgumentError
+
+T = TypeVar("T")
+
+
+def check_count(name: str, value: object, least: int = 1) -> int:
+    """Return a whole number that is `least` or more.
+
+    Examples
+    --------
+    >>> check_count("iterations", 3)
+    3
+    >>> check_count("iterations", 2.5)
+    Traceback (most recent call last):
+    nstlib.errors.ArgumentError: iterations is 2.5; it must be a whole number, 1 or more
+    """
+    try:
+        # True and False count as whole numbers to Python, but not to a reader.
+        number = operator.index(value) if not isinstance(value, bool) else least - 1  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise refusal(name, value, f"a whole number, {least} or more")
+    return number
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+) -> float:
+    """Return a finite number within the limits that are given.
+
+    Examples
+    --------
+    >>> check_number("strength", 0.5, least=0, most=1)
+    0.5
+    >>> check_number("learning_rate", float("nan"), above=0)
+    Traceback (most recent call last):
+    nstlib.errors.ArgumentError: learning_rate is nan; it must be a number above 0
+    """
+    good = isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
+    number = float(value) if good and isinstance(value, SupportsFloat) else math.nan
+    if (
+        not math.isfinite(number)
+        or (least is not None and number < least)
+        or (above is not None and number <= above)
+        or (most is not None and number > most)
+    ):
+        if least is not None and most is not None:
+            accepted = f"a number from {least:g} to {most:g}"
+        elif least is not None:
+            accepted = f"a number, {least:g} or more"
+        elif above is not None and most is not None:
+            accepted = f"a number above {above:g}, {most:g} at most"
+        elif above is not None:
+            accepted = f"a number above {above:g}"
+        else:
+            accepted = "a number"
+        raise refusal(name, value, accepted)
+    return number
+
+
+def check_choice(name: str, value: T, choices: Collection[T]) -> T:
+    """Return a value that is among `choices`.
+
+    Examples
+    --------
+    >>> check_choice("method", "sgd", ["lbfgs", "adam"])
+    Traceback (most recent call last):
+    nstlib.errors.ArgumentError: method is 'sgd'; it must be one of lbfgs, adam
+    """
+    # A value that cannot be hashed is in no dict, but asking would raise.
+    if value not in list(choices):
+        raise refusal(name, value, f"one of {', '.join(map(str, choices))}")
+    return value
+
+
+def refusal(name: str, value: object, accepted: str) -> ArgumentError:
+    """Make the error for an argument of this name that must be something else."""
+    shown = value.item() if getattr(value, "shape", None) == () else value  # type: ignore[attr-defined]
+    return ArgumentError(
+        f"{name} is {shown!r}; it must be {accepted}",
+        command=f"--{name.replace('_', '-')} is {shown}; it must be {accepted}",
+    )

@@ -1,0 +1,53 @@
+"""TensorFlow and Keras, without TensorFlow's start-up notes.
+
+TensorFlow's C++ part writes notes on processor features and absent graphics cards straight to the
+terminal when it is imported, and no setting of its own stops all of them. In a lesson they stand
+in red above the first result. What is imported from here is the same as by name; if the import
+fails, the notes are shown after all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from nstlib.errors import ArgumentError
+
+backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+if backend != "tensorflow":
+    raise ArgumentError(
+        f"KERAS_BACKEND is {backend!r}; nstlib works with 'tensorflow': unset it and start again"
+    )
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what TensorFlow's C++ part writes off the terminal, unless an error comes of it.
+
+    It writes to file descriptor 2, below Python's ``sys.stderr``.
+    """
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+with quiet():
+    import tensorflow as tf
+
+    # Loaded on first use otherwise, with a second set of notes.
+    import keras  # isort: skip
+
+__all__ = ["keras", "quiet", "tf"]

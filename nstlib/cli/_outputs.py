@@ -1,0 +1,162 @@
+"""Places for results, checked before a long run; what a command writes and prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from nstlib import __version__
+from nstlib.errors import ModelError, NstError, OutputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nstlib.images.arrays import Image
+    from nstlib.optimize import Step
+    from nstlib.synthesis.common import Synthesis
+    from nstlib.synthesis.estimate import Estimate
+
+
+def check_outputs(sources: Iterable[str], output: Path, **others: Path | None) -> None:
+    """Refuse what would fail after the long run, or overwrite what went into it."""
+    from nstlib._files import check_output, check_places, same_file
+    from nstlib.images.encode import IMAGE_FORMATS
+    from nstlib.sources import source_path
+
+    inputs = [path for path in map(source_path, sources) if path]
+    check_output(output, IMAGE_FORMATS)
+    if any(same_file(output, path) for path in inputs):
+        raise OutputError(f"{output} is the input itself; choose another name for the picture")
+    if (animate := others.get("animate")) is not None and animate.suffix.lower() not in (
+        ".gif",
+        ".mp4",
+    ):
+        raise OutputError(
+            f"{animate}: cannot write {animate.suffix or 'a name without a suffix'!r}; "
+            "use one of .gif, .mp4"
+        )
+    check_places([*inputs, output], **others)
+
+
+def check_network(output: Path, sources: Iterable[str], **others: Path | None) -> None:
+    """Refuse what could not be written after the long training, or would overwrite its input."""
+    from nstlib._files import check_places
+    from nstlib.sources import source_path
+
+    if output.suffix.lower() not in (".onnx", ".keras"):
+        raise OutputError(
+            f"{output}: cannot write {output.suffix or 'a name without a suffix'!r}; use one of "
+            ".onnx, .keras"
+        )
+    check_places([path for path in map(source_path, sources) if path], model=output, **others)
+
+
+def write_network(path: Path, network: Any, metadata: dict[str, str], **options: Any) -> None:
+    """Write a trained network as its suffix says; if it cannot be exported, as a Keras file."""
+    from nstlib.networks.files import save_network
+
+    if path.suffix.lower() == ".keras":
+        save_network(path, network)
+        return
+    from nstlib.onnx.exporting import export
+
+    try:
+        export(network, path, metadata=metadata, **options)
+    except NstError as error:  # a long training went into it
+        kept = path.with_suffix(".keras")
+        save_network(kept, network)
+        raise ModelError(f"{error}; the network is kept in {kept}") from error
+
+
+class Film:
+    """Collects pictures from a run, as 8-bit pixels, and writes them as an animation."""
+
+    def __init__(self, every: int, finish: Callable[[Image], Image]) -> None:
+        self._every = every
+        self._finish = finish
+        self._next = 0
+        self._frames: list[NDArray[np.uint8]] = []
+
+    def __call__(self, step: Step) -> None:
+        from nstlib.images.arrays import to_uint8
+
+        # A size begins where the one before ended: the same iteration, and the same picture.
+        if step.image is not None and step.iteration >= self._next:
+            self._next = step.iteration + self._every
+            self._frames.append(to_uint8(self._finish(step.image)))
+
+    def save(self, path: Path, last: Image) -> None:
+        import numpy as np
+
+        from nstlib.course.figures import Animation
+        from nstlib.images.arrays import from_uint8, to_uint8
+        from nstlib.images.resizing import resize
+
+        size = (last.shape[0], last.shape[1])
+        frames = [to_uint8(resize(from_uint8(frame), size)) for frame in self._frames]
+        film = np.stack([*frames, to_uint8(last)])
+        Animation(film, fps=10, hold=2, alt="", caption="").save(path)
+
+
+def print_estimate(estimate: Estimate, checkpoint: Path | None) -> None:
+    height, width = estimate.sizes[-1]
+    count = len(estimate.sizes)
+    if checkpoint is not None and checkpoint.exists():
+        print(f"going on from {typer.format_filename(checkpoint)}; in all:", file=sys.stderr)
+    print(
+        f"about {duration(estimate.seconds)} and {estimate.megabytes / 1000:.1f} GB for "
+        f"{width}x{height} pixels, in {count} size{'s' if count > 1 else ''}",
+        file=sys.stderr,
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a rough time in words.
+
+    Examples
+    --------
+    >>> duration(0.2), duration(43.7), duration(100), duration(3.2 * 3600)
+    ('1 s', '45 s', '2 min', '3 h')
+    """
+    if seconds < 10:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90:
+        return f"{round(seconds / 5) * 5} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h"
+
+
+def print_result(output: Path, result: Synthesis) -> None:
+    height, width = result.size
+    print(
+        f"wrote {typer.format_filename(output)}: {width}x{height} pixels, "
+        f"{result.iterations} iterations, {result.seconds:.1f} seconds"
+    )
+
+
+def write_report(path: Path, result: Synthesis, **more: object) -> None:
+    from nstlib._files import atomic_write
+
+    content = {
+        "seconds": result.seconds,
+        "iterations": result.iterations,
+        "evaluations": result.evaluations,
+        "losses": {
+            term: {"start": float(start), "end": float(end)}
+            for term, (start, end) in result.losses.items()
+        },
+        "size": list(result.size),
+        "weights": result.weights,
+        "seed": result.seed,
+        "version": __version__,
+        **more,
+    }
+    with atomic_write(path) as file:
+        file.write(json.dumps(content, indent=2).encode() + b"\n")

@@ -1,0 +1,72 @@
+"""The commands for downloads."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+assets_app = typer.Typer(help="List, download and check paintings, photos and models.")
+
+
+@assets_app.command("list")
+def list_assets(
+    text: Annotated[
+        str, typer.Argument(help="Show only what mentions this.", show_default=False)
+    ] = "",
+    urls: Annotated[bool, typer.Option("--urls", help="Show addresses as well.")] = False,
+) -> int:
+    """Show what IMAGE can be by name: what comes with nstlib, and what can be downloaded."""
+    from nstlib.assets.cache import asset_path
+    from nstlib.assets.registry import search
+    from nstlib.sources import PHOTOS, sample_names
+
+    rows = [("NAME", "KIND", "MB", "HERE", "LICENSE", "CREDIT", "")]
+    for name in sample_names():
+        if text.lower() in name:
+            kind, maker = ("photo", "scikit-image") if name in PHOTOS else ("drawing", "nstlib")
+            rows.append((name, kind, "-", "yes", f"as {maker}", f"comes with {maker}", ""))
+    for asset in search(text):
+        megabytes = "?" if asset.bytes is None else f"{asset.bytes / 1e6:.1f}"
+        here = "yes" if asset_path(asset.name).exists() else "no"
+        rows.append(
+            (asset.name, asset.kind, megabytes, here, asset.license, asset.credit, asset.url)
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for *cells, url in rows:
+        print("  ".join(map(str.ljust, cells, widths)).rstrip())
+        if urls and url:
+            print(f"    {url}")
+    return 0
+
+
+@assets_app.command("fetch")
+def fetch_assets(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="See 'nst assets list'.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is not what it should be.")
+    ] = False,
+) -> int:
+    """Download files into the cache, check them, and print where they are."""
+    from nstlib.assets.cache import fetch
+
+    for name in names:
+        print(typer.format_filename(fetch(name, force=force, progress=sys.stderr.isatty())))
+    return 0
+
+
+@assets_app.command("verify")
+def verify_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="By default all.")
+    ] = None,
+) -> int:
+    """Check the downloaded files by their hashes. Exit code 1 if one is not what it should be."""
+    from nstlib.assets.cache import verify_assets
+
+    states = verify_assets(names or None)
+    width = max(map(len, states))
+    for name, state in states.items():
+        print(f"{name:{width}}  {state}")
+    return int("corrupt" in states.values())

@@ -1,0 +1,131 @@
+"""The commands for network files: export and verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nstlib.cli._run import fail_to_start
+from nstlib.errors import ArgumentError, OutputError
+
+
+def export_network(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A network of Keras (.keras), a checkpoint of PyTorch's fast_neural_style (.pth), "
+            "a file of TensorFlow Lite (.tflite), or an old ONNX file (.onnx).",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="OUT", help="Where to write it: .onnx."),
+    ],
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="What the file is to say of itself: style=candy. Once for each.",
+            show_default=False,
+        ),
+    ] = None,
+    float32: Annotated[
+        bool,
+        typer.Option(
+            "--float32", help="Store a network of Keras or PyTorch unrounded, as float32."
+        ),
+    ] = False,
+) -> int:
+    """Write MODEL as an ONNX file for today's runtimes, once they are seen to agree on it."""
+    if output.suffix.lower() != ".onnx":
+        raise OutputError(
+            f"{output}: cannot write {output.suffix or 'a name without a suffix'!r}; use .onnx"
+        )
+    from nstlib._files import check_places
+
+    check_places([model], model=output)
+    told: dict[str, str] = {}
+    for entry in metadata or []:
+        key, equals, value = entry.partition("=")
+        if not key or not equals:
+            raise ArgumentError(f"--metadata {entry}: it is KEY=VALUE, as in style=candy")
+        told[key] = value
+    try:
+        from nstlib import onnx
+    except Exception as error:
+        return fail_to_start(error)
+
+    if model.suffix.lower() in (".onnx", ".tflite"):
+        if float32:
+            raise ArgumentError(f"--float32: {model} keeps its numbers as they are")
+        write = {".onnx": onnx.modernize, ".tflite": onnx.from_tflite}
+        proof = write[model.suffix.lower()](model, output, metadata=told)
+    else:
+        network = _load_network(model)
+        proof = onnx.export(network, output, metadata=told, half=not float32)
+    print(proof)
+    print(f"wrote {typer.format_filename(output)}: {output.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def verify_network(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[MODEL] FILE",
+            help="An ONNX file; before it, if you have it, what it was made from: .keras or .pth.",
+            show_default=False,
+        ),
+    ],
+    size: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HxW",
+            help="Height and width of a picture to compare on: 320x384. Once for each.",
+            show_default="four that differ, or the file's own",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="The largest difference allowed; a picture goes from 0 to 255.")
+    ] = 0.01,
+) -> int:
+    """Compare what the runtimes compute from FILE. Exit code 1 if they disagree.
+
+    With MODEL they are compared with Keras, else with ONNX Runtime.
+    """
+    *models, file = files
+    if len(models) > 1:
+        raise ArgumentError(f"there are {len(files)} files; give MODEL and FILE, or FILE alone")
+    sizes = []
+    for text in size or []:
+        height, _, width = text.lower().partition("x")
+        if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+            raise ArgumentError(f"--size {text}: it is HEIGHTxWIDTH in pixels, as in 320x384")
+        sizes.append((int(height), int(width)))
+    try:
+        from nstlib import onnx
+    except Exception as error:
+        return fail_to_start(error)
+
+    model = _load_network(models[0]) if models else None
+    proof = onnx.verify(model, file, sizes or None, tolerance=tolerance)
+    print(proof)
+    return int(not proof.ok)
+
+
+def _load_network(path: Path) -> Any:
+    """Read a network of Keras, or one of PyTorch into Keras."""
+    suffix = path.suffix.lower()
+    if suffix in (".pth", ".pt"):
+        from nstlib.onnx.pytorch import from_pytorch
+
+        return from_pytorch(path)
+    if suffix == ".keras":
+        from nstlib.networks.files import load_network
+
+        return load_network(path)
+    raise ArgumentError(f"{path}: cannot read {suffix or 'a name without a suffix'!r} as a network")

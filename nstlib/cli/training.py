@@ -1,0 +1,333 @@
+"""The commands that train the networks of the course."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nstlib.cli._outputs import check_network, duration, write_network
+from nstlib.cli._run import fail, fail_to_start
+from nstlib.errors import ArgumentError
+
+train_app = typer.Typer(help="Train a style network, or the other networks of the course.")
+
+# What several of them take.
+Photos = Annotated[
+    list[Path],
+    typer.Option(
+        metavar="DIR",
+        help="A folder of photographs; give --photos again for another.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Of the weights and of what is seen.")]
+
+
+@train_app.command("style")
+def train_style_network(
+    style: Annotated[
+        str,
+        typer.Argument(
+            metavar="STYLE",
+            help="How to paint: a file, or a name that 'nst assets list' shows.",
+            show_default=False,
+        ),
+    ],
+    photos: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="DIR",
+            help="A folder of photographs of anything, a few hundred or more; give --photos again "
+            "for another.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="MODEL",
+            help="Where to write the network: .onnx to use it, .keras to go on with it in Python.",
+        ),
+    ],
+    variant: Annotated[
+        str, typer.Option(help="full, or lite: several times as fast, for video.")
+    ] = "full",
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A network to train further, .keras, for the same style or another.",
+            show_default="a new one",
+        ),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="How often the network is changed.")] = 2000,
+    size: Annotated[int, typer.Option(help="Side of the photographs' crops, in pixels.")] = 256,
+    batch: Annotated[int, typer.Option(help="Crops that it learns from at a time.")] = 4,
+    content_weight: Annotated[float, typer.Option(help="More keeps more of the subject.")] = 1.0,
+    style_weight: Annotated[float, typer.Option(help="More gives bolder strokes.")] = 1.0,
+    tv_weight: Annotated[float, typer.Option(help="Weight of smoothness in the loss.")] = 0.0,
+    lattice_weight: Annotated[
+        float,
+        typer.Option(
+            help="What rows and columns of dots cost; less for a STYLE that is made of them."
+        ),
+    ] = 30.0,
+    style_size: Annotated[
+        int,
+        typer.Option(
+            help="Longest side of STYLE, in pixels: 256 makes strokes half as large. It is never "
+            "enlarged."
+        ),
+    ] = 512,
+    learning_rate: Annotated[float, typer.Option(help="Of the optimiser, at first.")] = 2e-3,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="mini, random, or imagenet (80 MB, downloaded on first use).",
+            show_default="NSTLIB_WEIGHTS, or mini",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the network and the crops.")] = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Save the state there every 100 steps. A training that was ended goes on from it "
+            "if the same command is given again. Removed once MODEL is complete.",
+        ),
+    ] = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Paint the sample photo chelsea every 100 steps and write it there: .png, .jpg, "
+            ".jpeg or .webp.",
+        ),
+    ] = None,
+) -> int:
+    """Teach a network STYLE, so that it paints any photograph at once.
+
+    Says after every 100 steps how it gets on and how long it will take. Ctrl-C ends the training
+    early and keeps the network so far.
+    """
+    from nstlib._checks import check_choice, check_count
+    from nstlib._files import check_output
+    from nstlib.images.encode import IMAGE_FORMATS, save_image
+    from nstlib.images.resizing import resize
+    from nstlib.sources import load_image, load_style
+    from nstlib.training.photos import image_files
+
+    sources = [style] if start is None else [style, str(start)]
+    check_network(output, sources, checkpoint=checkpoint, preview=preview)
+    if preview is not None:
+        check_output(preview, IMAGE_FORMATS)
+    picture = load_style(style, style_size)
+    if max(picture.shape) > style_size:
+        picture = resize(picture, style_size)
+    files = image_files(photos)
+    try:
+        from nstlib._tensorflow import keras
+        from nstlib.networks.files import load_network
+        from nstlib.networks.transformer import VARIANTS, TransformerNet
+        from nstlib.training.style import Progress, from_bytes, train_style
+    except Exception as error:
+        return fail_to_start(error)
+    check_choice("variant", variant, VARIANTS)
+    check_count("seed", seed, 0)
+    if start is None:
+        keras.utils.set_random_seed(seed)
+        network = TransformerNet(**VARIANTS[variant])
+    else:
+        network = load_network(start)
+        from_bytes(network)
+    done = 0
+
+    def tell(progress: Progress) -> None:
+        nonlocal done
+        done = progress.step
+        if not sys.stderr.isatty():  # where there is no progress bar
+            terms = ", ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
+            left = f"; about {duration(progress.remaining)} left" if done < steps else ""
+            print(f"step {done} of {steps}: {terms}{left}", file=sys.stderr, flush=True)
+        if preview is not None and progress.preview is not None:
+            save_image(preview, progress.preview)
+
+    began = time.perf_counter()
+    train_style(
+        picture,
+        files,
+        network=network,
+        size=size,
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        weights=weights,
+        content_weight=content_weight,
+        style_weight=style_weight,
+        tv_weight=tv_weight,
+        lattice_weight=lattice_weight,
+        seed=seed,
+        checkpoint=checkpoint,
+        preview=None if preview is None else load_image("chelsea", 384),
+        callback=tell,
+        progress=sys.stderr.isatty(),
+    )
+    write_network(output, network, {"style": style})
+    if checkpoint is not None and done == steps:
+        checkpoint.unlink(missing_ok=True)
+    seconds = time.perf_counter() - began
+    print(f"wrote {typer.format_filename(output)}: {done} steps, {duration(seconds)}")
+    if done < steps:
+        again = f"; the same command goes on from {checkpoint}" if checkpoint else ""
+        return fail(f"interrupted; {output} is the network so far{again}", 130)
+    return 0
+
+
+@train_app.command("twin")
+def train_small_twin(
+    photos: Photos,
+    teacher: Annotated[
+        str, typer.Option(help="SqueezeNet 1.1 as ONNX: a file, or squeezenet to download it.")
+    ],
+    kept_back: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Images to measure on, not trained on.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o")] = Path("vgg19_mini.npz"),
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE")] = Path("mini_checkpoint.npz"),
+    steps: int = 5000,
+    batch: int = 16,
+    seed: Seed = 0,
+) -> int:
+    """Train the small twin of VGG19."""
+    try:
+        from nstlib._tensorflow import tf
+        from nstlib.features import save_twin
+        from nstlib.images.arrays import from_uint8
+        from nstlib.training.mini import normalize_activations, train_mini
+        from nstlib.training.photos import crops, load_photos
+    except Exception as error:
+        return fail_to_start(error)
+    images = load_photos(photos)
+    twin, distiller, _ = train_mini(
+        images, _file(teacher), checkpoint, steps=steps, batch=batch, seed=seed
+    )
+    if kept_back is not None:
+        unseen = crops(load_photos([kept_back]), 64, 128, seed=0, noise=0.0)
+        for (layer, scale, name), unexplained in distiller.errors(
+            tf.constant(next(unseen))
+        ).items():
+            seen = f"{name.partition('/')[0].partition('_')[0]} at {scale}×"
+            print(f"{layer} leaves {float(unexplained):.0%} of {seen} unexplained")
+    normalize_activations(twin, [from_uint8(image) for image in images[::60]])
+    save_twin(twin, output)
+    print(f"wrote {output}")
+    return 0
+
+
+@train_app.command("person")
+def train_person_network(
+    people: Annotated[
+        Path, typer.Option(metavar="DIR", help="Photographs in images/, their masks in masks/.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="MODEL", help="Where to write the network: .onnx or .keras."
+        ),
+    ],
+    others: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Photographs without people.", show_default="none"),
+    ] = None,
+    squeezenet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="SqueezeNet 1.1 as ONNX, to begin with: a file, or squeezenet to download it.",
+            show_default="random weights",
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A network to train further, .keras."),
+    ] = None,
+    repeat: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GROUP=N",
+            help="See the photographs whose names begin with GROUP N times as often.",
+            show_default="all alike",
+        ),
+    ] = None,
+    kept_back: Annotated[float, typer.Option(help="Share of all images to measure on.")] = 0.125,
+    steps: int = 3000,
+    batch: int = 16,
+    learning_rate: float = 1e-3,
+    seed: Seed = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Save the state there, and go on from what is there."),
+    ] = None,
+) -> int:
+    """Train the network that finds people, and measure how well it does."""
+    try:
+        from nstlib.networks.files import load_network
+        from nstlib.training.person import (
+            evaluate_person,
+            false_alarms,
+            group_of,
+            keep_back,
+            pairs,
+            train_person,
+        )
+        from nstlib.training.photos import image_files
+    except Exception as error:
+        return fail_to_start(error)
+    check_network(output, [], checkpoint=checkpoint)
+    learned, judged = keep_back(pairs(people), kept_back)
+    times = dict(map(_times, repeat or []))
+    learned = [sample for sample in learned for _ in range(times.get(group_of(sample[0]), 1))]
+    without, without_judged = keep_back(image_files(others or []), kept_back)
+    network = train_person(
+        learned,
+        without,
+        network=None if start is None else load_network(start),
+        squeezenet=None if squeezenet is None else _file(squeezenet),
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        seed=seed,
+        checkpoint=checkpoint,
+        progress=sys.stderr.isatty(),
+    )
+    write_network(
+        output, network, {}, output_name="probabilities", value_range=(-1, 1), tolerance=1e-3
+    )
+    for group, value in evaluate_person(network, judged).items():
+        print(f"mIoU {value:.3f} on kept-back images {group}")
+    if without_judged:
+        print(f"{false_alarms(network, without_judged):.2%} of images without people taken for one")
+    print(f"wrote {output}")
+    return 0
+
+
+def _times(text: str) -> tuple[str, int]:
+    group, _, number = text.partition("=")
+    if not number.isdecimal():
+        raise ArgumentError(
+            f"--repeat is {text}; it must be a group and a whole number, as in hs=4"
+        )
+    return group, int(number)
+
+
+def _file(name: str) -> Path:
+    from nstlib.assets.cache import fetch
+    from nstlib.assets.registry import ASSETS
+
+    return fetch(name) if name in ASSETS else Path(name)

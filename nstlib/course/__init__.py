@@ -1,0 +1,1 @@
+"""What only the lessons need: their exercises' checks and their figures."""

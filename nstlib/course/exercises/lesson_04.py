@@ -1,0 +1,264 @@
+"""Checks of the exercises of lesson 04, total variation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
+from nstlib.course.exercises.lesson_03 import _neighbours, _pooled
+
+
+def _steps(image: Array) -> tuple[Array, Array]:
+    """Return the steps to the right and those downwards, from each pixel to its neighbour."""
+    columns, rows = _neighbours(image)[1]
+    return columns, rows
+
+
+def _total_variation(image: Array) -> float:
+    """Return the roughness of an image (H, W, 3).
+
+    It is the mean squared step from a pixel to its right neighbour, plus the mean squared step from
+    a pixel to the one below.
+    """
+    right, down = _steps(image)
+    return float((right**2).mean() + (down**2).mean())
+
+
+@exercise(_total_variation)
+def _check_total_variation(answer: Answer) -> str:
+    def of(change: Callable[[Array, Array], Any]) -> Answer:
+        return lambda image: change(*_steps(image))
+
+    absolute = "these are absolute steps; square them."
+    half = "the two means are averaged; add them."
+    compare(
+        answer,
+        _total_variation,
+        [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
+        [
+            (absolute, of(lambda r, d: np.abs(r).mean() + np.abs(d).mean())),
+            (
+                "these are sums of absolute steps, as tf.image.total_variation gives; square the "
+                "steps, and take means.",
+                of(lambda r, d: np.abs(r).sum() + np.abs(d).sum()),
+            ),
+            (
+                "only the steps to the right are counted; add those downwards.",
+                of(lambda r, _: (r**2).mean()),
+            ),
+            (
+                "only the steps downwards are counted; add those to the right.",
+                of(lambda _, d: (d**2).mean()),
+            ),
+            (half, of(lambda r, d: ((r**2).mean() + (d**2).mean()) / 2)),
+            (
+                "all the steps share one mean; take a mean for each direction, and add the two.",
+                of(lambda r, d: _pooled([r, d], np.square)),
+            ),
+            ("these are sums; take means.", of(lambda r, d: (r**2).sum() + (d**2).sum())),
+            (
+                "the sums are divided by the number of pixels; there is one column of steps to the "
+                "right fewer, and one row of steps downwards: take means of the steps.",
+                lambda image: sum((step**2).sum() for step in _steps(image)) / image.size,
+            ),
+            (
+                "the mean is taken before the square, so steps up and down cancel; square first.",
+                of(lambda r, d: r.mean() ** 2 + d.mean() ** 2),
+            ),
+            (
+                "this is one number for each colour; take the mean over all.",
+                of(lambda r, d: (r**2).mean(axis=(0, 1)) + (d**2).mean(axis=(0, 1))),
+            ),
+            (
+                "np.roll wraps round, so that the last column is compared with the first; "
+                "cut two slices instead.",
+                lambda image: sum(((image - np.roll(image, 1, i)) ** 2).mean() for i in (0, 1)),
+            ),
+            (
+                "a difference along the last axis is one between colours; "
+                "rows are axis 0, columns are axis 1.",
+                lambda image: (np.diff(image) ** 2).mean(),
+            ),
+            (
+                "these are square roots; leave the means squared.",
+                of(lambda r, d: (r**2).mean() ** 0.5 + (d**2).mean() ** 0.5),
+            ),
+            (
+                "this is the square root; leave the sum squared.",
+                lambda image: _total_variation(image) ** 0.5,
+            ),
+        ],
+    )
+    return "It is the mean squared step to the right, plus that downwards."
+
+
+def _total_variation_gradient(image: Array) -> Array:
+    """Return the gradient of `_total_variation` with respect to the image, of the image's shape."""
+    right, down = _steps(image)
+    slope = np.zeros(np.shape(image))
+    # Each step pulls at both its ends: up at the one it leads to, down at the one it leaves.
+    slope[:, 1:] += 2 * right / right.size
+    slope[:, :-1] -= 2 * right / right.size
+    slope[1:] += 2 * down / down.size
+    slope[:-1] -= 2 * down / down.size
+    return slope
+
+
+@exercise(_total_variation_gradient)
+def _check_total_variation_gradient(answer: Answer) -> str:
+    def ends(steps: Array, axis: int, leaves: int = 1, leads_to: int = 1) -> Array:
+        width = [(0, 0)] * 3
+        before, after = ([*width[:axis], pad, *width[axis + 1 :]] for pad in ((1, 0), (0, 1)))
+        slope = leads_to * np.pad(steps, before) - leaves * np.pad(steps, after)
+        return np.asarray(2 * slope / steps.size)
+
+    def of(change: Callable[[Array, Array], Any]) -> Answer:
+        return lambda image: change(*_steps(image))
+
+    one_end = (
+        "each step has two ends: it pulls one up and the other down; this counts only the end "
+        "that it {}."
+    )
+    wrapped = (
+        "np.roll wraps round: the border has no neighbours on the other side; use slices, or "
+        "np.pad."
+    )
+
+    def laplacian(image: Array) -> Array:
+        around = [np.roll(image, shift, axis) for shift in (-1, 1) for axis in (0, 1)]
+        return np.asarray(4 * image - sum(around))
+
+    compare(
+        answer,
+        _total_variation_gradient,
+        [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
+        [
+            (
+                "the sign is turned: this leads downhill; the gradient leads uphill.",
+                of(lambda r, d: -ends(r, 1) - ends(d, 0)),
+            ),
+            (
+                "the factor 2 is missing: the derivative of s² is 2s.",
+                of(lambda r, d: (ends(r, 1) + ends(d, 0)) / 2),
+            ),
+            (
+                "it is not divided by the numbers of steps: the loss takes means.",
+                of(lambda r, d: ends(r, 1) * r.size + ends(d, 0) * d.size),
+            ),
+            (
+                "it is not divided by the numbers of steps, and the factor 2 is missing.",
+                of(lambda r, d: (ends(r, 1) * r.size + ends(d, 0) * d.size) / 2),
+            ),
+            (
+                "it is divided by the number of pixels; divide each direction by the number of its "
+                "steps.",
+                lambda image: (
+                    sum(ends(s, a) * s.size for s, a in zip(_steps(image), (1, 0), strict=True))
+                    / image.size
+                ),
+            ),
+            ("the steps downwards are missing.", of(lambda r, _: ends(r, 1))),
+            ("the steps to the right are missing.", of(lambda _, d: ends(d, 0))),
+            (
+                one_end.format("leads to"),
+                of(lambda r, d: ends(r, 1, leaves=0) + ends(d, 0, leaves=0)),
+            ),
+            (
+                one_end.format("leaves"),
+                of(lambda r, d: ends(r, 1, leads_to=0) + ends(d, 0, leads_to=0)),
+            ),
+            (
+                "both ends get the same sign; a step pulls one up and the other down.",
+                of(lambda r, d: ends(r, 1, leaves=-1) + ends(d, 0, leaves=-1)),
+            ),
+            (wrapped, lambda image: laplacian(image)),
+            (wrapped, lambda image: 2 * laplacian(image)),
+            (wrapped, lambda image: 2 * laplacian(image) / image.size),
+            (
+                "this is the loss; return its gradient, of the image's shape.",
+                _total_variation,
+            ),
+        ],
+    )
+    return "It agrees with the derivative at every pixel, also along the border and in the corners."
+
+
+def _unbeaten(style: Array, roughness: Array) -> Array:
+    """Tell which runs are worth looking at: of N runs, (N,) booleans.
+
+    `style` (N,) and `roughness` (N,) are the two losses of each run. A run is beaten if another one
+    is no worse in both and better in at least one.
+    """
+    beaten = [
+        np.any((style <= s) & (roughness <= r) & ((style < s) | (roughness < r)))
+        for s, r in zip(style, roughness, strict=True)
+    ]
+    return ~np.array(beaten)
+
+
+@exercise(_unbeaten)
+def _check_unbeaten(answer: Answer) -> str:
+    first = np.array([0.1, 0.2, 0.4, 0.3, 0.8, 0.25]), np.array([0.9, 0.5, 0.3, 0.6, 0.1, 0.45])
+    # A tie in one loss, and two runs that are equal: neither beats the other.
+    ties = np.array([0.1, 0.1, 0.5, 0.5, 0.7, 0.3]), np.array([0.6, 0.8, 0.2, 0.2, 0.2, 0.7])
+    best_in_both = np.array([0.3, 0.1, 0.4]), np.array([0.5, 0.2, 0.2])
+
+    def least(values: Array) -> Array:
+        return np.asarray(values == values.min())
+
+    def none(style: Array, roughness: Array, worse: Callable[[Array, Array], Any]) -> Array:
+        pairs = zip(style, roughness, strict=True)
+        return np.array([not np.any(worse(style - s, roughness - r)) for s, r in pairs])
+
+    def first_of_equals(style: Array, roughness: Array) -> Array:
+        _, first = np.unique([style, roughness], axis=1, return_index=True)
+        return np.isin(np.arange(len(style)), first)
+
+    compare(
+        answer,
+        _unbeaten,
+        [first, ties, best_in_both],
+        [
+            (
+                "these are the runs that are beaten; return the others.",
+                lambda s, r: ~_unbeaten(s, r),
+            ),
+            (
+                "these are the numbers of the runs; return a boolean for each run.",
+                lambda s, r: np.flatnonzero(_unbeaten(s, r)),
+            ),
+            (
+                "only a run that is better in both counts as beating another; better in one and "
+                "equal in the other is enough.",
+                lambda s, r: none(s, r, lambda ds, dr: (ds < 0) & (dr < 0)),
+            ),
+            (
+                "every run is beaten by itself here: one of the two comparisons must be strict.",
+                lambda s, _: np.zeros(len(s), bool),
+            ),
+            (
+                "of two equal runs one beats the other here; neither does.",
+                lambda s, r: _unbeaten(s, r) & first_of_equals(s, r),
+            ),
+            (
+                "better in one loss is taken to be enough; the other one must not be worse.",
+                lambda s, r: none(s, r, lambda ds, dr: (ds < 0) | (dr < 0)),
+            ),
+            ("this is the run of the least style loss alone.", lambda s, _: least(s)),
+            ("this is the smoothest run alone.", lambda _, r: least(r)),
+            (
+                "these are the best in each loss; runs between them are worth looking at, too, "
+                "unless another one beats them.",
+                lambda s, r: least(s) | least(r),
+            ),
+            (
+                "the two losses are added; without a weight between them there is no single best "
+                "run.",
+                lambda s, r: least(s + r),
+            ),
+        ],
+    )
+    return "No other run is no worse in both losses and better in one."

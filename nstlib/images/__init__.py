@@ -1,0 +1,1 @@
+"""Images as arrays: read, resized, coloured and saved."""

@@ -1,0 +1,131 @@
+"""What an image is, and its other forms at the edges of the library.
+
+Inside the library an image is float32 RGB in [0, 1], shape (H, W, 3). OpenCV's uint8 BGR pixels and
+its NCHW blobs exist only in the functions here that name them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nstlib.errors import ImageError
+
+Image: TypeAlias = NDArray[np.float32]
+Size: TypeAlias = int | tuple[int, int]
+#: What ``cv2.dnn`` and ONNX Runtime compute on, (B, C, H, W).
+Blob: TypeAlias = NDArray[np.float32]
+
+
+def check_image(image: ArrayLike, name: str = "image") -> Image:
+    """Return `image` as float32 if it is RGB in [0, 1] of shape (H, W, 3); else say what it is.
+
+    Parameters
+    ----------
+    image : array_like
+        What a caller gave.
+    name : str
+        How the error calls it.
+
+    Raises
+    ------
+    ImageError
+        For another shape, integers, NaN or infinite values, or values outside [0, 1].
+
+    Examples
+    --------
+    >>> check_image(np.full((2, 2, 3), 255.0))
+    Traceback (most recent call last):
+    nstlib.errors.ImageError: image ranges from 255 to 255; an image lies in [0, 1]; divide ...
+    """
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        hint = "stack a grey one three times" if array.ndim == 2 else "use load_image to read files"
+        raise ImageError(f"{name} has shape {array.shape}; an image is (H, W, 3), RGB; {hint}")
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ImageError(
+            f"{name} holds {array.dtype} values; an image is float32 in [0, 1]; "
+            "use from_uint8 to convert 8-bit pixels"
+        )
+    if not np.isfinite(array).all():
+        raise ImageError(f"{name} holds NaN or infinite values; an image is float32 in [0, 1]")
+    low, high = float(array.min()), float(array.max())
+    if low < -1e-6 or high > 1 + 1e-6:
+        raise ImageError(
+            f"{name} ranges from {low:.3g} to {high:.3g}; an image lies in [0, 1]; "
+            "divide 0..255 values by 255, or clip"
+        )
+    return np.clip(array, 0.0, 1.0, dtype=np.float32)
+
+
+def to_uint8(image: ArrayLike) -> NDArray[np.uint8]:
+    """Float RGB in [0, 1] → uint8 RGB in 0..255, rounded.
+
+    Examples
+    --------
+    >>> to_uint8(np.full((1, 1, 3), 0.5, np.float32))
+    array([[[128, 128, 128]]], dtype=uint8)
+    """
+    return np.rint(check_image(image) * 255.0).astype(np.uint8)
+
+
+def from_uint8(pixels: ArrayLike) -> Image:
+    """Uint8 RGB in 0..255 → float32 RGB in [0, 1].
+
+    Raises
+    ------
+    ImageError
+        If `pixels` is not a uint8 array of shape (H, W, 3).
+
+    Examples
+    --------
+    >>> from_uint8(np.array([[[0, 51, 255]]], np.uint8)).round(3)
+    array([[[0. , 0.2, 1. ]]], dtype=float32)
+    """
+    array = np.asarray(pixels)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        raise ImageError(
+            f"pixels have shape {array.shape} and type {array.dtype}; "
+            "8-bit RGB is uint8 of shape (H, W, 3)"
+        )
+    return array.astype(np.float32) / np.float32(255)
+
+
+def rgb_to_bgr(image: NDArray[Any]) -> NDArray[Any]:
+    """Reverse the channel order of an (H, W, 3) array, any dtype: what OpenCV's functions expect.
+
+    Examples
+    --------
+    >>> rgb_to_bgr(np.array([[[1, 2, 3]]], np.uint8))
+    array([[[3, 2, 1]]], dtype=uint8)
+    """
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[2] != 3:
+        raise ImageError(f"image has shape {array.shape}; channels are reversed in (H, W, 3)")
+    # OpenCV refuses arrays with negative strides, which a bare [..., ::-1] would be.
+    return np.ascontiguousarray(array[..., ::-1])
+
+
+#: Reversing twice gives the original, so one function serves both ways.
+bgr_to_rgb = rgb_to_bgr
+
+
+def to_blob(image: ArrayLike) -> Blob:
+    """Image (H, W, 3) → blob (1, 3, H, W): float32 RGB in [0, 1], the layout of ``cv2.dnn``.
+
+    Examples
+    --------
+    >>> to_blob(np.zeros((4, 6, 3), np.float32)).shape
+    (1, 3, 4, 6)
+    """
+    return np.ascontiguousarray(check_image(image).transpose(2, 0, 1)[np.newaxis])
+
+
+def from_blob(blob: ArrayLike) -> Image:
+    """Blob (1, 3, H, W) → image (H, W, 3): the inverse of :func:`to_blob`."""
+    array = np.asarray(blob)
+    if array.ndim != 4 or array.shape[:2] != (1, 3):
+        raise ImageError(f"blob has shape {array.shape}; one RGB image is (1, 3, H, W)")
+    return check_image(array[0].transpose(1, 2, 0), "blob")

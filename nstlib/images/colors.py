@@ -1,0 +1,166 @@
+"""Keep a picture's colours while its style changes.
+
+A style brings its colours along. Gatys et al. (2016) give two ways to leave them behind: change the
+style's colours to the content's before the transfer, or transfer brightness alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import skimage.color
+from numpy.typing import ArrayLike, NDArray
+
+from nstlib.images.arrays import Image, check_image
+
+
+def match_colors(
+    image: ArrayLike,
+    reference: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    reference_weights: ArrayLike | None = None,
+) -> Image:
+    r"""Give an image another one's colours: its mean colour, and how its colours vary together.
+
+    The linear map :math:`x \mapsto \hat\Sigma^{1/2} \Sigma^{-1/2} (x - \mu) + \hat\mu` turns pixels
+    of mean :math:`\mu` and covariance :math:`\Sigma` into pixels of mean :math:`\hat\mu` and
+    covariance :math:`\hat\Sigma`; values that leave [0, 1] are clipped.
+
+    Parameters
+    ----------
+    image : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+    reference : array_like of float, shape (h, w, 3)
+        Whose colours to take, RGB in [0, 1].
+    weights, reference_weights : array_like of float, shape (H, W) and (h, w), optional
+        How much each pixel counts in the mean and the covariance: 0 or more, not all of them 0.
+        By default all count alike.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1]. A grey image varies along one line only, and comes out in the shades of one
+        line of colours.
+
+    References
+    ----------
+    L. Gatys, M. Bethge, A. Hertzmann and E. Shechtman, "Preserving color in neural artistic style
+    transfer", 2016, section 4.1.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> image, reference = random.uniform(0, 1, (9, 9, 3)), random.uniform(0.4, 0.6, (8, 8, 3))
+    >>> matched = match_colors(image, reference)
+    >>> np.allclose(matched.mean(axis=(0, 1)), reference.mean(axis=(0, 1)), atol=1e-3)
+    True
+    """
+    pixels = check_image(image).astype(np.float64)
+    wanted = check_image(reference, "reference").reshape(-1, 3).astype(np.float64)
+    flat = pixels.reshape(-1, 3)
+    mean, covariance = _statistics(flat, weights)
+    wanted_mean, wanted_covariance = _statistics(wanted, reference_weights)
+    to_wanted = _power(wanted_covariance, 0.5) @ _power(covariance, -0.5)
+    matched = (flat - mean) @ to_wanted.T + wanted_mean
+    return np.clip(matched.reshape(pixels.shape), 0.0, 1.0).astype(np.float32)
+
+
+def luminance(image: ArrayLike) -> NDArray[np.float32]:
+    """Brightness of each pixel: Y of NTSC's YIQ, 0.299 R + 0.587 G + 0.114 B.
+
+    Parameters
+    ----------
+    image : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W)
+        In [0, 1].
+    """
+    y: NDArray[np.float32] = skimage.color.rgb2yiq(check_image(image))[..., 0]
+    return np.clip(y, 0.0, 1.0, dtype=np.float32)
+
+
+def match_luminance(image: ArrayLike, reference: ArrayLike) -> Image:
+    """Turn an image grey, with another one's mean and standard deviation of brightness.
+
+    Parameters
+    ----------
+    image : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+    reference : array_like of float, shape (h, w, 3)
+        Whose brightness to match, RGB in [0, 1].
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        Three equal channels in [0, 1].
+
+    References
+    ----------
+    A. Hertzmann et al., "Image analogies", SIGGRAPH 2001, where the idea comes from; Gatys et al.
+    2016, section 4.2.
+    """
+    y, wanted = luminance(image), luminance(reference)
+    spread = float(y.std())
+    # Below that, what varies is rounding: a plain image stays plain.
+    scaled = (y - y.mean()) * (wanted.std() / spread if spread > 1e-5 else 0.0) + wanted.mean()
+    return _grey(np.clip(scaled, 0.0, 1.0))
+
+
+def replace_luminance(image: ArrayLike, brightness: ArrayLike) -> Image:
+    """Keep an image's colours, and take the brightness of each pixel from another one.
+
+    Parameters
+    ----------
+    image : array_like of float, shape (H, W, 3)
+        Whose colours to keep (I and Q of YIQ), RGB in [0, 1].
+    brightness : array_like of float, shape (H, W, 3)
+        Whose brightness to take (Y), RGB in [0, 1].
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1].
+
+    References
+    ----------
+    L. Gatys et al., "Preserving color in neural artistic style transfer", 2016, section 4.2.
+
+    Examples
+    --------
+    >>> red, white = np.float32([[[1, 0, 0]]]), np.float32([[[1, 1, 1]]])
+    >>> luminance(replace_luminance(red * 0.5, white * 0.2)).round(2)
+    array([[0.2]], dtype=float32)
+    """
+    yiq = skimage.color.rgb2yiq(check_image(image))
+    yiq[..., 0] = luminance(brightness)
+    return np.clip(skimage.color.yiq2rgb(yiq), 0.0, 1.0).astype(np.float32)
+
+
+def grey(image: ArrayLike) -> Image:
+    """Leave an image its brightness alone: three equal channels (H, W, 3) in [0, 1]."""
+    return _grey(luminance(image))
+
+
+def _grey(y: NDArray[np.float32]) -> Image:
+    return np.repeat(y[..., np.newaxis], 3, axis=2).astype(np.float32)
+
+
+def _statistics(
+    pixels: NDArray[np.float64], weights: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of pixels (N, 3)."""
+    counts = None if weights is None else np.ravel(weights).astype(np.float64)
+    mean = np.average(pixels, axis=0, weights=counts)
+    return mean, np.cov(pixels.T, bias=True, aweights=counts)
+
+
+def _power(covariance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(covariance)
+    # Along directions of no variance there is nothing to scale.
+    known = values > 1e-8
+    powers = np.where(known, np.where(known, values, 1.0) ** exponent, 0.0)
+    result: NDArray[np.float64] = (vectors * powers) @ vectors.T
+    return result

@@ -1,0 +1,70 @@
+"""Images in another size."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nstlib._checks import refusal
+from nstlib.images.arrays import Image, Size, check_image
+
+
+def resize(image: ArrayLike, size: Size) -> Image:
+    """Resize by area averaging down and by cubic interpolation up.
+
+    Parameters
+    ----------
+    image : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+    size : int or (int, int)
+        An int is the longest side and keeps the aspect ratio (to the nearest pixel); a pair is the
+        exact (height, width). In pixels, from 1 to 16,384.
+
+    Returns
+    -------
+    ndarray of float32, shape (height, width, 3)
+        RGB in [0, 1]: cubic interpolation overshoots at edges, and is clipped.
+
+    Examples
+    --------
+    >>> checkerboard = np.indices((4, 8)).sum(axis=0) % 2
+    >>> image = np.repeat(checkerboard[..., np.newaxis], 3, axis=2).astype("float32")
+    >>> small = resize(image, 4)
+    >>> small.shape, float(small.min()), float(small.max())
+    ((2, 4, 3), 0.5, 0.5)
+    """
+    image = check_image(image)
+    height, width = target_size(image.shape[:2], size)
+    if (height, width) == image.shape[:2]:
+        return image
+    # cv2.INTER_AREA averages only when both sides shrink; enlarging one side as well is done apart.
+    shrunk = (min(height, image.shape[0]), min(width, image.shape[1]))
+    image = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(image, 0.0, 1.0, dtype=np.float32)
+
+
+def target_size(shape: tuple[int, ...], size: Size) -> tuple[int, int]:
+    """Height and width that `size` means for an image of `shape`.
+
+    Examples
+    --------
+    >>> target_size((400, 600), 300), target_size((400, 600), (10, 20))
+    ((200, 300), (10, 20))
+    """
+    accepted = "the longest side or (height, width), in pixels from 1 to 16384"
+    sides = size if isinstance(size, tuple) else (size, size)
+    if len(sides) != 2 or not all(
+        isinstance(side, int | np.integer) and 1 <= side <= 16384 for side in sides
+    ):
+        raise refusal("size", size, accepted)
+    if isinstance(size, tuple):
+        return int(size[0]), int(size[1])
+    scale = size / max(shape[:2])
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def resized_or_own(image: Image, size: Size | None) -> Image:
+    """Resize an image, or leave it as it is if no size is asked for."""
+    return image if size is None else resize(image, size)

@@ -1,0 +1,1 @@
+"""Trained networks at work: painting pictures and finding people, without TensorFlow."""

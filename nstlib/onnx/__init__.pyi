@@ -1,0 +1,9 @@
+from .exporting import export as export
+from .legacy import modernize as modernize
+from .pytorch import from_pytorch as from_pytorch
+from .reading import load_onnx as load_onnx
+from .tflite import from_tflite as from_tflite
+from .translation import to_onnx as to_onnx
+from .verification import RuntimeComparison as RuntimeComparison
+from .verification import Verification as Verification
+from .verification import verify as verify

@@ -1,0 +1,93 @@
+"""ONNX graphs: what is written, and what is checked before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import onnx
+from onnx import helper
+
+from nstlib import __version__
+from nstlib.errors import ModelError
+from nstlib.onnx.reading import LARGEST_TENSOR, one_line, picture_input
+
+#: Operators of 2018 that :func:`nstlib.onnx.modernize` replaces.
+RETIRED = ("Crop", "ImageScaler", "Affine")
+
+
+#: ONNX's version 17, of 2022, has all that is needed, and OpenCV 4 reads it.
+OPSET, IR_VERSION = 17, 8
+
+
+KERNEL_NAME = "{}.weight"
+
+
+def make_model(graph: onnx.GraphProto, metadata: Mapping[str, str] | None) -> onnx.ModelProto:
+    """Make a model of a graph, for the versions that the course writes."""
+    result = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="nstlib",
+        producer_version=__version__,
+    )
+    helper.set_model_props(result, {**(metadata or {}), "library": f"nstlib {__version__}"})
+    return result
+
+
+Size: TypeAlias = tuple[int, int]
+
+
+def check_graph(proto: onnx.ModelProto) -> None:
+    """Refuse what ONNX does not allow."""
+    for node in proto.graph.node:
+        _check_operator(node, proto)
+    try:
+        onnx.checker.check_model(proto)
+    except Exception as error:
+        raise ModelError(f"this is no valid ONNX: {one_line(error)}") from error
+
+
+def _check_operator(node: onnx.NodeProto, proto: onnx.ModelProto) -> None:
+    """Name an operator that ONNX does not have, or does not have any more."""
+    versions = {entry.domain: entry.version for entry in proto.opset_import}
+    version = versions.get(node.domain, 1)
+    try:
+        schema = onnx.defs.get_schema(node.op_type, version, node.domain)
+        known = not schema.deprecated
+    except onnx.defs.SchemaError:
+        known = False
+    if not known:
+        kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        raise ModelError(
+            f"node {node.name or node.output[0]!r} is a {kind}, which is no operator of ONNX "
+            f"{version}; modernize knows {', '.join(RETIRED)} of ONNX 7 to 9"
+        )
+
+
+def check_memory(proto: onnx.ModelProto, shape: Sequence[int]) -> None:
+    """Refuse a graph that makes absurdly large tensors of a picture of this shape."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    name, _ = picture_input(copy)
+    (entry,) = (value for value in copy.graph.input if value.name == name)
+    for side, length in zip(entry.type.tensor_type.shape.dim, shape, strict=True):
+        side.dim_value = length
+    try:
+        copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
+    except Exception as error:
+        raise ModelError(f"the graph does not fit together: {one_line(error)}") from error
+    for value in (*copy.graph.input, *copy.graph.value_info, *copy.graph.output):
+        sides = [side.dim_value for side in value.type.tensor_type.shape.dim]
+        if math.prod(sides) > LARGEST_TENSOR:
+            raise ModelError(
+                f"the graph makes the absurd {' × '.join(map(str, sides))} numbers, "
+                f"{value.name!r}, of a picture of {size_text((shape[2], shape[3]))}"
+            )
+
+
+def size_text(size: Size) -> str:
+    """Write height and width."""
+    return "×".join(map(str, size))

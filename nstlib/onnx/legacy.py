@@ -1,0 +1,193 @@
+"""Old ONNX files, brought up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike
+from onnx import helper, numpy_helper
+
+from nstlib.errors import ModelError
+from nstlib.onnx.graphs import IR_VERSION, OPSET, Size, check_graph, make_model
+from nstlib.onnx.reading import load_onnx, one_line
+from nstlib.onnx.verification import TOLERANCE, Verification, write_proven
+
+
+def modernize(
+    source: str | Path | bytes,
+    path: str | Path,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    sizes: Sequence[Size] | None = None,
+    value_range: tuple[float, float] = (0.0, 255.0),
+    tolerance: float = 10 * TOLERANCE,
+) -> Verification:
+    """Write an old ONNX file anew, so that today's runtimes compute it, at any size.
+
+    The operators that were an experiment until 2019, Crop, ImageScaler and Affine, become those
+    that took their place; a ConvTranspose whose output has a fixed size gets the padding that leads
+    to it; input and output lose their fixed sizes; and the whole moves to ONNX 17.
+
+    Parameters
+    ----------
+    source : str, pathlib.Path or bytes
+        An ONNX file, or its content.
+    path : str or pathlib.Path
+        Where to write; what is there is replaced.
+    metadata : mapping of str to str, optional
+        Added to what the file says of itself.
+    sizes, value_range
+        As in :func:`verify`, whose reference is ONNX Runtime.
+    tolerance : float, default 0.1
+        Likewise. It is larger here because networks of that time are coarse: ONNX Runtime, which
+        adds up the squares of a whole channel in float32, is then off by up to 0.08 of 255 from
+        what float64 gives at 720×720, and OpenCV by 0.007.
+
+    Returns
+    -------
+    Verification
+        The proof that the runtimes agree on it.
+
+    Raises
+    ------
+    ModelError
+        If the file is broken (see :func:`verify`), holds an operator that is neither ONNX's nor one
+        of those above, or if two runtimes compute different pictures. Nothing is written then.
+    OutputError
+        If the file cannot be written.
+    """
+    proto = load_onnx(source)
+    proto.ir_version = IR_VERSION  # since 4, constants need not be listed among the inputs
+    _replace_retired(proto)
+    check_graph(proto)
+    _free_transposed_convolutions(proto)
+    _free_sizes(proto)
+    try:
+        graph = onnx.version_converter.convert_version(proto, OPSET).graph
+    except Exception as error:
+        raise ModelError(
+            f"the file cannot be brought to ONNX {OPSET}: {one_line(error)}"
+        ) from error
+    known = {entry.key: entry.value for entry in proto.metadata_props}
+    return write_proven(
+        path, make_model(graph, {**known, **(metadata or {})}), None, sizes, value_range, tolerance
+    )
+
+
+def _replace_retired(proto: onnx.ModelProto) -> None:
+    """Put operators that ONNX 7 to 9 have in the place of those that were an experiment."""
+    versions = {entry.domain: entry.version for entry in proto.opset_import}
+    if not 7 <= versions.get("", 1) <= 9:
+        return
+    nodes = list(proto.graph.node)
+    del proto.graph.node[:]
+    for node in nodes:
+        replace = None if node.domain else _RETIRED.get(node.op_type)
+        if replace is None:
+            proto.graph.node.append(node)
+            continue
+        values = {x.name: helper.get_attribute_value(x) for x in node.attribute}
+        x = node.input[0]
+        steps = replace(node, **values)
+        for number, (kind, constant, attributes) in enumerate(steps, 1):
+            name = node.output[0] if number == len(steps) else f"{node.output[0]}.{number}"
+            inputs = [x]
+            if constant is not None:
+                inputs.append(f"{name}.constant")
+                proto.graph.initializer.append(
+                    numpy_helper.from_array(np.asarray(constant, np.float32), inputs[1])
+                )
+            proto.graph.node.append(helper.make_node(kind, inputs, [name], name, **attributes))
+            x = name
+
+
+# An operator of today, its second input if that is a constant, and its attributes.
+_Step: TypeAlias = tuple[str, ArrayLike | None, dict[str, Any]]
+
+
+def _crop(node: onnx.NodeProto, *, border: Sequence[int], scale: Sequence[int] = ()) -> list[_Step]:
+    if scale or len(border) != 4 or min(border) < 0:
+        raise ModelError(
+            f"node {node.name or node.output[0]!r} is a Crop with border={list(border)} and "
+            f"scale={list(scale)}; only four numbers of pixels and no scale are supported"
+        )
+    left, top, right, bottom = border
+    ends = [-bottom or 2**31 - 1, -right or 2**31 - 1]
+    return [("Slice", None, {"axes": [2, 3], "starts": [top, left], "ends": ends})]
+
+
+def _image_scaler(
+    _: onnx.NodeProto, *, scale: float = 1.0, bias: Sequence[float] = (0.0,)
+) -> list[_Step]:
+    steps: list[_Step] = [("Add", np.reshape(bias, (-1, 1, 1)), {})]
+    return steps if scale == 1.0 else [("Mul", scale, {}), *steps]
+
+
+def _affine(_: onnx.NodeProto, *, alpha: float = 1.0, beta: float = 0.0) -> list[_Step]:
+    return [("Mul", alpha, {}), ("Add", beta, {})]
+
+
+_RETIRED: dict[str, Callable[..., list[_Step]]] = {
+    "Affine": _affine,
+    "Crop": _crop,
+    "ImageScaler": _image_scaler,
+}
+
+
+def _free_transposed_convolutions(proto: onnx.ModelProto) -> None:
+    """Say by padding what ``output_shape`` says for one size alone."""
+    inferred = onnx.shape_inference.infer_shapes(proto).graph
+    shapes = {
+        value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+        for value in (*inferred.input, *inferred.value_info)
+    }
+    weights = {tensor.name: list(tensor.dims) for tensor in proto.graph.initializer}
+    for node in proto.graph.node:
+        values = {x.name: helper.get_attribute_value(x) for x in node.attribute}
+        if node.op_type != "ConvTranspose" or "output_shape" not in values:
+            continue
+        sides = shapes.get(node.input[0], [])[2:]
+        kernel = values.get("kernel_shape", weights.get(node.input[1], [])[2:])
+        if len(sides) != 2 or 0 in sides or len(kernel) != 2:
+            raise ModelError(
+                f"node {node.name or node.output[0]!r} is a ConvTranspose to the fixed size "
+                f"{values['output_shape']}, and from which size it comes is not known"
+            )
+        beyond, before, after = [0, 0], [0, 0], [0, 0]
+        for axis in range(2):
+            stride = values.get("strides", [1, 1])[axis]
+            reach = (kernel[axis] - 1) * values.get("dilations", [1, 1])[axis] + 1
+            surplus = stride * (sides[axis] - 1) + reach - values["output_shape"][-2:][axis]
+            beyond[axis] = max(0, -surplus)
+            smaller, larger = max(0, surplus) // 2, (max(0, surplus) + 1) // 2
+            upper = values.get("auto_pad") == b"SAME_UPPER"
+            before[axis], after[axis] = (smaller, larger) if upper else (larger, smaller)
+        kept = [x for x in node.attribute if x.name not in ("output_shape", "auto_pad", "pads")]
+        del node.attribute[:]
+        node.attribute.extend(
+            [
+                *(x for x in kept if x.name != "output_padding"),
+                helper.make_attribute("pads", before + after),
+                helper.make_attribute("output_padding", beyond),
+            ]
+        )
+
+
+def _free_sizes(proto: onnx.ModelProto) -> None:
+    """Let batch, height and width be what they are."""
+    graph = proto.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    del graph.input[:], graph.value_info[:]
+    graph.input.extend(inputs)
+    ends = (graph.input, ("height", "width")), (graph.output, ("out_height", "out_width"))
+    for values, names in ends:
+        for value in values:
+            sides = value.type.tensor_type.shape.dim
+            if len(sides) == 4:
+                for axis, name in zip((0, 2, 3), ("batch", *names), strict=True):
+                    sides[axis].dim_param = name

@@ -1,0 +1,109 @@
+"""A name or a path becomes an image: a sample photo, a drawn style, a download or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nstlib.art.catalogue import DRAWN_STYLES, draw
+from nstlib.assets.cache import asset_path, fetch
+from nstlib.assets.registry import ASSETS
+from nstlib.errors import ImageError
+from nstlib.images.arrays import Image, Size, from_uint8
+from nstlib.images.decode import read_image
+from nstlib.images.resizing import resized_or_own
+
+#: Photos that the scikit-image wheel carries: name → the function of ``skimage.data`` for it.
+PHOTOS = {
+    "astronaut": "astronaut",
+    "chelsea": "chelsea",
+    "coffee": "coffee",
+    "hubble": "hubble_deep_field",
+    "immunohistochemistry": "immunohistochemistry",
+    "retina": "retina",
+    "rocket": "rocket",
+}
+
+
+def sample_names() -> tuple[str, ...]:
+    """Names that :func:`load_image` knows offline: photos, then the drawn styles.
+
+    Examples
+    --------
+    >>> "astronaut" in sample_names(), "mosaic" in sample_names()
+    (True, True)
+    """
+    return (*PHOTOS, *DRAWN_STYLES)
+
+
+def load_image(
+    source: str | Path, size: Size | None = None, *, max_megapixels: float = 64.0
+) -> Image:
+    """Load a sample or an image file as float32 RGB in [0, 1].
+
+    Grey, palette, CMYK and 16-bit files become RGB; transparent pixels are laid over white; a
+    photo's EXIF rotation is applied; of an animation the first frame is taken.
+
+    Parameters
+    ----------
+    source : str or pathlib.Path
+        A sample photo (``"astronaut"``), a drawn style (``"mosaic"``), a registered picture to
+        download once (``"starry_night"``), or the path of a file. A `Path` is always a file.
+    size : int or (int, int), optional
+        Longest side, or exact (height, width), in pixels. See :func:`resize`. By default the
+        picture's own size (512 pixels square for a drawn style).
+    max_megapixels : float, default 64
+        The largest picture to decode, in millions of pixels.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1].
+
+    Raises
+    ------
+    ImageError
+        If the file is absent, empty, cut off, not an image, or larger than `max_megapixels`.
+    AssetError
+        If a registered picture is not in the cache and cannot be downloaded.
+
+    Examples
+    --------
+    >>> image = load_image("astronaut", size=256)
+    >>> image.shape, image.dtype, float(image.min()) >= 0.0, float(image.max()) <= 1.0
+    ((256, 256, 3), dtype('float32'), True, True)
+    """
+    if isinstance(source, str):
+        if source in PHOTOS:
+            import skimage.data
+
+            photo: Callable[[], NDArray[np.uint8]] = getattr(skimage.data, PHOTOS[source])
+            return resized_or_own(from_uint8(photo()), size)
+        if source in DRAWN_STYLES:
+            return draw(source, 512) if size is None else draw(source, size)
+        if source in ASSETS and ASSETS[source].kind == "image":
+            source = fetch(source)
+        elif not Path(source).exists():
+            pictures = (name for name, asset in ASSETS.items() if asset.kind == "image")
+            raise ImageError(
+                f"{source}: no such file; give the path of an image, one of the samples "
+                f"{', '.join(sample_names())}, or a picture to download: {', '.join(pictures)}"
+            )
+    return resized_or_own(read_image(Path(source), max_megapixels), size)
+
+
+def source_path(source: str) -> Path | None:
+    """Return the file that a name stands for; None for one that needs no file."""
+    if source in sample_names():
+        return None
+    return asset_path(source) if source in ASSETS else Path(source)
+
+
+def load_style(name: str, longest: float) -> Image:
+    """Load a style at its own size. One that the library draws has any size that is needed."""
+    return load_image(
+        name, round(min(longest, 4096)) if name in DRAWN_STYLES and longest > 512 else None
+    )

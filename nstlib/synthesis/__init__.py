@@ -1,0 +1,1 @@
+"""Recipes: build a loss, and optimise an image until it is small."""

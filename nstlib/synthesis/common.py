@@ -1,0 +1,102 @@
+"""What both recipes share: results, sizes from coarse to fine, and frames around pictures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nstlib.errors import ArgumentError
+from nstlib.features import SMALLEST_SIDE
+from nstlib.images.arrays import Image
+from nstlib.images.resizing import resize
+from nstlib.optimize import Recorded, Step
+
+#: Pixels by which :func:`transfer_style` continues a picture while it works. Convolutions do odd
+#: things at a border; here the border is cut off at the end.
+FRAME = 16
+
+
+@dataclass(frozen=True)
+class Synthesis(Recorded):
+    """A picture made by a recipe, and how it was made.
+
+    Attributes
+    ----------
+    image : ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1].
+    losses : dict of str to (float, float)
+        Each term of the loss at full size: of the start, and of `image`.
+    history : tuple of Step
+        Every iteration at every size, without images; counts and seconds run on.
+    weights : str
+        Which weights the features had.
+    seed : int
+        Of the noise.
+    interrupted : bool
+        Whether the run was stopped early from the keyboard.
+    """
+
+    image: Image = field(repr=False)
+    losses: dict[str, tuple[float, float]]
+    history: tuple[Step, ...] = field(repr=False)
+    weights: str
+    seed: int
+    interrupted: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+def stage_sizes(full: tuple[int, int]) -> list[tuple[int, int]]:
+    """Sizes from about 128 pixels up to `full`, each √2 times the one before.
+
+    Examples
+    --------
+    >>> _sizes((200, 300))
+    [(100, 150), (141, 212), (200, 300)]
+    """
+    steps = max(0, round(2 * math.log2(max(full) / 128)))
+    sizes = []
+    for step in range(steps, -1, -1):
+        scale = 2 ** (-step / 2)
+        height, width = (round(side * scale) for side in full)
+        if min(height, width) >= SMALLEST_SIDE or step == 0:
+            sizes.append((height, width))
+    return sizes
+
+
+def frame(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Continue a picture, or a mask, by its mirror image on all sides."""
+    sides = [(FRAME, FRAME)] * 2 + [(0, 0)] * (image.ndim - 2)
+    return np.pad(image, sides, mode="symmetric")
+
+
+def unframe(image: Image) -> Image:
+    """Take the frame off again."""
+    return image[FRAME:-FRAME, FRAME:-FRAME]
+
+
+def resize_framed(image: Image, size: tuple[int, int]) -> Image:
+    """Resize a framed image; the frame stays as wide as it is."""
+    return frame(resize(unframe(image), (size[0] - 2 * FRAME, size[1] - 2 * FRAME)))
+
+
+def check_sizes(source: tuple[int, int], size: tuple[int, int], step: int) -> None:
+    """Refuse sizes that VGG19 cannot take, and tiles that would not fit together."""
+    for name, sides in (("source", source), ("size", size)):
+        if min(sides) < SMALLEST_SIDE:
+            raise ArgumentError(
+                f"{name} is {sides[0]}×{sides[1]} pixels; VGG19 halves it five times: each side "
+                f"needs {SMALLEST_SIDE} or more"
+            )
+    if any(side % step for side in size):
+        near = sorted({max(2, side // step + more) * step for side in size for more in (0, 1)})
+        raise ArgumentError(
+            f"size is {size[0]}×{size[1]}; a tileable texture needs sides that are multiples of "
+            f"{step}, the stride of its deepest layer: use {', '.join(map(str, near))}"
+        )

@@ -1,0 +1,168 @@
+"""How long a transfer will take, and how much memory."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from nstlib.features import feature_extractor, stride
+from nstlib.images.arrays import check_image
+from nstlib.images.resizing import target_size
+from nstlib.optimize import Step, kept_steps
+from nstlib.synthesis.common import FRAME, stage_sizes
+from nstlib.synthesis.tiles import MARGIN
+from nstlib.synthesis.transfer import transfer_style
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a transfer will take, roughly.
+
+    Attributes
+    ----------
+    seconds : float
+        From its start to its picture.
+    megabytes : float
+        The most that the process will hold at any one time.
+    sizes : tuple of (int, int)
+        (height, width) of the pictures that it works at, the result's last.
+    """
+
+    seconds: float
+    megabytes: float
+    sizes: tuple[tuple[int, int], ...]
+
+
+def estimate_transfer(
+    content: ArrayLike, style: NDArray[Any] | Sequence[ArrayLike], **options: Any
+) -> Estimate:
+    """Say beforehand how long :func:`transfer_style` will take, and how much memory.
+
+    A few iterations of the same transfer are made and timed, at 256 pixels or a little less or
+    more. Time is then scaled by the pixels and the iterations at all the sizes. Memory is what the
+    process holds now, and what the network's layers and the optimiser will need at the largest.
+
+    Parameters
+    ----------
+    content, style, **options
+        As for :func:`transfer_style`. A `checkpoint` is neither read nor written: the estimate is
+        that of the whole run.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ArgumentError, ImageError, OptimizationError
+        As :func:`transfer_style`.
+    KeyboardInterrupt
+        If it is interrupted from the keyboard.
+
+    Examples
+    --------
+    >>> from nstlib import load_image
+    >>> cat, glass = load_image("chelsea", size=64), load_image("mosaic", size=64)
+    >>> estimate = estimate_transfer(cat, glass, iterations=10)
+    >>> estimate.seconds > 0, estimate.megabytes > 0, estimate.sizes
+    (True, True, ((43, 64),))
+    """
+    bound = inspect.signature(transfer_style).bind(content, style, **options)
+    bound.apply_defaults()
+    given = bound.arguments
+    shape = check_image(content, "content").shape[:2]
+    full = shape if given["size"] is None else target_size(shape, given["size"])
+    sizes = stage_sizes(full)
+
+    # At 128 pixels, fixed costs would be half of the time, and at the largest size nothing.
+    trial_size = sizes[min(2, len(sizes) - 1)]
+    timed: list[Step] = []  # at the trial's last size, after whatever is done once a size
+
+    def note(step: Step) -> None:
+        assert step.image is not None
+        if step.image.shape[:2] == trial_size:
+            timed.append(step)
+
+    trial = transfer_style(
+        **given
+        | {
+            "size": trial_size,
+            "iterations": min(5, given["iterations"]),
+            "checkpoint": None,
+            "callback": note,
+            "progress": False,
+        }
+    )
+    if trial.interrupted:
+        raise KeyboardInterrupt
+    first, last = timed[0], timed[-1]
+    each = (last.seconds - first.seconds) / max(1, last.evaluations - first.evaluations)
+    # L-BFGS's line search needs one more evaluation now and then, and its arithmetic grows with the
+    # steps that it keeps; the 2 stand for the targets and the final losses.
+    count = (1.25 if given["method"] == "lbfgs" else 1.0) * given["iterations"] + 2
+    _, work_of_trial = _pixels(trial_size, given["tile"])
+    work = sum(_pixels(size, given["tile"])[1] for size in sizes)
+    # The first evaluation of all, which includes the tracing, comes once a size.
+    seconds = len(sizes) * trial.history[0].seconds + count * each * work / work_of_trial
+
+    layers = dict.fromkeys((*given["style_layers"], *given["content_layers"]))
+    extractor = feature_extractor(layers, given["weights"])
+    per_pixel = sum(
+        4 * layer.output.shape[-1] / stride(layer.name) ** 2
+        for layer in extractor.layers
+        if layer.name.startswith("block")
+    )
+    at_once, _ = _pixels(full, given["tile"])
+    needed = COPIES * per_pixel * at_once
+    if given["method"] == "lbfgs":
+        values = 3 * math.prod(side + 2 * FRAME for side in full)
+        kept = min(given["iterations"], kept_steps(values))
+        needed += 8 * (2 * kept + 10) * values  # in double precision
+    now = memory() or 700.0  # where nothing tells: about what TensorFlow takes before it begins
+    return Estimate(seconds, now + TRACE * len(sizes) + needed / 1e6, tuple(sizes))
+
+
+#: How many times the layers' outputs an evaluation holds at its peak: they, their padded copies,
+#: what the statistics make of them, and gradients. Measured.
+COPIES = 4.0
+
+#: Megabytes that stay with the process for each size. Measured.
+TRACE = 15.0
+
+
+def _pixels(size: tuple[int, int], tile: int) -> tuple[float, float]:
+    """Pixels that one evaluation holds at once, and how many it costs."""
+    sides = [side + 2 * FRAME for side in size]
+    if max(size) <= tile:
+        return math.prod(sides), math.prod(sides)
+    counts = [math.ceil(side / tile) for side in sides]
+    window = math.prod(side / n + 2 * MARGIN for side, n in zip(sides, counts, strict=True))
+    return window, 1.5 * window * math.prod(counts)  # forward, again for the gradient, and back
+
+
+def memory(*, peak: bool = False) -> float | None:
+    """Megabytes that this process holds now, or has held at most; None where nothing tells.
+
+    Where the present use cannot be had (outside Linux) the peak stands in for it.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        status = ""
+    found = re.search(rf"^{'VmHWM' if peak else 'VmRSS'}:\s*(\d+) kB", status, re.MULTILINE)
+    if found:
+        return int(found[1]) * 1024 / 1e6
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6

@@ -1,0 +1,190 @@
+"""Texture synthesis: a new picture of the same material (Gatys et al. 2015)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nstlib._checks import check_count, check_number
+from nstlib._tensorflow import tf
+from nstlib.features import (
+    SMALLEST_SIDE,
+    STYLE_LAYERS,
+    check_layers,
+    check_weights,
+    feature_extractor,
+    stride,
+)
+from nstlib.images.arrays import Image, Size, check_image
+from nstlib.images.resizing import resize, target_size
+from nstlib.losses import channel_statistics, style_loss, total_variation_loss
+from nstlib.optimize import Loss, Step, coarse_to_fine
+from nstlib.synthesis.common import Synthesis, check_sizes
+
+#: How much the deep layers count in :func:`synthesize_texture`; all others count 1. Their terms are
+#: the last to settle, and until they do they cost the fine ones their cleanness: colours fringe,
+#: points of light ring.
+TEXTURE_WEIGHTS = {"block4_conv1": 0.5, "block5_conv1": 0.25}
+
+
+def synthesize_texture(
+    source: ArrayLike,
+    size: Size | None = None,
+    *,
+    weights: str | None = None,
+    layers: Iterable[str] = STYLE_LAYERS,
+    layer_weights: Mapping[str, float] | None = None,
+    tv_weight: float = 0.0,
+    tileable: bool = False,
+    scales: int = 3,
+    method: str = "lbfgs",
+    iterations: int = 60,
+    learning_rate: float = 0.05,
+    seed: int = 0,
+    callback: Callable[[Step], object] | None = None,
+    progress: bool = True,
+) -> Synthesis:
+    """Make a new picture with the texture of another.
+
+    From noise, coarse to fine, an image is changed until its features at `layers` have the means
+    and covariances, and with them the Gram matrices, of `source`: the same features occur together
+    as often, elsewhere.
+
+    Parameters
+    ----------
+    source : array_like of float, shape (H, W, 3)
+        The texture, RGB in [0, 1]. Its details come out at the size they have here: resize it to
+        choose their scale.
+    size : int or (int, int), optional
+        Side of the square, or (height, width), of the result in pixels; larger than the source is
+        welcome. By default the source's own size.
+    weights : str, optional
+        See :func:`nstlib.feature_extractor`.
+    layers : iterable of str
+        Where the features are compared.
+    layer_weights : mapping of str to float, optional
+        See :func:`nstlib.style_loss`. By default ``block4_conv1`` counts 1/2,
+        ``block5_conv1`` 1/4, and any other layer 1.
+    tv_weight : float, default 0
+        Weight of the total variation: more makes it smoother.
+    tileable : bool, default False
+        Let the picture continue itself, left to right and top to bottom. Each side must then be a
+        multiple of the deepest layer's stride (16 for ``block5_conv1``).
+    scales : int, default 3
+        How many sizes from coarse to fine, each half the next; fewer where the coarsest would be
+        too small for the network. 1 works at full size only.
+    method, iterations, learning_rate
+        See :func:`nstlib.minimize_image`; `iterations` at each size.
+    seed : int, default 0
+        Of the noise to begin with. The same seed gives the same picture on the same machine.
+    callback : callable, optional
+        Called with a :class:`nstlib.Step` after every iteration; if it returns True, the
+        run ends.
+    progress : bool, default True
+        Show a progress bar for each size.
+
+    Returns
+    -------
+    Synthesis
+
+    Raises
+    ------
+    ArgumentError
+        For values outside those above.
+    ImageError
+        If `source` is not an image.
+    OptimizationError
+        If the loss becomes NaN or infinite; the error carries the last good image.
+
+    References
+    ----------
+    L. Gatys, A. Ecker and M. Bethge, "Texture synthesis using convolutional neural networks",
+    NeurIPS 2015.
+    L. Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017, for the
+    way from coarse to fine.
+
+    Examples
+    --------
+    >>> from nstlib import load_image
+    >>> texture = synthesize_texture(
+    ...     load_image("immunohistochemistry", size=64), layers=["block1_conv1", "block2_conv1"],
+    ...     iterations=5, progress=False)
+    >>> texture.size, texture.losses["style"][1] < texture.losses["style"][0]
+    ((64, 64), True)
+    """
+    source = check_image(source, "source")
+    layers = check_layers(layers)
+    if layer_weights is None:
+        layer_weights = {name: TEXTURE_WEIGHTS[name] for name in layers if name in TEXTURE_WEIGHTS}
+    weights = check_weights(weights)
+    # Zeros beyond the border would tell the network where the border is: the source's layout would
+    # come back with its texture, and a tile, which has no border, could not match it.
+    extractor = feature_extractor(layers, weights, padding="replicate")
+    synthesizer = feature_extractor(layers, weights, padding="wrap") if tileable else extractor
+    full = source.shape[:2] if size is None else target_size((1, 1), size)
+    step = max(map(stride, layers)) if tileable else 1
+    check_sizes(source.shape[:2], full, step)
+    check_count("scales", scales)
+    check_number("tv_weight", tv_weight, least=0)
+    check_count("seed", seed, 0)
+
+    def loss_at(size: tuple[int, int]) -> Loss:
+        scale = size[0] / full[0]
+        height, width = (max(SMALLEST_SIDE, round(side * scale)) for side in source.shape[:2])
+        small = resize(source, (height, width))
+        targets = {
+            name: channel_statistics(maps) for name, maps in extractor(small[np.newaxis]).items()
+        }
+
+        def loss(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            features = synthesizer(image[tf.newaxis])
+            terms = {"style": style_loss(features, targets, layer_weights=layer_weights)}
+            if tv_weight > 0:
+                if tileable:  # the step to the next copy is as rough as any other
+                    image = tf.concat([image, image[:1]], axis=0)
+                    image = tf.concat([image, image[:, :1]], axis=1)
+                terms["tv"] = tv_weight * total_variation_loss(image)
+            return terms
+
+        return loss
+
+    # Noise in the source's own colours: every pixel is one of the source's, drawn at random.
+    random = np.random.default_rng(seed)
+    pixels = source.reshape(-1, 3)
+    noise = pixels[random.integers(len(pixels), size=full)]
+    smallest = min(*full, *source.shape[:2])
+    while scales > 1 and smallest < SMALLEST_SIDE * 2 ** (scales - 1):
+        scales -= 1
+    coarse = [
+        [max(step, round(side / 2**halvings / step) * step) for side in full]
+        for halvings in range(scales)
+    ]
+    result = coarse_to_fine(
+        loss_at,
+        noise,
+        [(height, width) for height, width in reversed(coarse)],
+        iterations=[iterations] * scales,
+        resize=_resize_tile if tileable else resize,
+        method=method,
+        learning_rate=learning_rate,
+        callback=callback,
+        progress=progress,
+    )
+    # Both at full size: the run began at a coarse one, and one that was stopped ended there.
+    at_start, at_end = map(loss_at(full), (tf.constant(noise), tf.constant(result.image)))
+    losses = {name: (float(at_start[name]), float(at_end[name])) for name in at_start}
+    return Synthesis(result.image, losses, result.history, weights, seed, result.interrupted)
+
+
+def _resize_tile(image: Image, size: tuple[int, int]) -> Image:
+    """Resize a picture that continues on its opposite side so that it still does."""
+    # Within margins that come to whole pixels before and after, two or more wide: cubic
+    # interpolation looks that far.
+    common = [math.gcd(*sides) for sides in zip(image.shape[:2], size, strict=True)]
+    y, x = (2 * side // part for side, part in zip(image.shape[:2], common, strict=True))
+    padded = np.pad(image, [(y, y), (x, x), (0, 0)], mode="wrap")
+    y, x = (2 * side // part for side, part in zip(size, common, strict=True))
+    return resize(padded, (size[0] + 2 * y, size[1] + 2 * x))[y:-y, x:-x]

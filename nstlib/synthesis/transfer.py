@@ -1,0 +1,335 @@
+"""Style transfer: a photograph's content in a painting's style (Gatys et al. 2016)."""
+
+from __future__ import annotations
+
+import functools
+import math
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nstlib._checks import check_count, check_number
+from nstlib._tensorflow import tf
+from nstlib.errors import ArgumentError
+from nstlib.features import (
+    CONTENT_LAYERS,
+    SMALLEST_SIDE,
+    STYLE_LAYERS,
+    check_layers,
+    check_weights,
+    feature_extractor,
+)
+from nstlib.images.arrays import Image, Size, check_image
+from nstlib.images.colors import grey, match_colors, match_luminance, replace_luminance
+from nstlib.images.resizing import resize, target_size
+from nstlib.losses import channel_statistics, style_loss, total_variation_loss
+from nstlib.optimize import Checkpoint, Loss, OptimizationError, Step, coarse_to_fine
+from nstlib.synthesis.common import (
+    FRAME,
+    Synthesis,
+    check_sizes,
+    frame,
+    resize_framed,
+    stage_sizes,
+    unframe,
+)
+from nstlib.synthesis.tiles import compare_by_tiles, compare_whole
+
+
+def transfer_style(
+    content: ArrayLike,
+    style: NDArray[Any] | Sequence[ArrayLike],
+    *,
+    size: Size | None = None,
+    weights: str | None = None,
+    content_weight: float = 0.3,
+    style_weight: float = 1.0,
+    tv_weight: float = 0.0,
+    content_layers: Iterable[str] = CONTENT_LAYERS,
+    style_layers: Iterable[str] = STYLE_LAYERS,
+    layer_weights: Mapping[str, float] | None = None,
+    style_scale: float = 1.0,
+    style_shares: Sequence[float] | None = None,
+    masks: Sequence[ArrayLike] | None = None,
+    preserve_colors: str | None = None,
+    init: str | ArrayLike = "content",
+    method: str = "lbfgs",
+    iterations: int = 50,
+    learning_rate: float = 0.02,
+    seed: int = 0,
+    tile: int = 1024,
+    checkpoint: str | Path | None = None,
+    callback: Callable[[Step], object] | None = None,
+    progress: bool = True,
+) -> Synthesis:
+    """Paint the content of one picture in the style of another.
+
+    Coarse to fine, by steps of √2 from 128 pixels on, an image is changed until its deep features
+    are those of `content`, place by place, and its features at all depths have the means and
+    covariances of `style`, anywhere. One pass through the network serves both.
+
+    Parameters
+    ----------
+    content : array_like of float, shape (H, W, 3)
+        What is painted, RGB in [0, 1].
+    style : ndarray of float, shape (h, w, 3), or sequence of array_like
+        How it is painted, RGB in [0, 1]; several are mixed, or each gets its region by `masks`.
+    size : int or (int, int), optional
+        Longest side, or (height, width), of the result in pixels. By default the content's own.
+    weights : str, optional
+        See :func:`nstlib.feature_extractor`.
+    content_weight, style_weight, tv_weight : float
+        Factors of the three terms: more content keeps more of the subject, more style gives bolder
+        strokes, more total variation a smoother picture.
+    content_layers : iterable of str, default ("block4_conv2",)
+        Where the content is compared. A shallow layer holds every pixel where it is; a deep one
+        forgets the shapes. Gatys et al. chose the second layer of block 4, which keeps outlines
+        and lets strokes move.
+    style_layers : iterable of str
+        Where the style is compared.
+    layer_weights : mapping of str to float, optional
+        Of the style's layers; see :func:`nstlib.style_loss`.
+    style_scale : float, default 1.0
+        Longest side of the style over that of the result: 0.5 makes strokes half as large. A style
+        is never enlarged beyond its own pixels.
+    style_shares : sequence of float, optional
+        How much each of several styles counts; by default all alike.
+    masks : sequence of array_like, shapes (H, W), optional
+        For each style the region that it paints, values in [0, 1], of the content's shape.
+    preserve_colors : {"luminance", "covariance"}, optional
+        Keep the content's colours: by transferring brightness alone, or by giving the style the
+        content's colours first; see :mod:`nstlib.images.colors`. By default the style's colours
+        come along.
+    init : {"content", "noise"} or array_like of float, shape (H, W, 3)
+        What to begin with.
+    method, iterations, learning_rate
+        See :func:`nstlib.minimize_image`; `iterations` at each size.
+    seed : int, default 0
+        Of the noise, where `init` is ``"noise"``.
+    tile : int, default 1024
+        A picture with a longer side than this is computed in tiles of at most so many pixels a
+        side, in bounded memory. The loss is that of the whole picture, so there are no seams.
+    checkpoint : str or pathlib.Path, optional
+        A file to save the state in every few seconds; if it is there, the run goes on from it. See
+        :class:`nstlib.optimize.Checkpoint`.
+    callback : callable, optional
+        Called with a :class:`nstlib.Step` after every iteration; if it returns True, the
+        run ends. With ``preserve_colors="luminance"`` its image is still grey.
+    progress : bool, default True
+        Show a progress bar for each size.
+
+    Returns
+    -------
+    Synthesis
+
+    Raises
+    ------
+    ArgumentError
+        For values outside those above.
+    ImageError
+        If `content`, a style or `init` is not an image.
+    OptimizationError
+        If the loss becomes NaN or infinite; the error carries the last good image.
+
+    References
+    ----------
+    L. Gatys, A. Ecker and M. Bethge, "Image style transfer using convolutional neural networks",
+    CVPR 2016.
+    L. Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017: regions,
+    colours, and the way from coarse to fine.
+
+    Examples
+    --------
+    >>> from nstlib import load_image
+    >>> cat, glass = load_image("chelsea", size=96), load_image("mosaic", size=96)
+    >>> painted = transfer_style(cat, glass, iterations=3, progress=False)
+    >>> painted.size, sorted(painted.losses)
+    ((64, 96), ['content', 'style'])
+    """
+    content = check_image(content, "content")
+    styles = _check_styles(style)
+    weights = check_weights(weights)
+    content_layers, style_layers = check_layers(content_layers), check_layers(style_layers)
+    for name, weight in (("content", content_weight), ("style", style_weight), ("tv", tv_weight)):
+        check_number(f"{name}_weight", weight, least=0)
+    if content_weight == style_weight == 0:
+        raise ArgumentError("content_weight and style_weight are both 0; one is above 0")
+    check_number("style_scale", style_scale, above=0)
+    check_count("seed", seed, 0)
+    check_count("tile", tile, 256)
+    shares = _check_shares(style_shares, len(styles))
+    regions = _check_masks(masks, len(styles), content.shape[:2])
+    full = content.shape[:2] if size is None else target_size(content.shape[:2], size)
+    check_sizes(content.shape[:2], full, 1)
+    if isinstance(init, str) and init not in ("content", "noise"):
+        raise ArgumentError(f"init is {init!r}; it must be 'content', 'noise' or an image")
+
+    original = content
+    if preserve_colors == "covariance":
+        styles = [match_colors(s, content) for s in styles]
+    elif preserve_colors == "luminance":
+        styles = [match_luminance(s, content) for s in styles]
+        content = grey(content)
+    elif preserve_colors is not None:
+        raise ArgumentError(
+            f"preserve_colors is {preserve_colors!r}; it must be 'luminance', 'covariance' or None"
+        )
+    if isinstance(init, str):
+        noise = np.random.default_rng(seed).random((*full, 3), dtype=np.float32)
+        start = content if init == "content" else noise
+    else:
+        start = check_image(init, "init")
+
+    extractor = feature_extractor(dict.fromkeys((*style_layers, *content_layers)), weights)
+
+    def loss_at(framed: tuple[int, int]) -> Loss:
+        size = (framed[0] - 2 * FRAME, framed[1] - 2 * FRAME)
+        wanted = [
+            {
+                layer: channel_statistics(maps)
+                for layer, maps in extractor(_at_scale(s, size, style_scale)[np.newaxis]).items()
+                if layer in style_layers
+            }
+            for s in styles
+        ]
+        whole = max(size) <= tile
+        compare = (compare_whole if whole else functools.partial(compare_by_tiles, tile=tile))(
+            extractor,
+            frame(resize(content, size)),
+            content_layers,
+            style_layers,
+            [frame(_resize_mask(region, size)) for region in regions],
+        )
+
+        def loss(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            from_content, statistics = compare(image)
+            if not regions:  # every style looks at the whole picture
+                statistics = statistics * len(styles)
+            terms = {}
+            if content_weight > 0:
+                terms["content"] = content_weight * from_content
+            if style_weight > 0:
+                terms["style"] = style_weight * tf.add_n(
+                    [
+                        share * style_loss(found, targets, layer_weights=layer_weights)
+                        for share, found, targets in zip(shares, statistics, wanted, strict=True)
+                    ]
+                )
+            if tv_weight > 0:
+                terms["tv"] = tv_weight * total_variation_loss(image)
+            return terms
+
+        return loss
+
+    sizes = stage_sizes(full)
+    settings = {
+        "images": [zlib.crc32(i.tobytes()) for i in (content, start, *styles, *regions)],
+        "size": full,
+        "weights": weights,
+        "content_weight": content_weight,
+        "style_weight": style_weight,
+        "tv_weight": tv_weight,
+        "content_layers": content_layers,
+        "style_layers": style_layers,
+        "layer_weights": dict(layer_weights or {}),
+        "style_scale": style_scale,
+        "style_shares": shares,
+        "method": method,
+        "iterations": iterations,
+        "learning_rate": learning_rate,
+    }
+
+    def report(step: Step) -> object:
+        assert callback is not None
+        assert step.image is not None
+        return callback(replace(step, image=unframe(step.image)))
+
+    try:
+        result = coarse_to_fine(
+            loss_at,
+            frame(start),
+            [(height + 2 * FRAME, width + 2 * FRAME) for height, width in sizes],
+            iterations=[iterations] * len(sizes),
+            resize=resize_framed,
+            checkpoint=None if checkpoint is None else Checkpoint(checkpoint, settings),
+            method=method,
+            learning_rate=learning_rate,
+            callback=report if callback else None,
+            progress=progress,
+        )
+    except OptimizationError as error:
+        raise OptimizationError(str(error), unframe(error.image)) from error
+    at_start, at_end = map(
+        loss_at(result.image.shape[:2]),
+        (tf.constant(frame(resize(start, full))), tf.constant(result.image)),
+    )
+    losses = {name: (float(at_start[name]), float(at_end[name])) for name in at_start}
+    image = unframe(result.image)
+    if preserve_colors == "luminance":
+        image = replace_luminance(resize(original, full), image)
+    return Synthesis(image, losses, result.history, weights, seed, result.interrupted)
+
+
+def _at_scale(style: Image, size: tuple[int, int], scale: float) -> Image:
+    """Resize a style for a picture of `size`, not beyond its own pixels."""
+    longest = max(style.shape[:2])
+    # VGG19 cannot look at less than its smallest side.
+    least = math.ceil(SMALLEST_SIDE * longest / min(style.shape[:2]))
+    return resize(style, max(least, min(longest, round(max(size) * scale))))
+
+
+def _resize_mask(mask: Image, size: tuple[int, int]) -> Image:
+    return resize(np.repeat(mask[..., np.newaxis], 3, axis=2), size)[..., 0]
+
+
+def _check_styles(style: NDArray[Any] | Sequence[ArrayLike]) -> list[Image]:
+    given = [style] if isinstance(style, np.ndarray) else list(style)
+    if not given:
+        raise ArgumentError("style is empty; give an image, or a list of images")
+    styles = [check_image(s, "style") for s in given]
+    for s in styles:
+        if min(s.shape[:2]) < SMALLEST_SIDE:
+            raise ArgumentError(
+                f"style is {s.shape[0]}×{s.shape[1]} pixels; VGG19 halves it five times: each side "
+                f"needs {SMALLEST_SIDE} or more"
+            )
+    return styles
+
+
+def _check_shares(shares: Sequence[float] | None, count: int) -> list[float]:
+    shares = [1.0] * count if shares is None else [float(share) for share in shares]
+    if len(shares) != count or min(shares) < 0 or not 0 < sum(shares) < math.inf:
+        raise ArgumentError(
+            f"style_shares is {shares}; it must be {count} numbers, one for each style, not "
+            "negative, and at least one above 0"
+        )
+    return [share / sum(shares) for share in shares]
+
+
+def _check_masks(
+    masks: Sequence[ArrayLike] | None, count: int, shape: tuple[int, ...]
+) -> list[Image]:
+    if masks is None:
+        return []
+    regions = [np.asarray(mask, np.float32) for mask in masks]
+    if len(regions) != count:
+        raise ArgumentError(
+            f"there are {len(regions)} masks and {count} styles; each style has one"
+        )
+    for region in regions:
+        if region.shape != shape:
+            raise ArgumentError(
+                f"a mask has shape {region.shape}, the content {shape[0]}×{shape[1]} pixels; a "
+                "mask is an array of the content's height and width"
+            )
+        if not (np.isfinite(region).all() and region.min() >= 0 and 0 < region.max() <= 1):
+            raise ArgumentError(
+                f"a mask ranges from {region.min():.3g} to {region.max():.3g}; it lies in [0, 1], "
+                "and is above 0 somewhere"
+            )
+    return regions

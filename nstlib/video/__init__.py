@@ -1,0 +1,1 @@
+"""Films and cameras: read frames, paint them steadily, write them with their sound."""

@@ -1,0 +1,336 @@
+"""The commands that find people and paint around them: pictures, films, cameras."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import PIL.Image
+import pytest
+from conftest import Run
+from numpy.typing import NDArray
+from onnx_files import Graph, save
+
+from nstlib.cli.painting import compose, webcam
+from nstlib.compose import Composer
+from nstlib.images.arrays import from_uint8, to_uint8
+from nstlib.inference.segmenter import PersonSegmenter
+from nstlib.inference.stylizer import Stylizer
+from nstlib.sources import load_image
+from nstlib.video.convert import Conversion
+from nstlib.video.writer import VideoWriter
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a style, the negative, and a segmenter: whatever is red is a person."""
+    folder = tmp_path_factory.mktemp("models")
+    graph = Graph()
+    negative = graph.node("Sub", graph.constant(np.float32(255)), "image")
+    save(graph.model(negative), folder / "negative.onnx")
+    graph = Graph()
+    # Channels come in [-1, 1]: red minus blue decides, which is at most 2.
+    weights = np.array([[0, 0, 0], [20, 0, -20]], np.float32).reshape(2, 3, 1, 1)
+    scores = graph.node("Conv", "image", graph.constant(weights))
+    shares = graph.node("Softmax", scores, axis=1)
+    save(graph.model(shares, (1, 3, 32, 32), (1, 2, 32, 32)), folder / "red.onnx")
+    return folder
+
+
+def pixels(path: str) -> NDArray[np.uint8]:
+    return np.asarray(PIL.Image.open(path))
+
+
+RED, BLUE = (230, 20, 30), (20, 40, 200)
+
+
+def picture() -> NDArray[np.uint8]:
+    """A red person in the middle of a blue world, in a photo of 64 x 48 pixels."""
+    drawn = np.full((48, 64, 3), BLUE, np.uint8)
+    drawn[12:, 20:44] = RED
+    return drawn
+
+
+@pytest.fixture
+def photo(nst: Run) -> Path:  # noqa: ARG001  (it goes to an empty folder first)
+    PIL.Image.fromarray(picture()).save("photo.png")
+    return Path("photo.png")
+
+
+@pytest.fixture
+def film(nst: Run) -> Path:  # noqa: ARG001
+    with VideoWriter("film.mp4", 10) as writer:
+        for number in range(6):
+            frame = picture()
+            frame[:4, : 10 * number + 4] = (20, 120, 200)
+            writer.write(frame)
+        writer.finish()
+    return Path("film.mp4")
+
+
+INSIDE, OUTSIDE = np.s_[20:, 26:38], np.s_[:, 2:14]
+
+
+def near(shown: NDArray[np.uint8], colour: tuple[int, ...], tolerance: int = 2) -> None:
+    assert np.abs(shown.astype(int) - colour).max() <= tolerance
+
+
+# Pictures
+
+
+def test_segment(nst: Run, photo: Path, models: Path) -> None:
+    code, out, err = nst("segment", photo, "-o", "mask.png", "--segmenter", models / "red.onnx")
+    assert (code, out, err) == (0, ["wrote mask.png: 64x48 pixels"], [])
+    mask = pixels("mask.png")
+    assert set(np.unique(mask)) == {0, 255}
+    near(mask[INSIDE], (255,) * 3, 0)
+    near(mask[OUTSIDE], (0,) * 3, 0)
+    expected = PersonSegmenter(models / "red.onnx").mask(load_image(photo))
+    np.testing.assert_array_equal(mask, expected[..., None].repeat(3, axis=2))
+
+
+def test_segment_softly(nst: Run, photo: Path, models: Path) -> None:
+    model = models / "red.onnx"
+    assert nst("segment", photo, "-o", "m.png", "--matte", "--segmenter", model)[::2] == (0, [])
+    expected = PersonSegmenter(model).matte(load_image(photo))
+    np.testing.assert_allclose(pixels("m.png")[..., 0] / 255, expected, atol=0.003)
+
+
+def test_compose(nst: Run, photo: Path, models: Path) -> None:
+    options = ("--segmenter", models / "red.onnx")
+    negative = models / "negative.onnx"
+    code, out, err = nst("compose", photo, "--style", negative, *options, "-o", "out.png")
+    assert (code, out, err) == (0, ["wrote out.png: 64x48 pixels"], [])
+    near(pixels("out.png")[INSIDE], RED)
+    near(pixels("out.png")[OUTSIDE], tuple(255 - c for c in BLUE), 6)
+    assert nst("compose", photo, "--person", negative, *options, "-o", "out.jpg")[0] == 0
+    near(pixels("out.jpg")[24:44, 28:36], tuple(255 - c for c in RED), 8)
+    near(pixels("out.jpg")[4:40, 4:12], BLUE, 8)
+
+
+def test_hard_is_the_tutorials_where(nst: Run, photo: Path, models: Path) -> None:
+    model, negative = models / "red.onnx", models / "negative.onnx"
+    arguments = ("--style", negative, "--segmenter", model, "--hard")
+    assert nst("compose", photo, *arguments, "-o", "out.png")[0] == 0
+    source = load_image(photo)
+    mask = PersonSegmenter(model).mask(source)[..., None]
+    painted = to_uint8(Stylizer(negative)(source))
+    np.testing.assert_array_equal(pixels("out.png"), np.where(mask == 255, picture(), painted))
+
+
+def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[Any, Any]] = []
+
+    class Recorder:
+        def __init__(self, *styles: Any, **options: Any) -> None:
+            made.append((styles, options))
+
+        def __call__(self, picture: Any, calm: Any = None) -> Any:
+            assert calm is None, "a picture is no film"
+            assert picture.shape == (24, 32, 3)
+            return picture
+
+    monkeypatch.setattr("nstlib.compose.Composer", Recorder)
+    options = "--style candy --person my.onnx --feather 3.5 --strength 0.4 --match 0.2 --size 32"
+    flags = "--preserve-colors --hard --segmenter pp_humanseg"
+    assert nst("compose", photo, *options.split(), *flags.split(), "-o", "out.png")[0] == 0
+    assert made == [
+        (
+            ("candy", "my.onnx"),
+            {
+                "segmenter": "pp_humanseg",
+                "feather": 3.5,
+                "strength": 0.4,
+                "match": 0.2,
+                "hard": True,
+                "preserve_colors": True,
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize("command", [compose, webcam])
+def test_defaults_are_the_librarys(command: Any) -> None:
+    ours = inspect.signature(command).parameters
+    for name, theirs in inspect.signature(Composer).parameters.items():
+        assert ours["style" if name == "background" else name].default == theirs.default
+
+
+def test_samples_have_names(nst: Run, models: Path) -> None:
+    model, negative = models / "red.onnx", models / "negative.onnx"
+    arguments = ("--style", negative, "--segmenter", model, "--size", 64)
+    assert nst("compose", "astronaut", *arguments, "-o", "astronaut.png")[::2] == (0, [])
+    assert pixels("astronaut.png").shape == (64, 64, 3)
+
+
+# Folders
+
+
+def test_a_folder_is_painted(nst: Run, photo: Path, models: Path) -> None:
+    for name in ("a.png", "deep/b.jpg"):
+        path = Path("photos") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(picture()).save(path, quality=95)
+    (Path("photos") / "broken.png").write_text("no picture")
+    style = ("--style", models / "negative.onnx", "--segmenter", models / "red.onnx")
+    code, out, [line] = nst("compose", "photos", *style, "-o", "painted")
+    assert (code, out) == (1, ["painted: 2 painted, 1 failed"])
+    assert "broken.png is not an image" in line
+    for painted in ("painted/a.png", "painted/deep/b.jpg"):
+        near(pixels(painted)[24:44, 28:36], RED, 8)
+        near(pixels(painted)[4:40, 4:12], tuple(255 - c for c in BLUE), 8)
+    # Masks are written without loss, whatever the photos are.
+    Path("photos/broken.png").unlink()
+    assert nst("segment", "photos", *style[2:], "-o", "masks")[::2] == (0, [])
+    assert set(np.unique(pixels("masks/deep/b.png"))) == {0, 255}
+    assert nst("segment", photo, *style[2:], "-o", "masks")[::2] == (0, [])
+    near(pixels("masks/photo.png")[INSIDE], (255,) * 3, 0)
+
+
+# Films
+
+
+def test_compose_a_film(nst: Run, film: Path, models: Path) -> None:
+    arguments = ("--style", models / "negative.onnx", "--segmenter", models / "red.onnx")
+    code, [line], err = nst("compose", film, *arguments, "-o", "out.mp4")
+    assert (code, err) == (0, [])
+    assert line.startswith("wrote out.mp4: 64x48 pixels, 6 frames, 0.6 seconds; ")
+    assert line.endswith(" frames a second")
+    shown = iio.imread("out.mp4", plugin="FFMPEG")
+    assert shown.shape == (6, 48, 64, 3)
+    for frame in shown:
+        near(frame[24:44, 28:36], RED, 12)
+        near(frame[24:44, 4:12], tuple(255 - c for c in BLUE), 16)
+
+
+def test_segment_a_film(nst: Run, film: Path, models: Path) -> None:
+    arguments = ("--segmenter", models / "red.onnx", "-o", "out.gif")
+    assert nst("segment", film, *arguments)[::2] == (0, [])
+    shown = iio.imread("out.gif", plugin="pillow")
+    near(shown[3][24:44, 28:36], (255,) * 3, 4)
+    near(shown[3][24:44, 4:12], (0,) * 3, 4)
+
+
+def test_what_is_said_of_a_film(
+    nst: Run,
+    film: Path,
+    models: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    networks = ("--style", models / "negative.onnx", "--segmenter", models / "red.onnx")
+    arguments = ("compose", film, *networks, "-o", "out.mp4")
+    done = Conversion(40, 20.0, (48, 64), 5.0, 3, 2.5, "lost", interrupted=False)
+    monkeypatch.setattr("nstlib.video.convert.convert_video", lambda *_, **__: done)
+    code, out, err = nst(*arguments)
+    assert code == 0
+    assert out == ["wrote out.mp4: 64x48 pixels, 40 frames, 2.0 seconds; 8.0 frames a second"]
+    assert err == [
+        "nst: 3 broken frames were skipped",
+        "nst: the sound cannot be read; the film is silent",
+        "nst: film.mp4 says that it lasts 2.5 seconds longer than its pictures",
+    ]
+    stopped = Conversion(40, 20.0, (48, 64), 5.0, 0, 2.5, "kept", interrupted=True)
+    monkeypatch.setattr("nstlib.video.convert.convert_video", lambda *_, **__: stopped)
+    code, _, err = nst(*arguments)
+    assert (code, err) == (130, ["nst: interrupted; out.mp4 holds what was painted so far"])
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nstlib.video.convert.convert_video", interrupt)
+    code, _, err = nst(*arguments)
+    assert (code, err) == (130, ["nst: interrupted before the first frame; nothing is written"])
+
+
+# A camera
+
+
+def test_webcam(nst: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def show(paint: Any, **options: Any) -> int:
+        calls.append(options)
+        near(to_uint8(paint(from_uint8(picture())))[INSIDE], RED)
+        return 12
+
+    monkeypatch.setattr("nstlib.video.camera.webcam", show)
+    arguments = ("--style", models / "negative.onnx", "--segmenter", models / "red.onnx")
+    assert nst("webcam", *arguments, "--camera", 2) == (0, ["showed 12 frames"], [])
+    assert calls == [{"camera": 2, "size": 640}]
+
+
+def test_no_camera(nst: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    arguments = ("--style", models / "negative.onnx", "--segmenter", models / "red.onnx")
+    code, out, [line] = nst("webcam", *arguments, "--camera", 99)
+    assert (code, out) == (2, [])
+    assert line.startswith("nst: there is no camera 99")
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("compose photo.png -o out.png", "there is no style"),
+        ("compose photo.png --style nobody -o out.png", "'nobody' is no network"),
+        ("compose photo.png --style NEGATIVE -o photo.png", "is the input itself"),
+        ("compose photo.png --style NEGATIVE -o out.avi", "cannot write '.avi'"),
+        ("compose photo.png --style NEGATIVE -o no/out.png", "does not exist"),
+        ("compose absent.png --style NEGATIVE -o out.png", "absent.png: no such file"),
+        ("compose absent.mp4 --style NEGATIVE -o out.mp4", "absent.mp4: no such film"),
+        ("compose text.mp4 --style NEGATIVE -o out.mp4", "is not a film"),
+        ("compose photo.png --style NEGATIVE --strength 2 -o out.png", "strength is 2.0"),
+        ("compose photo.png --style NEGATIVE --feather -1 -o out.png", "feather is -1.0"),
+        ("compose photo.png --style NEGATIVE --hard --match 0.5 -o out.png", "neither feather"),
+        ("compose photo.png --style NEGATIVE --size 0 -o out.png", "size is 0"),
+        ("compose film.mp4 --style NEGATIVE --size 0 -o out.mp4", "size is 0"),
+        ("compose film.mp4 --style NEGATIVE -o film.mp4", "is the input itself"),
+        ("segment photo.png -o photo.png", "is the input itself"),
+        ("segment photo.png", "Missing option"),
+        ("webcam", "there is no style"),
+    ],
+)
+def test_one_line_says_what_is_wrong(
+    nst: Run,
+    photo: Path,
+    film: Path,
+    models: Path,
+    arguments: str,
+    words: str,
+) -> None:
+    Path("text.mp4").write_text("not a film")
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    given = arguments.replace("NEGATIVE", str(models / "negative.onnx")).split()
+    code, out, [line] = nst(*given, "--segmenter", models / "red.onnx")
+    assert (code, out) == (2, [])
+    assert words in line
+    assert {path: path.read_bytes() for path in Path().iterdir()} == before
+    assert photo in before
+    assert film in before
+
+
+@pytest.mark.parametrize("command", ["segment", "compose", "webcam"])
+def test_help(nst: Run, command: str) -> None:
+    code, out, err = nst(command, "--help")
+    assert (code, err) == (0, [])
+    assert out[0].startswith(f"Usage: nst {command} ")
+    assert f"\n  {command} " in "\n".join(nst("--help")[1])
+
+
+def test_no_tensorflow(photo: Path, models: Path) -> None:
+    code = (
+        "import sys; from nstlib.cli.main import main; code = main(sys.argv[1:]); "
+        "print(code, {'tensorflow', 'keras'} & set(sys.modules), file=sys.stderr)"
+    )
+    arguments = ["compose", str(photo), "--style", str(models / "negative.onnx"), "-o", "out.png"]
+    arguments += ["--segmenter", str(models / "red.onnx")]
+    command = [sys.executable, "-c", code, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stderr.strip() == "0 set()"

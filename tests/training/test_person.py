@@ -1,0 +1,455 @@
+"""Teaching a network to find people: examples, their masks, the loss, and how it is judged."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from squeezenet import SQUEEZENET, write_squeezenet
+
+from nstlib._tensorflow import keras, tf
+from nstlib.cli.main import main
+from nstlib.errors import ArgumentError, ImageError
+from nstlib.images.arrays import Image
+from nstlib.images.encode import save_image
+from nstlib.networks.files import save_network
+from nstlib.networks.person import PersonNet
+from nstlib.training import person
+from nstlib.training.person import (
+    Sample,
+    augmented,
+    evaluate_person,
+    false_alarms,
+    from_squeezenet,
+    keep_back,
+    pairs,
+    person_loss,
+    train_person,
+)
+from nstlib.training.photos import image_files
+
+
+def figure(height: int, width: int) -> NDArray[np.float32]:
+    """Draw somebody: a head on a body, nowhere near the picture's sides but the lower one."""
+    mask = np.zeros((height, width), np.uint8)
+    centre = width // 2 - 4
+    cv2.circle(mask, (centre, height // 3), height // 9, 255, -1)
+    cv2.ellipse(mask, (centre, height), (width // 4, height // 2), 0, 180, 360, 255, -1)
+    return mask.astype(np.float32) / np.float32(255)
+
+
+def grey(mask: NDArray[np.float32]) -> Image:
+    return np.repeat(mask[..., np.newaxis], 3, axis=2)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return photographs of nobody, and of people who are white all over before a black wall."""
+    folder = tmp_path_factory.mktemp("people")
+    for name in ("images", "masks", "others"):
+        (folder / name).mkdir()
+    for number in range(8):
+        mask = figure(150 + 10 * number, 140)
+        name = f"{'ab'[number % 2]}_{number}"
+        save_image(folder / "images" / f"{name}.png", grey(mask))
+        save_image(folder / "masks" / f"{name}.png", grey(mask))
+    for number in range(4):
+        save_image(folder / "others" / f"{number}.png", np.zeros((100 + number, 120, 3)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def people(folder: Path) -> list[Sample]:
+    return pairs(folder)
+
+
+@pytest.fixture(scope="module")
+def others(folder: Path) -> list[Path]:
+    return image_files([folder / "others"])
+
+
+# Samples
+
+
+def test_pairs_belong_together(people: list[Sample]) -> None:
+    assert len(people) == 8
+    for photo, mask in people:
+        assert mask is not None
+        assert (photo.parent.name, mask.parent.name) == ("images", "masks")
+        assert photo.stem == mask.stem
+
+
+def test_pairs_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="images is not a folder; give one"):
+        pairs(tmp_path)
+    (tmp_path / "images").mkdir()
+    with pytest.raises(ArgumentError, match="images holds no image"):
+        pairs(tmp_path)
+    save_image(tmp_path / "images" / "a.jpg", grey(figure(40, 40)))
+    with pytest.raises(ArgumentError, match=r"a\.jpg has no mask: .*a\.png is not there"):
+        pairs(tmp_path)
+    (tmp_path / "masks").mkdir()
+    save_image(tmp_path / "masks" / "a.png", grey(figure(40, 44)))
+    with pytest.raises(ArgumentError, match=r"a\.png has another shape than its photograph"):
+        augmented(np.random.default_rng(0), pairs(tmp_path), [])
+
+
+@given(count=st.integers(0, 50), share=st.floats(0.02, 0.5))
+def test_what_is_kept_back_is_not_trained_on(count: int, share: float) -> None:
+    learned, judged = keep_back(range(count), share)
+    assert sorted(learned + judged) == list(range(count))
+    assert len(judged) == math.ceil(count / round(1 / share))
+
+
+def test_shares_to_keep_back() -> None:
+    assert keep_back([1, 2, 3], 0) == ([1, 2, 3], [])
+    for share in (-0.1, 0.6, 1.0):
+        with pytest.raises(ArgumentError, match=r"it lies between 0 and 0\.5"):
+            keep_back([1, 2, 3], share)
+
+
+# Examples
+
+
+@given(seed=st.integers(0, 10_000), side=st.sampled_from([64, 192]))
+@settings(max_examples=40)
+def test_examples_are_images_and_masks(
+    people: list[Sample], others: list[Path], seed: int, side: int
+) -> None:
+    image, mask = augmented(np.random.default_rng(seed), people, others, side)
+    assert (image.shape, mask.shape) == ((side, side, 3), (side, side, 1))
+    assert image.dtype == mask.dtype == np.float32
+    assert 0 <= image.min() <= image.max() <= 1
+    assert 0 <= mask.min() <= mask.max() <= 1
+    again = augmented(np.random.default_rng(seed), people, others, side)
+    np.testing.assert_array_equal(image, again[0])
+    np.testing.assert_array_equal(mask, again[1])
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_the_mask_goes_where_the_person_goes(people: list[Sample], seed: int) -> None:
+    """Each photograph is its own mask, so that the two must stay the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(person, "_changed", lambda random, image: image)  # noqa: ARG005
+        image, mask = augmented(np.random.default_rng(seed), people, [])
+    assert mask.max() > 0.9
+    np.testing.assert_allclose(image, mask.repeat(3, axis=2), atol=1e-5)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_light_and_grain_leave_the_person_in_its_place(
+    people: list[Sample], others: list[Path], seed: int
+) -> None:
+    """White people before black walls, also after pasting: brighter where the mask is."""
+    image, mask = augmented(np.random.default_rng(seed), people, others)
+    inside, outside = mask[..., 0] > 0.9, mask[..., 0] < 0.1
+    if inside.any():
+        threshold = (image[inside].mean() + image[outside].mean()) / 2
+        assert image[inside].mean() > image[outside].mean() + 0.2
+        assert (image[inside].mean(axis=-1) > threshold).mean() > 0.95
+        assert (image[outside].mean(axis=-1) < threshold).mean() > 0.95
+
+
+def test_one_in_eight_shows_nobody(people: list[Sample], others: list[Path]) -> None:
+    count = 400
+    empty = [
+        not augmented(np.random.default_rng((1, i)), people, others, 32)[1].any()
+        for i in range(count)
+    ]
+    # Fifty are expected, give or take seven; a window seldom misses the person.
+    assert 30 < sum(empty) < 80
+    without = [augmented(np.random.default_rng((1, i)), people, [], 32)[1].any() for i in range(50)]
+    assert sum(without) > 45
+
+
+def test_others_stand_behind_the_pasted(people: list[Sample], tmp_path: Path) -> None:
+    """A third of the people stand before a red wall, and still whole."""
+    red = tmp_path / "red.png"
+    save_image(red, np.broadcast_to([1.0, 0.0, 0.0], (90, 130, 3)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(person, "_changed", lambda random, image: image)  # noqa: ARG005
+        examples = [augmented(np.random.default_rng((2, i)), people, [red]) for i in range(120)]
+    pasted = 0
+    for image, mask in examples:
+        inside, outside = mask[..., 0] > 0.99, mask[..., 0] < 0.01
+        if inside.any() and image[outside, 0].mean() > 0.5:
+            pasted += 1
+            np.testing.assert_allclose(image[outside, 1:].mean(), 0, atol=0.05)
+            assert image[inside].mean() > 0.95
+    assert 25 < pasted < 60
+
+
+# Weights to begin with
+
+
+def test_the_way_down_sees_what_squeezenet_sees(tmp_path: Path) -> None:
+    outputs = ("conv1_2", "fire3/concat_1", "fire9/concat_1")
+    pooled = ("fire2", "fire4", "fire6")
+    path = write_squeezenet(tmp_path / "s.onnx", SQUEEZENET, pooled, outputs, pads=(0, 1))
+    network = PersonNet()
+    from_squeezenet(network, path)
+    names = ("conv1", "fire3", "fire9")
+    features = keras.Model(network.input, [network.get_layer(name).output for name in names])
+
+    image = np.random.default_rng(0).random((1, 192, 192, 3), dtype=np.float32)
+    preprocessed = 255 * image[..., ::-1] - np.array([103.939, 116.779, 123.68], np.float32)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    expected = session.run(list(outputs), {"data": preprocessed.transpose(0, 3, 1, 2)})
+    # Beyond the border one sees grey and the other ImageNet's mean colour: as far as that reaches,
+    # they differ.
+    for found, wanted, same in zip(features(2 * image - 1), expected, (95, 40, 5), strict=True):
+        ours = found.numpy().transpose(0, 3, 1, 2)
+        assert ours.shape == wanted.shape
+        scale = np.abs(wanted).max()
+        inner = np.s_[..., :same, :same]
+        np.testing.assert_allclose(ours[inner] / scale, wanted[inner] / scale, atol=1e-4)
+
+
+def test_a_file_that_is_not_squeezenet(tmp_path: Path) -> None:
+    fires = dict.fromkeys(SQUEEZENET, (8, 16))
+    outputs = ("fire9/concat_1",)
+    path = write_squeezenet(tmp_path / "s.onnx", fires, (), outputs, channels=8)
+    with pytest.raises(ArgumentError, match=r"s\.onnx is not SqueezeNet 1\.1"):
+        from_squeezenet(PersonNet(), path)
+
+
+# The loss
+
+
+def by_hand(truth: NDArray[np.float64], found: NDArray[np.float64]) -> float:
+    """Compute one picture's loss pixel by pixel."""
+    height, width = truth.shape
+    weighted = total = both = either = 0.0
+    for y in range(height):
+        for x in range(width):
+            around = truth[max(0, y - 4) : y + 5, max(0, x - 4) : x + 5].mean()
+            weight = 5.0 if 0.02 < around < 0.98 else 1.0
+            t, q = truth[y, x], found[y, x]
+            weighted -= weight * (t * math.log(q) + (1 - t) * math.log(1 - q))
+            total += weight
+            both += t * q
+            either += t + q - t * q
+    return weighted / total + 0.5 * (1 - (both + 50) / (either + 50))
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=10)
+def test_the_loss_is_the_formula(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    truth = np.zeros((2, 24, 20))
+    truth[0, 5:17, 3:12] = 1
+    truth[1] = cv2.GaussianBlur(truth[0], (0, 0), 1)
+    found = random.uniform(0.01, 0.99, truth.shape)
+    losses = person_loss(
+        tf.constant(truth[..., np.newaxis], tf.float32),
+        tf.constant(np.stack([1 - found, found], axis=-1), tf.float32),
+    )
+    np.testing.assert_allclose(losses, list(map(by_hand, truth, found)), rtol=1e-4)
+
+
+def test_the_best_and_the_worst_answer() -> None:
+    truth = np.zeros((1, 32, 32, 1), np.float32)
+    truth[:, 8:24, 8:24] = 1
+    right = np.concatenate([1 - truth, truth], axis=-1)
+    assert float(person_loss(truth, right)[0]) == pytest.approx(0, abs=1e-4)
+    assert float(person_loss(truth, 1 - right)[0]) > 10  # finite, too
+    half = np.full_like(right, 0.5)
+    assert float(person_loss(truth, half)[0]) == pytest.approx(
+        math.log(2) + 0.5 * (1 - (128 + 50) / (128 + 512 + 50)), rel=1e-4
+    )
+
+
+# Training
+
+
+class Losses(keras.callbacks.Callback):
+    """Collects what Keras reports, and can end the training by an error."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, float]] = []
+        self.error = error
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.seen.append((epoch, float(logs["loss"])))
+        if self.error:
+            raise self.error
+
+
+def test_the_loss_falls_and_nothing_is_lost(
+    people: list[Sample], others: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(person, "EPOCH", 4)
+    options: dict[str, Any] = {"steps": 10, "batch": 2, "learning_rate": 3e-3, "progress": False}
+    losses = Losses()
+    whole = train_person(people, others, callback=losses, **options)
+    assert [epoch for epoch, _ in losses.seen] == [0, 1, 2]
+    assert losses.seen[-1][1] < 0.8 * losses.seen[0][1]
+
+    # Interrupted after the first four steps, and gone on from there: the same network.
+    options["checkpoint"] = tmp_path / "state.npz"
+    interrupted = Losses(KeyboardInterrupt())
+    part = train_person(people, others, callback=interrupted, **options)
+    assert [loss for _, loss in interrupted.seen] == pytest.approx([losses.seen[0][1]], rel=1e-4)
+    again = Losses()
+    resumed = train_person(people, others, callback=again, **options)
+    assert [epoch for epoch, _ in again.seen] == [1, 2]
+    for expected, found, early in zip(
+        whole.get_weights(), resumed.get_weights(), part.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert expected.size < 100 or np.abs(early - expected).max() > 1e-4
+    # All steps are done.
+    finished = Losses()
+    once_more = train_person(people, others, callback=finished, **options)
+    assert finished.seen == []
+    np.testing.assert_array_equal(once_more.get_weights()[0], resumed.get_weights()[0])
+    with pytest.raises(ArgumentError, match=r"other settings \(people was"):
+        train_person(people[1:], others, **options)
+
+
+def test_a_photo_that_cannot_be_read(people: list[Sample], tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(people[0][0].read_bytes()[:100])
+    with pytest.raises(ImageError, match=r"damaged\.png is damaged or cut off"):
+        train_person([(damaged, None)], [], steps=1, batch=1, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"people": []}, "people is empty; give some photographs"),
+        ({"steps": 0}, "steps is 0; it must be a whole number, 1 or more"),
+        ({"batch": 0}, "batch is 0; it must be a whole number, 1 or more"),
+        ({"learning_rate": math.nan}, "learning_rate is nan; it must be a number above 0"),
+        ({"seed": -1}, "seed is -1; it must be a whole number"),
+    ],
+)
+def test_what_is_not_accepted(people: list[Sample], change: dict[str, Any], message: str) -> None:
+    options: dict[str, Any] = {"people": people, "others": [], "progress": False, **change}
+    with pytest.raises(ArgumentError, match=message):
+        train_person(**options)
+
+
+# How well
+
+
+def test_intersection_over_union_by_hand(tmp_path: Path) -> None:
+    """Pictures of 4 × 4 pixels: the mask's upper two rows, and what is said of them."""
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    mask = np.zeros((4, 4), np.float32)
+    mask[:2] = 1
+    for name in ("ccp_1", "ccp_2", "hs_1"):
+        save_image(tmp_path / "images" / f"{name}.png", grey(np.full((4, 4), 0.5)))
+        save_image(tmp_path / "masks" / f"{name}.png", grey(mask))
+    said = []
+    upper, left = np.zeros((4, 4)), np.zeros((4, 4))
+    upper[0] = left[:, :2] = 1
+    answers = iter([upper, left, mask.astype(float)])
+
+    def segmenter(image: Image) -> NDArray[np.float64]:
+        said.append(image.shape)
+        return next(answers)
+
+    scores = evaluate_person(segmenter, pairs(tmp_path))
+    # Person: 4 of 8 pixels, then 4 of 12. Background: 8 of 12, then 4 of 12.
+    expected = ((4 + 4) / (8 + 12) + (8 + 4) / (12 + 12)) / 2
+    assert scores == pytest.approx({"ccp": expected, "hs": 1.0})
+    assert said == [(4, 4, 3)] * 3
+
+
+def test_probabilities_of_another_size_are_enlarged(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    mask = np.zeros((60, 40), np.float32)
+    mask[:, :20] = 1
+    save_image(tmp_path / "images" / "a.png", grey(mask))
+    save_image(tmp_path / "masks" / "a.png", grey(mask))
+    scores = evaluate_person(lambda image: np.array([[0.9, 0.1]] * 3), pairs(tmp_path))  # noqa: ARG005
+    assert scores == {"a": 1.0}
+
+
+def test_nobody_and_nobody_found(others: list[Path]) -> None:
+    nobody: list[Sample] = [(photo, None) for photo in others]
+    assert evaluate_person(lambda image: np.zeros(image.shape[:2]), nobody) == {"": 1.0}
+    quarter = np.zeros((8, 8))
+    quarter[:4, :4] = 0.8
+    assert false_alarms(lambda image: quarter, others) == 0.25  # noqa: ARG005
+
+
+def test_a_network_is_judged_as_it_was_trained(people: list[Sample]) -> None:
+    """A network that says of white that it is a person finds them all."""
+    image = keras.Input((192, 192, 3))
+    white = keras.layers.Conv2D(2, 1, activation="softmax")
+    network = keras.Model(image, white(image))
+    white.set_weights([np.array([[[[0, 50.0]] * 3]]), np.zeros(2)])
+    for score in evaluate_person(network, people).values():
+        assert score > 0.97
+    assert false_alarms(network, [photo for photo, _ in people]) > 0.1
+
+
+# The command
+
+
+def test_the_command_trains_measures_and_exports(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    squeezenet = write_squeezenet(
+        tmp_path / "s.onnx", SQUEEZENET, ("fire2", "fire4", "fire6"), ("fire9/concat_1",)
+    )
+    output, start = tmp_path / "person.onnx", tmp_path / "start.keras"
+    save_network(start, PersonNet())
+    options = {
+        "--people": folder,
+        "--others": folder / "others",
+        "--squeezenet": squeezenet,
+        "--start": start,
+        "--repeat": "a=2",
+        "--kept-back": 0.25,
+        "--steps": 2,
+        "--batch": 2,
+        "-o": output,
+    }
+    assert (
+        main(["train", "person", *(str(word) for option in options.items() for word in option)])
+        == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    for line, group in zip(lines[:2], "ab", strict=True):  # the first and the fifth of eight
+        assert re.fullmatch(rf"mIoU 0\.\d{{3}} on kept-back images {group}", line)
+    assert re.fullmatch(r"\d+\.\d\d% of images without people taken for one", lines[2])
+    assert lines[3] == f"wrote {output}"
+    found = cv2.dnn.readNetFromONNX(str(output))
+    found.setInput(np.zeros((1, 3, 192, 192), np.float32))
+    np.testing.assert_allclose(found.forward().sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_command_names_what_is_wrong(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = str(tmp_path / "person.onnx")
+    assert main(["train", "person", "--people", str(tmp_path), "-o", output]) == 2
+    assert "images is not a folder" in capsys.readouterr().err
+    assert main(["train", "person", "--people", str(folder), "-o", str(tmp_path / "p.pth")]) == 2
+    assert "use one of .onnx, .keras" in capsys.readouterr().err
+    assert main(["train", "person", "--people", str(folder), "-o", output, "--repeat", "a"]) == 2
+    assert "--repeat is a; it must be a group and a whole number" in capsys.readouterr().err
+    assert (
+        main(["train", "person", "--people", str(folder), "-o", output, "--kept-back", "0.9"]) == 2
+    )
+    assert "it lies between 0 and 0.5" in capsys.readouterr().err

@@ -88,8 +88,8 @@ def main() -> None:
     portrait = FIGURES / "astronaut.jpg"
     if run_nst(["compose", "astronaut", "--style", "starry_night", "-o", str(portrait)]):
         raise SystemExit("nst compose failed")
-    nst.save_image(FIGURES / "fast_styles.jpg", wall(strips(), columns=4))
-    nst.save_image(FIGURES / "gallery.jpg", wall(run_gallery(), columns=4))
+    nst.save_image(wall(strips(), columns=4), FIGURES / "fast_styles.jpg")
+    nst.save_image(wall(run_gallery(), columns=4), FIGURES / "gallery.jpg")
     sources = [nst.load_image(name, size=224) for name in MATERIALS]
     textures = [nst.synthesize_texture(source, 224).image for source in sources]
     nst.show_images(

@@ -319,7 +319,7 @@ def _paint(task: Task, recipe: Recipe, size: int | None) -> str | None:
     try:
         task.target.parent.mkdir(parents=True, exist_ok=True)
         check_output(task.target, IMAGE_FORMATS)
-        save_image(task.target, _painter(recipe)(load_image(task.source, size)))
+        save_image(_painter(recipe)(load_image(task.source, size)), task.target)
     except Exception as error:  # whatever it is, it concerns this picture alone
         return _reason(error)
     return None

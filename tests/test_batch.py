@@ -50,7 +50,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write(name: str, value: float = 0.5, size: tuple[int, int] = (8, 10)) -> Path:
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return save_image(path, np.full((*size, 3), value, np.float32))
+    return save_image(np.full((*size, 3), value, np.float32), path)
 
 
 def targets(tasks: list[Task]) -> list[str]:
@@ -175,7 +175,7 @@ def test_stylize_paints_as_the_stylizer_does(jobs: int) -> None:
     save(style_network(), Path("style.onnx"))
     photos = {name: load_image(name, size=48) for name in ("coffee", "rocket", "chelsea")}
     for name, photo in photos.items():
-        save_image(f"{name}.png", photo)
+        save_image(photo, f"{name}.png")
     recipe = Stylize("style.onnx", "ort", 0.7, preserve_colors=True)
     tasks = plan([f"{name}.png" for name in photos], Path("out"))
     assert counts(paint_all(tasks, recipe, jobs=jobs)) == (3, 0, 0)
@@ -292,7 +292,7 @@ def when(condition: Callable[[], bool], then: Callable[[], None]) -> threading.T
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_cluster_that_loses_a_worker(cluster: object, here: Path) -> None:
     save(style_network(), here / "style.onnx")
-    photo = save_image("photo.jpg", load_image("coffee", size=400)).read_bytes()
+    photo = save_image(load_image("coffee", size=400), "photo.jpg").read_bytes()
     for number in range(40):
         path = Path(f"in/{number % 3}/{number:02}.jpg")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -319,7 +319,7 @@ def test_cluster_that_loses_a_worker(cluster: object, here: Path) -> None:
     [(task, fault)] = outcome.failed
     assert task.source == Path("in/broken.jpg")
     assert "is damaged or cut off" in fault
-    save_image("expected.jpg", Stylizer("style.onnx")(load_image(Path("photo.jpg"))))
+    save_image(Stylizer("style.onnx")(load_image(Path("photo.jpg"))), "expected.jpg")
     expected = load_image(Path("expected.jpg"))
     for task in outcome.painted:
         assert np.abs(load_image(task.target) - expected).max() < 0.05

@@ -166,8 +166,8 @@ print("names:", ", ".join(nst.sample_names()))
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
-    png = nst.save_image(Path(folder) / "astronaut.png", astronaut)
-    jpg = nst.save_image(Path(folder) / "astronaut.jpg", astronaut)
+    png = nst.save_image(astronaut, Path(folder) / "astronaut.png")
+    jpg = nst.save_image(astronaut, Path(folder) / "astronaut.jpg")
     as_tutorials_do = [plt.imread(path) / 255 for path in (jpg, png)]
     as_we_do = [nst.load_image(path) for path in (jpg, png)]
 
@@ -194,7 +194,7 @@ nst.show_images(
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
-    path = nst.save_image(Path(folder) / "astronaut.png", astronaut)
+    path = nst.save_image(astronaut, Path(folder) / "astronaut.png")
     opencv = cv2.imread(str(path))
     others = iio.imread(path)
 

@@ -436,7 +436,7 @@ import matplotlib.pyplot as plt
 read = {}
 with tempfile.TemporaryDirectory() as folder:
     for suffix in ("jpg", "png"):
-        path = nst.save_image(Path(folder) / f"cat.{suffix}", cat)
+        path = nst.save_image(cat, Path(folder) / f"cat.{suffix}")
         pixels = read[suffix] = plt.imread(path)
         print(f"{suffix}: {pixels.dtype}, values above 1: {bool(pixels.max() > 1)}")
 

@@ -136,7 +136,7 @@ folder = Path(tempfile.mkdtemp())
 photos = []
 for name in ("astronaut", "coffee", "rocket", "hubble", "retina", "immunohistochemistry"):
     photos.append(folder / f"{name}.png")
-    nst.save_image(photos[-1], nst.load_image(name, size=256))
+    nst.save_image(nst.load_image(name, size=256), photos[-1])
 
 keras.utils.set_random_seed(0)
 network = TransformerNet((16, 32), blocks=3, kernel=5, interpolation="bilinear")

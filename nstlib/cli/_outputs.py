@@ -62,7 +62,7 @@ def write_network(path: Path, network: Any, metadata: dict[str, str], **options:
     from nstlib.networks.files import save_network
 
     if path.suffix.lower() == ".keras":
-        save_network(path, network)
+        save_network(network, path)
         return
     from nstlib.onnx.exporting import export
 
@@ -70,7 +70,7 @@ def write_network(path: Path, network: Any, metadata: dict[str, str], **options:
         export(network, path, metadata=metadata, **options)
     except NstError as error:  # a long training went into it
         kept = path.with_suffix(".keras")
-        save_network(kept, network)
+        save_network(network, kept)
         raise ModelError(f"{error}; the network is kept in {kept}") from error
 
 

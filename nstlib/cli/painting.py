@@ -225,7 +225,7 @@ def _paint_each(
     if len(sources) == 1 and not Path(sources[0]).is_dir() and not output.is_dir():
         check_outputs(sources, output)
         picture = recipe()(load_image(sources[0], size))
-        save_image(output, picture)
+        save_image(picture, output)
         height, width, _ = picture.shape
         print(f"wrote {typer.format_filename(output)}: {width}x{height} pixels")
         return 0

@@ -81,9 +81,9 @@ def texture(
             progress=sys.stderr.isatty(),
         )
     except OptimizationError as error:
-        save_image(output, error.image)
+        save_image(error.image, output)
         return fail(f"{error}; the last good picture is in {output}", 1)
-    save_image(output, result.image)
+    save_image(result.image, output)
     if report is not None:
         write_report(report, result)
     print_result(output, result)
@@ -253,10 +253,10 @@ def transfer(
             progress=sys.stderr.isatty(),
         )
     except OptimizationError as error:
-        save_image(output, finish(error.image))
+        save_image(finish(error.image), output)
         return fail(f"{error}; the last good picture is in {output}", 1)
     picture = keep_photo(result.image)
-    save_image(output, picture)
+    save_image(picture, output)
     if checkpoint is not None and not result.interrupted:
         checkpoint.unlink(missing_ok=True)
     if report is not None:

@@ -156,7 +156,7 @@ def train_style_network(
             left = f"; about {duration(progress.remaining)} left" if done < steps else ""
             print(f"step {done} of {steps}: {terms}{left}", file=sys.stderr, flush=True)
         if preview is not None and progress.preview is not None:
-            save_image(preview, progress.preview)
+            save_image(progress.preview, preview)
 
     began = time.perf_counter()
     train_style(

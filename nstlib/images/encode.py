@@ -20,7 +20,7 @@ IMAGE_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def save_image(path: str | Path, image: ArrayLike) -> Path:
+def save_image(image: ArrayLike, path: str | Path) -> Path:
     """Write an image as 8-bit PNG, JPEG or WebP; the suffix of `path` decides.
 
     The file appears whole or not at all: it is written beside its place under another name and
@@ -28,10 +28,10 @@ def save_image(path: str | Path, image: ArrayLike) -> Path:
 
     Parameters
     ----------
-    path : str or pathlib.Path
-        Ends in .png, .jpg, .jpeg or .webp; its folder must exist.
     image : array_like of float, shape (H, W, 3)
         RGB in [0, 1].
+    path : str or pathlib.Path
+        Ends in .png, .jpg, .jpeg or .webp; its folder must exist.
 
     Returns
     -------

@@ -12,17 +12,17 @@ from nstlib._tensorflow import keras
 from nstlib.errors import ModelError
 
 
-def save_network(path: str | Path, network: keras.Model) -> None:
+def save_network(network: keras.Model, path: str | Path) -> None:
     """Write a network in Keras's own format; the file appears whole or not at all.
 
     :func:`load_network` reads it.
 
     Parameters
     ----------
-    path : str or pathlib.Path
-        What is there is replaced.
     network : keras.Model
         Any.
+    path : str or pathlib.Path
+        What is there is replaced.
 
     Raises
     ------

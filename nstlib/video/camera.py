@@ -77,7 +77,7 @@ def webcam(
                 if key in (ord("q"), 27) or cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
                     return shown
                 if key == ord("s"):
-                    save_image(time.strftime("nst-%Y%m%d-%H%M%S.png"), picture)
+                    save_image(picture, time.strftime("nst-%Y%m%d-%H%M%S.png"))
         except KeyboardInterrupt:
             return shown
         except cv2.error as error:

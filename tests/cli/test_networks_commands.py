@@ -26,7 +26,7 @@ HEADER = "height×width"
 @pytest.fixture
 def network(nst: Run) -> str:  # noqa: ARG001  (it goes to an empty folder first)
     keras.utils.set_random_seed(0)
-    save_network("net.keras", TransformerNet((4, 8), blocks=1, kernel=3))
+    save_network(TransformerNet((4, 8), blocks=1, kernel=3), "net.keras")
     return "net.keras"
 
 

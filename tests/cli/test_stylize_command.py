@@ -32,7 +32,7 @@ def fill(folder: str, *names: str) -> None:
     for number, name in enumerate(names):
         path = Path(folder, name)
         path.parent.mkdir(exist_ok=True)
-        save_image(path, load_image("coffee", size=40 + number))
+        save_image(load_image("coffee", size=40 + number), path)
 
 
 def test_one_picture(nst: Run, style: str) -> None:
@@ -135,10 +135,10 @@ def test_interrupt(nst: Run, style: str, monkeypatch: pytest.MonkeyPatch) -> Non
     fill("in", "a.png", "b.png", "c.png")
     save_: list[Path] = []
 
-    def saving(path: Path, image: object) -> None:
+    def saving(image: object, path: Path) -> None:
         if save_:
             raise KeyboardInterrupt
-        save_.append(save_image(path, image))  # type: ignore[arg-type]
+        save_.append(save_image(image, path))  # type: ignore[arg-type]
 
     monkeypatch.setattr("nstlib.batch.save_image", saving)
     code, out, err = nst("stylize", "in", "-m", style, "-o", "out")

@@ -269,10 +269,10 @@ def test_options_arrive(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sources(nst: Run, monkeypatch: pytest.MonkeyPatch, source: str, tmp_path: Path) -> None:
     picture = load_image("coffee", size=80)
     if source == "file":
-        source = str(save_image("my coffee.png", picture))
+        source = str(save_image(picture, "my coffee.png"))
     elif source == "asset":
         source = "udnie"
-        path = save_image(tmp_path / "udnie.jpg", picture)
+        path = save_image(picture, tmp_path / "udnie.jpg")
         monkeypatch.setattr("nstlib.sources.fetch", lambda name: path if name == "udnie" else None)
     assert nst("texture", source, "-o", "out.png", *SMALL)[::2] == (0, [])
     assert PIL.Image.open("out.png").size == (64, 64)
@@ -380,7 +380,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, estimated: Calls) -> Calls:  # noqa: 
 
 def test_transfer_options_arrive(nst: Run, calls: Calls, estimated: Calls) -> None:
     noise = np.random.default_rng(0).random((50, 60, 3))
-    save_image("noise.png", noise)
+    save_image(noise, "noise.png")
     options = (
         "--size 48 --content-weight 2 --style-weight 3 --tv-weight 0.5 --style-scale 0.75 "
         "--preserve-colors covariance --init noise.png --weights random --optimizer adam "
@@ -430,7 +430,7 @@ def test_transfer_options_arrive(nst: Run, calls: Calls, estimated: Calls) -> No
 def test_transfer_sizes(
     nst: Run, calls: Calls, source: str, options: str, expected: tuple[int, ...]
 ) -> None:
-    save_image("small.png", load_image("coffee", size=60))
+    save_image(load_image("coffee", size=60), "small.png")
     assert nst("transfer", source, "mosaic", "-o", "out.png", *options.split())[0] == 0
     assert calls[0][0].shape == expected
     assert pixels("out.png").shape == expected
@@ -447,7 +447,7 @@ def test_transfer_sizes(
     ],
 )
 def test_size_of_a_style(nst: Run, calls: Calls, style: str, options: str, expected: int) -> None:
-    save_image("small.png", load_image("coffee", size=60))
+    save_image(load_image("coffee", size=60), "small.png")
     assert nst("transfer", "coffee", style, "-o", "out.png", *options.split())[0] == 0
     [painting] = calls[0][1]
     assert max(painting.shape) == expected
@@ -457,7 +457,7 @@ def save_mask() -> None:
     """Write a mask, white on the left, of another shape than any content."""
     mask = np.zeros((20, 30, 3), np.float32)
     mask[:, :15] = 1
-    save_image("mask.png", mask)
+    save_image(mask, "mask.png")
 
 
 def test_mask_divides_between_two_styles(nst: Run, calls: Calls) -> None:
@@ -491,7 +491,7 @@ def test_mask_of_one_style_leaves_the_photo(nst: Run, calls: Calls) -> None:
 
 
 def test_mask_is_taken_as_brightness(nst: Run, calls: Calls) -> None:
-    save_image("green.png", np.full((9, 9, 3), (0, 1, 0), np.float32))
+    save_image(np.full((9, 9, 3), (0, 1, 0), np.float32), "green.png")
     nst("transfer", "coffee", "mosaic", "-o", "out.png", "--size", 60, "--mask", "green.png")
     np.testing.assert_allclose(calls[0][2]["masks"][0], 0.587, atol=1e-3)
 
@@ -809,7 +809,7 @@ def test_interrupted_estimate(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )
 def test_bad_input(nst: Run, arguments: str, words: list[str]) -> None:
-    save_image("coffee.png", load_image("coffee", size=100))
+    save_image(load_image("coffee", size=100), "coffee.png")
     whole = Path("coffee.png").read_bytes()
     Path("cut.png").write_bytes(whole[: len(whole) // 2])
     Path("empty.png").touch()
@@ -861,7 +861,7 @@ def test_bad_transfer_options(
     nst: Run, monkeypatch: pytest.MonkeyPatch, options: str, words: list[str]
 ) -> None:
     """The library's errors, before anything is estimated or written."""
-    save_image("black.png", np.zeros((9, 9, 3)))
+    save_image(np.zeros((9, 9, 3)), "black.png")
     monkeypatch.setattr("nstlib.art.catalogue.draw", lambda *_: np.zeros((64, 64, 3), np.float32))
     given = ["--size", "64", *options.split()]
     refused(nst("transfer", "coffee", "mosaic", "-o", "out.png", *given), *words)
@@ -915,7 +915,7 @@ def test_error_after_tensorflow_is_still_one_line(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("never")
 @pytest.mark.parametrize("way", ["same", "dot", "absolute", "symlink", "hardlink"])
 def test_input_is_never_overwritten(nst: Run, way: str) -> None:
-    save_image("in.png", load_image("coffee", size=100))
+    save_image(load_image("coffee", size=100), "in.png")
     before = Path("in.png").read_bytes()
     output = {"same": "in.png", "dot": "./in.png", "absolute": str(Path("in.png").absolute())}.get(
         way, "link.png"

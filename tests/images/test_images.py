@@ -699,7 +699,7 @@ def test_conversion_of_what_does_not_fit(call: Callable[[], object]) -> None:
 @pytest.mark.parametrize("suffix", [".png", ".PNG"])
 def test_png_is_lossless(tmp_path: Path, suffix: str) -> None:
     pixels = noise(9, 7)
-    path = save_image(tmp_path / f"picture{suffix}", from_uint8(pixels))
+    path = save_image(from_uint8(pixels), tmp_path / f"picture{suffix}")
     with PIL.Image.open(path) as file:
         assert file.format == "PNG"
         np.testing.assert_array_equal(np.asarray(file), pixels)
@@ -711,7 +711,7 @@ def test_png_is_lossless(tmp_path: Path, suffix: str) -> None:
 )
 def test_lossy_formats_come_close(tmp_path: Path, suffix: str, kind: str) -> None:
     image = from_uint8(smooth(64, 48))
-    path = save_image(str(tmp_path / f"picture{suffix}"), image)
+    path = save_image(image, str(tmp_path / f"picture{suffix}"))
     with PIL.Image.open(path) as file:
         assert file.format == kind
     assert np.abs(load_image(path) - image).mean() < 0.01
@@ -719,8 +719,8 @@ def test_lossy_formats_come_close(tmp_path: Path, suffix: str, kind: str) -> Non
 
 def test_saving_replaces(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
-    save_image(path, np.zeros((2, 2, 3)))
-    save_image(path, np.ones((3, 3, 3)))
+    save_image(np.zeros((2, 2, 3)), path)
+    save_image(np.ones((3, 3, 3)), path)
     np.testing.assert_array_equal(load_image(path), np.ones((3, 3, 3)))
     assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
 
@@ -729,7 +729,7 @@ def test_saving_replaces(tmp_path: Path) -> None:
 def test_permissions_of_an_ordinary_file(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        path = save_image(tmp_path / "picture.png", np.zeros((2, 2, 3)))
+        path = save_image(np.zeros((2, 2, 3)), tmp_path / "picture.png")
         (tmp_path / "ordinary").write_text("")
         assert os.umask(umask) == umask  # saving has left it as it was
     finally:
@@ -756,7 +756,7 @@ def test_a_failed_write_leaves_things_as_they_were(
 ) -> None:
     path = tmp_path / "picture.png"
     if earlier:
-        save_image(path, np.ones((2, 2, 3)))
+        save_image(np.ones((2, 2, 3)), path)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     begun: list[Path] = []
 
@@ -768,7 +768,7 @@ def test_a_failed_write_leaves_things_as_they_were(
 
     monkeypatch.setattr(PIL.Image.Image, "save", fail_in_the_middle)
     with pytest.raises(comes_out) as caught:
-        save_image(path, np.zeros((2, 2, 3)))
+        save_image(np.zeros((2, 2, 3)), path)
     assert begun  # beside its place, and gone now
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
     if comes_out is OutputError:
@@ -783,7 +783,7 @@ def test_no_image_is_refused_before_anything_is_written(tmp_path: Path, image: I
     path = tmp_path / "picture.png"
     path.write_text("earlier")
     with pytest.raises(ImageError):
-        save_image(path, image)
+        save_image(image, path)
     assert path.read_text() == "earlier"
     assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
 
@@ -791,7 +791,7 @@ def test_no_image_is_refused_before_anything_is_written(tmp_path: Path, image: I
 @pytest.mark.parametrize("name", ["picture", "picture.gif", "picture.png.txt", ".png"])
 def test_unknown_suffix(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match=r"use one of \.png, \.jpg, \.jpeg, \.webp"):
-        save_image(tmp_path / name, np.zeros((2, 2, 3)))
+        save_image(np.zeros((2, 2, 3)), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -807,7 +807,7 @@ def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     }
     for path, words in cases.items():
         with pytest.raises(OutputError, match=words) as caught:
-            save_image(path, np.zeros((2, 2, 3)))
+            save_image(np.zeros((2, 2, 3)), path)
         assert str(path) in str(caught.value)
     monkeypatch.setattr(os, "access", lambda *_: False)  # for root everything is writable
     with pytest.raises(OutputError, match="not writable"):
@@ -816,7 +816,7 @@ def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_more_pixels_than_the_format_has_room_for(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="WebP limit"):
-        save_image(tmp_path / "wide.webp", np.zeros((1, 16384, 3), np.float32))
+        save_image(np.zeros((1, 16384, 3), np.float32), tmp_path / "wide.webp")
     assert list(tmp_path.iterdir()) == []
 
 

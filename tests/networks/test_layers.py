@@ -219,7 +219,7 @@ def test_a_saved_network_is_read_again(tmp_path: Path) -> None:
     network = TransformerNet((4, 8), blocks=1, kernel=3)
     path = tmp_path / "network.keras"
     path.write_text("an earlier one")
-    save_network(path, network)
+    save_network(network, path)
     assert list(tmp_path.iterdir()) == [path]
     image = np.random.default_rng(0).uniform(0, 255, (1, 20, 24, 3)).astype(np.float32)
     np.testing.assert_array_equal(load_network(path)(image), network(image))
@@ -227,7 +227,7 @@ def test_a_saved_network_is_read_again(tmp_path: Path) -> None:
 
 def test_a_network_that_cannot_be_saved(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write here"):
-        save_network(tmp_path / "absent" / "n.keras", TransformerNet((4, 8), blocks=1, kernel=3))
+        save_network(TransformerNet((4, 8), blocks=1, kernel=3), tmp_path / "absent" / "n.keras")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no network", b"PK"])

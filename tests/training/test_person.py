@@ -60,10 +60,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(8):
         mask = figure(150 + 10 * number, 140)
         name = f"{'ab'[number % 2]}_{number}"
-        save_image(folder / "images" / f"{name}.png", grey(mask))
-        save_image(folder / "masks" / f"{name}.png", grey(mask))
+        save_image(grey(mask), folder / "images" / f"{name}.png")
+        save_image(grey(mask), folder / "masks" / f"{name}.png")
     for number in range(4):
-        save_image(folder / "others" / f"{number}.png", np.zeros((100 + number, 120, 3)))
+        save_image(np.zeros((100 + number, 120, 3)), folder / "others" / f"{number}.png")
     return folder
 
 
@@ -94,11 +94,11 @@ def test_pairs_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     with pytest.raises(ArgumentError, match="images holds no image"):
         pairs(tmp_path)
-    save_image(tmp_path / "images" / "a.jpg", grey(figure(40, 40)))
+    save_image(grey(figure(40, 40)), tmp_path / "images" / "a.jpg")
     with pytest.raises(ArgumentError, match=r"a\.jpg has no mask: .*a\.png is not there"):
         pairs(tmp_path)
     (tmp_path / "masks").mkdir()
-    save_image(tmp_path / "masks" / "a.png", grey(figure(40, 44)))
+    save_image(grey(figure(40, 44)), tmp_path / "masks" / "a.png")
     with pytest.raises(ArgumentError, match=r"a\.png has another shape than its photograph"):
         augmented(np.random.default_rng(0), pairs(tmp_path), [])
 
@@ -176,7 +176,7 @@ def test_one_in_eight_shows_nobody(people: list[Sample], others: list[Path]) -> 
 def test_others_stand_behind_the_pasted(people: list[Sample], tmp_path: Path) -> None:
     """A third of the people stand before a red wall, and still whole."""
     red = tmp_path / "red.png"
-    save_image(red, np.broadcast_to([1.0, 0.0, 0.0], (90, 130, 3)))
+    save_image(np.broadcast_to([1.0, 0.0, 0.0], (90, 130, 3)), red)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(person, "_changed", lambda random, image: image)  # noqa: ARG005
         examples = [augmented(np.random.default_rng((2, i)), people, [red]) for i in range(120)]
@@ -352,8 +352,8 @@ def test_intersection_over_union_by_hand(tmp_path: Path) -> None:
     mask = np.zeros((4, 4), np.float32)
     mask[:2] = 1
     for name in ("ccp_1", "ccp_2", "hs_1"):
-        save_image(tmp_path / "images" / f"{name}.png", grey(np.full((4, 4), 0.5)))
-        save_image(tmp_path / "masks" / f"{name}.png", grey(mask))
+        save_image(grey(np.full((4, 4), 0.5)), tmp_path / "images" / f"{name}.png")
+        save_image(grey(mask), tmp_path / "masks" / f"{name}.png")
     said = []
     upper, left = np.zeros((4, 4)), np.zeros((4, 4))
     upper[0] = left[:, :2] = 1
@@ -375,8 +375,8 @@ def test_probabilities_of_another_size_are_enlarged(tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     mask = np.zeros((60, 40), np.float32)
     mask[:, :20] = 1
-    save_image(tmp_path / "images" / "a.png", grey(mask))
-    save_image(tmp_path / "masks" / "a.png", grey(mask))
+    save_image(grey(mask), tmp_path / "images" / "a.png")
+    save_image(grey(mask), tmp_path / "masks" / "a.png")
     scores = evaluate_person(lambda image: np.array([[0.9, 0.1]] * 3), pairs(tmp_path))  # noqa: ARG005
     assert scores == {"a": 1.0}
 
@@ -412,7 +412,7 @@ def test_the_command_trains_measures_and_exports(
         tmp_path / "s.onnx", SQUEEZENET, ("fire2", "fire4", "fire6"), ("fire9/concat_1",)
     )
     output, start = tmp_path / "person.onnx", tmp_path / "start.keras"
-    save_network(start, PersonNet())
+    save_network(PersonNet(), start)
     options = {
         "--people": folder,
         "--others": folder / "others",

@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(DRAWN_STYLES):
         size = [(60, 80), (40, 40), (90, 50)][number % 3]
         place = folder / "more" if number % 2 else folder
-        save_image(place / f"{name}.png", draw(name, size, seed=number))
+        save_image(draw(name, size, seed=number), place / f"{name}.png")
     (folder / "notes.txt").write_text("the third one is the best")
     (folder / ".hidden.png").write_text("what some systems leave behind")
     return folder
@@ -557,7 +557,7 @@ def test_a_network_is_trained_further(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = small()
-    save_network("first.keras", first)
+    save_network(first, "first.keras")
     call = fake(monkeypatch, ends=2000)
     code, _, err = nst("candy", "--photos", folder, "-o", "c.keras", "--start", "first.keras")
     assert (code, len(err)) == (0, 1)

@@ -104,7 +104,7 @@ def test_the_command_writes_the_weights(
     folder = tmp_path / "photos"
     folder.mkdir()
     for i, photo in enumerate(photos):
-        save_image(folder / f"{i}.png", from_uint8(photo))
+        save_image(from_uint8(photo), folder / f"{i}.png")
     output = tmp_path / "twin.npz"
     options = {
         "--photos": folder,

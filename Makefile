@@ -101,10 +101,10 @@ $(VENV)/.created:
 	"$$python" -m venv --clear "$(VENV)"
 	@touch $@
 
-$(VENV)/.with-lab: EXTRAS = lab
-$(VENV)/.with-test: EXTRAS = lab,test
-$(VENV)/.with-browser: EXTRAS = lab,test,browser
-$(VENV)/.with-torch: EXTRAS = lab,test,torch
+$(VENV)/.with-lab: EXTRAS = learn
+$(VENV)/.with-test: EXTRAS = learn,test
+$(VENV)/.with-browser: EXTRAS = learn,test,browser
+$(VENV)/.with-torch: EXTRAS = learn,test,torch
 
 $(VENV)/.with-lab $(VENV)/.with-test $(VENV)/.with-browser $(VENV)/.with-torch: \
     $(VENV)/.created pyproject.toml constraints.txt
@@ -117,7 +117,7 @@ build/opencv4/.with-opencv4: pyproject.toml constraints.txt
 	$(MAKE) VENV=build/opencv4 build/opencv4/.created
 	grep -v '^opencv-python==' constraints.txt > build/opencv4/constraints.txt
 	build/opencv4/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --constraint build/opencv4/constraints.txt --editable '.[test]' 'opencv-python<5'
+	    --constraint build/opencv4/constraints.txt --editable '.[learn,test]' 'opencv-python<5'
 	@touch $@
 
 # The oldest Python is asked, because what it can run the newer ones can run as well: the older its
@@ -128,7 +128,7 @@ constraints:
 	rm -rf build/constraints
 	$(MAKE) VENV=build/constraints PYTHONS="$(OLDEST)" build/constraints/.created
 	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --upgrade --editable '.[lab,test,browser,torch]' setuptools
+	    --upgrade --editable '.[learn,test,browser,torch]' setuptools
 	{ echo '# The exact versions that the tests ran with: what pip chose in a fresh environment with the'; \
 	  echo '# oldest Python this project supports. Written by `make constraints`.'; \
 	  build/constraints/bin/python -m pip freeze --all --exclude pip --exclude-editable \

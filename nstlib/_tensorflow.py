@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from nstlib.errors import ArgumentError
+from nstlib.errors import ArgumentError, DependencyError
 
 backend = os.environ.get("KERAS_BACKEND", "tensorflow")
 if backend != "tensorflow":
@@ -34,6 +34,8 @@ def quiet() -> Iterator[None]:
         os.dup2(notes.fileno(), 2)
         try:
             yield
+        except ModuleNotFoundError:
+            raise
         except BaseException:
             notes.seek(0)
             os.write(stderr, notes.read())
@@ -44,10 +46,15 @@ def quiet() -> Iterator[None]:
             os.close(stderr)
 
 
-with quiet():
-    import tensorflow as tf
+try:
+    with quiet():
+        import tensorflow as tf
 
-    # Loaded on first use otherwise, with a second set of notes.
-    import keras  # isort: skip
+        # Loaded on first use otherwise, with a second set of notes.
+        import keras  # isort: skip
+except ModuleNotFoundError as error:
+    if error.name not in ("keras", "tensorflow"):
+        raise
+    raise DependencyError.of(error.name, "optimising pictures and training networks") from error
 
 __all__ = ["keras", "quiet", "tf"]

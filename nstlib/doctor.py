@@ -10,6 +10,10 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 #: Other names under which the same package is published.
 STAND_INS = {
@@ -24,6 +28,10 @@ OLDEST_OPENCV = (4, 10)
 
 #: Checks that mean nothing while TensorFlow or Keras does not work.
 NEED_TENSORFLOW = ("Keras backend", "oneDNN", "processor", "weights")
+
+NOT_INSTALLED = "not installed"
+
+FOR_LEARNING = "for lessons, textures, transfers and training: pip install 'nstlib[learn]'"
 
 #: Bytes. Trained weights need 80 MB and all downloads together 30 MB; pictures and films need more.
 LEAST_FREE = 500_000_000
@@ -80,17 +88,20 @@ def diagnose() -> list[Finding]:
         "sample images": _sample_images,
     }
     findings = [*_packages()]
-    broken = False
+    broken = ""
     for name, check in checks.items():
         if broken and name in NEED_TENSORFLOW:
-            findings.append(Finding(name, None, "not tried", "mend what is broken above first"))
+            findings.append(Finding(name, None, "not tried", broken))
             continue
         try:
             findings.append(check())
-        except Exception as error:  # a doctor does not die of the patient's illness
+        except Exception as error:  # the check must not fail when the thing it checks is broken
             findings.append(Finding(name, False, _line(error), _ADVICE.get(name, _REINSTALL)))
         if name in ("TensorFlow", "Keras backend"):
-            broken = broken or findings[-1].ok is False
+            if findings[-1].ok is False:
+                broken = broken or "mend what is broken above first"
+            elif findings[-1].found == NOT_INSTALLED:
+                broken = FOR_LEARNING
     return findings
 
 
@@ -144,36 +155,62 @@ def _packages() -> Iterator[Finding]:
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
 
-    python, requirements = _project()
+    python, needed, learning = _project()
     version = platform.python_version()
     fits = SpecifierSet(python).contains(version, prereleases=True)
     yield Finding("Python", fits, version, "" if fits else f"use a Python {python}")
-
-    for requirement in map(Requirement, requirements):
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        names = (requirement.name, *STAND_INS.get(requirement.name, ()))
-        versions = [(name, found) for name in names if (found := _version(name))]
-        if not versions:
-            found, fits = "not installed", False
-        else:
-            name, version = versions[0]
-            found = version if name == requirement.name else f"{version} ({name})"
-            fits = requirement.specifier.contains(version, prereleases=True)
-        advice = "" if fits else f'pip install "{requirement.name}{requirement.specifier}"'
-        yield Finding(requirement.name, fits, found, advice)
+    yield from (_package(requirement) for requirement in map(Requirement, needed))
+    # Whoever only paints does without the rest, and is told once what it is for.
+    more = [_package(requirement) for requirement in map(Requirement, learning)]
+    yield from (finding for finding in more if finding.found != NOT_INSTALLED)
+    missing = [finding.check for finding in more if finding.found == NOT_INSTALLED]
+    if missing:
+        yield Finding("learning", None, f"{NOT_INSTALLED}: {', '.join(missing)}", FOR_LEARNING)
 
 
-def _project() -> tuple[str, list[str]]:
-    """Versions of Python and packages that the project asks for, from where it states them."""
+def _package(requirement: Requirement) -> Finding:
+    """Look for a package, also under the other names it is published by."""
+    names = (requirement.name, *STAND_INS.get(requirement.name, ()))
+    versions = [(name, found) for name in names if (found := _version(name))]
+    install = f'pip install "{requirement.name}{requirement.specifier}"'
+    if not versions:
+        return Finding(requirement.name, False, NOT_INSTALLED, install)
+    name, version = versions[0]
+    found = version if name == requirement.name else f"{version} ({name})"
+    fits = requirement.specifier.contains(version, prereleases=True)
+    return Finding(requirement.name, fits, found, "" if fits else install)
+
+
+def _project() -> tuple[str, list[str], list[str]]:
+    """Versions of Python and packages that the project asks for, from where it states them.
+
+    Returns
+    -------
+    str, list of str, list of str
+        Of Python; of the packages that everything needs; of those that lessons and training need.
+    """
+    from packaging.requirements import Requirement
+
     from nstlib.assets.cache import checkout_root
 
     root = checkout_root()
     if root is not None:
         project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        return project["requires-python"], project["dependencies"]
-    stated = importlib.metadata.metadata("nstlib")
-    return stated["Requires-Python"], stated.get_all("Requires-Dist") or []
+        learning = [
+            f"{text}; extra == 'learn'" for text in project["optional-dependencies"]["learn"]
+        ]
+        python, stated = project["requires-python"], [*project["dependencies"], *learning]
+    else:
+        metadata = importlib.metadata.metadata("nstlib")
+        python, stated = metadata["Requires-Python"], metadata.get_all("Requires-Dist") or []
+    needed, learning = [], []
+    for text in stated:
+        marker = Requirement(text).marker
+        if marker is None or marker.evaluate({"extra": ""}):
+            needed.append(text)
+        elif marker.evaluate({"extra": "learn"}):
+            learning.append(text)
+    return python, needed, learning
 
 
 def _version(package: str) -> str | None:
@@ -186,6 +223,8 @@ def _version(package: str) -> str | None:
 def _tensorflow() -> Finding:
     if _foreign_backend():  # TensorFlow stumbles over it too, but is not to blame
         return Finding("TensorFlow", None, "not tried", "mend the Keras backend first")
+    if not _version("tensorflow") and not any(map(_version, STAND_INS["tensorflow"])):
+        return Finding("TensorFlow", None, NOT_INSTALLED, FOR_LEARNING)
     from nstlib._tensorflow import tf
 
     total = float(tf.reduce_sum(tf.ones((3, 5))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,14 +70,8 @@ def test_nothing_is_made_or_changed(tmp_path: Path) -> None:
 
 
 def test_versions_are_held_against_the_projects_own_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    requirements = [
-        "numpy>=1.26",
-        "scipy>=999",
-        "nstlib-no-such-package>=2",
-        'jupyterlab>=4; extra == "lab"',
-        "tqdm>=1; python_version < '3'",
-    ]
-    monkeypatch.setattr("nstlib.doctor._project", lambda: (">=3.99", requirements))
+    needed = ["numpy>=1.26", "scipy>=999", "nstlib-no-such-package>=2"]
+    monkeypatch.setattr("nstlib.doctor._project", lambda: (">=3.99", needed, []))
     found = {finding.check: finding for finding in _packages()}
     assert list(found) == ["Python", "numpy", "scipy", "nstlib-no-such-package"]
     assert found["Python"].ok is False
@@ -91,7 +86,7 @@ def test_versions_are_held_against_the_projects_own_list(monkeypatch: pytest.Mon
 def test_headless_opencv_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"opencv-python-headless": "4.11.0"}
     monkeypatch.setattr("nstlib.doctor._version", versions.get)
-    monkeypatch.setattr("nstlib.doctor._project", lambda: (">=3.11", ["opencv-python>=4.10"]))
+    monkeypatch.setattr("nstlib.doctor._project", lambda: (">=3.11", ["opencv-python>=4.10"], []))
     _, opencv = _packages()
     assert opencv == Finding("opencv-python", True, "4.11.0 (opencv-python-headless)")
 
@@ -103,12 +98,26 @@ def test_installed_package_states_its_own_requirements(
     folder.mkdir()
     (folder / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: nstlib\nVersion: 7\nRequires-Python: >=3.5\n"
-        "Requires-Dist: numpy>=1\nRequires-Dist: jupyterlab>=4; extra == 'lab'\n"
+        "Requires-Dist: numpy>=1\nRequires-Dist: torch>=2; extra == 'torch'\n"
+        "Requires-Dist: scipy>=1; extra == 'learn'\n"
+        "Requires-Dist: no-such-package>=1; extra == 'learn'\n"
+        "Requires-Dist: tqdm>=1; python_version < '3'\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("nstlib.assets.cache.checkout_root", lambda: None)
-    assert _project() == (">=3.5", ["numpy>=1", "jupyterlab>=4; extra == 'lab'"])
-    assert [finding.check for finding in _packages()] == ["Python", "numpy"]
+    *_, learning = findings = list(_packages())
+    assert [finding.check for finding in findings] == ["Python", "numpy", "scipy", "learning"]
+    # Somebody who only paints lacks nothing.
+    assert (learning.ok, learning.found) == (None, "not installed: no-such-package")
+    assert learning.advice.endswith("pip install 'nstlib[learn]'")
+
+
+def test_a_checkout_states_the_same_as_the_package_made_of_it() -> None:
+    python, needed, learning = _project()
+    assert python == ">=3.11,<3.14"
+    assert {"numpy", "opencv-python"} < {re.split("[<>=;]", text)[0] for text in needed}
+    assert {"tensorflow", "jupyterlab"} < {re.split("[<>=;]", text)[0] for text in learning}
+    assert not any("tensorflow" in text for text in needed)
 
 
 # Imports
@@ -123,20 +132,20 @@ def hide(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "check", "advice"),
+    ("module", "check", "error", "advice"),
     [
-        ("tensorflow", "TensorFlow", "--force-reinstall tensorflow"),
-        ("cv2", "OpenCV", "opencv-python-headless"),
-        ("skimage", "sample images", "--force-reinstall nstlib"),
+        ("tensorflow", "TensorFlow", "DependencyError", "--force-reinstall tensorflow"),
+        ("cv2", "OpenCV", "ModuleNotFoundError", "opencv-python-headless"),
+        ("skimage", "sample images", "ModuleNotFoundError", "--force-reinstall nstlib"),
     ],
 )
 def test_package_that_does_not_import(
-    monkeypatch: pytest.MonkeyPatch, module: str, check: str, advice: str
+    monkeypatch: pytest.MonkeyPatch, module: str, check: str, error: str, advice: str
 ) -> None:
     hide(monkeypatch, module)
     found = finding(check)
     assert found.ok is False
-    assert "ModuleNotFoundError" in found.found
+    assert error in found.found
     assert advice in found.advice
 
 

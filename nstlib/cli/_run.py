@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from nstlib.errors import NstError
+from nstlib.errors import DependencyError, NstError
 
 
 def run(application: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
@@ -42,5 +42,7 @@ def fail(message: str, code: int) -> int:
 
 
 def fail_to_start(error: Exception) -> int:
-    """Say what a broken TensorFlow or another Keras backend raised."""
+    """Say what a missing or broken TensorFlow, or another Keras backend, raised."""
+    if isinstance(error, DependencyError):
+        return fail(error.command, 2)
     return fail(f"{type(error).__name__}: {error}; run nst doctor to learn what to do", 1)

@@ -1,5 +1,7 @@
 from . import art as art
 from . import onnx as onnx
+from ._tensorflow import keras as keras
+from ._tensorflow import tf as tf
 from .art.catalogue import draw as draw
 from .assets.cache import fetch as fetch
 from .compose import Composer as Composer

@@ -55,7 +55,6 @@ for finding in findings:
     mark = {True: "ok", False: "FAULT", None: "note"}[finding.ok]
     print(f"{mark:5} {finding.check:20} {'' if finding.ok else finding.advice}")
 
-# %%
 print("faults found:", sum(finding.ok is False for finding in findings))
 
 # %% [markdown]

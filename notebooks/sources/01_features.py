@@ -12,7 +12,7 @@ import numpy as np
 from IPython.display import display
 
 import nstlib as nst
-from nstlib._tensorflow import keras, tf
+from nstlib import keras, tf
 from nstlib.features import IMAGENET_FILE, IMAGENET_MEAN_BGR, build_vgg19, stride
 
 cat = nst.load_image("chelsea", size=288)

@@ -8,7 +8,7 @@
 import numpy as np
 
 import nstlib as nst
-from nstlib._tensorflow import tf
+from nstlib import tf
 
 tissue = nst.load_image("immunohistochemistry")
 halves = [tissue[:256, :256], tissue[:256, 256:]]

@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 import nstlib as nst
-from nstlib._tensorflow import keras, tf
+from nstlib import keras, tf
 
 tissue = nst.load_image("immunohistochemistry", size=192)
 opening = [

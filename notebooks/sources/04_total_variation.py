@@ -8,7 +8,7 @@
 import numpy as np
 
 import nstlib as nst
-from nstlib._tensorflow import tf
+from nstlib import tf
 
 painting = nst.load_image("brushwork", size=128)
 extractor = nst.feature_extractor(nst.STYLE_LAYERS)

@@ -8,7 +8,7 @@
 import numpy as np
 
 import nstlib as nst
-from nstlib._tensorflow import keras, tf
+from nstlib import keras, tf
 
 photo = nst.load_image("chelsea", size=320)
 painting = nst.load_image("brushwork", size=320)

@@ -14,7 +14,7 @@ import numpy as np
 from IPython.display import display
 
 import nstlib as nst
-from nstlib._tensorflow import keras, tf
+from nstlib import keras, tf
 from nstlib.networks.layers import InstanceNormalization
 from nstlib.networks.transformer import VARIANTS, TransformerNet
 from nstlib.training.style import JOHNSON_LAYERS, StyleTrainer, lattice, train_style
@@ -285,7 +285,10 @@ print(f"searched for: {seconds_searched:.1f} s   one pass: {1000 * seconds_paint
 print(f"training: {reports[-1].seconds:.0f} s")
 
 # %%
-print("one pass is more than 10 times faster:", seconds_searched > 10 * seconds_painted)
+print(
+    "the search did more than 50 times the multiplications:",
+    3 * work * look > 50 * multiplications(network, 256),
+)
 nst.show_images(
     [small_cat, searched.image, painted],
     ["the photograph", "searched for", "painted in one pass"],
@@ -573,7 +576,7 @@ print(f"plain grey, doubled:    from {by_doubling.min():.2f} to {by_doubling.max
 # They are larger than yours and saw 1,440 photographs in some five thousand steps. Two of the styles are
 # drawn by the library, two are paintings. `nst.Stylizer` runs them without TensorFlow (the next lesson
 # says how); it takes a picture of any size. On the command line it is
-# `nst stylize photo.jpg -m mosaic -o glass.png`, and `nst train` trains one.
+# `nst stylize photo.jpg -m mosaic -o glass.png`, and `nst train style` trains one.
 
 # %%
 astronaut = nst.load_image("astronaut", size=320)

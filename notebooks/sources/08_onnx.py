@@ -20,7 +20,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 import nstlib as nst
-from nstlib._tensorflow import keras, tf
+from nstlib import keras, tf
 from nstlib.assets.cache import asset_path, embedded_model
 from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 from nstlib.networks.transformer import VARIANTS, TransformerNet

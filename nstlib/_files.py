@@ -8,16 +8,37 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
+import signal
+import stat
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nstlib.errors import ArgumentError, OutputError
+
+
+def check_suffix(path: str | Path, formats: Iterable[str]) -> Path:
+    """Return `path` if it ends in one of the suffixes `formats`.
+
+    Examples
+    --------
+    >>> check_suffix("out.avi", [".mp4", ".gif"])
+    Traceback (most recent call last):
+    nstlib.errors.OutputError: out.avi: cannot write '.avi'; use one of .mp4, .gif
+    """
+    path, suffixes = Path(path), list(formats)
+    if path.suffix.lower() not in suffixes:
+        given = repr(path.suffix) if path.suffix else "a name without a suffix"
+        accepted = suffixes[0] if len(suffixes) == 1 else f"one of {', '.join(suffixes)}"
+        raise OutputError(f"{path}: cannot write {given}; use {accepted}")
+    return path
 
 
 def check_output(path: str | Path, formats: Iterable[str]) -> Path:
@@ -28,52 +49,92 @@ def check_output(path: str | Path, formats: Iterable[str]) -> Path:
     Raises
     ------
     OutputError
-        If the suffix is unknown, the folder is absent or not writable, or `path` is a folder.
+        If the suffix is unknown, the folder is absent or not writable, or `path` is a folder, a
+        device or a write-protected file.
     """
-    path = Path(path)
-    if path.suffix.lower() not in formats:
-        raise OutputError(
-            f"{path}: cannot write {path.suffix or 'a name without a suffix'!r}; "
-            f"use one of {', '.join(formats)}"
-        )
+    path = check_suffix(path, formats)
     try:
-        is_folder = path.is_dir()
-    except OSError as error:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        found = None
+    except (OSError, ValueError) as error:
         raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
-    if is_folder:
+    if found is not None and stat.S_ISDIR(found.st_mode):
         raise OutputError(f"{path} is a folder; give the name of a file in it")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path}: the folder {path.parent} is not writable; choose another")
+    folder = _destination(path).parent
+    if not folder.is_dir():
+        raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{path}: the folder {folder} is not writable; choose another")
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise OutputError(f"{path} is no ordinary file; choose another name")
+    if found is not None and not os.access(path, os.W_OK):
+        raise OutputError(f"{path} is write-protected; choose another name")
     return path
+
+
+def _destination(path: Path) -> Path:
+    """Return the file that a symbolic link stands for, or `path` itself."""
+    return path.resolve() if path.is_symlink() else path
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Finish what has begun: Ctrl-C has its effect when the block is over.
+
+    Only the main thread is ever interrupted by Ctrl-C. In other threads this does nothing.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    caught: list[FrameType | None] = []
+    signal.signal(signal.SIGINT, lambda _, frame: caught.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if caught:
+            before(signal.SIGINT, caught[0])
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that takes its place at `path` only once the block has succeeded.
 
+    A file that stood at `path` is replaced and its permissions are kept. If `path` is a symbolic
+    link, the file that it points to is replaced. Ctrl-C waits until the file is complete.
+
     Raises
     ------
     OutputError
         If the file cannot be written; what stood at `path` before stands there still.
     """
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write here ({error.strerror})") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        # mkstemp makes private files; give the result the permissions of an ordinary one.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with uninterrupted():
+        try:
+            place = _destination(path)
+            earlier = place.stat().st_mode if place.exists() else None
+            if earlier is not None and not stat.S_ISREG(earlier):
+                raise OutputError(f"{path} is no ordinary file; choose another name")
+            # A short name, so that the longest names that a folder takes can be written as well.
+            temporary = place.with_name(f".nst-{secrets.token_hex(6)}")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            # Without an earlier file, the system itself gives the permissions of an ordinary one.
+            handle = os.open(temporary, flags, 0o666 if earlier is None else 0o600)
+        except OutputError:
+            raise
+        except (OSError, RuntimeError) as error:
+            raise OutputError(f"{path}: cannot write here ({reason(error)})") from error
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+            if earlier is not None:
+                temporary.chmod(stat.S_IMODE(earlier))
+            temporary.replace(place)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def reason(error: Exception) -> str:
@@ -136,8 +197,24 @@ class SavedState:
             np.savez(file, settings=np.array(json.dumps(self.settings)), **arrays)
 
 
+#: How a file of each kind begins, by suffix; a checkpoint is an archive of NumPy's.
+_BEGINNINGS = {
+    ".gif": (0, b"GIF8"),
+    ".jpeg": (0, b"\xff\xd8\xff"),
+    ".jpg": (0, b"\xff\xd8\xff"),
+    ".keras": (0, b"PK"),
+    ".mp4": (4, b"ftyp"),
+    ".png": (0, b"\x89PNG"),
+    ".webp": (8, b"WEBP"),
+}
+
+
 def check_places(taken: Iterable[Path], **others: Path | None) -> None:
-    """Refuse a file that is among those taken, or stands where nothing can be written."""
+    """Refuse places for further files of a run, each named by its kind.
+
+    Refused is one that is among those taken, one where nothing can be written, and one that holds a
+    file of another kind already: a report is no reason to overwrite a photograph.
+    """
     taken = list(taken)
     for kind, path in others.items():
         if path is None:
@@ -146,11 +223,36 @@ def check_places(taken: Iterable[Path], **others: Path | None) -> None:
             raise OutputError(
                 f"{path} is an input or another output already; choose another {kind} file"
             )
-        if path.is_dir() or not os.access(path.parent, os.W_OK):
+        if path.is_dir() or not os.access(_destination(path).parent, os.W_OK):
             raise OutputError(
                 f"{path}: cannot be written; give a file in an existing folder of yours"
             )
+        if path.exists() and not _is_of_kind(path, kind):
+            raise OutputError(
+                f"{path} is there already, and it is no {kind} that could be replaced; choose "
+                "another name, or delete it"
+            )
         taken.append(path)
+
+
+def _is_of_kind(path: Path, kind: str) -> bool:
+    """Tell whether a file is of the kind that is to be written in its place. An empty one is."""
+    try:
+        with path.open("rb") as file:
+            if not path.is_file() or (kind == "report" and path.stat().st_size > LARGEST_REPORT):
+                return False
+            start = file.read(16)
+            if not start:
+                return True
+            if kind == "report":
+                json.loads(start + file.read())
+                return True
+    except (OSError, ValueError):
+        return False
+    at, beginning = (
+        (0, b"PK") if kind == "checkpoint" else _BEGINNINGS.get(path.suffix.lower(), (0, b""))
+    )
+    return start[at:].startswith(beginning)
 
 
 def same_file(one: Path, other: Path) -> bool:
@@ -158,6 +260,9 @@ def same_file(one: Path, other: Path) -> bool:
         return one.samefile(other)
     return one.resolve() == other.resolve()
 
+
+#: What may be a report is smaller than this, in bytes.
+LARGEST_REPORT = 2**24
 
 #: A file of a network that asks for more bytes is not read.
 LARGEST_FILE = 2**30

@@ -6,12 +6,11 @@ again. So a run that was ended goes on when it is given once more.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -19,16 +18,15 @@ import numpy as np
 
 from nstlib._checks import check_count
 from nstlib._files import check_output
-from nstlib.errors import ArgumentError, DependencyError, OutputError
-from nstlib.images.arrays import Image
+from nstlib.errors import ArgumentError, DependencyError, NstError, OutputError
+from nstlib.images.arrays import Picture
+from nstlib.images.decode import MEGAPIXELS
 from nstlib.images.encode import IMAGE_FORMATS, save_image
+from nstlib.images.folders import Found, find_pictures
 from nstlib.inference.stylizer import Stylizer
-from nstlib.sources import load_image, sample_names
+from nstlib.sources import load_picture, sample_names
 
-Paint: TypeAlias = Callable[[Image], Image]
-
-#: Suffixes of the files that are taken from a folder. A file that is named is taken in any case.
-SUFFIXES = frozenset({*IMAGE_FORMATS, ".avif", ".bmp", ".gif", ".ppm", ".tif", ".tiff"})
+Paint: TypeAlias = Callable[[Picture], Picture]
 
 #: Seconds to wait for a scheduler to answer.
 TIMEOUT = 10
@@ -38,7 +36,7 @@ class Recipe(Hashable, Protocol):
     """How to make a painter. It is sent to where pictures are painted, so it is small and plain."""
 
     def __call__(self) -> Paint:
-        """Make what paints. It is used by one thread."""
+        """Make what paints. It is used by one thread, and decides what becomes of transparency."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,12 @@ class Stylize:
     def __call__(self) -> Paint:
         """Load the network."""
         stylizer = Stylizer(self.model, backend=self.backend)
-        return lambda photo: stylizer(photo, self.strength, preserve_colors=self.preserve_colors)
+
+        def paint(photo: Picture) -> Picture:
+            painted = stylizer(photo.image, self.strength, preserve_colors=self.preserve_colors)
+            return Picture(painted, photo.alpha)
+
+        return paint
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,22 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What is to be painted.
+
+    Attributes
+    ----------
+    tasks : tuple of Task
+        In order of the sources, and of the names below each.
+    found : Found
+        What lies in the folders among the sources; it says what is left out.
+    """
+
+    tasks: tuple[Task, ...]
+    found: Found = field(default_factory=Found)
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of the tasks.
 
@@ -72,26 +91,26 @@ class Outcome:
     ----------
     painted, skipped : tuple of Task
         Those that are done, and those whose result was there before.
-    failed : tuple of (Task, str)
-        Those that could not be done, and why.
+    failed : tuple of (Task, NstError)
+        Those that could not be done, and why, in one line.
     interrupted : bool
         Whether Ctrl-C ended the run. What is missing above was not begun, or not finished.
     """
 
     painted: tuple[Task, ...]
     skipped: tuple[Task, ...]
-    failed: tuple[tuple[Task, str], ...]
+    failed: tuple[tuple[Task, NstError], ...]
     interrupted: bool = False
 
 
-def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> list[Task]:
+def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> Plan:
     """List what is to be painted, and where each result goes.
 
     Parameters
     ----------
     sources : sequence of str
         Files, names that :func:`nstlib.load_image` knows, and folders, which are searched to their
-        depths for the suffixes in :data:`SUFFIXES`. Hidden files are left out.
+        depths for pictures of all kinds that can be read. Hidden files are passed over.
     folder : pathlib.Path
         Where the results go. Those of a folder get its structure. A result has its picture's name;
         what cannot be written in the picture's own format gets ``.png`` added.
@@ -100,8 +119,8 @@ def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> 
 
     Returns
     -------
-    list of Task
-        In order of the sources, and of the names below each.
+    Plan
+        The tasks, and what is left out.
 
     Raises
     ------
@@ -112,7 +131,8 @@ def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> 
 
     Examples
     --------
-    >>> [task.target.as_posix() for task in plan(["astronaut", "photos/me.jpg"], Path("painted"))]
+    >>> planned = plan(["astronaut", "photos/me.jpg"], Path("painted"))
+    >>> [task.target.as_posix() for task in planned.tasks]
     ['painted/astronaut.png', 'painted/me.jpg']
     """
     if folder.exists() and not folder.is_dir():
@@ -120,18 +140,21 @@ def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> 
     if folder.suffix.lower() in IMAGE_FORMATS and not folder.exists():
         raise OutputError(f"{folder}: several pictures need a folder; give its name")
     tasks: list[Task] = []
+    everything = Found()
     for source in sources:
         path = Path(source)
         if source not in sample_names() and path.is_dir():
             if folder.resolve() == path.resolve():
                 raise OutputError(f"{folder} is the input itself; choose another folder")
-            found = list(_pictures(path, folder))
-            if not found:
+            found = find_pictures(path, without=folder)
+            if not found.pictures:
                 raise ArgumentError(
-                    f"{path} holds no pictures; they end in {', '.join(sorted(SUFFIXES))}"
+                    f"{path} holds no pictures, but {found.left_out() or 'nothing at all'}"
                 )
+            everything.add(found)
             tasks += [
-                Task(file, folder / _result(file.relative_to(path), suffix)) for file in found
+                Task(file, folder / _result(file.relative_to(path), suffix))
+                for file in found.pictures
             ]
         else:
             tasks.append(Task(source, folder / _result(Path(path.name), suffix)))
@@ -146,22 +169,7 @@ def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> 
             )
         if Path(task.source).resolve() == task.target.resolve():
             raise OutputError(f"{task.target} is the input itself; choose another folder")
-    return tasks
-
-
-def _pictures(folder: Path, results: Path) -> Iterator[Path]:
-    """Files below a folder, but those among the results."""
-    results = results.resolve()
-    for where, folders, names in os.walk(folder):
-        here = Path(where)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and (here / name).resolve() != results
-        )
-        for name in sorted(names):
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield here / name
+    return Plan(tuple(tasks), everything)
 
 
 def _result(name: Path, suffix: str | None) -> Path:
@@ -175,6 +183,7 @@ def paint_all(
     recipe: Recipe,
     *,
     size: int | None = None,
+    max_megapixels: float = MEGAPIXELS,
     jobs: int = 1,
     scheduler: str | None = None,
     progress: bool = False,
@@ -190,6 +199,8 @@ def paint_all(
         so that what would fail for each picture fails before the first.
     size : int, optional
         Longest side to which pictures are resized, in pixels; by default their own.
+    max_megapixels : float, default 64
+        The largest picture to decode, as for :func:`nstlib.load_image`.
     jobs : int, default 1
         How many to paint at a time on this machine.
     scheduler : str, optional
@@ -214,17 +225,17 @@ def paint_all(
         What the trial raises.
     """
     check_count("jobs", jobs)
-    _painter(recipe)(np.full((32, 32, 3), 0.5, np.float32))
+    _painter(recipe)(Picture(np.full((32, 32, 3), 0.5, np.float32)))
 
     skipped = [task for task in tasks if task.target.is_file()]
     waiting = [task for task in tasks if not task.target.is_file()]
     painted: list[Task] = []
-    failed: list[tuple[Task, str]] = []
+    failed: list[tuple[Task, NstError]] = []
     run = _on_this_machine(jobs) if scheduler is None else _on_a_cluster(scheduler)
     interrupted = False
     try:
         with run as results, _bar(len(waiting), progress) as bar:
-            for task, fault in results(waiting, recipe, size):
+            for task, fault in results(waiting, recipe, size, max_megapixels):
                 if fault is None:
                     painted.append(task)
                 else:
@@ -242,7 +253,7 @@ def paint_all(
 
 
 # Gives tasks, as they are done, each with what went wrong, if anything did.
-_Results: TypeAlias = Iterator[tuple[Task, str | None]]
+_Results: TypeAlias = Iterator[tuple[Task, NstError | None]]
 
 
 @contextmanager
@@ -269,9 +280,7 @@ def _on_a_cluster(address: str) -> Iterator[Callable[..., _Results]]:
     try:
         import distributed
     except ImportError as error:
-        raise DependencyError(
-            "distributed is not installed, and --scheduler needs it: pip install 'nstlib[cluster]'"
-        ) from error
+        raise DependencyError.of("distributed", "painting on a cluster") from error
     try:
         client = distributed.Client(address, timeout=TIMEOUT)
     except (OSError, ValueError) as error:
@@ -290,7 +299,7 @@ def _on_a_cluster(address: str) -> Iterator[Callable[..., _Results]]:
         known = dict(zip(futures, tasks, strict=True))
         for future in distributed.as_completed(futures):
             error = future.exception()
-            yield known[future], future.result() if error is None else _reason(error)
+            yield known[future], future.result() if error is None else _fault(error)
 
     with client:
         yield results
@@ -314,19 +323,24 @@ def _painter(recipe: Recipe) -> Paint:
     return painter
 
 
-def _paint(task: Task, recipe: Recipe, size: int | None) -> str | None:
+def _paint(task: Task, recipe: Recipe, size: int | None, max_megapixels: float) -> NstError | None:
     """Do one task; return what went wrong."""
     try:
         task.target.parent.mkdir(parents=True, exist_ok=True)
         check_output(task.target, IMAGE_FORMATS)
-        save_image(_painter(recipe)(load_image(task.source, size)), task.target)
+        photo = load_picture(task.source, size, max_megapixels=max_megapixels)
+        picture = _painter(recipe)(photo)
+        save_image(picture.image, task.target, alpha=picture.alpha)
     except Exception as error:  # whatever it is, it concerns this picture alone
-        return _reason(error)
+        return _fault(error)
     return None
 
 
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _fault(error: BaseException) -> NstError:
+    """Keep an error's words. The error itself would keep the picture in memory."""
+    words = str(error) or type(error).__name__
+    command = error.command if isinstance(error, NstError) else words
+    return NstError(" ".join(words.split()), command=" ".join(command.split()))
 
 
 def _bar(total: int, progress: bool) -> Any:

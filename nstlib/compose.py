@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_number
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.images.arrays import Image, check_image
+from nstlib.images.arrays import Image, check_alpha, check_image
 from nstlib.images.colors import match_colors
 
 #: In :func:`estimate_layers`: how often it looks at each pixel's neighbours, at each size; how many
@@ -109,34 +109,6 @@ def composite(foreground: ArrayLike, background: ArrayLike, alpha: ArrayLike) ->
     share = _thrice(check_alpha(alpha, foreground))
     laid: Image = share * foreground + (1 - share) * background
     return np.clip(laid, 0.0, 1.0, out=laid)
-
-
-def check_alpha(alpha: ArrayLike, image: Image) -> NDArray[np.float32]:
-    """Return `alpha` as float32 (H, W) in [0, 1] if it is a matte or a mask of `image`.
-
-    Raises
-    ------
-    ImageError
-        If it is not: see :func:`composite` for what is accepted.
-    """
-    array = np.asarray(alpha)
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    if array.shape != image.shape[:2]:
-        raise ImageError(
-            f"alpha has shape {array.shape}, the picture is {_size(image)} pixels; "
-            "alpha is (H, W), one number for each pixel"
-        )
-    if array.dtype == np.uint8:
-        return array.astype(np.float32) / np.float32(255)
-    if array.dtype != np.bool_ and not np.issubdtype(array.dtype, np.floating):
-        raise ImageError(
-            f"alpha holds {array.dtype} values; it must be float in [0, 1], bool, or uint8"
-        )
-    low, high = float(array.min()), float(array.max())
-    if not (low >= -1e-6 and high <= 1 + 1e-6):  # also false for NaN
-        raise ImageError(f"alpha ranges from {low:.3g} to {high:.3g}; it lies in [0, 1]")
-    return np.clip(array, 0.0, 1.0, dtype=np.float32)
 
 
 def estimate_layers(image: ArrayLike, alpha: ArrayLike) -> tuple[Image, Image]:

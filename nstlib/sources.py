@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nstlib._checks import check_number
 from nstlib.art.catalogue import DRAWN_STYLES, draw
 from nstlib.assets.cache import asset_path, fetch
 from nstlib.assets.registry import ASSETS
 from nstlib.errors import ImageError
-from nstlib.images.arrays import Image, Size, from_uint8
-from nstlib.images.decode import read_image
-from nstlib.images.resizing import resized_or_own
+from nstlib.images.arrays import Image, Picture, Size, from_uint8
+from nstlib.images.decode import MEGAPIXELS, read_picture
+from nstlib.images.resizing import resize
 
 #: Photos that the scikit-image wheel carries: name → the function of ``skimage.data`` for it.
 PHOTOS = {
@@ -40,12 +41,17 @@ def sample_names() -> tuple[str, ...]:
 
 
 def load_image(
-    source: str | Path, size: Size | None = None, *, max_megapixels: float = 64.0
+    source: str | Path,
+    size: Size | None = None,
+    *,
+    enlarge: bool = True,
+    max_megapixels: float = MEGAPIXELS,
 ) -> Image:
     """Load a sample or an image file as float32 RGB in [0, 1].
 
-    Grey, palette, CMYK and 16-bit files become RGB; transparent pixels are laid over white; a
-    photo's EXIF rotation is applied; of an animation the first frame is taken.
+    Grey, palette, CMYK and 16-bit files become RGB; colours in other spaces (an ICC profile, as
+    Adobe RGB or Display P3) become sRGB; transparent pixels are laid over white; a photo's EXIF
+    rotation is applied; of an animation the first frame is taken.
 
     Parameters
     ----------
@@ -55,8 +61,11 @@ def load_image(
     size : int or (int, int), optional
         Longest side, or exact (height, width), in pixels. See :func:`resize`. By default the
         picture's own size (512 pixels square for a drawn style).
+    enlarge : bool, default True
+        False leaves a file or photo at its own size if its longest side is less than `size`.
     max_megapixels : float, default 64
-        The largest picture to decode, in millions of pixels.
+        The largest picture to decode, in millions of pixels. With `size`, large JPEGs are decoded
+        at a fraction of their size, and that counts.
 
     Returns
     -------
@@ -69,6 +78,8 @@ def load_image(
         If the file is absent, empty, cut off, not an image, or larger than `max_megapixels`.
     AssetError
         If a registered picture is not in the cache and cannot be downloaded.
+    DependencyError
+        If the file is HEIC and the package pillow_heif is not installed.
 
     Examples
     --------
@@ -76,14 +87,39 @@ def load_image(
     >>> image.shape, image.dtype, float(image.min()) >= 0.0, float(image.max()) <= 1.0
     ((256, 256, 3), dtype('float32'), True, True)
     """
+    return load_picture(source, size, enlarge=enlarge, max_megapixels=max_megapixels).image
+
+
+def load_picture(
+    source: str | Path,
+    size: Size | None = None,
+    *,
+    enlarge: bool = True,
+    max_megapixels: float = MEGAPIXELS,
+) -> Picture:
+    """Load a picture as :func:`load_image` does, and keep its transparency.
+
+    Parameters, results and errors are those of :func:`load_image`.
+
+    Returns
+    -------
+    Picture
+        The image that :func:`load_image` returns, and its alpha.
+
+    Examples
+    --------
+    >>> load_picture("coffee", size=60).alpha is None
+    True
+    """
+    check_number("max_megapixels", max_megapixels, above=0)
     if isinstance(source, str):
         if source in PHOTOS:
             import skimage.data
 
             photo: Callable[[], NDArray[np.uint8]] = getattr(skimage.data, PHOTOS[source])
-            return resized_or_own(from_uint8(photo()), size)
+            return _sized(Picture(from_uint8(photo())), size, enlarge)
         if source in DRAWN_STYLES:
-            return draw(source, 512) if size is None else draw(source, size)
+            return Picture(draw(source, 512) if size is None else draw(source, size))
         if source in ASSETS and ASSETS[source].kind == "image":
             source = fetch(source)
         elif not Path(source).exists():
@@ -92,7 +128,20 @@ def load_image(
                 f"{source}: no such file; give the path of an image, one of the samples "
                 f"{', '.join(sample_names())}, or a picture to download: {', '.join(pictures)}"
             )
-    return resized_or_own(read_image(Path(source), max_megapixels), size)
+    return _sized(read_picture(Path(source), max_megapixels, size), size, enlarge)
+
+
+def _sized(picture: Picture, size: Size | None, enlarge: bool) -> Picture:
+    """Resize a picture. Laid on white, colours count by their alpha, as they should."""
+    image, alpha = picture.image, picture.alpha
+    if size is None:
+        return picture
+    if not enlarge and max(image.shape[:2]) <= max(size if isinstance(size, tuple) else (size,)):
+        return picture
+    resized = resize(image, size)
+    if alpha is None:
+        return Picture(resized)
+    return Picture(resized, resize(alpha[..., np.newaxis].repeat(3, axis=2), size)[..., 0].copy())
 
 
 def source_path(source: str) -> Path | None:
@@ -102,8 +151,12 @@ def source_path(source: str) -> Path | None:
     return asset_path(source) if source in ASSETS else Path(source)
 
 
-def load_style(name: str, longest: float) -> Image:
-    """Load a style at its own size. One that the library draws has any size that is needed."""
-    return load_image(
-        name, round(min(longest, 4096)) if name in DRAWN_STYLES and longest > 512 else None
-    )
+def load_style(name: str, longest: float, *, max_megapixels: float = MEGAPIXELS) -> Image:
+    """Load a style at no less than this longest side, unless its file is smaller.
+
+    One that the library draws has any size that is needed.
+    """
+    side = max(1, round(min(longest, 4096)))
+    if name in DRAWN_STYLES:
+        return load_image(name, side if longest > 512 else None)
+    return load_image(name, 4 * side, enlarge=False, max_megapixels=max_megapixels)

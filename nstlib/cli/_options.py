@@ -18,6 +18,13 @@ Source = Annotated[
 LongestSide = Annotated[
     int | None, typer.Option("--size", help="Longest side, in pixels.", show_default="INPUT's own")
 ]
+MaxMegapixels = Annotated[
+    float,
+    typer.Option(
+        help="The largest picture to decode, in millions of pixels. With --size, large JPEGs are "
+        "decoded at a fraction of theirs."
+    ),
+]
 SegmenterName = Annotated[
     str,
     typer.Option(metavar="MODEL", help="What finds people: person, pp_humanseg, or an ONNX file."),

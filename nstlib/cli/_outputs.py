@@ -23,37 +23,32 @@ if TYPE_CHECKING:
     from nstlib.synthesis.estimate import Estimate
 
 
-def check_outputs(sources: Iterable[str], output: Path, **others: Path | None) -> None:
-    """Refuse what would fail after the long run, or overwrite what went into it."""
-    from nstlib._files import check_output, check_places, same_file
+def check_outputs(
+    sources: Iterable[str], output: Path, *, formats: Iterable[str] = (), **others: Path | None
+) -> None:
+    """Refuse what would fail after the long run, or overwrite what went into it.
+
+    `formats` are the suffixes that the command writes besides those of pictures.
+    """
+    from nstlib._files import check_output, check_places, check_suffix, same_file
     from nstlib.images.encode import IMAGE_FORMATS
     from nstlib.sources import source_path
 
     inputs = [path for path in map(source_path, sources) if path]
-    check_output(output, IMAGE_FORMATS)
+    check_output(output, [*IMAGE_FORMATS, *formats])
     if any(same_file(output, path) for path in inputs):
         raise OutputError(f"{output} is the input itself; choose another name for the picture")
-    if (animate := others.get("animate")) is not None and animate.suffix.lower() not in (
-        ".gif",
-        ".mp4",
-    ):
-        raise OutputError(
-            f"{animate}: cannot write {animate.suffix or 'a name without a suffix'!r}; "
-            "use one of .gif, .mp4"
-        )
+    if (animate := others.get("animate")) is not None:
+        check_suffix(animate, (".gif", ".mp4"))
     check_places([*inputs, output], **others)
 
 
 def check_network(output: Path, sources: Iterable[str], **others: Path | None) -> None:
     """Refuse what could not be written after the long training, or would overwrite its input."""
-    from nstlib._files import check_places
+    from nstlib._files import check_places, check_suffix
     from nstlib.sources import source_path
 
-    if output.suffix.lower() not in (".onnx", ".keras"):
-        raise OutputError(
-            f"{output}: cannot write {output.suffix or 'a name without a suffix'!r}; use one of "
-            ".onnx, .keras"
-        )
+    check_suffix(output, (".onnx", ".keras"))
     check_places([path for path in map(source_path, sources) if path], model=output, **others)
 
 

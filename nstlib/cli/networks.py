@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nstlib.cli._run import fail_to_start
-from nstlib.errors import ArgumentError, OutputError
+from nstlib.errors import ArgumentError
 
 
 def export_network(
@@ -41,12 +41,9 @@ def export_network(
     ] = False,
 ) -> int:
     """Write MODEL as an ONNX file for today's runtimes, once they are seen to agree on it."""
-    if output.suffix.lower() != ".onnx":
-        raise OutputError(
-            f"{output}: cannot write {output.suffix or 'a name without a suffix'!r}; use .onnx"
-        )
-    from nstlib._files import check_places
+    from nstlib._files import check_places, check_suffix
 
+    check_suffix(output, (".onnx",))
     check_places([model], model=output)
     told: dict[str, str] = {}
     for entry in metadata or []:

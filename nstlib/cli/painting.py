@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from nstlib.cli._options import (
     Hard,
     LongestSide,
     Match,
+    MaxMegapixels,
     PersonStyle,
     PreserveColors,
     SegmenterName,
@@ -24,11 +26,12 @@ from nstlib.cli._options import (
 )
 from nstlib.cli._outputs import check_outputs
 from nstlib.cli._run import fail
+from nstlib.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
-    from nstlib.batch import Recipe
+    from nstlib.batch import Paint, Recipe
     from nstlib.compose import Calm, PaintParts
-    from nstlib.images.arrays import Image
+    from nstlib.images.arrays import Image, Picture
 
 
 def stylize(
@@ -50,13 +53,14 @@ def stylize(
         ),
     ],
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT",
-            help="Where to write: for one INPUT a file, .png, .jpg, .jpeg or .webp; for several, "
-            "or a folder, a folder.",
+            help="Where to write. A name that ends in .png, .jpg, .jpeg or .webp is a file, for "
+            "one INPUT. One that ends in a slash, has no suffix or is a folder already, is a "
+            "folder: every INPUT's picture goes there under its own name.",
         ),
     ],
     strength: Strength = 1.0,
@@ -65,6 +69,7 @@ def stylize(
         str, typer.Option(help="What computes: cv2 (OpenCV) or ort (ONNX Runtime).")
     ] = "cv2",
     size: LongestSide = None,
+    max_megapixels: MaxMegapixels = 64.0,
     jobs: Annotated[int, typer.Option(help="How many pictures at a time.")] = 1,
     scheduler: Annotated[
         str | None,
@@ -76,7 +81,7 @@ def stylize(
         ),
     ] = None,
 ) -> int:
-    """Paint each INPUT by a trained network, in one pass.
+    """Paint each INPUT by a trained network, in one pass. Transparent pictures stay transparent.
 
     A folder is searched to its depths, and OUT gets its structure. Results that are there already
     are skipped, so a run that was ended goes on when it is given again. Exit code 1 if a picture
@@ -85,13 +90,21 @@ def stylize(
     from nstlib.batch import Stylize
 
     recipe = Stylize(model, backend, strength, preserve_colors)
-    return _paint_each(sources, output, recipe, size, jobs=jobs, scheduler=scheduler)
+    return _paint_each(
+        sources,
+        output,
+        recipe,
+        size=size,
+        max_megapixels=max_megapixels,
+        jobs=jobs,
+        scheduler=scheduler,
+    )
 
 
 def segment(
     source: Source,
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             "--output",
             "-o",
@@ -103,17 +116,67 @@ def segment(
         bool,
         typer.Option("--matte", help="Shades of grey that follow the edges, in place of 0 and 1."),
     ] = False,
+    cutout: Annotated[
+        bool,
+        typer.Option(
+            "--cutout",
+            help="In place of a mask, the people themselves on transparency: .png or .webp.",
+        ),
+    ] = False,
     size: LongestSide = None,
+    max_megapixels: MaxMegapixels = 64.0,
     segmenter: SegmenterName = "person",
 ) -> int:
     """Find the people in INPUT: a picture, a film, or a folder of pictures."""
+    if cutout:
+        _check_cutout(source, output, matte)
+        return _paint_each(
+            [source],
+            output,
+            functools.partial(_cutter, segmenter),
+            size=size,
+            max_megapixels=max_megapixels,
+            suffix=".png",
+        )
     recipe = functools.partial(_silhouette, segmenter, matte)
-    return _paint_parts(source, output, recipe, size, ".png")
+    return _paint_parts(source, output, recipe, size, max_megapixels, mask=True)
+
+
+def _check_cutout(source: str, output: str, matte: bool) -> None:
+    from nstlib._files import check_suffix
+    from nstlib.images.encode import ALPHA_FORMATS
+
+    if matte:
+        raise ArgumentError("--cutout and --matte exclude each other; give one of them")
+    if not _is_folder(output) and not Path(source).is_dir():
+        try:
+            check_suffix(output, ALPHA_FORMATS)
+        except OutputError as error:
+            raise OutputError(f"{error}, which can be transparent") from error
+
+
+def _cutter(segmenter: str) -> Paint:
+    """Make what leaves people alone: their colours without the old background's, and a matte."""
+    import numpy as np
+
+    from nstlib.compose import composite, estimate_layers
+    from nstlib.images.arrays import Picture
+    from nstlib.inference.segmenter import PersonSegmenter
+
+    find = PersonSegmenter(segmenter)
+
+    def cut(photo: Picture) -> Picture:
+        matte = find.matte(photo.image)
+        person, _ = estimate_layers(photo.image, matte)
+        seen = composite(person, np.ones_like(person), matte)
+        return Picture(seen, matte if photo.alpha is None else matte * photo.alpha)
+
+    return cut
 
 
 def _silhouette(segmenter: str, matte: bool) -> PaintParts:
     """Make what shows people white, and all else black."""
-    from nstlib.compose import check_alpha
+    from nstlib.images.arrays import check_alpha
     from nstlib.inference.segmenter import PersonSegmenter
 
     find = PersonSegmenter(segmenter)
@@ -132,7 +195,7 @@ def _silhouette(segmenter: str, matte: bool) -> PaintParts:
 def compose(
     source: Source,
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             "--output",
             "-o",
@@ -149,12 +212,13 @@ def compose(
     hard: Hard = False,
     preserve_colors: PreserveColors = False,
     size: LongestSide = None,
+    max_megapixels: MaxMegapixels = 64.0,
     segmenter: SegmenterName = "person",
 ) -> int:
     """Paint the world around the people in INPUT, the people, or each in a style of its own.
 
-    INPUT is a picture, a film, or a folder of pictures. Films keep their sound. Ctrl-C ends one
-    early, and keeps what is painted so far.
+    INPUT is a picture, a film, or a folder of pictures. Transparent pictures stay transparent,
+    films keep their sound. Ctrl-C ends a film early, and keeps what is painted so far.
     """
     from nstlib.compose import Composer
 
@@ -169,7 +233,7 @@ def compose(
         hard=hard,
         preserve_colors=preserve_colors,
     )
-    return _paint_parts(source, output, recipe, size)
+    return _paint_parts(source, output, recipe, size, max_megapixels)
 
 
 def webcam(
@@ -207,44 +271,60 @@ def webcam(
     return 0
 
 
+def _is_folder(output: str) -> bool:
+    """Tell whether results go into a folder of this name, which need not be there yet."""
+    return output.endswith(("/", os.sep)) or Path(output).is_dir() or not Path(output).suffix
+
+
 def _paint_each(
     sources: Sequence[str],
-    output: Path,
+    output: str,
     recipe: Recipe,
-    size: int | None,
     *,
+    size: int | None,
+    max_megapixels: float,
     jobs: int = 1,
     scheduler: str | None = None,
     suffix: str | None = None,
+    formats: Sequence[str] = (),
 ) -> int:
-    """Paint a picture into a file, or several and folders into a folder."""
+    """Paint a picture into a file, or several and folders into a folder.
+
+    `formats` are what the command writes besides pictures, to be named where a suffix is refused.
+    """
     from nstlib.batch import paint_all, plan
     from nstlib.images.encode import save_image
-    from nstlib.sources import load_image
+    from nstlib.sources import load_picture
 
-    if len(sources) == 1 and not Path(sources[0]).is_dir() and not output.is_dir():
-        check_outputs(sources, output)
-        picture = recipe()(load_image(sources[0], size))
-        save_image(picture, output)
-        height, width, _ = picture.shape
-        print(f"wrote {typer.format_filename(output)}: {width}x{height} pixels")
+    place = Path(output)
+    if len(sources) == 1 and not Path(sources[0]).is_dir() and not _is_folder(output):
+        check_outputs(sources, place, formats=formats)
+        photo = load_picture(sources[0], size, max_megapixels=max_megapixels)
+        picture = recipe()(photo)
+        save_image(picture.image, place, alpha=picture.alpha)
+        height, width, _ = picture.image.shape
+        print(f"wrote {typer.format_filename(place)}: {width}x{height} pixels")
         return 0
 
+    planned = plan(sources, place, suffix=suffix)
+    if left_out := planned.found.left_out():
+        print(f"nst: left out: {left_out}", file=sys.stderr)
     done = paint_all(
-        plan(sources, output, suffix=suffix),
+        planned.tasks,
         recipe,
         size=size,
+        max_megapixels=max_megapixels,
         jobs=jobs,
         scheduler=scheduler,
         progress=sys.stderr.isatty(),
     )
     counts = {"painted": done.painted, "there already": done.skipped, "failed": done.failed}
     words = ", ".join(f"{len(tasks)} {what}" for what, tasks in counts.items() if tasks)
-    print(f"{typer.format_filename(output)}: {words or 'nothing to paint'}")
+    print(f"{typer.format_filename(place)}: {words or 'nothing to paint'}")
     for task, fault in done.failed:
         # The library's messages begin with the file; others are told which it was.
-        known = fault.startswith(str(task.source))
-        fail(fault if known else f"{task.source}: {fault}", 1)
+        known = fault.command.startswith(str(task.source))
+        fail(fault.command if known else f"{task.source}: {fault.command}", 1)
     if done.interrupted:
         return fail("interrupted; the same command goes on with what is missing", 130)
     return int(bool(done.failed))
@@ -252,17 +332,34 @@ def _paint_each(
 
 def _paint_parts(
     source: str,
-    output: Path,
+    output: str,
     recipe: Callable[[], PaintParts],
     size: int | None,
-    suffix: str | None = None,
+    max_megapixels: float,
+    *,
+    mask: bool = False,
 ) -> int:
-    """Paint a film, a picture, or a folder of pictures."""
+    """Paint a film, a picture, or a folder of pictures. Masks are opaque, and PNGs in a folder."""
     from nstlib.video.writer import FILM_FORMATS
 
-    if output.suffix.lower() in FILM_FORMATS:
-        return _paint_film(source, output, recipe(), size)
-    return _paint_each([source], output, recipe, size, suffix=suffix)
+    if Path(output).suffix.lower() in FILM_FORMATS and not _is_folder(output):
+        return _paint_film(source, Path(output), recipe(), size)
+    return _paint_each(
+        [source],
+        output,
+        functools.partial(_painter, recipe, not mask),
+        size=size,
+        max_megapixels=max_megapixels,
+        suffix=".png" if mask else None,
+        formats=tuple(FILM_FORMATS),
+    )
+
+
+def _painter(recipe: Callable[[], PaintParts], keep_alpha: bool) -> Paint:
+    from nstlib.images.arrays import Picture
+
+    paint = recipe()
+    return lambda photo: Picture(paint(photo.image), photo.alpha if keep_alpha else None)
 
 
 def _paint_film(source: str, output: Path, paint: PaintParts, size: int | None) -> int:

@@ -6,6 +6,7 @@ its NCHW blobs exist only in the functions here that name them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,23 @@ Image: TypeAlias = NDArray[np.float32]
 Size: TypeAlias = int | tuple[int, int]
 #: What ``cv2.dnn`` and ONNX Runtime compute on, (B, C, H, W).
 Blob: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image, and its transparency if it has any.
+
+    Attributes
+    ----------
+    image : ndarray of float32, shape (H, W, 3)
+        What is seen where the picture lies on white paper, RGB in [0, 1]. It can be painted and
+        resized like any other image: no hidden colours come into it.
+    alpha : ndarray of float32, shape (H, W), or None
+        1 where the picture is opaque, 0 where it is transparent; None if it is opaque everywhere.
+    """
+
+    image: Image
+    alpha: NDArray[np.float32] | None = None
 
 
 def check_image(image: ArrayLike, name: str = "image") -> Image:
@@ -57,6 +75,35 @@ def check_image(image: ArrayLike, name: str = "image") -> Image:
             f"{name} ranges from {low:.3g} to {high:.3g}; an image lies in [0, 1]; "
             "divide 0..255 values by 255, or clip"
         )
+    return np.clip(array, 0.0, 1.0, dtype=np.float32)
+
+
+def check_alpha(alpha: ArrayLike, image: Image) -> NDArray[np.float32]:
+    """Return `alpha` as float32 (H, W) in [0, 1] if it is a matte or a mask of `image`.
+
+    Raises
+    ------
+    ImageError
+        If it is not: see :func:`nstlib.composite` for what is accepted.
+    """
+    array: NDArray[Any] = np.asarray(alpha)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    height, width = image.shape[:2]
+    if array.shape != (height, width):
+        raise ImageError(
+            f"alpha has shape {array.shape}, the picture is {height}×{width} pixels; "
+            "alpha is (H, W), one number for each pixel"
+        )
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / np.float32(255)
+    if array.dtype != np.bool_ and not np.issubdtype(array.dtype, np.floating):
+        raise ImageError(
+            f"alpha holds {array.dtype} values; it must be float in [0, 1], bool, or uint8"
+        )
+    low, high = float(array.min()), float(array.max())
+    if not (low >= -1e-6 and high <= 1 + 1e-6):  # also false for NaN
+        raise ImageError(f"alpha ranges from {low:.3g} to {high:.3g}; it lies in [0, 1]")
     return np.clip(array, 0.0, 1.0, dtype=np.float32)
 
 

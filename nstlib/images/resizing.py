@@ -63,8 +63,3 @@ def target_size(shape: tuple[int, ...], size: Size) -> tuple[int, int]:
         return int(size[0]), int(size[1])
     scale = size / max(shape[:2])
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
-
-
-def resized_or_own(image: Image, size: Size | None) -> Image:
-    """Resize an image, or leave it as it is if no size is asked for."""
-    return image if size is None else resize(image, size)

@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.ImageFile
 import pytest
 import skimage.data
 from hypothesis import given
@@ -353,7 +354,7 @@ def test_whatever_a_decoder_raises(
     def fail(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr(PIL.Image.Image, "convert", fail)
+    monkeypatch.setattr(PIL.ImageFile.ImageFile, "load", fail)
     refused(path, "damaged or cut off")
 
 
@@ -396,7 +397,7 @@ def test_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(PIL.Image, "open", refuse)  # the tests may run as root, who may read all
+    monkeypatch.setattr(Path, "open", refuse)  # the tests may run as root, who may read all
     assert "damaged" not in refused(path, "cannot be read (Permission denied)")
 
 

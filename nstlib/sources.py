@@ -111,15 +111,20 @@ def load_picture(
     >>> load_picture("coffee", size=60).alpha is None
     True
     """
+    if isinstance(source, str) and source in DRAWN_STYLES:
+        return Picture(draw(source, 512) if size is None else draw(source, size))
+    return _sized(_read(source, size, max_megapixels), size, enlarge)
+
+
+def _read(source: str | Path, size: Size | None, max_megapixels: float) -> Picture:
+    """Read a photo or a file, at its own size or at one that is large enough for `size`."""
     check_number("max_megapixels", max_megapixels, above=0)
     if isinstance(source, str):
         if source in PHOTOS:
             import skimage.data
 
             photo: Callable[[], NDArray[np.uint8]] = getattr(skimage.data, PHOTOS[source])
-            return _sized(Picture(from_uint8(photo())), size, enlarge)
-        if source in DRAWN_STYLES:
-            return Picture(draw(source, 512) if size is None else draw(source, size))
+            return Picture(from_uint8(photo()))
         if source in ASSETS and ASSETS[source].kind == "image":
             source = fetch(source)
         elif not Path(source).exists():
@@ -128,7 +133,7 @@ def load_picture(
                 f"{source}: no such file; give the path of an image, one of the samples "
                 f"{', '.join(sample_names())}, or a picture to download: {', '.join(pictures)}"
             )
-    return _sized(read_picture(Path(source), max_megapixels, size), size, enlarge)
+    return read_picture(Path(source), max_megapixels, size)
 
 
 def _sized(picture: Picture, size: Size | None, enlarge: bool) -> Picture:
@@ -152,11 +157,11 @@ def source_path(source: str) -> Path | None:
 
 
 def load_style(name: str, longest: float, *, max_megapixels: float = MEGAPIXELS) -> Image:
-    """Load a style at no less than this longest side, unless its file is smaller.
+    """Load a style at its own size, or at less if that is enough for this longest side.
 
     One that the library draws has any size that is needed.
     """
     side = max(1, round(min(longest, 4096)))
     if name in DRAWN_STYLES:
         return load_image(name, side if longest > 512 else None)
-    return load_image(name, 4 * side, enlarge=False, max_megapixels=max_megapixels)
+    return _read(name, side, max_megapixels).image

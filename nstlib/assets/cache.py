@@ -107,30 +107,23 @@ def fetch(name: str, *, force: bool = False, progress: bool = True) -> Path:
     Returns
     -------
     pathlib.Path
-        An existing file. Its hash is the registered one, except for a file without a registered
-        hash that was put into the cache by hand.
+        An existing file, whose hash is the registered one.
 
     Raises
     ------
     ArgumentError
         If nothing of that name is registered.
     AssetError
-        If the file in the cache has the wrong hash, cannot be downloaded whole or cannot be
-        written, or if there is no known hash to check a download by.
+        If the file in the cache has the wrong hash, or cannot be downloaded whole or written.
     """
     asset, path = _asset(name), asset_path(name)
     state, found = _inspect(asset, path)
-    if state in ("ok", "unchecked"):
+    if state == "ok":
         return path
     if state == "corrupt" and not force:
         raise AssetError(
             f"{path} is not the registered {name}: its sha256 is {found}, expected {asset.sha256}; "
             f"delete it, or replace it with: nst assets fetch {name} --force"
-        )
-    if asset.sha256 is None:
-        raise AssetError(
-            f"{name} is not downloaded, for there is no known hash to check it by; if you trust "
-            f"{asset.url}, save it by hand as {path}"
         )
     _download(asset, path, progress)
     return path
@@ -147,8 +140,7 @@ def verify_assets(names: Iterable[str] | None = None) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Name → ``"ok"``, ``"absent"``, ``"corrupt"`` (the hash is wrong), or ``"unchecked"`` (there,
-        but its right hash is not known).
+        Name → ``"ok"``, ``"absent"``, or ``"corrupt"`` (the hash is wrong).
 
     Raises
     ------
@@ -179,8 +171,6 @@ def _inspect(asset: Asset, path: Path) -> tuple[str, str | None]:
         return "absent", None
     except OSError as error:
         raise AssetError(f"{path} cannot be read ({error.strerror})") from error
-    if asset.sha256 is None:
-        return "unchecked", found
     return "ok" if found == asset.sha256 else "corrupt", found
 
 

@@ -1,10 +1,10 @@
 """What can be downloaded: paintings, photos and models, each from one address, checked by its hash.
 
 The four styles that PyTorch's fast_neural_style example made known are spread over several files:
-their checkpoints stand together in ``fast_neural_style_checkpoints``, the ONNX model zoo's versions
-in ``zoo_mosaic``, ``zoo_candy``, ``zoo_rain_princess`` and ``zoo_udnie``, their style images in
+two of the ONNX model zoo's versions are ``zoo_rain_princess`` and ``zoo_udnie``, their style images
 ``pytorch_mosaic``, ``pytorch_candy``, ``rain_princess`` and ``udnie``. ``search("candy")`` lists
-what there is for one.
+what there is for one. What else was published, but cannot be checked for want of a known hash, is
+named in ``data/README.md``.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Asset:
         Its place below ``NSTLIB_CACHE``: ``"images/starry_night.jpg"``.
     url : str
         Where it comes from.
-    sha256 : str or None
-        What its bytes hash to, in hexadecimal; None if that is not known.
-    bytes : int or None
-        Its size; None if that is not known.
+    sha256 : str
+        What its bytes hash to, in hexadecimal.
+    bytes : int
+        Its size.
     license : str
         What may be done with it, as far as that is known.
     credit : str
@@ -43,8 +43,8 @@ class Asset:
     kind: Literal["image", "model"]
     filename: str
     url: str
-    sha256: str | None
-    bytes: int | None
+    sha256: str
+    bytes: int
     license: str
     credit: str
 
@@ -238,26 +238,6 @@ _REGISTRY = (
         credit="Johnson's fast style network, la_muse; ONNX opset 7",
     ),
     Asset(
-        name="zoo_mosaic",
-        kind="model",
-        filename="models/mosaic-9.onnx",
-        url=f"{_ONNX_ZOO}/model/mosaic-9.onnx",
-        sha256=None,
-        bytes=None,
-        license="BSD-3-Clause",
-        credit="fast_neural_style network, mosaic; ONNX model zoo",
-    ),
-    Asset(
-        name="zoo_candy",
-        kind="model",
-        filename="models/candy-9.onnx",
-        url=f"{_ONNX_ZOO}/model/candy-9.onnx",
-        sha256=None,
-        bytes=None,
-        license="BSD-3-Clause",
-        credit="fast_neural_style network, candy; ONNX model zoo",
-    ),
-    Asset(
         name="zoo_rain_princess",
         kind="model",
         filename="models/rain-princess-9.onnx",
@@ -276,19 +256,6 @@ _REGISTRY = (
         bytes=6_728_029,
         license="BSD-3-Clause",
         credit="fast_neural_style network, udnie; ONNX model zoo",
-    ),
-    Asset(
-        name="fast_neural_style_checkpoints",
-        kind="model",
-        filename="models/saved_models.zip",
-        url="https://www.dropbox.com/s/lrvwfehqdcxoza8/saved_models.zip?dl=1",
-        sha256=None,
-        bytes=None,
-        license=_UNKNOWN,
-        credit=(
-            "candy.pth, mosaic.pth, rain_princess.pth and udnie.pth, as published by "
-            "pytorch/examples fast_neural_style"
-        ),
     ),
     # SqueezeNet takes BGR in 0..255 minus (103.939, 116.779, 123.68), the segmenter RGB in 0..1 at
     # 256x256; PP-HumanSeg's publishers report an accuracy of 0.9656 and a mIoU of 0.9164.
@@ -337,7 +304,7 @@ def search(text: str = "") -> tuple[Asset, ...]:
     Examples
     --------
     >>> [asset.name for asset in search("Rain_Princess")]
-    ['rain_princess', 'zoo_rain_princess', 'fast_neural_style_checkpoints']
+    ['rain_princess', 'zoo_rain_princess']
     """
     return tuple(
         asset

@@ -28,7 +28,7 @@ def list_assets(
             kind, maker = ("photo", "scikit-image") if name in PHOTOS else ("drawing", "nstlib")
             rows.append((name, kind, "-", "yes", f"as {maker}", f"comes with {maker}", ""))
     for asset in search(text):
-        megabytes = "?" if asset.bytes is None else f"{asset.bytes / 1e6:.1f}"
+        megabytes = f"{asset.bytes / 1e6:.1f}"
         here = "yes" if asset_path(asset.name).exists() else "no"
         rows.append(
             (asset.name, asset.kind, megabytes, here, asset.license, asset.credit, asset.url)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nstlib.cli._options import MaxMegapixels
 from nstlib.cli._outputs import Film, check_outputs, print_estimate, print_result, write_report
 from nstlib.cli._run import fail, fail_to_start
 from nstlib.errors import ArgumentError
@@ -47,6 +49,7 @@ def texture(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another number gives another texture.")] = 0,
+    max_megapixels: MaxMegapixels = 64.0,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write how the run went there, as JSON."),
@@ -61,13 +64,14 @@ def texture(
     from nstlib.sources import load_image
 
     check_outputs([image], output, report=report)
-    source = load_image(image, size=size)
+    source = load_image(image, size=size, max_megapixels=max_megapixels)
     try:
         from nstlib.optimize import OptimizationError
         from nstlib.synthesis.texture import synthesize_texture
     except Exception as error:
         return fail_to_start(error)
 
+    _check_shape(image, source, size)
     try:
         result = synthesize_texture(
             source,
@@ -164,6 +168,7 @@ def transfer(
         int, typer.Option(help="At most, at each size from 128 pixels up by steps of 1.4.")
     ] = 50,
     seed: Annotated[int, typer.Option(help="Of the noise, with --init noise.")] = 0,
+    max_megapixels: MaxMegapixels = 64.0,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -199,19 +204,20 @@ def transfer(
     check_outputs(
         [content, *styles, *pictures], output, report=report, animate=animate, checkpoint=checkpoint
     )
-    photo = load_image(content, size)
-    if size is None and max(photo.shape) > 512:
-        photo = resize(photo, 512)
+    limit = {"max_megapixels": max_megapixels}
+    photo = load_image(content, 512 if size is None else size, enlarge=size is not None, **limit)
     shape = (photo.shape[0], photo.shape[1])
-    region = None if mask is None else luminance(load_image(mask, shape))
-    start = init if init in ("content", "noise") else load_image(init)
-    paintings = [load_style(name, max(shape) * style_scale) for name in styles]
+    region = None if mask is None else luminance(load_image(mask, shape, **limit))
+    start = init if init in ("content", "noise") else load_image(init, **limit)
+    paintings = [load_style(name, max(shape) * style_scale, **limit) for name in styles]
     try:
         from nstlib.optimize import OptimizationError
         from nstlib.synthesis.estimate import estimate_transfer, memory
         from nstlib.synthesis.transfer import transfer_style
     except Exception as error:
         return fail_to_start(error)
+
+    _check_shape(content, photo, size)
 
     def keep_photo(image: Image) -> Image:
         """Leave the photo where a lone style does not paint."""
@@ -275,3 +281,19 @@ def transfer(
         again = f"; the same command goes on from {checkpoint}" if checkpoint else ""
         return fail(f"interrupted; {output} is the best picture so far{again}", 130)
     return 0
+
+
+def _check_shape(name: str, image: Image, size: int | None) -> None:
+    """Refuse a picture that is too narrow for VGG19, in the user's own numbers."""
+    from nstlib.features import SMALLEST_SIDE
+
+    short, longest = sorted(image.shape[:2])
+    if short >= SMALLEST_SIDE:
+        return
+    at = "without --size" if size is None else f"at --size {size}"
+    # The short side is rounded: it may be half a pixel less.
+    enough = math.ceil(SMALLEST_SIDE * longest / (short - 0.5))
+    raise ArgumentError(
+        f"{name}: {at} its sides are {longest} and {short} pixels, but VGG19 needs "
+        f"{SMALLEST_SIDE} or more; crop it, or give --size {enough} or more"
+    )

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from nstlib.cli._options import MaxMegapixels
 from nstlib.cli._outputs import check_network, duration, write_network
 from nstlib.cli._run import fail, fail_to_start
 from nstlib.errors import ArgumentError
@@ -85,6 +86,7 @@ def train_style_network(
             "enlarged."
         ),
     ] = 512,
+    max_megapixels: MaxMegapixels = 64.0,
     learning_rate: Annotated[float, typer.Option(help="Of the optimiser, at first.")] = 2e-3,
     weights: Annotated[
         str | None,
@@ -119,6 +121,7 @@ def train_style_network(
     from nstlib._checks import check_choice, check_count
     from nstlib._files import check_output
     from nstlib.images.encode import IMAGE_FORMATS, save_image
+    from nstlib.images.folders import find_pictures
     from nstlib.images.resizing import resize
     from nstlib.sources import load_image, load_style
     from nstlib.training.photos import image_files
@@ -127,10 +130,13 @@ def train_style_network(
     check_network(output, sources, checkpoint=checkpoint, preview=preview)
     if preview is not None:
         check_output(preview, IMAGE_FORMATS)
-    picture = load_style(style, style_size)
+    picture = load_style(style, style_size, max_megapixels=max_megapixels)
     if max(picture.shape) > style_size:
         picture = resize(picture, style_size)
     files = image_files(photos)
+    for folder in photos:
+        if left_out := find_pictures(folder).left_out():
+            print(f"nst: {folder}: left out: {left_out}", file=sys.stderr)
     try:
         from nstlib._tensorflow import keras
         from nstlib.networks.files import load_network

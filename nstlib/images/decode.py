@@ -25,8 +25,13 @@ MEGAPIXELS = 64.0
 #: the decoder leaves out is then far below what is seen.
 _SPARE = 2
 
+#: A side that is decoded at reduced size keeps at least this many pixels, also of a sliver.
+_SMALLEST = 64
 
-def read_picture(path: Path, max_megapixels: float, size: Size | None = None) -> Picture:
+
+def read_picture(
+    path: Path, max_megapixels: float, size: Size | None = None, *, adjustable: bool = True
+) -> Picture:
     """Read a file as :func:`nstlib.load_picture` does, but leave its size to the caller.
 
     Parameters
@@ -38,6 +43,8 @@ def read_picture(path: Path, max_megapixels: float, size: Size | None = None) ->
     size : int or (int, int), optional
         To what the caller will resize it, see :func:`nstlib.resize`. A large JPEG is then decoded
         at a half, a quarter or an eighth of its size, which takes a fraction of time and memory.
+    adjustable : bool, default True
+        Whether the user can raise the limit, and the error says so.
     """
     import PIL.Image
 
@@ -57,7 +64,7 @@ def read_picture(path: Path, max_megapixels: float, size: Size | None = None) ->
             whole = file.size
             if size is not None:
                 _reduce(file, size)
-            _check_megapixels(path, whole, file.size, max_megapixels)
+            _check_megapixels(path, whole, file.size, max_megapixels, adjustable)
             file.load()
             return _decoded(file, path)
     except (NstError, MemoryError):
@@ -73,7 +80,7 @@ def read_picture(path: Path, max_megapixels: float, size: Size | None = None) ->
 
 
 def _check_megapixels(
-    path: Path, whole: tuple[int, int], decoded: tuple[int, int], limit: float
+    path: Path, whole: tuple[int, int], decoded: tuple[int, int], limit: float, adjustable: bool
 ) -> None:
     width, height = decoded
     if width * height <= limit * 1e6:
@@ -81,8 +88,11 @@ def _check_megapixels(
     reduced = "" if decoded == whole else f", from {whole[0]}×{whole[1]}"
     problem = (
         f"{path} has {width * height / 1e6:.1f} megapixels ({width}×{height}{reduced}); the limit "
-        f"is {limit:g}; shrink it, or raise"
+        f"is {limit:g}; shrink it"
     )
+    if not adjustable:
+        raise ImageError(problem)
+    problem += ", or raise"
     raise ImageError(f"{problem} max_megapixels", command=f"{problem} --max-megapixels")
 
 
@@ -94,7 +104,8 @@ def _reduce(file: ImageFile, size: Size) -> None:
     if isinstance(size, tuple) and _orientation(file) in _SIDEWAYS:
         size = size[::-1]
     wanted = target_size((height, width), size)
-    file.draft(None, (_SPARE * wanted[1], _SPARE * wanted[0]))
+    least = max(_SMALLEST, _SPARE * wanted[1]), max(_SMALLEST, _SPARE * wanted[0])
+    file.draft(None, least)
 
 
 def _decoded(file: ImageFile, path: Path) -> Picture:

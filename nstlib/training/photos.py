@@ -14,41 +14,39 @@ from numpy.typing import NDArray
 
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import Image, from_uint8, to_uint8
+from nstlib.images.decode import MEGAPIXELS, read_picture
+from nstlib.images.folders import find_pictures
 from nstlib.images.resizing import resize
-from nstlib.sources import load_image
 
 
 def image_files(folders: Sequence[str | Path]) -> list[Path]:
     """List the image files in some folders, and in the folders in those, by name.
 
-    What else lies there, notes or films, is passed over, and so are hidden files.
+    What else lies there, notes or films, is passed over, and so are hidden files:
+    :func:`nstlib.images.folders.find_pictures` tells what it is.
 
     Raises
     ------
     ArgumentError
         If one is not a folder, or holds no image.
     """
-    import PIL.Image
-
-    known = PIL.Image.registered_extensions()
     files: list[Path] = []
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise ArgumentError(f"{folder} is not a folder; give one that holds photographs")
-        found = [
-            file
-            for file in sorted(folder.rglob("*"))
-            if file.suffix.lower() in known and file.name[0] != "." and file.is_file()
-        ]
-        if not found:
-            raise ArgumentError(f"{folder} holds no image; give a folder that holds photographs")
-        files += found
+        found = find_pictures(folder)
+        if not found.pictures:
+            raise ArgumentError(
+                f"{folder} holds no image, but {found.left_out() or 'nothing at all'}; give a "
+                "folder that holds photographs"
+            )
+        files += sorted(found.pictures)
     return files
 
 
 def load_photo(file: str | Path, side: int) -> NDArray[np.uint8]:
     """Read a photo, its shorter side at most `side` pixels, as uint8 RGB."""
-    image = load_image(Path(file))
+    image = read_picture(Path(file), MEGAPIXELS, (side, side), adjustable=False).image
     scale = side / min(image.shape[:2])
     return to_uint8(resize(image, round(max(image.shape[:2]) * scale)) if scale < 1 else image)
 

@@ -970,7 +970,7 @@ def test_list_shows_what_is_here_and_what_is_not(nst: Run, tmp_path: Path) -> No
     assert rows["mosaic"][1:4] == ["drawing", "-", "yes"]
     assert rows["udnie"][1:4] == ["image", "0.1", "yes"]
     assert rows["starry_night"][1:4] == ["image", "0.2", "no"]
-    assert rows["fast_neural_style_checkpoints"][1:4] == ["model", "?", "no"]
+    assert rows["zoo_udnie"][1:4] == ["model", "6.7", "no"]
     assert "public domain" in next(line for line in out if line.startswith("starry_night"))
 
 
@@ -978,13 +978,7 @@ def test_list_can_be_narrowed_and_give_addresses(nst: Run) -> None:
     code, out, _ = nst("assets", "list", "Mosaic", "--urls")
     assert code == 0
     names = [line.split()[0] for line in out if not line.startswith(" ")]
-    assert names[1:] == [
-        "mosaic",
-        "pytorch_mosaic",
-        "johnson_mosaic",
-        "zoo_mosaic",
-        "fast_neural_style_checkpoints",
-    ]
+    assert names[1:] == ["mosaic", "pytorch_mosaic", "johnson_mosaic"]
     addresses = [line.strip() for line in out if line.startswith("    ")]
     assert addresses == [ASSETS[name].url for name in names[2:]]
 

@@ -27,10 +27,18 @@ if backend != "tensorflow":
 def quiet() -> Iterator[None]:
     """Keep what TensorFlow's C++ part writes off the terminal, unless an error comes of it.
 
-    It writes to file descriptor 2, below Python's ``sys.stderr``.
+    It writes to file descriptor 2, below Python's ``sys.stderr``. Where that is closed, or there
+    is no place for the notes, nothing is done: a missing stderr is no reason to fail.
     """
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
+    with contextlib.ExitStack() as opened:
+        try:
+            stderr = os.dup(2)
+            opened.callback(os.close, stderr)
+            notes = opened.enter_context(tempfile.TemporaryFile())
+        except OSError:
+            yield
+            return
+        _flush()
         os.dup2(notes.fileno(), 2)
         try:
             yield
@@ -38,12 +46,19 @@ def quiet() -> Iterator[None]:
             raise
         except BaseException:
             notes.seek(0)
-            os.write(stderr, notes.read())
+            with contextlib.suppress(OSError):  # opened for reading only, or its disk is full
+                os.write(stderr, notes.read())
             raise
         finally:
-            sys.stderr.flush()
+            _flush()
             os.dup2(stderr, 2)
-            os.close(stderr)
+
+
+def _flush() -> None:
+    # It is None where stderr was closed when Python started, and a program may have put anything
+    # in its place.
+    with contextlib.suppress(Exception):
+        sys.stderr.flush()
 
 
 try:

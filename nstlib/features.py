@@ -7,10 +7,11 @@ Zisserman 2015). Style transfer reads those intermediate feature maps and never 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ IMAGENET_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 #: The mean colour of ImageNet in BGR on the 0..255 scale, as VGG19's training subtracted it.
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 SMALLEST_SIDE = 32
+
+#: How many convolutions there are in each of VGG19's five blocks.
+DEPTHS = (2, 2, 4, 4, 4)
 
 
 def default_weights() -> str:
@@ -174,18 +178,19 @@ def build_vgg19(width: float = 1.0, pooling: str = "max") -> keras.Model:
     pool = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}[pooling]
     x = image = keras.Input((None, None, 3), name="preprocessed")
     for block, (channels, depth) in enumerate(
-        [(64, 2), (128, 2), (256, 4), (512, 4), (512, 4)], start=1
+        zip((64, 128, 256, 512, 512), DEPTHS, strict=True), start=1
     ):
         for conv in range(1, depth + 1):
             x = keras.layers.Conv2D(
                 round(channels * width),
                 3,
                 padding="same",
+                data_format="channels_last",
                 activation="relu",
                 kernel_initializer="he_normal",
                 name=f"block{block}_conv{conv}",
             )(x)
-        x = pool(2, name=f"block{block}_pool")(x)
+        x = pool(2, data_format="channels_last", name=f"block{block}_pool")(x)
     return keras.Model(image, x, name="vgg19")
 
 
@@ -220,6 +225,20 @@ def stride(layer: str) -> int:
     """
     block, part = int(layer[5]), layer[7:]
     return int(2 ** (block - (part != "pool")))
+
+
+def reach(layer: str) -> int:
+    """How many pixels beyond its own square of :func:`stride` pixels a feature of `layer` sees.
+
+    Examples
+    --------
+    >>> reach("block1_conv1"), reach("block1_pool"), reach("block2_conv1"), reach("block5_conv1")
+    (1, 2, 4, 70)
+    """
+    block, part = int(layer[5]), layer[7:]
+    # Each convolution before it sees one of its own positions further; pooling sees no further.
+    here = DEPTHS[block - 1] if part == "pool" else int(part.removeprefix("conv"))
+    return sum(depth * 2**above for above, depth in enumerate((*DEPTHS[: block - 1], here)))
 
 
 @keras.saving.register_keras_serializable(package="nstlib")
@@ -289,11 +308,23 @@ def _extractor(layers: tuple[str, ...], weights: str, padding: str) -> keras.Mod
     return extractor
 
 
+@contextlib.contextmanager
+def _channels_last() -> Iterator[None]:
+    """Let ``keras.applications``, which has no argument for it, build with the channels last."""
+    chosen = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(chosen)
+
+
 @functools.lru_cache(maxsize=2)
 def _vgg19(weights: str) -> keras.Model:
     if weights == "imagenet":
         try:
-            return keras.applications.VGG19(include_top=False, weights="imagenet")
+            with _channels_last():
+                return keras.applications.VGG19(include_top=False, weights="imagenet")
         except Exception as error:  # Keras raises a bare Exception when a download fails
             keras_home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
             path = Path(keras_home) / "models" / IMAGENET_FILE
@@ -303,7 +334,7 @@ def _vgg19(weights: str) -> keras.Model:
             ) from error
     if weights == "mini":
         return load_twin(embedded_model("vgg19_mini.npz"))
-    vgg = keras.applications.VGG19(include_top=False, weights=None)
+    vgg = build_vgg19()
     for layer in vgg.layers:
         if not layer.weights:
             continue

@@ -7,7 +7,7 @@ same", whatever the network, the layer and the image size, and one set of weight
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from nstlib._tensorflow import tf
@@ -25,7 +25,8 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     Parameters
     ----------
     features : tensor of float, shape (H, W, C) or (B, H, W, C)
-        Feature maps.
+        Feature maps. Half precision is summed, and returned, in float32: it ends at 65,504, which
+        is less than the pixels of a small picture.
 
     Returns
     -------
@@ -249,8 +250,9 @@ def content_loss(
     """
     weights = _layer_weights(features, targets, layer_weights)
     terms = []
-    for layer, target in targets.items():
-        difference = tf.convert_to_tensor(features[layer]) - _same_shape(target, features, layer)
+    for layer, given in targets.items():
+        target = _precise(_same_shape(given, features, layer))
+        difference = _precise(features[layer]) - target
         size = tf.reduce_sum(tf.square(target), axis=(-3, -2, -1))
         squares = tf.reduce_sum(tf.square(difference), axis=(-3, -2, -1))
         terms.append(weights[layer] * tf.reduce_mean(squares / _not_zero(size)))
@@ -290,7 +292,7 @@ def total_variation_loss(image: tf.Tensor) -> tf.Tensor:
     >>> float(total_variation_loss(checkerboard))
     2.0
     """
-    image = tf.convert_to_tensor(image)
+    image = _precise(image)
     if image.shape.rank not in (3, 4) or 1 in image.shape[-3:-1]:
         raise ArgumentError(
             f"image has shape {image.shape}; it must be (H, W, C) or (B, H, W, C), "
@@ -307,6 +309,7 @@ _FLOOR = 1e-3
 
 def _relative_difference(features: tf.Tensor | Statistics, target: Statistics) -> tf.Tensor:
     found = features if isinstance(features, Statistics) else channel_statistics(features)
+    found, target = Statistics(*map(_precise, found)), Statistics(*map(_precise, target))
     floor = _FLOOR * tf.reduce_sum(tf.square(target.mean), axis=-1)
     spread = tf.maximum(tf.linalg.trace(target.covariance), floor)
     size = tf.maximum(tf.reduce_sum(tf.square(target.covariance), axis=(-2, -1)), floor**2)
@@ -323,27 +326,31 @@ def _positions(features: tf.Tensor) -> tf.Tensor:
     return flat
 
 
-@tf.custom_gradient
-def _moments(flat: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[..., tf.Tensor]]:
+def _moments(flat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean (…, C) and covariance (…, C, C) of (…, N, C), with a gradient of a single product.
 
-    TensorFlow's own would compute one for each factor of the covariance, and follow the mean within
-    it, along which there is no slope: deviations from a mean add up to 0.
+    TensorFlow's own gradient would compute one product for each factor of the covariance, and
+    follow the mean within it, along which there is no slope: deviations from a mean add up to 0.
+    Here only one factor has a gradient, and the product is made symmetric, which gives that
+    gradient the other factor's part. (``tf.custom_gradient`` would say so more plainly, but it
+    keeps the graph of every function that is traced with it until the process ends.)
     """
     count = tf.cast(tf.shape(flat)[-2], flat.dtype)
     mean = tf.reduce_mean(flat, axis=-2, keepdims=True)
-    deviations = flat - mean
-    covariance = tf.matmul(deviations, deviations, transpose_a=True) / count
+    deviations = flat - tf.stop_gradient(mean)
+    product = tf.matmul(tf.stop_gradient(deviations), deviations, transpose_a=True) / count
+    covariance = product + tf.linalg.matrix_transpose(product) - tf.stop_gradient(product)
+    return tf.squeeze(mean, axis=-2), covariance
 
-    def gradient(of_mean: tf.Tensor, of_covariance: tf.Tensor) -> tf.Tensor:
-        of_both = (of_covariance + tf.linalg.matrix_transpose(of_covariance)) / count
-        return tf.matmul(deviations, of_both) + of_mean[..., tf.newaxis, :] / count
 
-    return (tf.squeeze(mean, axis=-2), covariance), gradient
+def _precise(values: tf.Tensor) -> tf.Tensor:
+    """Take half precision to float32, in which sums over a picture neither overflow nor drift."""
+    values = tf.convert_to_tensor(values)
+    return tf.cast(values, tf.float32) if values.dtype in (tf.float16, tf.bfloat16) else values
 
 
 def _feature_maps(features: tf.Tensor) -> tf.Tensor:
-    features = tf.convert_to_tensor(features)
+    features = _precise(features)
     if features.shape.rank not in (3, 4):
         raise ArgumentError(
             f"features has shape {features.shape}; feature maps are (H, W, C) or (B, H, W, C)"

@@ -18,7 +18,7 @@ from nstlib.images.arrays import check_image
 from nstlib.images.resizing import target_size
 from nstlib.optimize import Step, kept_steps
 from nstlib.synthesis.common import FRAME, stage_sizes
-from nstlib.synthesis.tiles import MARGIN
+from nstlib.synthesis.tiles import step_and_margin
 from nstlib.synthesis.transfer import transfer_style
 
 
@@ -105,22 +105,23 @@ def estimate_transfer(
         raise KeyboardInterrupt
     first, last = timed[0], timed[-1]
     each = (last.seconds - first.seconds) / max(1, last.evaluations - first.evaluations)
+    layers = dict.fromkeys((*given["style_layers"], *given["content_layers"]))
+    _, margin = step_and_margin(layers)
     # L-BFGS's line search needs one more evaluation now and then, and its arithmetic grows with the
     # steps that it keeps; the 2 stand for the targets and the final losses.
     count = (1.25 if given["method"] == "lbfgs" else 1.0) * given["iterations"] + 2
-    _, work_of_trial = _pixels(trial_size, given["tile"])
-    work = sum(_pixels(size, given["tile"])[1] for size in sizes)
+    _, work_of_trial = _pixels(trial_size, given["tile"], margin)
+    work = sum(_pixels(size, given["tile"], margin)[1] for size in sizes)
     # The first evaluation of all, which includes the tracing, comes once a size.
     seconds = len(sizes) * trial.history[0].seconds + count * each * work / work_of_trial
 
-    layers = dict.fromkeys((*given["style_layers"], *given["content_layers"]))
     extractor = feature_extractor(layers, given["weights"])
     per_pixel = sum(
         4 * layer.output.shape[-1] / stride(layer.name) ** 2
         for layer in extractor.layers
         if layer.name.startswith("block")
     )
-    at_once, _ = _pixels(full, given["tile"])
+    at_once, _ = _pixels(full, given["tile"], margin)
     needed = COPIES * per_pixel * at_once
     if given["method"] == "lbfgs":
         values = 3 * math.prod(side + 2 * FRAME for side in full)
@@ -138,13 +139,13 @@ COPIES = 4.0
 TRACE = 15.0
 
 
-def _pixels(size: tuple[int, int], tile: int) -> tuple[float, float]:
+def _pixels(size: tuple[int, int], tile: int, margin: int) -> tuple[float, float]:
     """Pixels that one evaluation holds at once, and how many it costs."""
     sides = [side + 2 * FRAME for side in size]
     if max(size) <= tile:
         return math.prod(sides), math.prod(sides)
     counts = [math.ceil(side / tile) for side in sides]
-    window = math.prod(side / n + 2 * MARGIN for side, n in zip(sides, counts, strict=True))
+    window = math.prod(side / n + 2 * margin for side, n in zip(sides, counts, strict=True))
     return window, 1.5 * window * math.prod(counts)  # forward, again for the gradient, and back
 
 

@@ -5,35 +5,35 @@ part. So the loss of a large picture need not hold all its features at once: eac
 with a margin, gives its share of the sums, and is forgotten; for the gradient it is looked at again
 (Chen et al. 2016 call that recomputation). The sums are those of the whole picture. That is why
 tiles leave no seams.
+
+:mod:`nstlib.inference.tiles` paints tiles. Its windows are all of one size, for which a runtime
+lays out its memory once; those here end where the picture ends, so that the border is continued as
+in one pass. That is all there is to either geometry, and the two have no code in common.
 """
 
 from __future__ import annotations
 
-import functools
+import itertools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._tensorflow import keras, tf
-from nstlib.features import stride
+from nstlib.features import SMALLEST_SIDE, reach, stride
 from nstlib.images.arrays import Image
 from nstlib.losses import Statistics, channel_statistics, content_loss
 
 Mask: TypeAlias = NDArray[np.float32]
 
-#: Takes an image (H, W, 3); gives its content loss, and for each region its statistics by layer.
-Comparison: TypeAlias = Callable[[tf.Tensor], tuple[tf.Tensor, list[dict[str, Statistics]]]]
+#: Takes a content loss, and for each region its statistics by layer; gives the loss's terms.
+Judge: TypeAlias = Callable[[tf.Tensor, list[dict[str, Statistics]]], dict[str, tf.Tensor]]
 
-#: Pixels that a tile sees beyond its border: half of what ``block5_conv1`` sees, and a multiple of
-#: its stride.
-MARGIN = 80
-
-#: Sides of tiles are multiples of the deepest layer's stride, so that positions fall into step.
-STEP = 16
+#: Takes an image (H, W, 3) and a judge; gives the judge's terms, whose sum has the right gradient.
+Comparison: TypeAlias = Callable[[tf.Tensor, Judge], dict[str, tf.Tensor]]
 
 
 def compare_whole(
@@ -73,13 +73,13 @@ def compare_whole(
     ]
     targets = {name: targets[name] for name in content_layers}
 
-    def compare(image: tf.Tensor) -> tuple[tf.Tensor, list[dict[str, Statistics]]]:
+    def compare(image: tf.Tensor, judge: Judge) -> dict[str, tf.Tensor]:
         features = extractor(image[tf.newaxis])
         statistics = [
             {name: channel_statistics(features[name], mask.get(name)) for name in style_layers}
             for mask in masks or [{}]
         ]
-        return content_loss(features, targets), statistics
+        return judge(content_loss(features, targets), statistics)
 
     return compare
 
@@ -95,80 +95,55 @@ def compare_by_tiles(
 ) -> Comparison:
     """Like :func:`compare_whole`, holding the features of one tile at a time.
 
-    Beyond the picture's border its mirror image stands in for the border's own pixels; otherwise
-    the result is the same.
-
     Parameters
     ----------
     tile : int
-        The longest side of a tile in pixels, without its margin.
+        The longest side of a tile in pixels, without its margin; 32 or more.
 
     References
     ----------
     T. Chen, B. Xu, C. Zhang and C. Guestrin, "Training deep nets with sublinear memory cost", 2016.
     """
-    sides = content.shape[:2]
-    counts = [math.ceil(side / tile) for side in sides]
-    inner = [
-        math.ceil(side / count / STEP) * STEP for side, count in zip(sides, counts, strict=True)
+    sides = (content.shape[0], content.shape[1])
+    layers = dict.fromkeys((*content_layers, *style_layers))
+    tiles = [
+        _Tile(y, x)
+        for y, x in itertools.product(*(_spans(side, tile, tuple(layers)) for side in sides))
     ]
-    window = [side + 2 * MARGIN for side in inner]
-    beyond = [
-        (MARGIN, MARGIN + part * count - side)
-        for side, count, part in zip(sides, counts, inner, strict=True)
-    ]
-    corners = np.array(
-        [(y * inner[0], x * inner[1]) for y in range(counts[0]) for x in range(counts[1])]
-    )
-
-    def features_of(padded: tf.Tensor, index: int) -> dict[str, tf.Tensor]:
-        y, x = corners[index]
-        cut = padded[y : y + window[0], x : x + window[1]]
-        result = {}
-        for name, maps in extractor(cut[tf.newaxis]).items():
-            margin = MARGIN // stride(name)
-            result[name] = maps[0, margin:-margin, margin:-margin]
-        return result
-
-    def pad(image: tf.Tensor) -> tf.Tensor:
-        # NumPy mirrors as often as a narrow picture needs; tf.pad does so once.
-        y, x = (np.pad(np.arange(n), b, "symmetric") for n, b in zip(sides, beyond, strict=True))
-        return tf.gather(tf.gather(image, y, axis=0), x, axis=1)
-
-    # What only fills up the last tiles does not count.
-    everywhere = np.ones(sides, np.float32)
-    masks = [np.pad(mask, beyond) for mask in (everywhere, *regions)]
-
-    def masks_of(corner: NDArray[Any], layer: str) -> NDArray[np.float32]:
-        y, x = corner + MARGIN
-        cuts = [mask[y : y + inner[0], x : x + inner[1]] for mask in masks]
-        shape = (inner[0] // stride(layer), inner[1] // stride(layer))
-        return np.stack([_shrunk(cut, shape) for cut in cuts])
-
-    layers = {*content_layers, *style_layers}
-    weights = {
-        name: tf.constant(np.stack([masks_of(corner, name) for corner in corners]))
-        for name in layers
+    ones = [np.ones(sides, np.float32)]
+    masks = {
+        name: np.stack([_shrunk(region, _positions(sides, name)) for region in regions or ones])
+        for name in style_layers
     }
-    looks = [features_of(pad(content), index) for index in range(len(corners))]
-    targets = {name: tf.stack([look[name] for look in looks]) for name in content_layers}
+
+    def features_of(window: tf.Tensor, tile: _Tile) -> dict[str, tf.Tensor]:
+        return {
+            name: maps[0][tile.own(name, within=True)]
+            for name, maps in extractor(window[tf.newaxis]).items()
+            if name in layers
+        }
+
+    looks = [features_of(content[tile.window], tile) for tile in tiles]
+    targets = [{name: look[name] for name in content_layers} for look in looks]
     sizes = {
-        name: tf.reduce_sum(weights[name][:, 0, ..., tf.newaxis] * tf.square(targets[name]))
+        name: tf.add_n([tf.reduce_sum(tf.square(target[name])) for target in targets])
         for name in content_layers
     }
     # Sums of squares lose digits where the mean is large; taken around a typical value they don't.
     typical = {name: tf.reduce_mean(looks[0][name], axis=(0, 1)) for name in style_layers}
     del looks
 
-    def sums_of(padded: tf.Tensor, index: int) -> list[tf.Tensor]:
-        features = features_of(padded, index)
-        sums = []
-        for name in content_layers:
-            squares = tf.square(features[name] - targets[name][index])
-            sums.append(tf.reduce_sum(weights[name][index, 0, ..., tf.newaxis] * squares))
+    def sums_of(window: tf.Tensor, number: int) -> list[tf.Tensor]:
+        tile = tiles[number]
+        features = features_of(window, tile)
+        sums = [
+            tf.reduce_sum(tf.square(features[name] - targets[number][name]))
+            for name in content_layers
+        ]
         for name in style_layers:
             flat = tf.reshape(features[name] - typical[name], (-1, typical[name].shape[0]))
-            share = tf.reshape(weights[name][index], (-1, flat.shape[0], 1))
+            share = masks[name][:, *tile.own(name)].reshape(len(masks[name]), -1, 1)
+            share = tf.constant(share)
             weighted = share * flat
             sums += [
                 tf.reduce_sum(share, axis=1),
@@ -177,26 +152,118 @@ def compare_by_tiles(
             ]
         return sums
 
-    def compare(image: tf.Tensor) -> tuple[tf.Tensor, list[dict[str, Statistics]]]:
-        padded = pad(image)
-        sums: list[tf.Tensor] = []
-        for index in range(len(corners)):
-            # One tile after the other, not all at once.
-            with tf.control_dependencies(sums):
-                look = tf.recompute_grad(functools.partial(sums_of, index=index))
-                shares = look(tf.identity(padded))
-            sums = [old + new for old, new in zip(sums, shares, strict=True)] if sums else shares
-        relative = [sums.pop(0) / tf.maximum(sizes[name], 1e-12) for name in content_layers]
-        statistics: list[dict[str, Statistics]] = [{} for _ in masks]
+    def concluded(sums: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[dict[str, Statistics]]]:
+        left = iter(sums)
+        relative = [
+            next(left) / tf.where(sizes[name] > 0, sizes[name], 1.0) for name in content_layers
+        ]
+        statistics: list[dict[str, Statistics]] = [{} for _ in regions or ones]
         for name in style_layers:
-            count, first, second = (sums.pop(0) for _ in range(3))
+            count, first, second = next(left), next(left), next(left)
             for region, found in enumerate(statistics):
                 mean = first[region] / count[region]
                 covariance = second[region] / count[region] - mean[:, tf.newaxis] * mean
                 found[name] = Statistics(typical[name] + mean, covariance)
-        return tf.add_n(relative) / len(relative), statistics[1:] or statistics
+        return tf.add_n(relative) / len(relative), statistics
+
+    def after(others: Sequence[tf.Tensor], window: tf.Tensor) -> tf.Tensor:
+        """Keep a window waiting: one tile after the other, not all at once."""
+        with tf.control_dependencies(others):
+            return tf.identity(window)
+
+    def compare(image: tf.Tensor, judge: Judge) -> dict[str, tf.Tensor]:
+        seen = tf.stop_gradient(image)
+        sums: list[tf.Tensor] = []
+        for number, tile in enumerate(tiles):
+            shares = sums_of(after(sums, seen[tile.window]), number)
+            sums = [old + new for old, new in zip(sums, shares, strict=True)] if sums else shares
+        with tf.GradientTape() as tape:
+            tape.watch(sums)
+            terms = judge(*concluded(sums))
+            total = tf.add_n(list(terms.values()))
+        slopes = tape.gradient(total, sums, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradient = tf.zeros_like(seen)
+        for number, tile in enumerate(tiles):
+            window = after([gradient, *slopes], seen[tile.window])
+            with tf.GradientTape() as tape:
+                tape.watch(window)
+                shares = sums_of(window, number)
+            part = tape.gradient(shares, window, output_gradients=slopes)
+            around = [
+                (span.start, side - span.stop)
+                for span, side in zip(tile.window, sides, strict=True)
+            ]
+            gradient += tf.pad(part, [*around, (0, 0)])
+        # This adds nothing to the value, and the gradient that is known by now to the slope.
+        slope = tf.reduce_sum(gradient * (image - seen))
+        first = next(iter(terms))
+        return terms | {first: terms[first] + slope}
 
     return compare
+
+
+class _Span(NamedTuple):
+    """A tile along one axis: its own pixels, and those that it looks at."""
+
+    first: int
+    end: int
+    window: slice
+    side: int
+
+    def own(self, layer: str, within: bool) -> slice:
+        """Its own positions at a layer, among the picture's or `within` those of its window."""
+        step = stride(layer)
+        begin = self.window.start if within else 0
+        return slice((self.first - begin) // step, (self.end - begin) // step)
+
+
+class _Tile(NamedTuple):
+    y: _Span
+    x: _Span
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        return self.y.window, self.x.window
+
+    def own(self, layer: str, *, within: bool = False) -> tuple[slice, slice]:
+        return self.y.own(layer, within), self.x.own(layer, within)
+
+
+def step_and_margin(layers: Iterable[str]) -> tuple[int, int]:
+    """Pixels that tiles are multiples of, and by which they look further, for these layers.
+
+    Positions fall into step where a window begins at a multiple of the deepest layer's stride.
+
+    Examples
+    --------
+    >>> step_and_margin(["block1_conv1", "block5_conv1"]), step_and_margin(["block5_pool"])
+    ((16, 80), (32, 128))
+    """
+    layers = tuple(layers)
+    step = max(map(stride, layers))
+    # A window is no smaller than the network takes, however little of a picture is left for it.
+    least = max(SMALLEST_SIDE, *map(reach, layers))
+    return step, math.ceil(least / step) * step
+
+
+def _spans(side: int, tile: int, layers: tuple[str, ...]) -> list[_Span]:
+    """Divide a side into tiles of about the same length."""
+    step, margin = step_and_margin(layers)
+    longest = tile // step * step
+    each = math.ceil(side / math.ceil(side / longest) / step) * step
+    return [
+        _Span(
+            first,
+            end := min(first + each, side),
+            slice(max(0, first - margin), min(end + margin, side)),
+            side,
+        )
+        for first in range(0, side, each)
+    ]
+
+
+def _positions(sides: tuple[int, int], layer: str) -> tuple[int, int]:
+    return sides[0] // stride(layer), sides[1] // stride(layer)
 
 
 def _shrunk(mask: Mask, shape: Sequence[int]) -> Mask:

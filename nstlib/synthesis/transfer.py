@@ -27,7 +27,7 @@ from nstlib.features import (
 from nstlib.images.arrays import Image, Size, check_image
 from nstlib.images.colors import grey, match_colors, match_luminance, replace_luminance
 from nstlib.images.resizing import resize, target_size
-from nstlib.losses import channel_statistics, style_loss, total_variation_loss
+from nstlib.losses import Statistics, channel_statistics, style_loss, total_variation_loss
 from nstlib.optimize import Checkpoint, Loss, OptimizationError, Step, coarse_to_fine
 from nstlib.synthesis.common import (
     FRAME,
@@ -206,8 +206,9 @@ def transfer_style(
             [frame(_resize_mask(region, size)) for region in regions],
         )
 
-        def loss(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            from_content, statistics = compare(image)
+        def judge(
+            from_content: tf.Tensor, statistics: list[dict[str, Statistics]]
+        ) -> dict[str, tf.Tensor]:
             if not regions:  # every style looks at the whole picture
                 statistics = statistics * len(styles)
             terms = {}
@@ -220,6 +221,10 @@ def transfer_style(
                         for share, found, targets in zip(shares, statistics, wanted, strict=True)
                     ]
                 )
+            return terms
+
+        def loss(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            terms = compare(image, judge)
             if tv_weight > 0:
                 terms["tv"] = tv_weight * total_variation_loss(image)
             return terms

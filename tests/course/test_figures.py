@@ -394,6 +394,27 @@ class TestCurves:
         assert all(low.y1 <= high.y0 for low, high in itertools.pairwise(boxes))
         assert [t.get_color() for t in axes.texts] == [line.get_color() for line in axes.lines]
 
+    @pytest.mark.parametrize(
+        ("name", "values", "log"),
+        [
+            ("a", [2.1e-4, 2.5e-4], True),  # labels such as 2.1 × 10⁻⁴, wider than 10⁻⁴
+            ("a", [0.0, 300_000.0], False),
+            ("a name that takes half the page, and then some more of the page", [2, 1], True),
+        ],
+    )
+    def test_wide_labels_stay_on_the_page(self, name: str, values: list[float], log: bool) -> None:
+        plot = show_curves({name: ([0, 1], values)}, log=log, ylabel="share of all", **WORDS)
+        plot.figure.draw_without_rendering()
+        (axes,) = plot.figure.axes
+        for text in (axes.yaxis.label, *axes.texts):
+            box = extent(text)
+            assert 0 <= box.x0 <= box.x1 <= plot.figure.bbox.width
+        ticks = [extent(label) for label in axes.get_yticklabels(which="both") if label.get_text()]
+        shown = axes.get_window_extent()  # ticks outside it are not drawn
+        ticks = [box for box in ticks if shown.y0 - 5 < box.y0 < box.y1 < shown.y1 + 5]
+        assert ticks
+        assert axes.yaxis.label.get_window_extent().x1 < min(box.x0 for box in ticks)
+
     @given(st.lists(st.floats(-10, 10), min_size=1, max_size=8), st.floats(0.01, 1))
     def testapart(self, wanted: list[float], step: float) -> None:
         placed = apart(np.array(wanted), step)

@@ -20,7 +20,6 @@ from nstlib.course.figures.plot import MARGIN, PIXELS, STYLE, Bundle, Sheet, bun
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import Image, check_image, to_uint8
 from nstlib.images.resizing import resize, target_size
-from nstlib.video.writer import VideoWriter
 
 FORMATS = (".gif", ".mp4")
 
@@ -65,6 +64,8 @@ class Animation:
         OutputError
             If the suffix is neither .gif nor .mp4, or the file cannot be written.
         """
+        from nstlib.video.writer import VideoWriter
+
         path = check_suffix(path, FORMATS)
         stay = max(1, round(self.hold * self.fps))
         with VideoWriter(path, self.fps) as film:

@@ -1,12 +1,15 @@
 """A figure: its page, its caption below it, and its alternative text.
 
-Most pages are measured in inches from their top left (:class:`Sheet`), and grow with what lies on
-them. Matplotlib's constrained and compressed layouts go the other way: they fit the axes into a
-page of a given size. Tried on grids of pictures, they changed the pictures' sizes, left bands of
-white where shapes differ (a caption an inch below its pictures), and wrapped neither titles nor
-captions, so that lines had to be measured here all the same. Charts have no shape of their own to
-keep. There constrained layout serves, and :meth:`Sheet.charts` leaves margins, labels and legends
-to it.
+Pages of pictures are measured in inches from their top left (:class:`Sheet`), and grow with what
+lies on them. Matplotlib's constrained and compressed layouts go the other way: they fit the axes
+into a page of a given size. Tried on grids of pictures, they changed the pictures' sizes, left
+bands of white where shapes differ (a caption an inch below its pictures), and wrapped neither
+titles nor captions, so that lines had to be measured here all the same.
+
+Charts have no shape of their own to keep, and their labels are as wide as the numbers happen to be.
+There constrained layout serves (:meth:`Sheet.charts`). It takes as many lines of code as margins
+of a fixed width did, but with those the y axis's name left the page where a curve spans less than a
+decade, and so did long names of curves.
 """
 
 from __future__ import annotations

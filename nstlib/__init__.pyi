@@ -21,6 +21,7 @@ from .errors import NstError as NstError
 from .features import CONTENT_LAYERS as CONTENT_LAYERS
 from .features import STYLE_LAYERS as STYLE_LAYERS
 from .features import feature_extractor as feature_extractor
+from .images.arrays import Picture as Picture
 from .images.arrays import bgr_to_rgb as bgr_to_rgb
 from .images.arrays import check_image as check_image
 from .images.arrays import from_blob as from_blob
@@ -46,6 +47,7 @@ from .optimize import Step as Step
 from .optimize import coarse_to_fine as coarse_to_fine
 from .optimize import minimize_image as minimize_image
 from .sources import load_image as load_image
+from .sources import load_picture as load_picture
 from .sources import sample_names as sample_names
 from .synthesis.common import Synthesis as Synthesis
 from .synthesis.texture import synthesize_texture as synthesize_texture

@@ -39,9 +39,9 @@ FOLDER = Path(__file__).resolve().parent
 EDITIONS: tuple[Edition, ...] = ("learner", "solution")
 
 TABLE_ROWS = ("Prerequisites", "Time to read", "Time to run on 2 cores", "Downloads")
-# What an exercise's check prints until there is an answer, and how it begins when that is wrong.
+# What an exercise's check prints until there is an answer, and how it begins when there is one.
 OPEN = "still open"
-WRONG = "✗"
+RIGHT, WRONG = "✓", "✗"
 
 # JupyterLab's "Run All Cells", nbclient and nbval all know this one tag for an error on purpose.
 RAISES = "raises-exception"
@@ -244,12 +244,41 @@ def exercises_open_or_solved(notebook: Notebook, edition: Edition) -> Iterator[s
             yield f"{name!r} is answered wrongly in the solution edition"
 
 
+_TIME = re.compile(
+    r"\b(?:faster|slower|quicker|fastest|slowest|as (?:fast|quick|slow|long)|took|fps|"
+    r"(?:milli|micro)seconds?|(?:a |per )second|seconds|minutes?|threads?|cores|"
+    r"\d+(?:\.\d+)?\s?(?:ms|µs|s|sec|min))\b",
+    re.IGNORECASE,
+)
+
+
+def times_compared(notebook: Notebook) -> Iterator[str]:
+    """Find outputs that speak of time and are compared: a busy machine would give others.
+
+    What an exercise's check says is known beforehand, also where it speaks of seconds.
+    """
+    for number, cell in enumerate(_code_cells(notebook), start=1):
+        if UNCOMPARED in _tags(cell):
+            continue
+        for output in cell.outputs:
+            data = output.get("data", {})
+            pictured = any(kind.startswith("image/") for kind in data)  # its text is fixed
+            text = output.get("text", "") + ("" if pictured else data.get("text/plain", ""))
+            for line in text.splitlines():
+                if not line.startswith((RIGHT, WRONG)) and (found := _TIME.search(line)):
+                    yield (
+                        f"{_place(number, cell)} is compared and says {found[0]!r} "
+                        f"({line.strip()}): count instead, or tag the cell {UNCOMPARED}"
+                    )
+
+
 OUTPUT_CHECKS: tuple[Check, ...] = (
     unannounced_errors,
     out_of_order,
     words_on_stderr,
     machine_paths,
     missing_alt_texts,
+    times_compared,
 )
 
 

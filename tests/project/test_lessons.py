@@ -297,6 +297,11 @@ BROKEN = {
         "while True: pass\n",
         r"cell \[1\] \(while True: pass\) alone ran for more than 4 s",
     ),
+    "a time that is compared": (
+        FIRST_CELL,
+        "print('one pass is faster:', 1 < 2)",
+        r"cell \[1\].* is compared and says 'faster'",
+    ),
     "no time": ("| Time to run on 2 cores | 20 s |", "| Time to run | long |", "2 cores"),
     "a path": (FIRST_CELL, "import os; print(os.__file__, '/tmp/x')", r"cell \[1\].*shows a path"),
     "no alt text": ('"alt": "A grey dot."', '"alt": " "', r"cell \[2\].*without alt text"),
@@ -353,6 +358,34 @@ def test_exercise_left_open_or_answered_wrongly_in_the_solutions_is_caught(good:
     solution.cells[-2].outputs[0].text = "✗ divide: this multiplies.\n"
     faults = list(build.exercises_open_or_solved(solution, "solution"))
     assert faults == ["'Exercise 3: divide' is answered wrongly in the solution edition"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "speaks_of_time"),
+    [
+        ("12 ms", True),
+        ("trained in 31.5 s", True),
+        ("it ran for 2 min", True),
+        ("31 frames a second", True),
+        ("seconds: 3", True),
+        ("twice as fast: True", True),
+        ("with 2 threads", True),
+        ("the second is nearer: True", False),
+        ("(float[n,2,h,w] picture)", False),
+        ("the slow way's pixels", False),
+        ("✓ speedup: right. 80 s of 100 are 10 times faster", False),
+        ("51 evaluations", False),
+    ],
+)
+def test_compared_outputs_that_speak_of_time_are_caught(printed: str, speaks_of_time: bool) -> None:
+    stream = nbformat.v4.new_output("stream", name="stdout", text=f"fine\n{printed}\n")
+    value = nbformat.v4.new_output("execute_result", data={"text/plain": printed})
+    for output in (stream, value):
+        cell = nbformat.v4.new_code_cell("work()", outputs=[output])
+        notebook = nbformat.v4.new_notebook(cells=[cell])
+        assert bool(list(build.times_compared(notebook))) == speaks_of_time
+        cell.metadata["tags"] = [build.UNCOMPARED]
+        assert list(build.times_compared(notebook)) == []
 
 
 def test_progress_bars_and_widgets_are_not_stored(tmp_path: Path) -> None:

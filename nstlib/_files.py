@@ -12,6 +12,7 @@ import secrets
 import signal
 import stat
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import IO, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nstlib.errors import ArgumentError, OutputError
+from nstlib.errors import ArgumentError, NstWarning, OutputError
 
 
 def check_suffix(path: str | Path, formats: Iterable[str]) -> Path:
@@ -61,7 +62,7 @@ def check_output(path: str | Path, formats: Iterable[str]) -> Path:
         raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
     if found is not None and stat.S_ISDIR(found.st_mode):
         raise OutputError(f"{path} is a folder; give the name of a file in it")
-    folder = _destination(path).parent
+    folder = destination(path).parent
     if not folder.is_dir():
         raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
     if not os.access(folder, os.W_OK):
@@ -73,25 +74,28 @@ def check_output(path: str | Path, formats: Iterable[str]) -> Path:
     return path
 
 
-def _destination(path: Path) -> Path:
+def destination(path: Path) -> Path:
     """Return the file that a symbolic link stands for, or `path` itself."""
     return path.resolve() if path.is_symlink() else path
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[list[FrameType | None]]:
     """Finish what has begun: Ctrl-C has its effect when the block is over.
+
+    The block gets a list that is empty until Ctrl-C is pressed. If it empties the list again, it
+    has done itself what there is to do, and nothing follows.
 
     Only the main thread is ever interrupted by Ctrl-C. In other threads this does nothing.
     """
+    caught: list[FrameType | None] = []
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
+        yield caught
         return
-    caught: list[FrameType | None] = []
     signal.signal(signal.SIGINT, lambda _, frame: caught.append(frame))
     try:
-        yield
+        yield caught
     finally:
         signal.signal(signal.SIGINT, before)
         if caught:
@@ -112,7 +116,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """
     with uninterrupted():
         try:
-            place = _destination(path)
+            place = destination(path)
             earlier = place.stat().st_mode if place.exists() else None
             if earlier is not None and not stat.S_ISREG(earlier):
                 raise OutputError(f"{path} is no ordinary file; choose another name")
@@ -158,7 +162,8 @@ class SavedState:
 
     def __init__(self, path: str | Path, settings: Mapping[str, Any]) -> None:
         self.path = Path(path)
-        self.settings = json.loads(json.dumps(dict(settings)))
+        self.settings = json.loads(json.dumps(dict(settings), default=_plain))
+        self._told = False
 
     def read(self, understand: Callable[[Mapping[str, NDArray[Any]]], T]) -> T | None:
         """Return what `understand` makes of the file's arrays; None without a file.
@@ -167,12 +172,15 @@ class SavedState:
         ------
         ArgumentError
             If the file is not a saved state, or belongs to another run.
+        OutputError
+            If there is no file, and none can be written there.
         """
         if not self.path.exists():
+            check_places([], checkpoint=self.path)
             return None
         try:
             with np.load(self.path, allow_pickle=False) as arrays:
-                found = json.loads(str(arrays["settings"]))
+                found = dict(json.loads(str(arrays["settings"])).items())
                 state = understand(arrays)
         except Exception as error:  # NumPy's reader raises almost anything on a damaged file
             raise ArgumentError(
@@ -192,9 +200,23 @@ class SavedState:
         return state
 
     def write(self, **arrays: Any) -> None:
-        """Replace the file."""
-        with atomic_write(self.path) as file:
-            np.savez(file, settings=np.array(json.dumps(self.settings)), **arrays)
+        """Replace the file. Where that fails, warn once: a full disk must not end a long run."""
+        try:
+            with atomic_write(self.path) as file:
+                np.savez(file, settings=np.array(json.dumps(self.settings)), **arrays)
+        except OutputError as error:
+            if not self._told:
+                self._told = True
+                warnings.warn(
+                    f"{error}; the run goes on without saving its state", NstWarning, stacklevel=2
+                )
+
+
+def _plain(value: Any) -> Any:
+    """Write NumPy's numbers and arrays as JSON's, of which its writer knows nothing."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} cannot be saved as a setting")
 
 
 #: How a file of each kind begins, by suffix; a checkpoint is an archive of NumPy's.
@@ -223,7 +245,7 @@ def check_places(taken: Iterable[Path], **others: Path | None) -> None:
             raise OutputError(
                 f"{path} is an input or another output already; choose another {kind} file"
             )
-        if path.is_dir() or not os.access(_destination(path).parent, os.W_OK):
+        if path.is_dir() or not os.access(destination(path).parent, os.W_OK):
             raise OutputError(
                 f"{path}: cannot be written; give a file in an existing folder of yours"
             )

@@ -63,6 +63,10 @@ class MemoryLimitError(NstError, MemoryError):
     """The memory of this machine does not suffice for what was asked."""
 
 
+class NstWarning(UserWarning):
+    """Something was not as it should be, and the work goes on. The command line says it, too."""
+
+
 class DependencyError(NstError, ImportError):
     """A package that only some functions need is not installed."""
 

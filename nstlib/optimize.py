@@ -22,8 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_choice, check_count, check_number
 from nstlib._files import SavedState
+from nstlib._memory import ran_out
 from nstlib._tensorflow import keras, tf
-from nstlib.errors import ArgumentError, NstError
+from nstlib.errors import ArgumentError, MemoryLimitError, NstError
 from nstlib.images.arrays import Image, check_image
 from nstlib.images.resizing import resize
 
@@ -118,9 +119,33 @@ class OptimizationError(NstError, ArithmeticError):
         The best image before that.
     """
 
-    def __init__(self, message: str, image: Image) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, image: Image, *, command: str | None = None) -> None:
+        super().__init__(message, command=command)
         self.image = image
+
+
+class UnfinishedError(MemoryLimitError):
+    """Memory ran out before the run had come to its end.
+
+    Attributes
+    ----------
+    image : ndarray of float32, shape (H, W, 3)
+        The best image before that, of the size that the run had come to.
+    """
+
+    def __init__(self, message: str, image: Image, *, command: str | None = None) -> None:
+        super().__init__(message, command=command)
+        self.image = image
+
+    @classmethod
+    def at(cls, size: Sequence[int], image: Image) -> UnfinishedError:
+        """Make the error for a run that needs too much at a (height, width)."""
+        words = f"memory ran out at {size[1]}×{size[0]} pixels"
+        return cls(
+            f"{words}; the best image before that is kept: use a smaller size, or go on from it",
+            image,
+            command=f"{words}: give a smaller --size",
+        )
 
 
 def minimize_image(
@@ -174,6 +199,8 @@ def minimize_image(
         If `image` is not an image.
     OptimizationError
         If the loss becomes NaN or infinite; the error carries the last good image.
+    UnfinishedError
+        If memory runs out; the error carries the best image.
 
     Notes
     -----
@@ -197,13 +224,14 @@ def minimize_image(
     """
     start = check_image(image)
     check_choice("method", method, METHODS)
-    check_count("iterations", iterations)
-    check_number("learning_rate", learning_rate, above=0)
+    iterations = check_count("iterations", iterations)
+    learning_rate = check_number("learning_rate", learning_rate, above=0)
 
+    interrupted = out_of_memory = False
+    run: _Run | None = None
     with tqdm.auto.tqdm(total=iterations, desc=description, disable=not progress) as bar:
-        run = _Run(loss, start, callback, bar)
-        interrupted = False
         try:
+            run = _Run(loss, start, callback, bar)
             run.record()
             if method == "lbfgs":
                 _lbfgs(run, start, iterations)
@@ -212,7 +240,18 @@ def minimize_image(
         except StopIteration:
             pass
         except KeyboardInterrupt:
+            if run is None:
+                raise
             interrupted = True
+        except Exception as error:
+            if not ran_out(error):
+                raise
+            out_of_memory = True
+    # Here, and not where the error was caught: what the attempt held is free by now.
+    if out_of_memory:
+        image, run = start if run is None else run.best_image, None
+        raise UnfinishedError.at(start.shape, image)
+    assert run is not None
     best = run.best
     return Result(run.best_image, best.loss, best.terms, tuple(run.history), interrupted)
 
@@ -242,12 +281,22 @@ class Checkpoint(SavedState):
         ------
         ArgumentError
             If the file is not a checkpoint, or belongs to another run.
+        OutputError
+            If there is no file, and none can be written there.
         """
 
         def understand(arrays: Mapping[str, NDArray[Any]]) -> tuple[int, int, Step]:
             state = json.loads(str(arrays["state"]))
-            step = Step(**state["step"], image=check_image(arrays["image"]))
-            return state["stage"], state["done"], step
+            told = state["step"]
+            step = Step(
+                iteration=check_count("iteration", told["iteration"], 0),
+                evaluations=check_count("evaluations", told["evaluations"], 0),
+                loss=float(told["loss"]),
+                terms={name: float(term) for name, term in told["terms"].items()},
+                seconds=check_number("seconds", told["seconds"], least=0),
+                image=check_image(arrays["image"]),
+            )
+            return check_count("stage", state["stage"], 0), check_count("done", state["done"], 0), step
 
         return self.read(understand)
 
@@ -311,8 +360,16 @@ def coarse_to_fine(
         If `start` is not an image.
     OptimizationError
         If the loss becomes NaN or infinite; the error carries the last good image.
+    MemoryLimitError
+        If memory runs out; once there is an image, it is an :class:`UnfinishedError`, which
+        carries the best.
     KeyboardInterrupt
         If the run is interrupted before there is any result.
+
+    Warns
+    -----
+    NstWarning
+        If the checkpoint's file cannot be written any more, as on a full disk. The run goes on.
 
     Examples
     --------
@@ -328,8 +385,7 @@ def coarse_to_fine(
             f"sizes has {len(sizes)} entries and iterations {len(iterations)}; give one size or "
             "more, and a count for each"
         )
-    for count in iterations:
-        check_count("iterations", count)
+    counts = [check_count("iterations", count) for count in iterations]
     history: list[Step] = []
     image = check_image(start, "start")
     first, done = 0, 0
@@ -338,10 +394,10 @@ def coarse_to_fine(
     if found:
         first, done, step = found
         assert step.image is not None  # a checkpoint holds one
-        image = step.image
         history = [replace(step, image=None)]
-        result = Result(image, step.loss, step.terms, tuple(history))
-    for stage, (size, count) in enumerate(zip(sizes, iterations, strict=True)):
+        result = Result(step.image, step.loss, step.terms, tuple(history))
+    out_of_memory = False
+    for stage, (size, count) in enumerate(zip(sizes, counts, strict=True)):
         if stage < first or (stage == first and done >= count):
             continue
         skipped = done if stage == first else 0
@@ -362,28 +418,43 @@ def coarse_to_fine(
         try:
             result = minimize_image(
                 loss_at(size),
-                resize(image, size),
+                resize(image if result is None else result.image, size),
                 iterations=count - skipped,
                 callback=report,
                 description=f"{size[0]}×{size[1]}",
                 **options,
             )
+            ended = stopped or result.interrupted
+            if checkpoint:
+                best = replace(
+                    history[-1], loss=result.loss, terms=result.terms, image=result.image
+                )
+                at = skipped + result.iterations if ended else count
+                checkpoint.save(stage, at, best, now=True)
         except KeyboardInterrupt:  # between the sizes
             if result is None:
                 raise
             result = replace(result, interrupted=True)
             break  # the checkpoint holds it: written after the size before, or just read
-        image = result.image
-        ended = stopped or result.interrupted
-        if checkpoint:
-            best = replace(history[-1], loss=result.loss, terms=result.terms, image=image)
-            checkpoint.save(stage, skipped + result.iterations if ended else count, best, now=True)
+        except UnfinishedError:
+            raise
+        except Exception as error:
+            if not ran_out(error):
+                raise
+            out_of_memory = True
+        if out_of_memory:  # not where it was caught: what the attempt held is free by now
+            if result is None:
+                raise MemoryLimitError(
+                    f"memory ran out at {size[1]}×{size[0]} pixels; use a smaller size",
+                    command=f"memory ran out at {size[1]}×{size[0]} pixels: give a smaller --size",
+                )
+            raise UnfinishedError.at(size, result.image)
         if ended:
             break
     assert result is not None  # there is one size or more, and a finished run left one
-    if image.shape[:2] != sizes[-1]:
+    if result.image.shape[:2] != sizes[-1]:
         # Stopped on the way: what there is, at the size that was asked for.
-        result = replace(result, image=resize(image, sizes[-1]))
+        result = replace(result, image=resize(result.image, sizes[-1]))
     return replace(result, history=tuple(history))
 
 
@@ -453,6 +524,8 @@ class _Run:
                 f"{self._evaluations}; the best image before that is kept; use a smaller learning "
                 "rate or smaller weights",
                 self.best_image,
+                command=f"the loss became NaN or infinite at evaluation {self._evaluations}; a "
+                "smaller --tv-weight or another --optimizer may help",
             )
         self.latest = Step(
             iteration=len(self.history),

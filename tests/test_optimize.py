@@ -6,6 +6,8 @@ Then the loop over sizes, and runs that are killed and go on.
 from __future__ import annotations
 
 import contextlib
+import errno
+import gc
 import itertools
 import json
 import math
@@ -14,18 +16,35 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from nstlib._tensorflow import tf
-from nstlib.errors import ArgumentError, ImageError, NstError, OutputError
+from nstlib._memory import ran_out
+from nstlib.errors import (
+    ArgumentError,
+    ImageError,
+    MemoryLimitError,
+    NstError,
+    NstWarning,
+    OutputError,
+)
 from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
+from nstlib.losses import (
+    channel_statistics,
+    content_loss,
+    gram_matrix,
+    style_loss,
+    total_variation_loss,
+)
 from nstlib.optimize import (
     METHODS,
     Checkpoint,
@@ -33,6 +52,7 @@ from nstlib.optimize import (
     OptimizationError,
     Result,
     Step,
+    UnfinishedError,
     coarse_to_fine,
     minimize_image,
 )
@@ -1014,10 +1034,33 @@ def test_a_failed_write_leaves_the_former_file(path: Path, monkeypatch: pytest.M
 
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez", fail)
-        with pytest.raises(OutputError, match="No space left on device"):
+        with pytest.warns(NstWarning, match="No space left on device.*the run goes on") as told:
             kept.save(0, 2, Step(2, 2, 0.5, {}, 0.0, GREY))
+            kept.save(0, 3, Step(3, 3, 0.5, {}, 0.0, GREY))
+    assert len(told) == 1  # once
     assert path.read_bytes() == stored
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_does_not_end_the_run(
+    path: Path, monkeypatch: pytest.MonkeyPatch, whole: tuple[Ascent, Result]
+) -> None:
+    """From the first write on, or in the middle: the picture is that of an undisturbed run."""
+    savez = np.savez
+    for good in (0, 3):
+        calls = itertools.count()
+
+        def fail(file: IO[bytes], good: int = good, calls: Any = calls, **arrays: Any) -> None:
+            if next(calls) >= good:
+                raise OSError(28, "No space left on device")
+            savez(file, **arrays)
+
+        with monkeypatch.context() as patch, pytest.warns(NstWarning) as told:
+            patch.setattr(np, "savez", fail)
+            result = Ascent()(checkpoint=checkpoint(path))
+        assert len(told) == 1
+        np.testing.assert_array_equal(result.image, whole[1].image)
+        assert path.exists() == (good > 0)
 
 
 def test_interrupted_while_writing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1041,8 +1084,118 @@ def test_interrupted_while_writing(path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_checkpoint_where_there_is_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot write here"):
-        Ascent()(checkpoint=checkpoint(tmp_path / "absent" / "run.checkpoint"))
+    ascent = Ascent()
+    with pytest.raises(OutputError, match="give a file in an existing folder"):
+        ascent(checkpoint=checkpoint(tmp_path / "absent" / "run.checkpoint"))
+    assert ascent.steps == []  # said at once
+
+
+# ------------------------------------------------------------------------------------------ memory
+
+
+SHORTAGES: list[Callable[[], Exception]] = [
+    MemoryError,
+    lambda: tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+    lambda: cv2.error("alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 9 bytes"),
+    lambda: RuntimeError("std::bad_alloc"),
+    lambda: OSError(errno.ENOMEM, "Cannot allocate memory"),
+]
+
+
+@pytest.mark.parametrize("shortage", SHORTAGES)
+@pytest.mark.parametrize("where", ["loss_at", "trace", "step"])
+@pytest.mark.parametrize("stage", [0, 1])
+def test_memory_runs_out(shortage: Callable[[], Exception], where: str, stage: int) -> None:
+    """Whoever says so, and whenever: the best picture so far comes with the error."""
+    ascent = Ascent()
+
+    def loss_at(size: tuple[int, int]) -> Loss:
+        loss = ascent.loss_at(size)
+        if where == "loss_at" and size == SIZES[stage]:
+            raise shortage()
+
+        def traced(x: Any) -> Any:
+            if where == "trace" and size == SIZES[stage]:
+                raise shortage()
+            return loss(x)
+
+        return traced
+
+    def callback(step: Step) -> None:
+        ascent.callback(step)
+        if where == "step" and step.image is not None and step.image.shape[:2] == SIZES[stage]:
+            raise shortage()
+
+    start = np.full((12, 16, 3), 0.5, np.float32)
+    with pytest.raises(MemoryLimitError) as caught:
+        coarse_to_fine(
+            loss_at, start, SIZES, iterations=COUNTS, method="adam", callback=callback,
+            progress=False,
+        )  # fmt: skip
+    height, width = SIZES[stage]
+    assert f"memory ran out at {width}×{height} pixels" in str(caught.value)
+    assert "--size" in caught.value.command
+    assert "\n" not in str(caught.value) + caught.value.command
+    if where == "loss_at" and stage == 0:
+        assert not isinstance(caught.value, UnfinishedError)  # there is no picture yet
+        return
+    assert isinstance(caught.value, UnfinishedError)
+    before = [step.image for step in ascent.steps if step.image is not None]
+    best = before[-1] if before else start
+    got = caught.value.image
+    np.testing.assert_allclose(got, resize(best, got.shape[:2]), atol=1e-6)
+
+
+def test_what_the_attempt_held_is_free_when_the_error_arrives() -> None:
+    """Its frames would hold the large arrays, and the picture could not be saved."""
+
+    class Large:
+        pass
+
+    held: list[weakref.ref[Large]] = []
+
+    def loss(_: Any) -> Any:
+        large = Large()
+        held.append(weakref.ref(large))
+        raise MemoryError(large)
+
+    with pytest.raises(UnfinishedError) as caught:
+        run(loss)
+    gc.collect()
+    assert caught.value.__traceback__ is not None
+    assert [alive() for alive in held] == [None]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), OSError(28, "No space left on device")])
+def test_other_errors_are_no_shortage(error: Exception) -> None:
+    assert not ran_out(error)
+    with pytest.raises(type(error)):
+        run(towards(TARGET), callback=lambda _: (_ for _ in ()).throw(error))
+
+
+def test_no_graph_outlives_its_run() -> None:
+    """With everything that a recipe's loss is made of."""
+    targets = {"a": channel_statistics(tf.constant(TARGET))}
+    mask = np.ones(SHAPE[:2], np.float32)
+
+    def loss(x: Any) -> dict[str, Any]:
+        return {
+            "style": style_loss({"a": x}, targets),
+            "masked": style_loss({"a": channel_statistics(x, mask)}, targets),
+            "content": content_loss({"a": x}, {"a": tf.constant(TARGET)}),
+            "gram": tf.reduce_mean(gram_matrix(x)),
+            "tv": total_variation_loss(x),
+        }
+
+    def graphs() -> int:
+        gc.collect()
+        return sum(isinstance(thing, tf.Graph) for thing in gc.get_objects())
+
+    run(loss, iterations=1)
+    before = graphs()
+    for _ in range(3):
+        run(loss, iterations=1)
+    assert graphs() == before
 
 
 def test_a_process_that_is_killed(path: Path) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from nstlib._memory import memory
 from nstlib.features import feature_extractor, stride
 from nstlib.images.arrays import check_image
 from nstlib.images.resizing import target_size
@@ -147,23 +145,3 @@ def _pixels(size: tuple[int, int], tile: int, margin: int) -> tuple[float, float
     counts = [math.ceil(side / tile) for side in sides]
     window = math.prod(side / n + 2 * margin for side, n in zip(sides, counts, strict=True))
     return window, 1.5 * window * math.prod(counts)  # forward, again for the gradient, and back
-
-
-def memory(*, peak: bool = False) -> float | None:
-    """Megabytes that this process holds now, or has held at most; None where nothing tells.
-
-    Where the present use cannot be had (outside Linux) the peak stands in for it.
-    """
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        status = ""
-    found = re.search(rf"^{'VmHWM' if peak else 'VmRSS'}:\s*(\d+) kB", status, re.MULTILINE)
-    if found:
-        return int(found[1]) * 1024 / 1e6
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6

@@ -53,7 +53,8 @@ class TrainingState(SavedState):
 
         def understand(arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
             values = [arrays[f"v{i}"] for i in range(len(self.variables))]
-            assert [v.shape for v in values] == [tuple(v.shape) for v in self.variables]
+            if [v.shape for v in values] != [tuple(v.shape) for v in self.variables]:
+                raise ValueError("the variables have other shapes")  # for `read` to report
             return values
 
         if self._reads:

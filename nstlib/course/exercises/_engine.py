@@ -115,10 +115,10 @@ EXERCISES: dict[str, _Exercise] = {}
 
 
 def exercise(reference: Answer) -> Callable[[Callable[[Answer], str]], Callable[[Answer], str]]:
-    """Register a checker: it raises _Wrong with a hint, or returns a fact that it has verified."""
+    """Register a checker: it raises Wrong with a hint, or returns a fact that it has verified."""
 
     def register(checker: Callable[[Answer], str]) -> Callable[[Answer], str]:
-        name = reference.__name__.lstrip("_")
+        name = reference.__name__
         EXERCISES[name] = _Exercise(name, reference, checker)
         return checker
 
@@ -210,7 +210,7 @@ def compare(
     *,
     dtype: Callable[[Array], np.dtype[Any]] | None = None,
 ) -> None:
-    """Raise _Wrong unless `answer` agrees with `reference` on every case."""
+    """Raise Wrong unless `answer` agrees with `reference` on every case."""
     tried = [try_answer(answer, case) for case in cases]
     results = [result for result, _ in tried]
     expected = [np.asarray(reference(*case)) for case in cases]

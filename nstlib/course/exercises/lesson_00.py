@@ -7,7 +7,7 @@ import numpy as np
 from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
 
 
-def _rgb_to_bgr(image: Array) -> Array:
+def rgb_to_bgr(image: Array) -> Array:
     """Reverse the channels of an image (H, W, 3): red and blue change places.
 
     The dtype stays as it is.
@@ -15,12 +15,12 @@ def _rgb_to_bgr(image: Array) -> Array:
     return image[..., ::-1]
 
 
-@exercise(_rgb_to_bgr)
+@exercise(rgb_to_bgr)
 def _check_rgb_to_bgr(answer: Answer) -> str:
     pixels = (13 * np.arange(18)).reshape(2, 3, 3).astype(np.uint8)
     compare(
         answer,
-        _rgb_to_bgr,
+        rgb_to_bgr,
         [(pixels,), (pixels.astype(np.float32) / np.float32(256),)],
         [
             ("the channels are unchanged; reverse the last axis.", lambda x: x),
@@ -58,7 +58,7 @@ def _check_rgb_to_bgr(answer: Answer) -> str:
     return "Red and blue changed places; rows, columns and the dtype stayed."
 
 
-def _to_blob(image: Array) -> Array:
+def to_blob(image: Array) -> Array:
     """Turn uint8 RGB pixels (H, W, 3) into a blob: float32 (1, 3, H, W), RGB in [0, 1].
 
     For BGR pixels that is ``cv2.dnn.blobFromImage(bgr, 1 / 255, swapRB=True)``.
@@ -69,12 +69,12 @@ def _to_blob(image: Array) -> Array:
     return np.asarray(cv2.dnn.blobFromImage(bgr, 1 / 255, swapRB=True))
 
 
-@exercise(_to_blob)
+@exercise(to_blob)
 def _check_to_blob(answer: Answer) -> str:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 3)).astype(np.uint8)
     compare(
         answer,
-        _to_blob,
+        to_blob,
         [(pixels,)],
         [
             (
@@ -123,7 +123,7 @@ def _check_to_blob(answer: Answer) -> str:
     return "It equals cv2.dnn.blobFromImage(bgr, 1 / 255, swapRB=True), float32 and (1, 3, H, W)."
 
 
-def _over_white(rgba: Array) -> Array:
+def over_white(rgba: Array) -> Array:
     """Lay a float image (H, W, 4), RGB and straight alpha in [0, 1], over white: (H, W, 3).
 
     The colour is alpha · rgb + (1 - alpha) · 1.
@@ -132,13 +132,13 @@ def _over_white(rgba: Array) -> Array:
     return alpha * rgb + (1 - alpha)
 
 
-@exercise(_over_white)
+@exercise(over_white)
 def _check_over_white(answer: Answer) -> str:
     rgba = numbers((2, 3, 4), high=8) / np.float32(8)
     rgba[..., 3] = [[0.0, 0.25, 0.5], [0.75, 1.0, 0.5]]
     compare(
         answer,
-        _over_white,
+        over_white,
         [(rgba,)],
         [
             (
@@ -155,7 +155,7 @@ def _check_over_white(answer: Answer) -> str:
             ),
             (
                 "the result still has 4 channels; over white nothing is transparent: return 3.",
-                lambda x: np.dstack([_over_white(x), x[..., 3:]]),
+                lambda x: np.dstack([over_white(x), x[..., 3:]]),
             ),
             (
                 "the colour is not multiplied by alpha, as if it had been already "

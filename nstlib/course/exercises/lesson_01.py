@@ -12,7 +12,7 @@ from nstlib.course.exercises._engine import Answer, Array, compare, exercise, nu
 CAFFE_MEAN = np.array([103.939, 116.779, 123.68])
 
 
-def _caffe_preprocess(image: Array) -> Array:
+def caffe_preprocess(image: Array) -> Array:
     """Turn RGB in [0, 1], (H, W, 3), into what VGG19 was trained on: BGR in 0..255 minus means.
 
     The means are 103.939 for blue, 116.779 for green and 123.68 for red.
@@ -20,7 +20,7 @@ def _caffe_preprocess(image: Array) -> Array:
     return image[..., ::-1] * 255 - CAFFE_MEAN
 
 
-@exercise(_caffe_preprocess)
+@exercise(caffe_preprocess)
 def _check_caffe_preprocess(answer: Answer) -> str:
     image = numbers((2, 3, 3), high=17) / np.float32(16)
     mean, deviation = CAFFE_MEAN, np.array([57.375, 57.12, 58.395])
@@ -28,7 +28,7 @@ def _check_caffe_preprocess(answer: Answer) -> str:
     divided = "the values are divided by standard deviations; caffe's way only subtracts the means."
     compare(
         answer,
-        _caffe_preprocess,
+        caffe_preprocess,
         [(image,)],
         [
             (
@@ -65,7 +65,7 @@ def _check_caffe_preprocess(answer: Answer) -> str:
     return "Middle grey, 0.5, becomes (23.6, 10.7, 3.8): blue, green, red."
 
 
-def _receptive_field(layers: Sequence[tuple[int, int]]) -> int:
+def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
     """Tell how many input pixels, along one side, one output value of a stack of layers sees.
 
     `layers` lists (kernel, stride) from the input to the output; pooling is a layer like others.
@@ -92,13 +92,13 @@ def _wrong_way(layers: Sequence[tuple[int, int]]) -> int:
     return size
 
 
-@exercise(_receptive_field)
+@exercise(receptive_field)
 def _check_receptive_field(answer: Answer) -> str:
     conv, pool = (3, 1), (2, 2)
     block3_conv1 = [conv, conv, pool, conv, conv, pool, conv]
     compare(
         answer,
-        _receptive_field,
+        receptive_field,
         [([(5, 1)],), ([conv, conv],), ([(7, 2), conv, pool],), (block3_conv1,)],
         [
             (
@@ -113,11 +113,11 @@ def _check_receptive_field(answer: Answer) -> str:
             ),
             (
                 "it is 1 too small: before any layer a value sees 1 pixel, itself.",
-                lambda layers: _receptive_field(layers) - 1,
+                lambda layers: receptive_field(layers) - 1,
             ),
             (
                 "it is 1 too large: before any layer a value sees 1 pixel.",
-                lambda layers: _receptive_field(layers) + 1,
+                lambda layers: receptive_field(layers) + 1,
             ),
             (
                 "a layer's stride counts for the layers after it, not for its own kernel; "
@@ -138,19 +138,19 @@ def _check_receptive_field(answer: Answer) -> str:
     return "VGG19's block3_conv1 sees 24 pixels."
 
 
-def _sparsity(features: Array) -> float:
+def sparsity(features: Array) -> float:
     """Return the fraction of all values of feature maps (H, W, C) that are exactly zero."""
     return float(np.mean(np.asarray(features) == 0))
 
 
-@exercise(_sparsity)
+@exercise(sparsity)
 def _check_sparsity(answer: Answer) -> str:
     relu = numbers((3, 4, 2), high=3)
     # One channel is dead, one value is tiny, and some are below zero: none of these is special.
     mixed = np.array([[[0, -1, 2], [0, 0, 1e-6]], [[0, 3, -2], [0, 4, 0]]], np.float32)
     compare(
         answer,
-        _sparsity,
+        sparsity,
         [(relu,), (mixed,)],
         [
             (
@@ -186,4 +186,4 @@ def _check_sparsity(answer: Answer) -> str:
             ),
         ],
     )
-    return f"It finds {_sparsity(relu):.1%} zeros, over all channels together."
+    return f"It finds {sparsity(relu):.1%} zeros, over all channels together."

@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
-
-
-def _rows(features: Array) -> Array:
-    """Feature maps (H, W, C) as a matrix F of H·W positions by C channels."""
-    return features.reshape(-1, features.shape[-1])
+from nstlib.course.exercises._parts import covariance, rows
 
 
 def _scrambled(features: Array) -> Array:
@@ -21,12 +17,12 @@ def _product(F: Array) -> Array:
     return F.T @ F / len(F)
 
 
-def _gram_matrix(features: Array) -> Array:
+def gram_matrix(features: Array) -> Array:
     """Return the Gram matrix (C, C) of feature maps (H, W, C): FᵀF / (H·W).
 
     F is the features as a matrix with a row for each of the H·W positions.
     """
-    return _product(_rows(np.asarray(features)))
+    return _product(rows(np.asarray(features)))
 
 
 _SCRAMBLED = (
@@ -35,32 +31,32 @@ _SCRAMBLED = (
 )
 
 
-@exercise(_gram_matrix)
+@exercise(gram_matrix)
 def _check_gram_matrix(answer: Answer) -> str:
     compare(
         answer,
-        _gram_matrix,
+        gram_matrix,
         [(numbers((2, 3, 4)),), (numbers((5, 2, 3), seed=1),)],
         [
             (
                 "it is not divided by H·W, the number of positions.",
-                lambda x: _rows(x).T @ _rows(x),
+                lambda x: rows(x).T @ rows(x),
             ),
             (
                 "it is divided by H·W·C; divide by the number of positions, H·W.",
-                lambda x: _gram_matrix(x) / x.shape[-1],
+                lambda x: gram_matrix(x) / x.shape[-1],
             ),
             (
                 "it is divided by C; divide by the number of positions, H·W.",
-                lambda x: _rows(x).T @ _rows(x) / x.shape[-1],
+                lambda x: rows(x).T @ rows(x) / x.shape[-1],
             ),
             (
                 "it is divided by H·W - 1; divide by H·W.",
-                lambda x: _rows(x).T @ _rows(x) / (len(_rows(x)) - 1),
+                lambda x: rows(x).T @ rows(x) / (len(rows(x)) - 1),
             ),
             (
                 "this is FFᵀ, positions by positions; FᵀF is (C, C), channels by channels.",
-                lambda x: _rows(x) @ _rows(x).T / len(_rows(x)),
+                lambda x: rows(x) @ rows(x).T / len(rows(x)),
             ),
             (_SCRAMBLED, lambda x: _product(_scrambled(x))),
             (
@@ -70,11 +66,11 @@ def _check_gram_matrix(answer: Answer) -> str:
             (
                 "each channel's mean is subtracted: that is the covariance; "
                 "the Gram matrix keeps the mean.",
-                lambda x: _product(_rows(x) - _rows(x).mean(axis=0)),
+                lambda x: _product(rows(x) - rows(x).mean(axis=0)),
             ),
             (
                 "there is a batch axis, (1, C, C); the features here have none: return (C, C).",
-                lambda x: _gram_matrix(x)[np.newaxis],
+                lambda x: gram_matrix(x)[np.newaxis],
             ),
             (
                 "this sums over the columns alone and leaves one matrix for each row; "
@@ -84,19 +80,19 @@ def _check_gram_matrix(answer: Answer) -> str:
             (
                 "this is only the diagonal, each channel with itself; "
                 "return every channel with every other, (C, C).",
-                lambda x: np.diag(_gram_matrix(x)),
+                lambda x: np.diag(gram_matrix(x)),
             ),
         ],
     )
     return "It is (4, 4) for features of shape (2, 3, 4), and divided by H·W = 6."
 
 
-def _relative_difference(gram: Array, target: Array) -> float:
+def relative_difference(gram: Array, target: Array) -> float:
     """Return how far a matrix is from a target, relative to it: mean((G - A)²) / mean(A²)."""
     return float(np.mean((gram - target) ** 2) / np.mean(target**2))
 
 
-@exercise(_relative_difference)
+@exercise(relative_difference)
 def _check_relative_difference(answer: Answer) -> str:
     gram = np.array([[4, 1, 2], [1, 5, 0], [2, 0, 3]], np.float32)
     target = np.array([[2, 1, 0], [1, 1, 3], [0, 3, 6]], np.float32)
@@ -104,7 +100,7 @@ def _check_relative_difference(answer: Answer) -> str:
     cancelling = target + np.diag([2, -2, 0]).astype(np.float32)
     compare(
         answer,
-        _relative_difference,
+        relative_difference,
         [(gram, target), (cancelling, target)],
         [
             (
@@ -136,7 +132,7 @@ def _check_relative_difference(answer: Answer) -> str:
             ),
             (
                 "this is the square root; leave the ratio squared.",
-                lambda g, a: _relative_difference(g, a) ** 0.5,
+                lambda g, a: relative_difference(g, a) ** 0.5,
             ),
             (
                 "a sum is divided by a mean; take the sum of both, or the mean of both.",
@@ -163,24 +159,18 @@ def _check_relative_difference(answer: Answer) -> str:
     return "It is relative to the target, and opposite errors do not cancel."
 
 
-def _covariance(features: Array) -> Array:
-    """Return the Gram matrix (C, C) of feature maps (H, W, C) less each channel's mean."""
-    F = _rows(np.asarray(features))
-    return _product(F - F.mean(axis=0))
-
-
-def _region_covariance(features: Array, mask: Array) -> Array:
+def region_covariance(features: Array, mask: Array) -> Array:
     """Return the covariance (C, C) of feature maps (H, W, C) in the region that a mask marks.
 
     `mask` (H, W), from 0 to 1, says how much each position counts: in the mean of each channel, and
     in the mean of the products of two channels' distances from their means.
     """
-    F, share = _rows(np.asarray(features)), np.ravel(mask) / np.sum(mask)
+    F, share = rows(np.asarray(features)), np.ravel(mask) / np.sum(mask)
     centred = F - share @ F
     return (share[:, np.newaxis] * centred).T @ centred
 
 
-@exercise(_region_covariance)
+@exercise(region_covariance)
 def _check_region_covariance(answer: Answer) -> str:
     half = np.array([[1, 1, 0], [1, 1, 0]], np.float32)
     soft = np.array([[1, 0.5], [0, 0.75], [0.25, 1], [0, 0], [0.5, 0.75]], np.float32)
@@ -192,7 +182,7 @@ def _check_region_covariance(answer: Answer) -> str:
         return np.asarray((shares(mask) * x).sum(axis=(0, 1)))
 
     def product(centred: Array, share: Array) -> Array:
-        return _rows(share * centred).T @ _rows(centred)
+        return rows(share * centred).T @ rows(centred)
 
     def hard(mask: Array, above: float) -> Array:
         return (mask > above).astype(np.float32)
@@ -201,13 +191,13 @@ def _check_region_covariance(answer: Answer) -> str:
     threshold = "the mask is made hard; a position of 0.5 counts half as much as one of 1."
     compare(
         answer,
-        _region_covariance,
+        region_covariance,
         [(numbers((2, 3, 4)), half), (numbers((5, 2, 3), seed=1), soft)],
         [
-            ("the mask is not used: this is the whole picture's.", lambda x, _: _covariance(x)),
+            ("the mask is not used: this is the whole picture's.", lambda x, _: covariance(x)),
             (
                 "the mask marks the region with 1; this is the covariance of the rest.",
-                lambda x, m: _region_covariance(x, 1 - m),
+                lambda x, m: region_covariance(x, 1 - m),
             ),
             (
                 "the means are not subtracted: this is the region's Gram matrix.",
@@ -216,12 +206,12 @@ def _check_region_covariance(answer: Answer) -> str:
             (
                 "the features are multiplied by the mask, and then all positions count: the region "
                 "is compared with zeros. Weight the means and the products instead.",
-                lambda x, m: _covariance(m[..., np.newaxis] * x),
+                lambda x, m: covariance(m[..., np.newaxis] * x),
             ),
             (whole, lambda x, m: product(x - x.mean(axis=(0, 1)), shares(m))),
             (
                 "it is divided by H·W; divide by the sum of the mask.",
-                lambda x, m: _region_covariance(x, m) * m.mean(),
+                lambda x, m: region_covariance(x, m) * m.mean(),
             ),
             (
                 "it is divided by H·W, and so are the means; divide both by the sum of the mask.",
@@ -233,7 +223,7 @@ def _check_region_covariance(answer: Answer) -> str:
             ),
             (
                 "it is not divided by the sum of the mask.",
-                lambda x, m: _region_covariance(x, m) * m.sum(),
+                lambda x, m: region_covariance(x, m) * m.sum(),
             ),
             (
                 "the mask is multiplied into both factors of the product, so it counts squared; "
@@ -245,13 +235,13 @@ def _check_region_covariance(answer: Answer) -> str:
                 "once is enough.",
                 lambda x, m: product(x - mean(x, m), shares(m**2)),
             ),
-            (threshold, lambda x, m: _region_covariance(x, hard(m, 0))),
-            (threshold, lambda x, m: _region_covariance(x, hard(m, 0.499))),
-            (threshold, lambda x, m: _region_covariance(x, hard(m, 0.5))),
+            (threshold, lambda x, m: region_covariance(x, hard(m, 0))),
+            (threshold, lambda x, m: region_covariance(x, hard(m, 0.499))),
+            (threshold, lambda x, m: region_covariance(x, hard(m, 0.5))),
             (
                 "this is only the diagonal, each channel with itself; "
                 "return every channel with every other, (C, C).",
-                lambda x, m: np.diag(_region_covariance(x, m)),
+                lambda x, m: np.diag(region_covariance(x, m)),
             ),
         ],
     )

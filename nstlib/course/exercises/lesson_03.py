@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,11 @@ from nstlib.course.exercises._engine import (
     exercise,
     numbers,
 )
-from nstlib.course.exercises.lesson_02 import _covariance, _gram_matrix, _rows
+from nstlib.course.exercises._parts import check_slope, covariance, neighbours, pooled, rows
+from nstlib.course.exercises.lesson_02 import gram_matrix
 
 
-def _style_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
+def style_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
     """Return the mean, over the layers, of how far means and covariances are from a style's.
 
     A layer's distance is Σ(C - Ĉ)² / Σ Ĉ², for the covariances of its channels, plus
@@ -31,13 +32,13 @@ def _style_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
     from nstlib._tensorflow import tf
 
     losses = []
-    for layer, (mean, covariance) in targets.items():
+    for layer, (mean, spread) in targets.items():
         F = tf.reshape(features[layer], [-1, features[layer].shape[-1]])
         found = tf.reduce_mean(F, axis=0)
         centred = F - found
         varies = tf.matmul(centred, centred, transpose_a=True) / F.shape[0]
-        of_covariances = tf.reduce_sum((varies - covariance) ** 2) / tf.reduce_sum(covariance**2)
-        of_means = tf.reduce_sum((found - mean) ** 2) / tf.linalg.trace(covariance)
+        of_covariances = tf.reduce_sum((varies - spread) ** 2) / tf.reduce_sum(spread**2)
+        of_means = tf.reduce_sum((found - mean) ** 2) / tf.linalg.trace(spread)
         losses.append(of_covariances + of_means)
     return tf.add_n(losses) / len(losses)
 
@@ -48,20 +49,20 @@ def _known_style_losses(
     """Tell what common mistakes give for the features `arrays`, and the hint that each deserves."""
 
     def mean(x: Array) -> Array:
-        return np.asarray(_rows(x).mean(axis=0))
+        return np.asarray(rows(x).mean(axis=0))
 
     def each(distance: Callable[[Array, Array], Any]) -> Array:
         return np.array([distance(arrays[layer], styles[layer]) for layer in arrays])
 
     def of_covariances(
         size: Callable[[Array, Array], Any] = lambda _, a: (a**2).sum(),
-        found: Answer = _covariance,
-        wanted: Answer = _covariance,
+        found: Answer = covariance,
+        wanted: Answer = covariance,
     ) -> Array:
         return each(lambda x, y: ((found(x) - wanted(y)) ** 2).sum() / size(found(x), wanted(y)))
 
     def of_means(
-        size: Callable[[Array, Array], Any] = lambda _, y: np.trace(_covariance(y)),
+        size: Callable[[Array, Array], Any] = lambda _, y: np.trace(covariance(y)),
     ) -> Array:
         return each(lambda x, y: ((mean(x) - mean(y)) ** 2).sum() / size(x, y))
 
@@ -73,8 +74,8 @@ def _known_style_losses(
 
     covariances, means = of_covariances(), of_means()
     cancelling = each(
-        lambda x, y: (_covariance(x) - _covariance(y)).mean() ** 2 / (_covariance(y) ** 2).mean()
-    ) + each(lambda x, y: (mean(x) - mean(y)).mean() ** 2 / np.diag(_covariance(y)).mean())
+        lambda x, y: (covariance(x) - covariance(y)).mean() ** 2 / (covariance(y) ** 2).mean()
+    ) + each(lambda x, y: (mean(x) - mean(y)).mean() ** 2 / np.diag(covariance(y)).mean())
     gram = (
         "this compares Gram matrices; compare the covariances and the means, each with its own "
         "divisor."
@@ -94,10 +95,10 @@ def _known_style_losses(
     )
     only = "this is the {} layer alone; take the mean over all of `targets`."
     by_layer: list[tuple[str, Array]] = [
-        (gram, of_covariances(found=_gram_matrix, wanted=_gram_matrix)),
-        (gram, of_covariances(found=_gram_matrix, wanted=_gram_matrix) + means),
-        (uncentred, of_covariances(found=_gram_matrix)),
-        (uncentred, of_covariances(found=_gram_matrix) + means),
+        (gram, of_covariances(found=gram_matrix, wanted=gram_matrix)),
+        (gram, of_covariances(found=gram_matrix, wanted=gram_matrix) + means),
+        (uncentred, of_covariances(found=gram_matrix)),
+        (uncentred, of_covariances(found=gram_matrix) + means),
         ("the means' term is missing: add Σ(μ - μ̂)² / Σ Ĉᵢᵢ.", covariances),
         ("the covariances' term is missing: add Σ(C - Ĉ)² / Σ Ĉ².", means),
         (not_divided.format("the means", "trace, Σ Ĉᵢᵢ"), covariances + of_means(one)),
@@ -116,12 +117,12 @@ def _known_style_losses(
         (
             "the means' difference is divided by the sum of all entries of Ĉ; divide it by the "
             "sum of the diagonal alone, the trace.",
-            covariances + of_means(lambda _, y: _covariance(y).sum()),
+            covariances + of_means(lambda _, y: covariance(y).sum()),
         ),
         (
             "the means' difference is divided by Σ Ĉ²; divide it by the trace, Σ Ĉᵢᵢ, which is in "
             "the same unit as a squared mean.",
-            covariances + of_means(lambda _, y: (_covariance(y) ** 2).sum()),
+            covariances + of_means(lambda _, y: (covariance(y) ** 2).sum()),
         ),
         (
             "the covariances' difference is divided by the trace; divide it by Σ Ĉ², which is "
@@ -131,13 +132,13 @@ def _known_style_losses(
         (
             own,
             of_covariances(lambda c, _: (c**2).sum())
-            + of_means(lambda x, _: np.trace(_covariance(x))),
+            + of_means(lambda x, _: np.trace(covariance(x))),
         ),
         (own, of_covariances(lambda c, _: (c**2).sum()) + means),
-        (own, covariances + of_means(lambda x, _: np.trace(_covariance(x)))),
+        (own, covariances + of_means(lambda x, _: np.trace(covariance(x)))),
         (
             unequal.format("means'"),
-            covariances + of_means(lambda _, y: entries(y) * np.trace(_covariance(y))),
+            covariances + of_means(lambda _, y: entries(y) * np.trace(covariance(y))),
         ),
         (
             unequal.format("covariances'"),
@@ -145,18 +146,18 @@ def _known_style_losses(
         ),
         (
             "the covariances are not divided by H·W, as the style's are.",
-            of_covariances(found=lambda x: len(_rows(x)) * _covariance(x)) + means,
+            of_covariances(found=lambda x: len(rows(x)) * covariance(x)) + means,
         ),
         (
             "the covariances are divided by H·W - 1; divide by H·W, as the style's are.",
-            of_covariances(found=lambda x: len(_rows(x)) * _covariance(x) / (len(_rows(x)) - 1))
+            of_covariances(found=lambda x: len(rows(x)) * covariance(x) / (len(rows(x)) - 1))
             + means,
         ),
         (
             "this compares each channel's variance alone, the diagonal; compare every channel "
             "with every other.",
             of_covariances(
-                found=lambda x: np.diag(_covariance(x)), wanted=lambda x: np.diag(_covariance(x))
+                found=lambda x: np.diag(covariance(x)), wanted=lambda x: np.diag(covariance(x))
             )
             + means,
         ),
@@ -183,37 +184,7 @@ def _known_style_losses(
     ]
 
 
-def _check_slope(answer: Answer, features: Mapping[str, Any], targets: Mapping[str, Any]) -> None:
-    """Raise _Wrong unless a loss of features by layer has the gradient that its values tell."""
-    from nstlib._tensorflow import tf
-
-    with tf.GradientTape() as tape:
-        tape.watch(features)
-        loss = call_answer(answer, features, targets)
-    gradients: dict[str, Any] = dict.fromkeys(features)
-    if tf.is_tensor(loss):
-        gradients = tape.gradient(loss, features)
-    missing = [layer for layer, gradient in gradients.items() if gradient is None]
-    if missing:
-        raise Wrong(
-            f"the value is right, but there is no gradient for {', '.join(missing)}: NumPy, "
-            "float() or .numpy() inside cuts the tape; use TensorFlow's functions throughout."
-        )
-    step, rng = 1e-2, np.random.default_rng(1)
-    way = {k: rng.normal(size=maps.shape).astype(np.float32) for k, maps in features.items()}
-    ahead = float(call_answer(answer, {k: features[k] + step * way[k] for k in features}, targets))
-    behind = float(call_answer(answer, {k: features[k] - step * way[k] for k in features}, targets))
-    slope = (ahead - behind) / (2 * step)
-    taped = sum(float(tf.reduce_sum(gradients[layer] * way[layer])) for layer in features)
-    if abs(taped - slope) > 0.02 * abs(slope):
-        raise Wrong(
-            f"the value is right, but its gradient disagrees with finite differences ({taped:.2g} "
-            f"by the tape, {slope:.2g} by finite differences): NumPy or tf.stop_gradient cuts the "
-            "tape on part of the way."
-        )
-
-
-@exercise(_style_loss)
+@exercise(style_loss)
 def _check_style_loss(answer: Answer) -> str:
     from nstlib._tensorflow import tf
     from nstlib.losses import Statistics
@@ -226,15 +197,15 @@ def _check_style_loss(answer: Answer) -> str:
     features = {layer: tf.constant(array) for layer, array in arrays.items()}
     targets = {
         layer: Statistics(
-            tf.constant(_rows(style).mean(axis=0)), tf.constant(_covariance(style), tf.float32)
+            tf.constant(rows(style).mean(axis=0)), tf.constant(covariance(style), tf.float32)
         )
         for layer, style in styles.items()
     }
     known = _known_style_losses(arrays, styles)
     case = (features, targets)
-    compare(answer, _style_loss, [case], [(hint, lambda *_, v=v: v) for hint, v in known])
+    compare(answer, style_loss, [case], [(hint, lambda *_, v=v: v) for hint, v in known])
 
-    _check_slope(answer, features, targets)
+    check_slope(answer, features, targets)
     return "It is the mean over three layers, and its gradient agrees with finite differences."
 
 
@@ -247,7 +218,7 @@ def _gradient(loss: Answer, image: Any) -> Any:
     return tape.gradient(value, image)
 
 
-def _gradient_step(loss: Answer, image: Any, learning_rate: float) -> Any:
+def gradient_step(loss: Answer, image: Any, learning_rate: float) -> Any:
     """Take one step of gradient descent, and return the new image, clipped to [0, 1].
 
     `loss` takes an image tensor and returns a scalar; `image` is a float32 tensor (H, W, 3).
@@ -257,7 +228,7 @@ def _gradient_step(loss: Answer, image: Any, learning_rate: float) -> Any:
     return tf.clip_by_value(image - learning_rate * _gradient(loss, image), 0.0, 1.0)
 
 
-@exercise(_gradient_step)
+@exercise(gradient_step)
 def _check_gradient_step(answer: Answer) -> str:
     from nstlib._tensorflow import tf
 
@@ -283,7 +254,7 @@ def _check_gradient_step(answer: Answer) -> str:
     try:
         compare(
             answer,
-            _gradient_step,
+            gradient_step,
             [(distance, inside, 0.125), (linear, outside, 0.0625)],
             [
                 (
@@ -350,18 +321,7 @@ def _check_gradient_step(answer: Answer) -> str:
     return "It goes downhill by learning_rate times the gradient, then clips to [0, 1]."
 
 
-def _neighbours(image: Array) -> tuple[list[Array], list[Array]]:
-    """Differences across the seams, and within the image: columns, then rows."""
-    image = np.asarray(image, np.float64)
-    seams = [image[:, -1] - image[:, 0], image[-1] - image[0]]
-    return seams, [np.diff(image, axis=1), np.diff(image, axis=0)]
-
-
-def _pooled(differences: Sequence[Array], size: Answer = np.abs) -> float:
-    return float(size(np.concatenate([d.ravel() for d in differences])).mean())
-
-
-def _seam_contrast(image: Array) -> float:
+def seam_contrast(image: Array) -> float:
     """Compare the seams of a tiled image (H, W, 3) with the rest of it; about 1 if it is seamless.
 
     Above the line, the mean absolute difference over all pairs of pixels that become neighbours
@@ -369,14 +329,14 @@ def _seam_contrast(image: Array) -> float:
     mean absolute difference over all pairs of neighbours inside the image, in both directions
     together.
     """
-    seams, inner = _neighbours(image)
-    return _pooled(seams) / _pooled(inner)
+    seams, inner = neighbours(image)
+    return pooled(seams) / pooled(inner)
 
 
-@exercise(_seam_contrast)
+@exercise(seam_contrast)
 def _check_seam_contrast(answer: Answer) -> str:
     def ratio(change: Callable[[list[Array], list[Array]], float]) -> Answer:
-        return lambda image: change(*_neighbours(image))
+        return lambda image: change(*neighbours(image))
 
     def signed(differences: Array) -> Array:
         return differences
@@ -385,53 +345,49 @@ def _check_seam_contrast(answer: Answer) -> str:
     squared = "the differences are squared; take absolute values."
     compare(
         answer,
-        _seam_contrast,
+        seam_contrast,
         [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
         [
             (
                 "only the columns are compared; the last and first row meet as well.",
-                ratio(lambda s, i: _pooled(s[:1]) / _pooled(i[:1])),
+                ratio(lambda s, i: pooled(s[:1]) / pooled(i[:1])),
             ),
             (
                 "only the columns are compared; the last and first row meet as well.",
-                ratio(lambda s, i: _pooled(s[:1]) / _pooled(i)),
+                ratio(lambda s, i: pooled(s[:1]) / pooled(i)),
             ),
             (
                 "only the rows are compared; the last and first column meet as well.",
-                ratio(lambda s, i: _pooled(s[1:]) / _pooled(i[1:])),
+                ratio(lambda s, i: pooled(s[1:]) / pooled(i[1:])),
             ),
             (
                 "only the rows are compared; the last and first column meet as well.",
-                ratio(lambda s, i: _pooled(s[1:]) / _pooled(i)),
+                ratio(lambda s, i: pooled(s[1:]) / pooled(i)),
             ),
             (
                 "it is not divided by the mean difference of neighbours inside the image.",
-                ratio(lambda s, _: _pooled(s)),
+                ratio(lambda s, _: pooled(s)),
             ),
             (
                 "the ratio is upside down: the seams stand above the line.",
-                ratio(lambda s, i: _pooled(i) / _pooled(s)),
+                ratio(lambda s, i: pooled(i) / pooled(s)),
             ),
-            (cancel, ratio(lambda s, i: _pooled(s, signed) / _pooled(i, signed))),
-            (cancel, ratio(lambda s, i: abs(_pooled(s, signed)) / abs(_pooled(i, signed)))),
-            (cancel, ratio(lambda s, i: _pooled(s, signed) / _pooled(i))),
-            (squared, ratio(lambda s, i: _pooled(s, np.square) / _pooled(i, np.square))),
+            (cancel, ratio(lambda s, i: pooled(s, signed) / pooled(i, signed))),
+            (cancel, ratio(lambda s, i: abs(pooled(s, signed)) / abs(pooled(i, signed)))),
+            (cancel, ratio(lambda s, i: pooled(s, signed) / pooled(i))),
+            (squared, ratio(lambda s, i: pooled(s, np.square) / pooled(i, np.square))),
             (
                 "the mean is taken for each direction apart, and then of the two; "
                 "take one mean over the pairs of both directions together.",
                 ratio(
-                    lambda s, i: (
-                        (_pooled(s[:1]) + _pooled(s[1:])) / (_pooled(i[:1]) + _pooled(i[1:]))
-                    )
+                    lambda s, i: (pooled(s[:1]) + pooled(s[1:])) / (pooled(i[:1]) + pooled(i[1:]))
                 ),
             ),
             (
                 "the two directions' ratios are averaged; "
                 "take one mean over the pairs of both directions together.",
                 ratio(
-                    lambda s, i: (
-                        (_pooled(s[:1]) / _pooled(i[:1]) + _pooled(s[1:]) / _pooled(i[1:])) / 2
-                    )
+                    lambda s, i: (pooled(s[:1]) / pooled(i[:1]) + pooled(s[1:]) / pooled(i[1:])) / 2
                 ),
             ),
             (
@@ -442,7 +398,7 @@ def _check_seam_contrast(answer: Answer) -> str:
             ),
             (
                 "the pairs at the seams are counted among the neighbours inside; leave them out.",
-                ratio(lambda s, i: _pooled(s) / _pooled(s + i)),
+                ratio(lambda s, i: pooled(s) / pooled(s + i)),
             ),
         ],
     )

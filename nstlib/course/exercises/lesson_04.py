@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
-from nstlib.course.exercises.lesson_03 import _neighbours, _pooled
+from nstlib.course.exercises._parts import neighbours, pooled
 
 
 def _steps(image: Array) -> tuple[Array, Array]:
     """Return the steps to the right and those downwards, from each pixel to its neighbour."""
-    columns, rows = _neighbours(image)[1]
+    columns, rows = neighbours(image)[1]
     return columns, rows
 
 
-def _total_variation(image: Array) -> float:
+def total_variation(image: Array) -> float:
     """Return the roughness of an image (H, W, 3).
 
     It is the mean squared step from a pixel to its right neighbour, plus the mean squared step from
@@ -27,7 +27,7 @@ def _total_variation(image: Array) -> float:
     return float((right**2).mean() + (down**2).mean())
 
 
-@exercise(_total_variation)
+@exercise(total_variation)
 def _check_total_variation(answer: Answer) -> str:
     def of(change: Callable[[Array, Array], Any]) -> Answer:
         return lambda image: change(*_steps(image))
@@ -36,7 +36,7 @@ def _check_total_variation(answer: Answer) -> str:
     half = "the two means are averaged; add them."
     compare(
         answer,
-        _total_variation,
+        total_variation,
         [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
         [
             (absolute, of(lambda r, d: np.abs(r).mean() + np.abs(d).mean())),
@@ -56,7 +56,7 @@ def _check_total_variation(answer: Answer) -> str:
             (half, of(lambda r, d: ((r**2).mean() + (d**2).mean()) / 2)),
             (
                 "all the steps share one mean; take a mean for each direction, and add the two.",
-                of(lambda r, d: _pooled([r, d], np.square)),
+                of(lambda r, d: pooled([r, d], np.square)),
             ),
             ("these are sums; take means.", of(lambda r, d: (r**2).sum() + (d**2).sum())),
             (
@@ -88,15 +88,15 @@ def _check_total_variation(answer: Answer) -> str:
             ),
             (
                 "this is the square root; leave the sum squared.",
-                lambda image: _total_variation(image) ** 0.5,
+                lambda image: total_variation(image) ** 0.5,
             ),
         ],
     )
     return "It is the mean squared step to the right, plus that downwards."
 
 
-def _total_variation_gradient(image: Array) -> Array:
-    """Return the gradient of `_total_variation` with respect to the image, of the image's shape."""
+def total_variation_gradient(image: Array) -> Array:
+    """Return the gradient of `total_variation` with respect to the image, of the image's shape."""
     right, down = _steps(image)
     slope = np.zeros(np.shape(image))
     # Each step pulls at both its ends: up at the one it leads to, down at the one it leaves.
@@ -107,7 +107,7 @@ def _total_variation_gradient(image: Array) -> Array:
     return slope
 
 
-@exercise(_total_variation_gradient)
+@exercise(total_variation_gradient)
 def _check_total_variation_gradient(answer: Answer) -> str:
     def ends(steps: Array, axis: int, leaves: int = 1, leads_to: int = 1) -> Array:
         width = [(0, 0)] * 3
@@ -133,7 +133,7 @@ def _check_total_variation_gradient(answer: Answer) -> str:
 
     compare(
         answer,
-        _total_variation_gradient,
+        total_variation_gradient,
         [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
         [
             (
@@ -179,14 +179,14 @@ def _check_total_variation_gradient(answer: Answer) -> str:
             (wrapped, lambda image: 2 * laplacian(image) / image.size),
             (
                 "this is the loss; return its gradient, of the image's shape.",
-                _total_variation,
+                total_variation,
             ),
         ],
     )
     return "It agrees with the derivative at every pixel, also along the border and in the corners."
 
 
-def _unbeaten(style: Array, roughness: Array) -> Array:
+def unbeaten(style: Array, roughness: Array) -> Array:
     """Tell which runs are worth looking at: of N runs, (N,) booleans.
 
     `style` (N,) and `roughness` (N,) are the two losses of each run. A run is beaten if another one
@@ -199,7 +199,7 @@ def _unbeaten(style: Array, roughness: Array) -> Array:
     return ~np.array(beaten)
 
 
-@exercise(_unbeaten)
+@exercise(unbeaten)
 def _check_unbeaten(answer: Answer) -> str:
     first = np.array([0.1, 0.2, 0.4, 0.3, 0.8, 0.25]), np.array([0.9, 0.5, 0.3, 0.6, 0.1, 0.45])
     # A tie in one loss, and two runs that are equal: neither beats the other.
@@ -219,16 +219,16 @@ def _check_unbeaten(answer: Answer) -> str:
 
     compare(
         answer,
-        _unbeaten,
+        unbeaten,
         [first, ties, best_in_both],
         [
             (
                 "these are the runs that are beaten; return the others.",
-                lambda s, r: ~_unbeaten(s, r),
+                lambda s, r: ~unbeaten(s, r),
             ),
             (
                 "these are the numbers of the runs; return a boolean for each run.",
-                lambda s, r: np.flatnonzero(_unbeaten(s, r)),
+                lambda s, r: np.flatnonzero(unbeaten(s, r)),
             ),
             (
                 "only a run that is better in both counts as beating another; better in one and "
@@ -241,7 +241,7 @@ def _check_unbeaten(answer: Answer) -> str:
             ),
             (
                 "of two equal runs one beats the other here; neither does.",
-                lambda s, r: _unbeaten(s, r) & first_of_equals(s, r),
+                lambda s, r: unbeaten(s, r) & first_of_equals(s, r),
             ),
             (
                 "better in one loss is taken to be enough; the other one must not be worse.",

@@ -18,11 +18,11 @@ from nstlib.course.exercises._engine import (
     exercise,
     numbers,
 )
-from nstlib.course.exercises.lesson_02 import _gram_matrix
-from nstlib.course.exercises.lesson_03 import _check_slope
+from nstlib.course.exercises._parts import check_slope
+from nstlib.course.exercises.lesson_02 import gram_matrix
 
 
-def _content_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
+def content_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
     """Return the mean, over the layers, of Σ(F - P)² / Σ P².
 
     `features` and `targets` map layers to tensors (H, W, C): those of the picture, F, and those of
@@ -38,7 +38,7 @@ def _content_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> An
     return tf.add_n(differences) / len(differences)
 
 
-@exercise(_content_loss)
+@exercise(content_loss)
 def _check_content_loss(answer: Answer) -> str:
     from nstlib._tensorflow import tf
 
@@ -90,7 +90,7 @@ def _check_content_loss(answer: Answer) -> str:
             "position.",
             each(
                 lambda f, p: (
-                    ((_gram_matrix(f) - _gram_matrix(p)) ** 2).sum() / (_gram_matrix(p) ** 2).sum()
+                    ((gram_matrix(f) - gram_matrix(p)) ** 2).sum() / (gram_matrix(p) ** 2).sum()
                 )
             ),
         ),
@@ -112,16 +112,16 @@ def _check_content_loss(answer: Answer) -> str:
     targets = {layer: tf.constant(maps) for layer, maps in wanted.items()}
     compare(
         answer,
-        _content_loss,
+        content_loss,
         [(features, targets)],
         [(hint, lambda *_, v=v: v) for hint, v in known],
     )
     compared = {layer: features[layer] for layer in targets}
-    _check_slope(answer, compared, targets)
+    check_slope(answer, compared, targets)
     return "Every position counts, relative to the content, and gradients flow to every layer."
 
 
-def _unit_range(pixels: Array) -> Array:
+def unit_range(pixels: Array) -> Array:
     """Turn what ``plt.imread`` gives into float32 in [0, 1].
 
     Matplotlib gives the pixels of a JPEG as uint8 in 0..255, and those of a PNG as float32 in
@@ -132,7 +132,7 @@ def _unit_range(pixels: Array) -> Array:
     return pixels.astype(np.float32)
 
 
-@exercise(_unit_range)
+@exercise(unit_range)
 def _check_unit_range(answer: Answer) -> str:
     jpeg = (13 * np.arange(18) + 20).reshape(2, 3, 3).astype(np.uint8)
     png = jpeg[::-1].astype(np.float32) / np.float32(256)
@@ -144,7 +144,7 @@ def _check_unit_range(answer: Answer) -> str:
 
     compare(
         answer,
-        _unit_range,
+        unit_range,
         [(jpeg,), (png,), (night,)],
         [
             (
@@ -197,7 +197,7 @@ def _check_unit_range(answer: Answer) -> str:
     return "JPEG and PNG give the same picture, float32 in [0, 1], a dark one too."
 
 
-def _freeze(model: Any, names: Sequence[str]) -> int:
+def freeze(model: Any, names: Sequence[str]) -> int:
     """Freeze the layers of a Keras model that `names` lists; leave the others as they are.
 
     Return how many numbers training can still change. A name that no layer has is an error, and
@@ -208,7 +208,7 @@ def _freeze(model: Any, names: Sequence[str]) -> int:
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-@exercise(_freeze)
+@exercise(freeze)
 def _check_freeze(answer: Answer) -> str:
     from nstlib._tensorflow import keras
 
@@ -264,7 +264,7 @@ def _check_freeze(answer: Answer) -> str:
     }
     compare(
         lambda: result,
-        lambda: _freeze(network(), names),
+        lambda: freeze(network(), names),
         [()],
         [(hint, lambda count=count: count) for hint, count in counts.items()],
     )

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
-from nstlib.course.exercises.lesson_02 import _covariance, _rows
+from nstlib.course.exercises._parts import covariance, rows
 
 
-def _overall_speedup(seconds: Array, factors: Array) -> float:
+def overall_speedup(seconds: Array, factors: Array) -> float:
     """Return how many times faster a run becomes when its parts do (Amdahl 1967).
 
     `seconds` (N,) is what each part of the run took, `factors` (N,) how many times faster each has
@@ -20,12 +20,12 @@ def _overall_speedup(seconds: Array, factors: Array) -> float:
     return float(np.sum(seconds) / np.sum(seconds / factors))
 
 
-@exercise(_overall_speedup)
+@exercise(overall_speedup)
 def _check_overall_speedup(answer: Answer) -> str:
     saved = "these are the seconds that are saved; divide the old time by the new."
     compare(
         answer,
-        _overall_speedup,
+        overall_speedup,
         [
             (np.array([80.0, 20.0]), np.array([10.0, 1.0])),
             (np.array([6.0, 3.0, 1.0]), np.array([2.0, 4.0, 1.0])),
@@ -84,7 +84,7 @@ def _check_overall_speedup(answer: Answer) -> str:
     return "If 80 s of 100 become 10 times faster, the whole becomes 3.57 times faster."
 
 
-def _match_brightness(brightness: Array, reference: Array) -> Array:
+def match_brightness(brightness: Array, reference: Array) -> Array:
     """Give a brightness (H, W) the mean and the standard deviation of another one (h, w).
 
     Nothing is clipped.
@@ -93,20 +93,20 @@ def _match_brightness(brightness: Array, reference: Array) -> Array:
     return np.asarray(scaled + reference.mean())
 
 
-@exercise(_match_brightness)
+@exercise(match_brightness)
 def _check_match_brightness(answer: Answer) -> str:
     dark = numbers((3, 4), 5) / np.float32(16)
     bright = numbers((5, 2), 9, seed=1) / np.float32(8)
     ratio = "the ratio of the spreads is upside down: the reference's stands above the line."
     compare(
         answer,
-        _match_brightness,
+        match_brightness,
         [(dark, bright), (bright, dark)],
         [
             ("the brightness is unchanged.", lambda y, _: y),
             (
                 "the roles are changed: the reference was given the brightness's values.",
-                lambda y, r: _match_brightness(r, y),
+                lambda y, r: match_brightness(r, y),
             ),
             (
                 "only the mean is moved; scale the distances from the mean as well.",
@@ -114,11 +114,11 @@ def _check_match_brightness(answer: Answer) -> str:
             ),
             (
                 "the spread is right and the mean is 0; add the reference's.",
-                lambda y, r: _match_brightness(y, r) - r.mean(),
+                lambda y, r: match_brightness(y, r) - r.mean(),
             ),
             (
                 "the spread is right and the mean is still the old one; add the reference's.",
-                lambda y, r: _match_brightness(y, r) - r.mean() + y.mean(),
+                lambda y, r: match_brightness(y, r) - r.mean() + y.mean(),
             ),
             (
                 "the old mean is not subtracted before the values are scaled.",
@@ -160,7 +160,7 @@ def _check_match_brightness(answer: Answer) -> str:
             (
                 "the result is clipped to [0, 1]; leave it as it is, so that mean and standard "
                 "deviation stay.",
-                lambda y, r: np.clip(_match_brightness(y, r), 0, 1),
+                lambda y, r: np.clip(match_brightness(y, r), 0, 1),
             ),
         ],
     )
@@ -169,7 +169,7 @@ def _check_match_brightness(answer: Answer) -> str:
 
 def _moments(image: Array) -> tuple[Array, Array, Array]:
     """Pixels (H·W, 3) in float64, their mean, and their covariance."""
-    pixels = _rows(np.asarray(image, np.float64))
+    pixels = rows(np.asarray(image, np.float64))
     return pixels, pixels.mean(axis=0), np.cov(pixels.T, bias=True)
 
 
@@ -186,7 +186,7 @@ def _symmetric_root(covariance: Array) -> Array:
     return np.asarray((vectors * np.sqrt(values)) @ vectors.T)
 
 
-def _cholesky_colors(image: Array, reference: Array) -> Array:
+def cholesky_colors(image: Array, reference: Array) -> Array:
     """Give an image (H, W, 3) the mean and the covariance of another one's pixels, by Cholesky.
 
     With covariances C = LLᵀ of the image and Ĉ = L̂L̂ᵀ of the reference, L and L̂ lower triangular
@@ -196,7 +196,7 @@ def _cholesky_colors(image: Array, reference: Array) -> Array:
     return _mapped(image, reference, lambda wanted, c: root(wanted) @ np.linalg.inv(root(c)))
 
 
-@exercise(_cholesky_colors)
+@exercise(cholesky_colors)
 def _check_cholesky_colors(answer: Answer) -> str:
     root, inverse = np.linalg.cholesky, np.linalg.inv
     # As many pixels in both, so that dividing both covariances by their number less 1 is no error.
@@ -212,7 +212,7 @@ def _check_cholesky_colors(answer: Answer) -> str:
     turned = "the matrix is transposed: for pixels in rows it is (x - μ) @ A.T."
     compare(
         answer,
-        _cholesky_colors,
+        cholesky_colors,
         [(image, reference), (reference, image)],
         [
             ("the image is unchanged.", lambda x, _: x),
@@ -264,29 +264,29 @@ def _check_cholesky_colors(answer: Answer) -> str:
             (
                 "the old mean is not subtracted before the matrix is applied.",
                 lambda x, r: (
-                    _cholesky_colors(x, r)
+                    cholesky_colors(x, r)
                     + (root(_moments(r)[2]) @ inverse(root(_moments(x)[2]))) @ mean(x)
                 ),
             ),
             (
                 "the covariance is right and the mean is 0; add the reference's.",
-                lambda x, r: _cholesky_colors(x, r) - mean(r),
+                lambda x, r: cholesky_colors(x, r) - mean(r),
             ),
             (
                 "the covariance is right and the mean is still the old one; add the reference's.",
-                lambda x, r: _cholesky_colors(x, r) - mean(r) + mean(x),
+                lambda x, r: cholesky_colors(x, r) - mean(r) + mean(x),
             ),
             (
                 "the result is clipped to [0, 1]; leave it as it is, so that mean and covariance "
                 "stay.",
-                lambda x, r: np.clip(_cholesky_colors(x, r), 0, 1),
+                lambda x, r: np.clip(cholesky_colors(x, r), 0, 1),
             ),
         ],
     )
     return "Mean and covariance are the reference's, and red alone decides the new red."
 
 
-def _merged_covariance(
+def merged_covariance(
     share: float, mean_a: Array, covariance_a: Array, mean_b: Array, covariance_b: Array
 ) -> Array:
     """Return the covariance (C, C) of a whole picture from those of its two regions.
@@ -299,12 +299,12 @@ def _merged_covariance(
     return np.asarray(within + share * (1 - share) * np.outer(apart, apart))
 
 
-@exercise(_merged_covariance)
+@exercise(merged_covariance)
 def _check_merged_covariance(answer: Answer) -> str:
     def case(share: float, seed: int) -> tuple[Any, ...]:
         a, b = (numbers((3, 4, 3), 7, seed + i) for i in range(2))
         b[..., 0] += 3
-        return (share, _rows(a).mean(axis=0), _covariance(a), _rows(b).mean(axis=0), _covariance(b))
+        return (share, rows(a).mean(axis=0), covariance(a), rows(b).mean(axis=0), covariance(b))
 
     def plus(between: Callable[[float, Array], Any]) -> Answer:
         return lambda p, ma, ca, mb, cb: p * ca + (1 - p) * cb + between(p, ma - mb)
@@ -324,7 +324,7 @@ def _check_merged_covariance(answer: Answer) -> str:
     halves = "both regions count alike; the first counts `share`, the second the rest."
     compare(
         answer,
-        _merged_covariance,
+        merged_covariance,
         [case(0.25, 0), case(0.625, 4)],
         [
             (
@@ -334,14 +334,14 @@ def _check_merged_covariance(answer: Answer) -> str:
             ),
             (
                 "the shares are changed: `share` is the first region's.",
-                lambda p, *rest: _merged_covariance(1 - p, *rest),
+                lambda p, *rest: merged_covariance(1 - p, *rest),
             ),
             (
                 "the shares are changed: `share` is the first region's. And the distance of the "
                 "means adds to the covariance.",
                 lambda p, _, ca, __, cb: (1 - p) * ca + p * cb,
             ),
-            (halves, lambda _, *rest: _merged_covariance(0.5, *rest)),
+            (halves, lambda _, *rest: merged_covariance(0.5, *rest)),
             (
                 f"{halves} And the distance of the means adds to the covariance.",
                 lambda _, __, ca, ___, cb: (ca + cb) / 2,
@@ -384,7 +384,7 @@ def _check_merged_covariance(answer: Answer) -> str:
             (
                 "this is only the diagonal, each channel with itself; "
                 "return every channel with every other, (C, C).",
-                lambda *args: np.diag(_merged_covariance(*args)),
+                lambda *args: np.diag(merged_covariance(*args)),
             ),
         ],
     )

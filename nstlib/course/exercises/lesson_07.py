@@ -15,10 +15,10 @@ from nstlib.course.exercises._engine import (
     numbers,
     try_answer,
 )
-from nstlib.course.exercises.lesson_08 import _same
+from nstlib.course.exercises._parts import unchanged
 
 
-def _break_even(training: float, optimiser: float, network: float) -> float:
+def break_even(training: float, optimiser: float, network: float) -> float:
     """Return from how many pictures on a network is no slower than an optimiser, all in all.
 
     `training` is how long it takes to train the network once, `optimiser` how long the optimiser
@@ -29,14 +29,14 @@ def _break_even(training: float, optimiser: float, network: float) -> float:
     return math.ceil(training / saved) if saved > 0 else math.inf
 
 
-@exercise(_break_even)
+@exercise(break_even)
 def _check_break_even(answer: Answer) -> str:
     own = (
         "the network's own time for a picture is left out: each picture saves optimiser - network."
     )
     compare(
         answer,
-        _break_even,
+        break_even,
         [(100.0, 10.0, 0.5), (60.0, 20.0, 5.0), (3600.0, 7.0, 0.25)],
         [
             ("pictures come whole: round up.", lambda t, o, n: t / (o - n)),
@@ -79,7 +79,7 @@ def _check_break_even(answer: Answer) -> str:
     return "Rounded up, the network's own time counted, and never is never."
 
 
-def _instance_normalization(features: Array, gamma: Array, beta: Array) -> Array:
+def instance_normalization(features: Array, gamma: Array, beta: Array) -> Array:
     """Normalise a batch of feature maps (B, H, W, C), each channel of each picture by itself.
 
     Subtract the mean and divide by the root of the variance plus 1e-5, both taken over the
@@ -90,7 +90,7 @@ def _instance_normalization(features: Array, gamma: Array, beta: Array) -> Array
     return np.asarray(gamma * (features - mean) / np.sqrt(variance + 1e-5) + beta)
 
 
-@exercise(_instance_normalization)
+@exercise(instance_normalization)
 def _check_instance_normalization(answer: Answer) -> str:
     gamma, beta = np.array([[0.5, 2, 3], [1, -2, 0.25]], np.float32)
 
@@ -100,11 +100,11 @@ def _check_instance_normalization(answer: Answer) -> str:
         )
 
     def plain(x: Array) -> Array:
-        return _instance_normalization(x, np.ones(3), np.zeros(3))
+        return instance_normalization(x, np.ones(3), np.zeros(3))
 
     compare(
         answer,
-        _instance_normalization,
+        instance_normalization,
         [
             (numbers((2, 3, 4, 3), 9), gamma, beta),
             (numbers((3, 5, 2, 3), 7, seed=1), gamma, beta),
@@ -182,7 +182,7 @@ def _check_instance_normalization(answer: Answer) -> str:
     return "Each channel of each picture has mean beta and spread gamma, a flat one mean beta."
 
 
-def _overlaps(kernel: int, stride: int, length: int) -> Array:
+def overlaps(kernel: int, stride: int, length: int) -> Array:
     """Count how many inputs reach each output of a transposed convolution, in one dimension.
 
     Each of `length` inputs puts a kernel of size `kernel` into the output, `stride` further than
@@ -194,7 +194,7 @@ def _overlaps(kernel: int, stride: int, length: int) -> Array:
     return counts
 
 
-@exercise(_overlaps)
+@exercise(overlaps)
 def _check_overlaps(answer: Answer) -> str:
     def whole(kernel: int, stride: int, length: int) -> Array:
         return np.ones((length - 1) * stride + kernel, int)
@@ -206,17 +206,17 @@ def _check_overlaps(answer: Answer) -> str:
 
     def cut(kernel: int, stride: int, length: int) -> Array:
         first = (kernel - stride) // 2
-        return _overlaps(kernel, stride, length)[first : first + length * stride]
+        return overlaps(kernel, stride, length)[first : first + length * stride]
 
     compare(
         answer,
-        _overlaps,
+        overlaps,
         [(3, 2, 4), (4, 2, 5), (5, 2, 3), (5, 3, 4), (2, 3, 2)],
         [
             (
                 "each output is counted once, as if kernels did not overlap; count every kernel "
                 "that reaches it.",
-                lambda k, s, n: np.minimum(_overlaps(k, s, n), 1),
+                lambda k, s, n: np.minimum(overlaps(k, s, n), 1),
             ),
             (
                 "each output is counted once, as if kernels did not overlap; count every kernel "
@@ -230,7 +230,7 @@ def _check_overlaps(answer: Answer) -> str:
             ),
             (
                 "kernel and stride changed places.",
-                lambda k, s, n: _overlaps(s, k, n),
+                lambda k, s, n: overlaps(s, k, n),
             ),
             (
                 "the output is cut to length · stride; leave its ends as they are.",
@@ -238,7 +238,7 @@ def _check_overlaps(answer: Answer) -> str:
             ),
             (
                 "the output is cut to length · stride; leave its ends as they are.",
-                lambda k, s, n: _overlaps(k, s, n)[: n * s],
+                lambda k, s, n: overlaps(k, s, n)[: n * s],
             ),
             (
                 "the kernels lie side by side; each begins `stride` after the one before.",
@@ -246,7 +246,7 @@ def _check_overlaps(answer: Answer) -> str:
             ),
             (
                 "the inputs have moved by one place each; they move by `stride`.",
-                lambda k, _, n: _overlaps(k, 1, n),
+                lambda k, _, n: overlaps(k, 1, n),
             ),
             (
                 "this counts, for each input, how many outputs it reaches; count for each output "
@@ -258,7 +258,7 @@ def _check_overlaps(answer: Answer) -> str:
     return "Kernel 3 and stride 2 give 1 1 2 1 2 1 2 1 1; kernel 4 is even but for its ends."
 
 
-def _transposed_kernel(kernel: Array) -> Array:
+def transposed_kernel(kernel: Array) -> Array:
     """Return the transposed convolution that doubling and then convolving is, in one dimension.
 
     `kernel` (K,) is the kernel of a convolution as networks compute it, without turning it round,
@@ -268,14 +268,17 @@ def _transposed_kernel(kernel: Array) -> Array:
     return np.convolve(kernel[::-1], np.ones(2, kernel.dtype))
 
 
-@exercise(_transposed_kernel)
+@exercise(transposed_kernel)
 def _check_transposed_kernel(answer: Answer) -> str:
     compare(
         answer,
-        _transposed_kernel,
+        transposed_kernel,
         [(numbers((3,), 9) + 1,), (numbers((5,), 9, seed=4),)],
         [
-            ("the kernel is unchanged; an input that is repeated reaches K + 1 outputs.", _same),
+            (
+                "the kernel is unchanged; an input that is repeated reaches K + 1 outputs.",
+                unchanged,
+            ),
             (
                 "the order is turned round: the kernel's last number meets an input first, at the "
                 "lowest output.",

@@ -19,11 +19,7 @@ from nstlib.course.exercises._engine import (
 )
 
 
-def _same(x: Array) -> Array:
-    return x
-
-
-def _largest_difference(one: Array, other: Array) -> float:
+def largest_difference(one: Array, other: Array) -> float:
     """Return the largest difference between what two runtimes computed, without its sign.
 
     Infinite if the shapes differ or either holds a NaN: then they do not agree at all.
@@ -34,12 +30,12 @@ def _largest_difference(one: Array, other: Array) -> float:
     return math.inf if np.isnan(difference).any() else float(difference.max())
 
 
-@exercise(_largest_difference)
+@exercise(largest_difference)
 def _check_largest_difference(answer: Answer) -> str:
     one, other = numbers((1, 3, 4, 5), 9), numbers((1, 3, 4, 5), 9, seed=1)
     compare(
         answer,
-        _largest_difference,
+        largest_difference,
         [(one, other + 9), (one + 3, other)],
         [
             (
@@ -86,7 +82,7 @@ def _check_largest_difference(answer: Answer) -> str:
     dark, light = np.array([[[1, 7]], [[2, 5]]], np.uint8)
     compare(
         answer,
-        _largest_difference,
+        largest_difference,
         [(dark, light)],
         [
             (
@@ -114,7 +110,7 @@ def _check_largest_difference(answer: Answer) -> str:
     return "The largest, without its sign; other shapes, NaN and uint8 do not fool it."
 
 
-def _pad_run_crop(network: Answer, image: Array) -> Array:
+def pad_run_crop(network: Answer, image: Array) -> Array:
     """Run a network on an image (H, W, C) of any size, if it takes multiples of 4 alone.
 
     Pad below and on the right, by as few pixels as possible, with the mirror image in which the
@@ -125,7 +121,7 @@ def _pad_run_crop(network: Answer, image: Array) -> Array:
     return np.asarray(network(padded)[:height, :width])
 
 
-@exercise(_pad_run_crop)
+@exercise(pad_run_crop)
 def _check_pad_run_crop(answer: Answer) -> str:
     def network(image: Array) -> Array:
         image = np.asarray(image)
@@ -154,7 +150,7 @@ def _check_pad_run_crop(answer: Answer) -> str:
 
     compare(
         lambda image: answer(network, image),
-        lambda image: _pad_run_crop(network, image),
+        lambda image: pad_run_crop(network, image),
         [
             (numbers(shape, 9, seed),)
             for seed, shape in enumerate([(8, 12, 3), (7, 10, 3), (9, 8, 2)])
@@ -214,7 +210,7 @@ def _check_pad_run_crop(answer: Answer) -> str:
     return "What goes in comes out at its own size, and no black edge changes its means."
 
 
-def _folded_convolution(
+def folded_convolution(
     weights: Array, gamma: Array, beta: Array, mean: Array, variance: Array
 ) -> Array:
     """Put a batch normalization at inference into the convolution before it.
@@ -229,7 +225,7 @@ def _folded_convolution(
     return folded
 
 
-@exercise(_folded_convolution)
+@exercise(folded_convolution)
 def _check_folded_convolution(answer: Answer) -> str:
     def case(channels: int, seed: int) -> tuple[Array, ...]:
         # As many inputs as outputs, so that scaling the wrong ones is an answer, too.
@@ -254,7 +250,7 @@ def _check_folded_convolution(answer: Answer) -> str:
 
     compare(
         answer,
-        _folded_convolution,
+        folded_convolution,
         [case(3, 0), case(4, 7)],
         [
             ("the weights are unchanged.", lambda w, *_: w),

@@ -18,7 +18,7 @@ from nstlib.course.exercises._engine import (
 )
 
 
-def _person_blob(bgr: Array) -> Array:
+def person_blob(bgr: Array) -> Array:
     """Turn OpenCV's uint8 BGR pixels (H, W, 3) into a blob: float32 RGB (1, 3, H, W) in [-1, 1].
 
     A value x becomes (x / 255 - 0.5) / 0.5.
@@ -27,7 +27,7 @@ def _person_blob(bgr: Array) -> Array:
     return np.asarray((rgb.transpose(2, 0, 1)[np.newaxis] / 255 - 0.5) / 0.5)
 
 
-@exercise(_person_blob)
+@exercise(person_blob)
 def _check_person_blob(answer: Answer) -> str:
     def blob(rgb: Array) -> Array:
         return rgb.transpose(2, 0, 1)[np.newaxis]
@@ -42,7 +42,7 @@ def _check_person_blob(answer: Answer) -> str:
     )
     compare(
         answer,
-        _person_blob,
+        person_blob,
         [(pixels,)],
         [
             (
@@ -96,7 +96,7 @@ def _iou_of_class(mask: Array, truth: Array, *, absent: float = 1.0) -> float:
     return np.count_nonzero(mask & truth) / union if union else absent
 
 
-def _mean_iou(mask: Array, truth: Array) -> float:
+def mean_iou(mask: Array, truth: Array) -> float:
     """Return the mean of two IoUs, the person's and the background's.
 
     `mask` and `truth` (H, W) are booleans, True for a person. A class that neither of them holds
@@ -105,7 +105,7 @@ def _mean_iou(mask: Array, truth: Array) -> float:
     return (_iou_of_class(mask, truth) + _iou_of_class(~mask, ~truth)) / 2
 
 
-@exercise(_mean_iou)
+@exercise(mean_iou)
 def _check_mean_iou(answer: Answer) -> str:
     def both(measure: Answer) -> Answer:
         return lambda mask, truth: (measure(mask, truth) + measure(~mask, ~truth)) / 2
@@ -133,7 +133,7 @@ def _check_mean_iou(answer: Answer) -> str:
         )
     compare(
         answer,
-        _mean_iou,
+        mean_iou,
         [(mask, truth), (~mask, truth), (nobody, nobody)],
         [
             (
@@ -151,7 +151,7 @@ def _check_mean_iou(answer: Answer) -> str:
             ),
             (
                 "the IoUs are added; divide by two.",
-                lambda m, t: 2 * _mean_iou(m, t),
+                lambda m, t: 2 * mean_iou(m, t),
             ),
             (
                 "this is the share of pixels that agree, the accuracy; divide the intersection by "
@@ -182,7 +182,7 @@ def _check_mean_iou(answer: Answer) -> str:
             ),
             (
                 "the mask is compared with its opposite.",
-                lambda m, t: _mean_iou(~m, t),
+                lambda m, t: mean_iou(~m, t),
             ),
         ],
     )
@@ -196,7 +196,7 @@ def _regions(above: Array) -> tuple[Array, range]:
     return labels, range(1, count + 1)
 
 
-def _hysteresis(probability: Array, low: float, high: float) -> Array:
+def hysteresis(probability: Array, low: float, high: float) -> Array:
     """Keep the regions above `low` that hold a pixel above `high`: (H, W) booleans.
 
     A region is made of pixels above `low`, each of which shares a side with the next.
@@ -205,7 +205,7 @@ def _hysteresis(probability: Array, low: float, high: float) -> Array:
     return np.isin(labels, [n for n in numbers if (probability[labels == n] > high).any()])
 
 
-@exercise(_hysteresis)
+@exercise(hysteresis)
 def _check_hysteresis(answer: Answer) -> str:
     def kept(test: Callable[[Array, float], Any]) -> Answer:
         def mask(p: Array, low: float, high: float) -> Array:
@@ -242,7 +242,7 @@ def _check_hysteresis(answer: Answer) -> str:
     )
     compare(
         answer,
-        _hysteresis,
+        hysteresis,
         [(probability, 0.45, 0.85), (probability[::-1].T.copy(), 0.55, 0.75)],
         [
             (
@@ -282,11 +282,11 @@ def _check_hysteresis(answer: Answer) -> str:
             ),
             (
                 "the regions without a pixel above `high` are kept, and the others are not.",
-                lambda p, low, high: (p > low) & ~_hysteresis(p, low, high),
+                lambda p, low, high: (p > low) & ~hysteresis(p, low, high),
             ),
             (
                 "these are the numbers of the regions; return True where a region stays.",
-                lambda p, low, high: _regions(p > low)[0] * _hysteresis(p, low, high),
+                lambda p, low, high: _regions(p > low)[0] * hysteresis(p, low, high),
             ),
         ],
     )

@@ -10,7 +10,7 @@ import numpy as np
 from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
 
 
-def _composite(foreground: Array, background: Array, alpha: Array) -> Array:
+def composite(foreground: Array, background: Array, alpha: Array) -> Array:
     """Lay one image (H, W, 3) over another: α · foreground + (1 - α) · background.
 
     `alpha` (H, W), in [0, 1], says how much of each pixel is foreground.
@@ -19,7 +19,7 @@ def _composite(foreground: Array, background: Array, alpha: Array) -> Array:
     return np.asarray(a * foreground + (1 - a) * background)
 
 
-@exercise(_composite)
+@exercise(composite)
 def _check_composite(answer: Answer) -> str:
     foreground = numbers((3, 4, 3), 9) / np.float32(8)
     background = numbers((3, 4, 3), 9, seed=1) / np.float32(8)
@@ -30,7 +30,7 @@ def _check_composite(answer: Answer) -> str:
 
     compare(
         answer,
-        _composite,
+        composite,
         [(foreground, background, alpha)],
         [
             (
@@ -70,7 +70,7 @@ def _check_composite(answer: Answer) -> str:
     return "In each pixel alpha of the foreground and 1 - alpha of the background."
 
 
-def _clean_foreground(image: Array, background: Array, alpha: Array) -> Array:
+def clean_foreground(image: Array, background: Array, alpha: Array) -> Array:
     """Take a known background out of an image: the F with α F + (1 - α) B = image.
 
     `image` and `background` B are (H, W, 3), `alpha` is (H, W). Where alpha is 0 nothing of F
@@ -81,13 +81,13 @@ def _clean_foreground(image: Array, background: Array, alpha: Array) -> Array:
     return np.clip(np.where(a > 0, solved, image), 0, 1)
 
 
-@exercise(_clean_foreground)
+@exercise(clean_foreground)
 def _check_clean_foreground(answer: Answer) -> str:
     foreground = numbers((3, 4, 3), 9, seed=3) / np.float32(8)
     background = numbers((3, 4, 3), 9, seed=4) / np.float32(8)
     alpha = numbers((3, 4), 5, seed=5) / np.float32(4)
     # A photograph never obeys the equation to the last digit, so some colours leave [0, 1].
-    image = _composite(foreground, background, alpha)
+    image = composite(foreground, background, alpha)
     image += (numbers((3, 4, 3), 3, seed=6) - 1) / np.float32(16)
     image[alpha == 0] = np.abs(background[alpha == 0] - np.float32(1 / 16))
     image = np.clip(image, 0, 1)
@@ -105,13 +105,13 @@ def _check_clean_foreground(answer: Answer) -> str:
 
     def elsewhere(fill: Callable[[Array, Array], Any]) -> Answer:
         return lambda x, b, alpha: np.where(
-            alpha[..., np.newaxis] > 0, _clean_foreground(x, b, alpha), fill(x, b)
+            alpha[..., np.newaxis] > 0, clean_foreground(x, b, alpha), fill(x, b)
         )
 
     with np.errstate(divide="ignore", invalid="ignore"):
         compare(
             answer,
-            _clean_foreground,
+            clean_foreground,
             [(image, background, alpha)],
             [
                 ("the image is unchanged.", lambda x, *_: x),
@@ -156,7 +156,7 @@ def _check_clean_foreground(answer: Answer) -> str:
                 ),
                 (
                     "this lays the image over the background once more; solve for the foreground.",
-                    lambda x, b, alpha: _composite(x, b, alpha),
+                    lambda x, b, alpha: composite(x, b, alpha),
                 ),
             ],
         )
@@ -168,7 +168,7 @@ def _still(source: Array) -> Array:
     return np.asarray((source[1:] == source[:-1]).all(axis=-1))
 
 
-def _flicker(source: Array, result: Array) -> float:
+def flicker(source: Array, result: Array) -> float:
     """Return the mean change of a film's pixels whose source did not change.
 
     `source` and `result` are (T, H, W, 3). A pixel counts, with its three channels, wherever its
@@ -191,7 +191,7 @@ def _film(seed: int, frames: int) -> tuple[Array, Array]:
     return source, numbers((frames, 3, 5, 3), 9, seed + 1) / np.float32(8)
 
 
-@exercise(_flicker)
+@exercise(flicker)
 def _check_flicker(answer: Answer) -> str:
     def of(change: Callable[[Array, Array], Any]) -> Answer:
         return lambda source, result: change(np.diff(result, axis=0), _still(source))
@@ -205,7 +205,7 @@ def _check_flicker(answer: Answer) -> str:
 
     compare(
         answer,
-        _flicker,
+        flicker,
         [_film(0, 3), _film(2, 5)],
         [
             (
@@ -258,7 +258,7 @@ def _check_flicker(answer: Answer) -> str:
     return "It is 0 for a film that stands still wherever its source does."
 
 
-def _steady_mattes(mattes: Array, source: Array, keep: float) -> Array:
+def steady_mattes(mattes: Array, source: Array, keep: float) -> Array:
     """Smooth a film's mattes (T, H, W) in time, wherever the source (T, H, W, 3) stands still.
 
     The first stays. Then, where all three channels of a pixel's source are as in the frame before,
@@ -271,7 +271,7 @@ def _steady_mattes(mattes: Array, source: Array, keep: float) -> Array:
     return steady
 
 
-@exercise(_steady_mattes)
+@exercise(steady_mattes)
 def _check_steady_mattes(answer: Answer) -> str:
     def case(seed: int, frames: int, keep: float) -> tuple[Array, Array, float]:
         source, result = _film(seed, frames)
@@ -301,7 +301,7 @@ def _check_steady_mattes(answer: Answer) -> str:
 
     compare(
         answer,
-        _steady_mattes,
+        steady_mattes,
         [case(4, 4, 0.75), case(6, 5, 0.5), case(8, 3, 0.25)],
         [
             ("the mattes are unchanged.", lambda m, *_: m),
@@ -327,7 +327,7 @@ def _check_steady_mattes(answer: Answer) -> str:
             ),
             (
                 "the first matte is missing; there are as many results as mattes.",
-                lambda *args: _steady_mattes(*args)[1:],
+                lambda *args: steady_mattes(*args)[1:],
             ),
             (
                 "where the source stands still the result before is taken as it is; mix (1 - keep) "

@@ -118,6 +118,24 @@ def to_uint8(image: ArrayLike) -> NDArray[np.uint8]:
     return np.rint(check_image(image) * 255.0).astype(np.uint8)
 
 
+def to_rgba(image: ArrayLike, alpha: ArrayLike) -> NDArray[np.uint8]:
+    r"""Image and alpha → uint8 RGBA that looks like the image where it is laid on white.
+
+    The colours are :math:`C = (I - (1 - \alpha)) / \alpha`, and white where nothing is seen: that
+    is what a program shows that ignores alpha.
+
+    Examples
+    --------
+    >>> to_rgba(np.full((1, 1, 3), 0.6, np.float32), np.full((1, 1), 0.5, np.float32))
+    array([[[ 51,  51,  51, 128]]], dtype=uint8)
+    """
+    seen = check_image(image)
+    share = check_alpha(alpha, seen)[..., np.newaxis]
+    colours = np.divide(seen - (1 - share), share, out=np.ones_like(seen), where=share > 0)
+    rgba = np.concatenate([colours.clip(0, 1), share], axis=2)
+    return np.rint(rgba * 255).astype(np.uint8)
+
+
 def from_uint8(pixels: ArrayLike) -> Image:
     """Uint8 RGB in 0..255 → float32 RGB in [0, 1].
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from nstlib._files import atomic_write, check_output, uninterrupted
 from nstlib.errors import OutputError
-from nstlib.images.arrays import check_alpha, check_image, to_uint8
+from nstlib.images.arrays import to_rgba, to_uint8
 from nstlib.images.profiles import srgb_profile
 
 #: What :func:`save_image` writes: suffix → Pillow's format and its options.
@@ -60,7 +59,8 @@ def save_image(image: ArrayLike, path: str | Path, *, alpha: ArrayLike | None = 
 
     path = Path(path)
     with uninterrupted():
-        pixels = to_uint8(image) if alpha is None else _with_alpha(image, alpha, path)
+        opaque = alpha is None or path.suffix.lower() not in ALPHA_FORMATS
+        pixels = to_uint8(image) if opaque else to_rgba(image, alpha)
         kind, options = IMAGE_FORMATS[check_output(path, IMAGE_FORMATS).suffix.lower()]
         try:
             with atomic_write(path) as file:
@@ -68,18 +68,6 @@ def save_image(image: ArrayLike, path: str | Path, *, alpha: ArrayLike | None = 
         except ValueError as error:  # what Pillow says of sides that the format has no room for
             raise OutputError(f"{path}: cannot be written as {kind} ({error})") from error
     return path
-
-
-def _with_alpha(image: ArrayLike, alpha: ArrayLike, path: Path) -> NDArray[np.uint8]:
-    """Return RGBA pixels, or RGB ones for a format without alpha."""
-    seen = check_image(image)
-    share = check_alpha(alpha, seen)[..., np.newaxis]
-    if path.suffix.lower() not in ALPHA_FORMATS:
-        return to_uint8(seen)
-    # Where nothing is seen any colour will do. White is what a program shows that ignores alpha.
-    colours = np.divide(seen - (1 - share), share, out=np.ones_like(seen), where=share > 0)
-    rgba = np.concatenate([colours.clip(0, 1), share], axis=2)
-    return np.rint(rgba * 255).astype(np.uint8)
 
 
 def _says_srgb(kind: str) -> dict[str, Any]:

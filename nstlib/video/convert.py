@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import FrameType
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from nstlib._files import check_output
-from nstlib.errors import NstError, OutputError
-from nstlib.images.arrays import from_uint8, to_uint8
+from nstlib._files import check_output, same_file, uninterrupted
+from nstlib.errors import ArgumentError, MemoryLimitError, NstError, OutputError
+from nstlib.images.arrays import Image, Picture, from_uint8, to_rgba, to_uint8
+from nstlib.images.encode import ALPHA_FORMATS
 from nstlib.video._ffmpeg import MAX_GIF_RATE, MAX_RATE, Frame
+from nstlib.video.frames import over_white
 from nstlib.video.reader import VideoReader
+from nstlib.video.sequence import PICTURES_RATE, PictureReader, PictureWriter, is_pattern
 from nstlib.video.steady import Paint
-from nstlib.video.writer import FILM_FORMATS, VideoWriter
+from nstlib.video.writer import ALPHA_FILMS, FILM_FORMATS, Sound, VideoWriter
 
 #: Frames that may wait between two threads.
 _WAITING = 4
@@ -47,18 +52,24 @@ class Conversion:
         longer.
     sound : {"kept", "none", "lost"}
         None means that there was none.
+    tone_mapped : bool
+        The source is an HDR film; what is written is not.
     interrupted : bool
         Ctrl-C ended it early.
+    fault : NstError or None
+        What else ended it early, after some frames: memory or the disk had run out.
     """
 
     frames: int
     rate: float
     size: tuple[int, int]
     seconds: float
-    broken: int
-    missing: float
-    sound: Literal["kept", "none", "lost"]
-    interrupted: bool
+    broken: int = 0
+    missing: float = 0.0
+    sound: Sound = "none"
+    tone_mapped: bool = False
+    interrupted: bool = False
+    fault: NstError | None = None
 
 
 def convert_video(
@@ -67,25 +78,35 @@ def convert_video(
     paint: Paint,
     *,
     size: int | None = None,
+    rate: float | None = None,
+    keep_alpha: bool = True,
     progress: bool = True,
 ) -> Conversion:
     """Paint every frame of a film; keep its sound and its timing.
 
     One thread reads, one paints, one writes. A frame that equals the one before is not painted
-    again. Ctrl-C ends the work early: what is painted is written, and the film can be played.
+    again. Ctrl-C ends the work early: what is painted is written, and the film can be played. So it
+    is when memory runs out.
 
     Parameters
     ----------
     source : str or pathlib.Path
-        Any film that ffmpeg reads, also an animated GIF.
+        Any film that ffmpeg reads, also an animated GIF, PNG or WebP; or pictures: a folder, or a
+        pattern such as ``frames/%04d.png``.
     output : str or pathlib.Path
-        Ends in .mp4, .mov, .mkv or .gif.
+        Ends in .mp4, .mov, .mkv, .webm or .gif; or a pattern for pictures, ``painted/%04d.png``.
     paint : callable
         Takes and returns an image, float32 RGB in [0, 1] of shape (H, W, 3). It is called for one
         frame after the other, in another thread than this one. Frames for which it raises an
-        :class:`NstError` or OpenCV an error are counted as broken, except the first.
+        :class:`NstError` or OpenCV an error are counted as broken, except the first. It may also
+        return a :class:`Picture`, which has its own transparency.
     size : int, optional
         Longest side of the result, in pixels. By default the source's own.
+    rate : float, default 25
+        Frames a second of pictures. Films have their own.
+    keep_alpha : bool, default True
+        Keep a transparent source transparent if `output` is .mov, .webm, .png or .webp. What is
+        painted is the film on white.
     progress : bool, default True
         Show a bar, with frames a second and the time left.
 
@@ -99,49 +120,31 @@ def convert_video(
         If `source` is not a film.
     OutputError
         If `output` cannot be written, or is `source` itself.
+    ArgumentError
+        If `rate` is given for a film.
     KeyboardInterrupt
         On Ctrl-C before the first frame was written.
     """
-    output = check_output(output, FILM_FORMATS)
-    rate = MAX_GIF_RATE if output.suffix.lower() == ".gif" else MAX_RATE
-    reader = VideoReader(source, size=size, max_rate=rate)
-    if output.exists() and output.samefile(reader.path):
+    output = Path(output) if is_pattern(output) else check_output(output, FILM_FORMATS)
+    reader = _open(source, output, size, rate)
+    if same_file(output, reader.path):
         raise OutputError(f"{output} is the input itself; choose another name for the film")
+    can_be_transparent = output.suffix.lower() in (*ALPHA_FILMS, *ALPHA_FORMATS)
     began = time.perf_counter()
-    work = _Work(paint)
-    interrupted = False
-    with VideoWriter(output, reader.rate, reader) as writer:
-        with (
-            ThreadPoolExecutor(1, "paint") as painting,
-            ThreadPoolExecutor(1, "write") as writing,
-            closing(iter(reader)) as frames,  # type: ignore[type-var]
-            tqdm(
-                total=reader.expected, unit=" frames", desc=output.name, disable=not progress
-            ) as bar,
-        ):
-            waiting: deque[Future[None]] = deque()
-
-            def settle(most: int) -> None:
-                while len(waiting) > most or (waiting and waiting[0].done()):
-                    waiting.popleft().result()
-                    bar.update()
-
-            def write(painted: Future[Frame]) -> None:
-                writer.write(painted.result())
-
-            try:
-                for frame in frames:
-                    waiting.append(writing.submit(write, painting.submit(work, frame)))
-                    settle(_WAITING)
-                settle(0)
-            except KeyboardInterrupt:
-                interrupted = True
-            finally:
-                painting.shutdown(cancel_futures=True)
-                writing.shutdown(cancel_futures=True)
-        if interrupted and not writer.frames:
-            raise KeyboardInterrupt
-        sound = writer.finish(cut_sound=interrupted)
+    work = _Work(paint, can_be_transparent)
+    # From here on Ctrl-C is a note in a list, which is looked at after each frame: wherever it
+    # comes, and however often, nothing is torn apart that has begun.
+    with uninterrupted() as caught, _create(output, reader) as writer:
+        alpha = keep_alpha and can_be_transparent and reader.transparent()
+        interrupted, fault = _run(reader, writer, work, alpha, progress, caught)
+        caught.clear()
+        if not writer.frames:
+            if fault is not None:
+                raise fault
+            if interrupted:
+                raise KeyboardInterrupt
+        sound = writer.finish(cut_sound=interrupted or fault is not None)
+        caught.clear()
     return Conversion(
         frames=writer.frames,
         rate=reader.rate,
@@ -150,15 +153,99 @@ def convert_video(
         broken=reader.broken + work.failed,
         missing=max(0.0, (reader.seconds or 0.0) - writer.frames / reader.rate),
         sound=sound,
+        tone_mapped=reader.tone_mapped,
         interrupted=interrupted,
+        fault=fault,
     )
+
+
+_Reader: TypeAlias = VideoReader | PictureReader
+_Writer: TypeAlias = VideoWriter | PictureWriter
+
+
+def _open(source: str | Path, output: Path, size: int | None, rate: float | None) -> _Reader:
+    most = MAX_GIF_RATE if output.suffix.lower() == ".gif" else MAX_RATE
+    path = Path(source)
+    if path.is_dir() or (is_pattern(path) and not path.is_file()):
+        return PictureReader(path, size=size, rate=PICTURES_RATE if rate is None else rate)
+    if rate is not None:
+        raise ArgumentError(
+            f"rate is {rate}, but {path} is no pattern or folder of pictures; a film has its own",
+            command=f"--rate is for pictures, and {path} is a film; leave it out",
+        )
+    return VideoReader(path, size=size, max_rate=most)
+
+
+def _create(output: Path, reader: _Reader) -> _Writer:
+    if is_pattern(output):
+        return PictureWriter(output)
+    return VideoWriter(output, reader.rate, reader if isinstance(reader, VideoReader) else None)
+
+
+def _run(
+    reader: _Reader,
+    writer: _Writer,
+    work: Callable[[Frame], Frame],
+    alpha: bool,
+    progress: bool,
+    caught: list[FrameType | None],
+) -> tuple[bool, NstError | None]:
+    """Convert frame by frame; tell whether Ctrl-C ended it, and what else did."""
+    with (
+        ThreadPoolExecutor(1, "paint") as painting,
+        ThreadPoolExecutor(1, "write") as writing,
+        closing(reader.frames(alpha=alpha)) as frames,  # type: ignore[type-var]
+        tqdm(
+            total=reader.expected, unit=" frames", desc=writer.path.name, disable=not progress
+        ) as bar,
+    ):
+        waiting: deque[Future[None]] = deque()
+
+        def settle(most: int) -> None:
+            while len(waiting) > most or (waiting and waiting[0].done()):
+                waiting.popleft().result()
+                bar.update()
+
+        def write(painted: Future[Frame]) -> None:
+            writer.write(painted.result())
+
+        try:
+            for frame in frames:
+                waiting.append(writing.submit(write, painting.submit(work, frame)))
+                settle(_WAITING)
+                if caught:
+                    return True, None
+            while waiting and not caught:
+                settle(len(waiting) - 1)
+            return bool(caught), None
+        except (MemoryError, cv2.error, NstError) as error:
+            fault = _known(error)
+            if not writer.frames or not isinstance(fault, (MemoryLimitError, OutputError)):
+                raise
+            return bool(caught), fault
+        finally:
+            painting.shutdown(cancel_futures=True)
+            writing.shutdown(cancel_futures=True)
+
+
+def _known(error: Exception) -> Exception:
+    """Turn what Python and OpenCV say when memory runs out into the library's error."""
+    if isinstance(error, NstError):
+        return error
+    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):
+        return MemoryLimitError(
+            "memory ran out while a frame was painted; a smaller size needs less",
+            command="memory ran out while a frame was painted; a smaller --size needs less",
+        )
+    return error
 
 
 class _Work:
     """Paints frame after frame, what repeats itself once, and survives those that fail."""
 
-    def __init__(self, paint: Paint) -> None:
+    def __init__(self, paint: Callable[[Image], Image | Picture], keep_alpha: bool = True) -> None:
         self._paint = paint
+        self._keep_alpha = keep_alpha
         self._last: tuple[Frame, Frame] | None = None
         self.failed = 0
 
@@ -166,11 +253,21 @@ class _Work:
         if self._last is not None and np.array_equal(frame, self._last[0]):
             return self._last[1]
         try:
-            painted = to_uint8(self._paint(from_uint8(frame)))
-        except (NstError, cv2.error):
-            if self._last is None:
+            painted = self._pixels(frame, self._paint(from_uint8(over_white(frame))))
+        except (NstError, cv2.error) as error:
+            if self._last is None or isinstance(_known(error), MemoryLimitError):
                 raise
             self.failed += 1
             return self._last[1]
         self._last = frame, painted
         return painted
+
+    def _pixels(self, frame: Frame, painted: Image | Picture) -> Frame:
+        if not isinstance(painted, Picture):
+            painted = Picture(painted, None)
+        alpha = painted.alpha
+        if alpha is None and frame.shape[2] == 4:
+            alpha = frame[..., 3]
+        if alpha is None or not self._keep_alpha:
+            return to_uint8(painted.image)
+        return to_rgba(painted.image, alpha)

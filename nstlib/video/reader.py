@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from nstlib._checks import check_count, refusal
-from nstlib.errors import VideoError
-from nstlib.video._ffmpeg import (
-    MAX_RATE,
-    Frame,
-    duration_seconds,
-    frame_rate,
-    last_line,
-    read_ppm_frames,
-    run_ffmpeg,
-    start_ffmpeg,
-)
+from nstlib.errors import MemoryLimitError, VideoError
+from nstlib.video._ffmpeg import MAX_RATE, FFmpeg, Frame, source
+from nstlib.video.frames import over_white
+from nstlib.video.probe import probe
+
+#: A film may stand still for as long as it likes. If it goes on for so many seconds more than it
+#: says it lasts, and stands still for the other number, its times are broken.
+BEYOND, STILL = 60, 10
 
 
 class VideoReader:
@@ -27,12 +25,14 @@ class VideoReader:
 
     A film whose frames last differently long keeps its timing: a frame that lasts long comes
     several times. A frame that cannot be decoded is left out, and the one before it stays for as
-    long.
+    long. Colours are sRGB's as a screen shows them, whatever the film's own are: BT.601, BT.709 and
+    BT.2020 in full or limited range, as its tags say; without tags BT.709 from HD on, BT.601 below.
+    HDR films (PQ and HLG) are tone-mapped. Transparent films are laid on white.
 
     Parameters
     ----------
     path : str or pathlib.Path
-        Any film that ffmpeg reads, also an animated GIF.
+        Any film that ffmpeg reads, also an animated GIF, PNG or WebP.
     size : int, optional
         Longest side of the frames, in pixels. By default their own.
     max_rate : float, default 60
@@ -46,58 +46,69 @@ class VideoReader:
         How long the film lasts, by its own account.
     sound : str or None
         The codec of its sound.
+    size : (int, int)
+        Height and width of the frames, in pixels.
+    tone_mapped : bool
+        Whether it is an HDR film.
     broken : int
         How many frames could not be decoded. Known after the last one.
 
     Raises
     ------
     VideoError
-        If the file is absent, empty, or not a film; and, from the first frame on, if none of its
-        frames can be decoded.
+        If the file is absent, empty, or not a film, or if none of its frames can be decoded.
     """
 
     def __init__(
         self, path: str | Path, *, size: int | None = None, max_rate: float = MAX_RATE
     ) -> None:
         self.path = Path(path)
-        if size is not None and not 2 <= check_count("size", size, 0) <= 16384:
-            raise refusal("size", size, "the longest side in pixels, 2 to 16384")
-        header = self._header()
-        stream = re.search(r"Stream #.*?: Video: (.*)", header)
-        if stream is None:
-            raise VideoError(f"{self.path} is not a film that ffmpeg can read{last_line(header)}")
-        self.rate = min(frame_rate(stream[1]), max_rate)
-        length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", header)
-        self.seconds = duration_seconds(length) if length else None
-        sound = re.search(r"Stream #.*?: Audio: (\w+)", header)
-        self.sound = sound[1] if sound else None
+        check_longest_side(size)
+        self._check_file()
+        self._info = probe(self.path)
+        self.rate = min(self._info.rate, max_rate)
+        self.seconds = self._info.seconds
+        self.sound = self._info.sound
+        self.tone_mapped = self._info.hdr
         self.broken = 0
-        scale = "1" if size is None else f"{size}/max(iw*sar,ih)"
-        self._filter = (
-            f"fps={self.rate:.6f},scale='max(1,round(iw*sar*{scale}))':'max(1,round(ih*{scale}))'"
-        )
+        scale = 1 if size is None else size / max(self._info.size)
+        height, width = (max(1, round(side * scale)) for side in self._info.size)
+        self.size = (height, width)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield uint8 RGB frames of shape (H, W, 3). Each iteration begins anew."""
+        with closing(self.frames(alpha=self._info.can_be_transparent)) as frames:  # type: ignore[type-var]
+            for frame in frames:
+                yield over_white(frame)
+
+    def frames(self, *, alpha: bool = False) -> Iterator[Frame]:
+        """Yield uint8 frames (H, W, 3), or with `alpha` (H, W, 4): RGB as stored, and alpha."""
+        if not alpha and self._info.can_be_transparent:
+            yield from iter(self)
+            return
+        filters = f"fps={self.rate:.6f},{self._info.filters(self.size, alpha=alpha)}"
+        command = [
+            *("-v", "verbose", "-nostats"),
+            # Frames that are only half there are left out. With one thread a frame, ffmpeg then
+            # hangs at the end of damaged films: it gives the same error again for ever.
+            *("-err_detect", "explode", "-thread_type", "slice"),
+            *(["-c:v", self._info.decoder] if self._info.decoder else []),
+            *self._input(),
+            *("-map", "0:V:0", "-vf", filters),
+            *("-f", "rawvideo", "-pix_fmt", "rgba" if alpha else "rgb24", "-"),
+        ]
         count = 0
-        with tempfile.TemporaryFile() as log:
-            command = [
-                *("-v", "verbose", "-nostats", "-err_detect", "explode", *self._input()),
-                *("-map", "0:v:0", "-vf", self._filter),
-                *("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"),
-            ]
-            with start_ffmpeg(command, stdout=subprocess.PIPE, stderr=log) as process:
-                assert process.stdout is not None
-                try:
-                    for count, frame in enumerate(read_ppm_frames(process.stdout), 1):  # noqa: B007
-                        yield frame
-                    process.wait()
-                finally:
-                    process.kill()
-            log.seek(0)
-            text = log.read().decode(errors="replace")
-        errors = re.search(r"\(video\): .* (\d+) decode errors", text)
+        with FFmpeg(command, stdout=True) as run:
+            with closing(run.frames((*self.size, 4 if alpha else 3))) as frames:  # type: ignore[type-var]
+                for frame in self._until_it_stands(frames):
+                    yield frame
+                    count += 1
+            words = f"{self.path}: it cannot be read to its end"
+            fault = run.fault(VideoError, words) if count else None
+            errors = re.search(r"\(video\): .* (\d+) decode errors", run.log())
         self.broken = int(errors[1]) if errors else 0
+        if isinstance(fault, MemoryLimitError):
+            raise fault
         if not count:
             raise VideoError(f"{self.path}: no frame of it can be decoded; get it again")
 
@@ -106,8 +117,28 @@ class VideoReader:
         """How many frames there should be."""
         return None if self.seconds is None else max(1, round(self.seconds * self.rate))
 
-    def _header(self) -> str:
-        """Return what ffmpeg says about the file."""
+    def transparent(self) -> bool:
+        """Tell whether the film is transparent: by its codec, or by its first frame."""
+        if not self._info.can_be_transparent or self._info.says_transparent():
+            return self._info.can_be_transparent
+        with closing(self.frames(alpha=True)) as frames:  # type: ignore[type-var]
+            return bool(next(frames)[..., 3].min() < 255)
+
+    def _until_it_stands(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """End a film whose last frame goes on for ever."""
+        lasts = self.seconds if self.seconds is not None else 3600
+        most = (lasts + BEYOND) * self.rate
+        last: Frame | None = None
+        same = 0
+        for count, frame in enumerate(frames):
+            if count > most:
+                same = same + 1 if last is not None and np.array_equal(frame, last) else 0
+                if same > STILL * self.rate:
+                    return
+                last = frame
+            yield frame
+
+    def _check_file(self) -> None:
         try:
             if self.path.is_dir():
                 raise VideoError(f"{self.path} is a folder; give the path of a film")
@@ -117,8 +148,12 @@ class VideoReader:
             if isinstance(error, VideoError):
                 raise
             raise VideoError(f"{self.path}: no such film; give the path of one") from error
-        return run_ffmpeg(self._input()).stderr
 
     def _input(self) -> list[str]:
-        # Without the prefix, a name with a colon would be taken for an address.
-        return ["-i", f"file:{self.path}"]
+        return source(self.path)
+
+
+def check_longest_side(size: int | None) -> None:
+    """Refuse a longest side that no film can have."""
+    if size is not None and not 2 <= check_count("size", size, 0) <= 16384:
+        raise refusal("size", size, "the longest side in pixels, 2 to 16384")

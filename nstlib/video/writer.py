@@ -2,38 +2,69 @@
 
 from __future__ import annotations
 
-import subprocess
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nstlib._files import check_output
-from nstlib.errors import OutputError
-from nstlib.video._ffmpeg import Frame, last_line, run_ffmpeg, start_ffmpeg
+from nstlib._checks import check_number
+from nstlib._files import check_output, destination, reason, uninterrupted
+from nstlib.errors import NstError, OutputError
+from nstlib.video._ffmpeg import (
+    ACCURATE,
+    FFmpeg,
+    Frame,
+    last_line,
+    run_ffmpeg,
+    source,
+    system_reason,
+)
+from nstlib.video.frames import check_frame
 from nstlib.video.reader import VideoReader
 
-#: Suffixes of the films that can be written: H.264 with the source's sound, and animated GIFs.
-FILM_FORMATS = (".mp4", ".mov", ".mkv", ".gif")
+#: Suffixes of the films that can be written.
+FILM_FORMATS = (".mp4", ".mov", ".mkv", ".webm", ".gif")
 
-#: Colours as players take them to be where nothing else is said.
-_COLOURS = (
-    *("-vf", "scale=out_color_matrix=bt709:out_range=tv", "-pix_fmt", "yuv420p"),
-    *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),
-    *("-color_range", "tv"),
-)
+#: Those of them that can be transparent.
+ALPHA_FILMS = (".mov", ".webm")
+
+#: What became of a film's sound. None means that there was none.
+Sound: TypeAlias = Literal["kept", "none", "lost"]
+
+#: A GIF's 256 colours are chosen from at most so many of its frames.
+PALETTE_FRAMES = 100
+
+#: How H.264 is encoded. Colours must not drift when a film goes through several programs. Without
+#: loss, three passes change a picture's means by 0.03 levels of 255 at most, so it is the encoder's
+#: coarse steps that lift red and blue: at -crf 17 by 0.15 and 0.39 levels for a moving photograph.
+H264 = ("-preset", "veryfast", "-crf", "12", "-x264-params", "chroma-qp-offset=-3")
+
+#: Without this, players leave a film's alpha out.
+SAYS_ALPHA = ("-metadata:s:v:0", "alpha_mode=1")
+
+#: Which sounds each kind of file keeps as they are, and how others are encoded.
+_SOUNDS = {
+    ".webm": (("opus", "vorbis"), ("-c:a", "libopus", "-b:a", "160k")),
+    "": (("aac", "mp3"), ("-c:a", "aac", "-b:a", "192k")),
+}
 
 
 class VideoWriter:
     """Write frames as a film. The file appears whole or not at all, once :meth:`finish` is called.
 
+    The kind of film is decided by the suffix: H.264 in .mp4, .mov and .mkv, VP9 in .webm, or an
+    animated .gif. Transparent frames make VP9 with transparency in .webm, and ProRes 4444 in .mov.
+    All say that their colours are BT.709 in limited range. Memory does not grow with the film.
+
     Parameters
     ----------
     path : str or pathlib.Path
-        Ends in one of :data:`FILM_FORMATS`; its folder must exist. The sides of H.264 films are
-        even: an odd one is lengthened by one pixel.
+        Ends in one of :data:`FILM_FORMATS`; its folder must exist. The sides of films are even: an
+        odd one is lengthened by one pixel, but not in GIFs.
     rate : float
         Frames a second.
     sound : VideoReader, optional
@@ -54,110 +85,215 @@ class VideoWriter:
 
     def __init__(self, path: str | Path, rate: float, sound: VideoReader | None = None) -> None:
         self.path = check_output(path, FILM_FORMATS)
-        self.rate = rate
+        self.rate = check_number("rate", rate, above=0)
         self.frames = 0
         self.size = (0, 0)
         self._sound = sound if sound and sound.sound else None
-        self._gif = self.path.suffix.lower() == ".gif"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._suffix = self.path.suffix.lower()
+        self._shape = (0, 0, 0)
+        self._run: FFmpeg | None = None
+        self._place = destination(self.path)
         try:
-            self._folder = tempfile.TemporaryDirectory(
-                dir=self.path.parent, prefix=f".{self.path.name}."
-            )
+            self._folder = tempfile.TemporaryDirectory(dir=self._place.parent, prefix=".nst-")
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot write here ({error.strerror})") from error
-        self._film = Path(self._folder.name) / "film.mp4"
-        self._log = (Path(self._folder.name) / "log").open("w+b")
+            raise OutputError(f"{self.path}: cannot write here ({reason(error)})") from error
+        # What is written first can be read up to where it was cut off, and keeps exact times.
+        kind = ".webm" if self._suffix == ".webm" else ".nut"
+        self._film = Path(self._folder.name) / f"film{kind}"
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-        self._log.close()
-        self._folder.cleanup()
+        with uninterrupted():
+            if self._run is not None:
+                self._run.close()
+            self._folder.cleanup()
 
-    def write(self, frame: Frame) -> None:
-        """Write one frame, uint8 RGB of shape (H, W, 3). All have the size of the first."""
-        if not self.frames:
-            self.size = (frame.shape[0], frame.shape[1])
-            self._process = self._start()
-        elif frame.shape[:2] != self.size:
-            raise OutputError(f"{self.path}: after {self.size} pixels comes a frame {frame.shape}")
-        assert self._process is not None
-        assert self._process.stdin is not None
-        if not self._gif:
-            # H.264 stores colour at half resolution.
-            height, width = self.size
-            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        try:
-            self._process.stdin.write(np.ascontiguousarray(frame).data)
-        except OSError as error:
-            raise self._failure() from error
-        self.frames += 1
+    def write(self, frame: NDArray[Any]) -> None:
+        """Write one frame.
 
-    def finish(self, *, cut_sound: bool = False) -> Literal["kept", "none", "lost"]:
+        Parameters
+        ----------
+        frame : ndarray of uint8, shape (H, W, 3) or (H, W, 4)
+            RGB in 0..255; in .mov and .webm also with alpha, 255 where it is opaque. All have the
+            shape of the first.
+
+        Raises
+        ------
+        ImageError
+            If it is not such an array.
+        OutputError
+            If its shape is another one than the first's, or the film cannot be written.
+        MemoryLimitError
+            If the encoder runs out of memory.
+        """
+        frame = check_frame(frame, alpha=self._suffix in ALPHA_FILMS)
+        with uninterrupted():  # a part of a frame would shift all that follow
+            if self._run is None:
+                self._shape = frame.shape
+                self.size = (frame.shape[0], frame.shape[1])
+                self._run = self._start()
+            elif frame.shape != self._shape:
+                raise OutputError(
+                    f"{self.path}: after frames of shape {self._shape} comes one of {frame.shape}"
+                )
+            if self._suffix != ".gif":
+                # H.264 and VP9 store colour at half resolution.
+                height, width = self.size
+                frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            try:
+                self._run.stdin.write(np.ascontiguousarray(frame).data)
+            except (OSError, ValueError) as error:
+                raise self._fault(self._run) from error
+            self.frames += 1
+
+    def finish(self, *, cut_sound: bool = False) -> Sound:
         """Put the film into its place, and say what became of the sound.
+
+        Ctrl-C waits until that is done. After a :meth:`write` that failed, the film has what was
+        written before, where that can still be read.
 
         Parameters
         ----------
         cut_sound : bool, default False
             End the sound where the film ends.
         """
-        if self._process is None:
+        if self._run is None:
             raise OutputError(f"{self.path}: there are no frames to write")
-        process, self._process = self._process, None
-        process.communicate()
-        if process.returncode:
-            raise self._failure()
-        done = self._film.with_name(f"done{self.path.suffix.lower()}")
-        end = ["-t", f"{self.frames / self.rate:.6f}"] if cut_sound else []
-        for kind, options in self._endings():
-            result = run_ffmpeg(
-                ["-y", "-v", "error", "-i", str(self._film), *options, *end, str(done)]
-            )
-            if not result.returncode:
-                try:
-                    done.replace(self.path)
-                except OSError as error:
-                    raise OutputError(
-                        f"{self.path}: cannot be written ({error.strerror})"
-                    ) from error
-                return kind
-        raise OutputError(f"{self.path}: cannot be written{last_line(result.stderr)}")
+        with uninterrupted():
+            if self._run.wait() and not (self._film.exists() and self._film.stat().st_size):
+                raise self._fault(self._run)
+            done = self._film.with_name(f"done{self._suffix}")
+            end = ["-t", f"{self.frames / self.rate:.6f}"] if cut_sound else []
+            options = ["-y", "-v", "error", *source(self._film, trusted=True)]
+            for kind, ending in self._endings():
+                code, log = run_ffmpeg([*options, *ending, *end, f"file:{done}"])
+                if not code:
+                    self._put_in_place(done)
+                    return kind
+                if system_reason(log):
+                    break
+            raise OutputError(f"{self.path}: cannot be written{last_line(log)}")
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        height, width = self.size
-        raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-framerate", f"{self.rate:.6f}"]
-        if self._gif:  # nothing may be lost before its 256 colours are chosen
-            codec = ["-c:v", "libx264rgb", "-preset", "ultrafast", "-qp", "0"]
-        else:
+    def _put_in_place(self, done: Path) -> None:
+        try:
+            if self._place.exists():
+                done.chmod(stat.S_IMODE(self._place.stat().st_mode))
+            done.replace(self._place)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written ({reason(error)})") from error
+
+    def _start(self) -> FFmpeg:
+        height, width, channels = self._shape
+        if self._suffix != ".gif":
             height, width = height + height % 2, width + width % 2
-            codec = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "17", *_COLOURS]
-        return start_ffmpeg(
-            ["-v", "error", *raw, "-s", f"{width}x{height}", "-i", "-", *codec, str(self._film)],
-            stdin=subprocess.PIPE,
-            stderr=self._log,
+        return FFmpeg(
+            [
+                *("-v", "error", "-f", "rawvideo", "-framerate", f"{self.rate:.6f}"),
+                *("-pix_fmt", "rgba" if channels == 4 else "rgb24"),
+                *("-s", f"{width}x{height}", "-i", "-"),
+                *self._codec(transparent=channels == 4),
+                f"file:{self._film}",
+            ],
+            stdin=True,
         )
 
-    def _endings(self) -> Iterator[tuple[Literal["kept", "none", "lost"], list[str]]]:
+    def _codec(self, *, transparent: bool) -> list[str]:
+        if self._suffix == ".gif":  # nothing may be lost before its 256 colours are chosen
+            return ["-c:v", "libx264rgb", "-preset", "ultrafast", "-qp", "0"]
+        if self._suffix == ".webm":
+            codec = ["-c:v", "libvpx-vp9", "-crf", "18", "-b:v", "0"]
+            codec += ["-deadline", "good", "-cpu-used", "4", "-row-mt", "1"]
+            pixels = "yuva420p" if transparent else "yuv420p"
+            if transparent:
+                codec += ["-auto-alt-ref", "0", *SAYS_ALPHA]
+        elif transparent:
+            codec, pixels = ["-c:v", "prores_ks", "-profile:v", "4444"], "yuva444p10le"
+        else:
+            codec, pixels = ["-c:v", "libx264", *H264], "yuv420p"
+        tags = "color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+        return [
+            *codec,
+            "-vf",
+            f"scale=out_color_matrix=bt709:out_range=tv:{ACCURATE},format={pixels},setparams={tags}",
+            *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),
+            *("-color_range", "tv"),
+        ]
+
+    def _endings(self) -> Iterator[tuple[Sound, list[str]]]:
         """Ways to make the final file, the best one first."""
-        if self._gif:
-            # An ordered pattern stays where it is from frame to frame; others crawl.
-            yield "none", ["-lavfi", "split[a][b];[a]palettegen[p];[b][p]paletteuse=bayer:4"]
+        if self._suffix == ".gif":
+            yield "none", self._palette()
             return
-        tags = ["-c:v", "copy", "-movflags", "+faststart"]
+        tags = ["-c:v", "copy"]
+        if self._suffix in (".mp4", ".mov"):
+            tags += ["-movflags", "+faststart"]
+        if self._suffix == ".webm" and self._shape[2] == 4:
+            tags += SAYS_ALPHA
         if self._sound:
-            source = [*self._sound._input(), "-map", "0:v", "-map", "1:a:0", *tags]
-            if self._sound.sound in ("aac", "mp3"):
-                yield "kept", [*source, "-c:a", "copy"]
-            yield "kept", [*source, "-c:a", "aac", "-b:a", "192k"]
+            keep, encode = _SOUNDS.get(self._suffix, _SOUNDS[""])
+            both = [*self._sound._input(), "-map", "0:v", "-map", "1:a:0", *tags]
+            if self._sound.sound in keep:
+                yield "kept", [*both, "-c:a", "copy"]
+            yield "kept", [*both, *encode]
         yield "lost" if self._sound else "none", tags
 
-    def _failure(self) -> OutputError:
-        self._log.seek(0)
-        return OutputError(
-            f"{self.path}: cannot be written{last_line(self._log.read().decode(errors='replace'))}"
+    def _palette(self) -> list[str]:
+        """Choose a GIF's colours from a sample of its frames; write what makes the GIF with them.
+
+        In one run of ffmpeg all the frames would wait in memory until the colours are chosen.
+        """
+        palette = self._film.with_name("palette.png")
+        some = -(-self.frames // PALETTE_FRAMES)
+        code, log = run_ffmpeg(
+            [
+                *("-y", "-v", "error", *source(self._film, trusted=True)),
+                *("-vf", rf"select=not(mod(n\,{some})),palettegen", f"file:{palette}"),
+            ]
         )
+        if code:
+            raise OutputError(f"{self.path}: cannot be written{last_line(log)}")
+        # An ordered pattern stays where it is from frame to frame; others crawl.
+        return [*source(palette, trusted=True), "-lavfi", "paletteuse=bayer:4"]
+
+    def _fault(self, run: FFmpeg) -> NstError:
+        return run.fault(OutputError, f"{self.path}: cannot be written")
+
+
+def write_film(
+    frames: Iterable[NDArray[Any]], path: str | Path, rate: float, *, hold: float = 0.0
+) -> Path:
+    """Write a silent film, frame by frame; memory does not grow with it.
+
+    Parameters
+    ----------
+    frames : iterable of ndarray of uint8, shape (H, W, 3)
+        RGB in 0..255.
+    path : str or pathlib.Path
+        Ends in one of :data:`FILM_FORMATS`.
+    rate : float
+        Frames a second.
+    hold : float, default 0
+        How long the last frame stays, in seconds, if that is longer than the others stay.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+
+    Raises
+    ------
+    ImageError, OutputError
+        As :class:`VideoWriter` does.
+    """
+    with VideoWriter(path, rate) as writer:
+        last: Frame | None = None
+        for frame in frames:
+            last = check_frame(frame)
+            writer.write(last)
+        if last is not None:
+            for _ in range(round(hold * rate) - 1):
+                writer.write(last)
+        writer.finish()
+        return writer.path

@@ -1,0 +1,171 @@
+"""A camera that is painted in a window."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+from film_files import invert, same
+from numpy.typing import NDArray
+
+from nstlib.errors import ImageError, VideoError
+from nstlib.images.arrays import Image
+from nstlib.video.camera import webcam
+
+
+class Camera:
+    """Stands in for cv2.VideoCapture: gives frames of a known colour, then stops."""
+
+    frames = 200
+    opened: Any = None
+    released = 0
+
+    def __init__(self, number: int) -> None:
+        type(self).opened = number
+        self._given = 0
+
+    def isOpened(self) -> bool:
+        return Camera.opened == 0
+
+    def read(self) -> tuple[bool, NDArray[np.uint8] | None]:
+        time.sleep(0.002)
+        if self._given == Camera.frames:
+            return False, None
+        self._given += 1
+        frame = np.zeros((48, 64, 3), np.uint8)
+        frame[:, :32] = (200, 100, 50)  # blue, green, red; at the left
+        return True, frame
+
+    def release(self) -> None:
+        type(self).released += 1
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """A camera, and a screen that remembers what was shown and presses keys."""
+    state: dict[str, Any] = {"shown": [], "keys": {}, "closed": False, "titles": [], "visible": 1.0}
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(Camera, "frames", 200)
+    monkeypatch.setattr(Camera, "released", 0)
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    monkeypatch.setattr(cv2, "imshow", lambda _, frame: state["shown"].append(frame))
+    monkeypatch.setattr(cv2, "setWindowTitle", lambda _, title: state["titles"].append(title))
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: state["visible"])
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: state.update(closed=True))
+    monkeypatch.setattr(cv2, "waitKey", lambda _: state["keys"].get(len(state["shown"]), -1))
+    before = threading.active_count()
+    yield state
+    assert threading.active_count() == before
+    assert Camera.released == int(Camera.opened == 0)
+
+
+@pytest.mark.parametrize("key", [ord("q"), 27])
+def test_a_camera(screen: dict[str, Any], key: int) -> None:
+    screen["keys"] = {3: key}
+    assert webcam(invert, size=32) == 3
+    assert screen["closed"]
+    assert len(screen["shown"]) == 3
+    frame = screen["shown"][0]
+    assert (frame.shape, frame.dtype) == ((24, 32, 3), np.uint8)
+    # Mirrored: what was at the left is at the right. Still BGR, and painted.
+    np.testing.assert_array_equal(frame[12, 4], (255, 255, 255))
+    np.testing.assert_array_equal(frame[12, 28], (55, 155, 205))
+    assert "frames a second" in screen["titles"][0]
+
+
+def test_only_the_newest_frame_is_painted(screen: dict[str, Any]) -> None:
+    """Painting takes as long as ten frames of the camera: most of them are left out."""
+
+    def slow(image: Image) -> Image:
+        time.sleep(0.03)
+        return image
+
+    screen["keys"] = {4: 27}
+    assert webcam(slow, size=None) == 4
+    assert screen["shown"][0].shape == (48, 64, 3)
+
+
+def test_a_picture_is_kept(
+    screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    screen["keys"] = {1: ord("s"), 2: ord("q")}
+    webcam(same, size=None)
+    [path] = tmp_path.iterdir()
+    assert path.name.startswith("nst-")
+    np.testing.assert_array_equal(np.asarray(PIL.Image.open(path))[20, 60], (50, 100, 200))
+
+
+def test_a_closed_window_ends_it(screen: dict[str, Any]) -> None:
+    screen["visible"] = 0.0
+    assert webcam(same) == 1
+
+
+def test_ctrl_c_ends_it(screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: int) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cv2, "waitKey", interrupt)
+    assert webcam(same) == 1
+    assert screen["closed"]
+
+
+def test_a_camera_that_stops(screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Camera, "frames", 3)
+    with pytest.raises(VideoError, match="camera 0 stopped"):
+        webcam(same)
+    assert screen["closed"]
+
+
+def test_no_such_camera(screen: dict[str, Any]) -> None:
+    with pytest.raises(VideoError, match="there is no camera 7, or another program uses it"):
+        webcam(same, camera=7)
+    assert screen["shown"] == []
+
+
+def test_opencv_says_nothing_of_a_missing_camera(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    with pytest.raises(VideoError, match="there is no camera 99"):
+        webcam(same, camera=99)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no DISPLAY")
+@pytest.mark.usefixtures("screen")
+def test_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    Camera.opened = None
+    with pytest.raises(VideoError, match="there is no screen here"):
+        webcam(same)
+    assert Camera.opened is None
+
+
+def test_an_opencv_without_windows(screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise cv2.error("The function is\nnot implemented")
+
+    monkeypatch.setattr(cv2, "imshow", refuse)
+    with pytest.raises(VideoError, match="OpenCV cannot show a window here") as caught:
+        webcam(same)
+    assert "\n" not in str(caught.value)
+    assert screen["closed"]
+
+
+def test_what_cannot_be_painted_ends_it(screen: dict[str, Any]) -> None:
+    def paint(_: Image) -> Image:
+        raise ImageError("no")
+
+    with pytest.raises(ImageError, match="no"):
+        webcam(paint)
+    assert screen["closed"]

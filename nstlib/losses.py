@@ -25,8 +25,8 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     Parameters
     ----------
     features : tensor of float, shape (H, W, C) or (B, H, W, C)
-        Feature maps. Half precision is summed, and returned, in float32: it ends at 65,504, which
-        is less than the pixels of a small picture.
+        Feature maps. Half precision is summed and returned in float32: its largest number, 65,504,
+        is smaller than the number of pixels in a small picture.
 
     Returns
     -------
@@ -82,8 +82,8 @@ def channel_statistics(features: tf.Tensor, mask: tf.Tensor | None = None) -> St
     .. math:: \mu = \frac{1}{HW} \sum_p F_p, \qquad
               C = \frac{1}{HW} \sum_p (F_p - \mu)(F_p - \mu)^\top
 
-    Together they tell what the Gram matrix tells, because :math:`G = C + \mu\mu^\top`; apart, a
-    channel that is always on cannot drown those that make the pattern.
+    Together they say as much as the Gram matrix, because :math:`G = C + \mu\mu^\top`. Kept apart, a
+    channel that is always on cannot drown out those that make the pattern.
 
     Parameters
     ----------
@@ -329,11 +329,11 @@ def _positions(features: tf.Tensor) -> tf.Tensor:
 def _moments(flat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean (…, C) and covariance (…, C, C) of (…, N, C), with a gradient of a single product.
 
-    TensorFlow's own gradient would compute one product for each factor of the covariance, and
-    follow the mean within it, along which there is no slope: deviations from a mean add up to 0.
-    Here only one factor has a gradient, and the product is made symmetric, which gives that
-    gradient the other factor's part. (``tf.custom_gradient`` would say so more plainly, but it
-    keeps the graph of every function that is traced with it until the process ends.)
+    TensorFlow's own gradient would compute one product for each factor of the covariance, and would
+    follow the mean inside it, which adds nothing: deviations from a mean add up to 0. Here only one
+    factor has a gradient, and the product is made symmetric, which gives that gradient the other
+    factor's part. (``tf.custom_gradient`` would be plainer, but it keeps the graph of every
+    function that is traced with it until the process ends.)
     """
     count = tf.cast(tf.shape(flat)[-2], flat.dtype)
     mean = tf.reduce_mean(flat, axis=-2, keepdims=True)
@@ -359,7 +359,7 @@ def _feature_maps(features: tf.Tensor) -> tf.Tensor:
 
 
 def _not_zero(size: tf.Tensor) -> tf.Tensor:
-    # A layer that stays entirely dark has no size to be relative to.
+    # Where the target is 0 everywhere, there is no size to divide by.
     return tf.where(size > 0, size, tf.ones_like(size))
 
 

@@ -1,7 +1,7 @@
 """The one loop of the course: change an image until a loss is small.
 
-Lessons and recipes differ in the loss they build; what follows is always :func:`minimize_image`,
-at one size, or at several in turn by :func:`coarse_to_fine`.
+Lessons and recipes build different losses. All of them then call :func:`minimize_image`, which
+works at one size, or :func:`coarse_to_fine`, which calls it at several sizes in turn.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Step:
     iteration : int
         Iterations done; 0 is the start.
     evaluations : int
-        How often the loss and its gradient have been computed: what time is spent on.
+        How often the loss and its gradient have been computed. That is where the time goes.
     loss : float
         The loss of `image`: the sum of `terms`.
     terms : dict of str to float
@@ -65,7 +65,7 @@ class Step:
 
 
 class Recorded:
-    """What a result tells of its run, which its `history` recorded."""
+    """Counts and times of a run, read from its `history`."""
 
     history: tuple[Step, ...]
 
@@ -130,7 +130,7 @@ class UnfinishedError(MemoryLimitError):
     Attributes
     ----------
     image : ndarray of float32, shape (H, W, 3)
-        The best image before that, of the size that the run had come to.
+        The best image before that, at the size that the run had reached.
     """
 
     def __init__(self, message: str, image: Image, *, command: str | None = None) -> None:
@@ -174,7 +174,7 @@ def minimize_image(
         and gets further with fewer evaluations. Adam (Kingma and Ba 2015) is what many tutorials
         use.
     iterations : int, default 200
-        At most so many. Adam needs one evaluation for each, L-BFGS seldom more than 1.1.
+        At most this many. Adam needs one evaluation for each, L-BFGS rarely more than 1.1.
     learning_rate : float, default 0.05
         Adam's, in units of the image's range. L-BFGS finds its own step.
     callback : callable, optional
@@ -188,7 +188,7 @@ def minimize_image(
     Returns
     -------
     Result
-        With the best image so far also when the run is interrupted from the keyboard.
+        It holds the best image so far, also when the run is interrupted from the keyboard.
 
     Raises
     ------
@@ -247,7 +247,7 @@ def minimize_image(
             if not ran_out(error):
                 raise
             out_of_memory = True
-    # Here, and not where the error was caught: what the attempt held is free by now.
+    # Not where the error was caught, because only now the memory that the attempt held is free.
     if out_of_memory:
         image, run = start if run is None else run.best_image, None
         raise UnfinishedError.at(start.shape, image)
@@ -296,7 +296,11 @@ class Checkpoint(SavedState):
                 seconds=check_number("seconds", told["seconds"], least=0),
                 image=check_image(arrays["image"]),
             )
-            return check_count("stage", state["stage"], 0), check_count("done", state["done"], 0), step
+            return (
+                check_count("stage", state["stage"], 0),
+                check_count("done", state["done"], 0),
+                step,
+            )
 
         return self.read(understand)
 
@@ -349,7 +353,7 @@ def coarse_to_fine(
     -------
     Result
         At the last size, also when the run was stopped on the way; the loss is then that of the
-        size it had come to.
+        size it had reached.
 
     Raises
     ------
@@ -504,8 +508,8 @@ class _Run:
         self.best = self.latest = Step(0, 0, math.inf, {}, 0.0)
         self.best_image = self._image = start
         _, self.start_gradient = self.evaluate(start)
-        # The size of the loss at the start: what else is chosen relative to it means the same for
-        # every loss.
+        # The loss at the start. Penalty and tolerances are set relative to it, so that they mean
+        # the same for every loss.
         self.size = abs(self.latest.loss) or 1.0
         self._penalty = PENALTY * self.size
 
@@ -549,15 +553,15 @@ class _Run:
 
 
 def _lbfgs(run: _Run, start: Image, iterations: int) -> None:
-    # SciPy's line search and tolerances suit objectives of moderate size, whatever the loss's own.
+    # SciPy's line search and tolerances are made for objectives of about 1, so the loss is scaled.
     scale = 1e3 / run.size
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         value, gradient = run.evaluate(flat.reshape(start.shape))
         return scale * value, scale * gradient.ravel().astype(np.float64)
 
-    # SciPy's arithmetic on a few vectors gains nothing from threads, and between two evaluations
-    # they keep busy the cores that TensorFlow needs.
+    # SciPy's arithmetic on a few vectors gains nothing from threads. They would only keep the cores
+    # busy that TensorFlow needs for the next evaluation.
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         scipy.optimize.minimize(
             objective,
@@ -577,8 +581,8 @@ def _lbfgs(run: _Run, start: Image, iterations: int) -> None:
 def kept_steps(values: int) -> int:
     """How many steps L-BFGS learns from; it keeps two images in double precision for each.
 
-    Six: with ten, transfers came to the same losses, to one percent, and took 7 % longer. For very
-    large images fewer, so that they stay within half a gigabyte or so.
+    Six: with ten, transfers reached the same losses to one percent and took 7 % longer. Very large
+    images get fewer, so that they stay within about half a gigabyte.
     """
     return max(4, min(6, int(3e7 // values)))
 

@@ -44,9 +44,9 @@ def estimate_transfer(
 ) -> Estimate:
     """Say beforehand how long :func:`transfer_style` will take, and how much memory.
 
-    A few iterations of the same transfer are made and timed, at 256 pixels or a little less or
-    more. Time is then scaled by the pixels and the iterations at all the sizes. Memory is what the
-    process holds now, and what the network's layers and the optimiser will need at the largest.
+    A few iterations of the same transfer are timed at about 256 pixels. The time is then scaled by
+    the pixels and the iterations at all sizes. Memory is what the process holds now, plus what the
+    network's layers and the optimiser will need at the largest size.
 
     Parameters
     ----------

@@ -1,14 +1,14 @@
 """Compare a picture with a content and with styles, whole or, in bounded memory, tile by tile.
 
 Means, covariances and squared differences are sums over positions, and a sum may be taken part by
-part. So the loss of a large picture need not hold all its features at once: each tile is looked at
-with a margin, gives its share of the sums, and is forgotten; for the gradient it is looked at again
+part. So the loss of a large picture need not hold all its features at once: each tile is computed
+with a margin, adds its share to the sums, and is dropped. For the gradient it is computed again
 (Chen et al. 2016 call that recomputation). The sums are those of the whole picture. That is why
 tiles leave no seams.
 
 :mod:`nstlib.inference.tiles` paints tiles. Its windows are all of one size, for which a runtime
 lays out its memory once; those here end where the picture ends, so that the border is continued as
-in one pass. That is all there is to either geometry, and the two have no code in common.
+in one pass. Each is a few lines of arithmetic, and they have none in common.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def compare_by_tiles(
         name: tf.add_n([tf.reduce_sum(tf.square(target[name])) for target in targets])
         for name in content_layers
     }
-    # Sums of squares lose digits where the mean is large; taken around a typical value they don't.
+    # Sums of squares lose digits where the mean is large. Around a typical value they keep them.
     typical = {name: tf.reduce_mean(looks[0][name], axis=(0, 1)) for name in style_layers}
     del looks
 
@@ -194,7 +194,7 @@ def compare_by_tiles(
                 for span, side in zip(tile.window, sides, strict=True)
             ]
             gradient += tf.pad(part, [*around, (0, 0)])
-        # This adds nothing to the value, and the gradient that is known by now to the slope.
+        # This adds 0 to the value, and to the slope the gradient, which is known by now.
         slope = tf.reduce_sum(gradient * (image - seen))
         first = next(iter(terms))
         return terms | {first: terms[first] + slope}
@@ -232,7 +232,8 @@ class _Tile(NamedTuple):
 def step_and_margin(layers: Iterable[str]) -> tuple[int, int]:
     """Pixels that tiles are multiples of, and by which they look further, for these layers.
 
-    Positions fall into step where a window begins at a multiple of the deepest layer's stride.
+    A window's features are those of the whole picture if it begins at a multiple of the deepest
+    layer's stride.
 
     Examples
     --------

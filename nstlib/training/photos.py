@@ -80,7 +80,7 @@ def random_crop(
 def crops(
     photos: Sequence[NDArray[np.uint8]], count: int, side: int, seed: int, noise: float = 0.25
 ) -> Iterator[NDArray[np.float32]]:
-    """Batches of random square crops, augmented, for ever.
+    """Batches of random square crops, augmented, without end.
 
     Crops are taken at random scale, flipped, changed in contrast and colour. A share `noise` gets
     noise of random grain and colour: textures start as noise, and the student must know it.

@@ -13,10 +13,11 @@ from nstlib._tensorflow import tf
 
 
 class Pipeline:
-    """Makes examples in the background, in batches, for ever.
+    """Makes examples in the background, in batches, without end.
 
-    Example number `i` depends on `i` and `seed` alone. A training that goes on from where another
-    ended, or that is divided among machines, sees what one on one machine would have seen.
+    Example number `i` depends on `i` and `seed` alone. A training that goes on where another ended,
+    or that is divided among machines, sees the same examples as one that runs through on one
+    machine.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ class Pipeline:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Raise an example's error as it was where TensorFlow raises its account of it."""
+        """Raise an example's own error in place of the one that TensorFlow makes of it."""
         try:
             yield
         except tf.errors.OpError:

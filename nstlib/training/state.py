@@ -1,4 +1,4 @@
-"""What a training has come to, in a file that it can go on from."""
+"""The state of a training, in a file from which it can continue."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from nstlib.errors import ArgumentError
 class TrainingState(SavedState):
     """The values of variables, kept in a file.
 
-    Of several machines that train together the first writes the file; all of them read it, so it
-    has to lie where all of them see it.
+    When several machines train together, the first one writes the file and all of them read it, so
+    all must be able to reach it.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Teach a network one style.
 
-What the optimiser of :mod:`nstlib.synthesis` seeks anew for every picture, a network learns once.
+The optimiser of :mod:`nstlib.synthesis` searches anew for every picture. A network learns once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from nstlib.training.pipeline import Pipeline
 from nstlib.training.state import TrainingState, check_loss
 
 #: The layers that judge a painting's style, as Johnson et al. chose them. Those of a transfer lie
-#: at the beginning of their blocks and see less: a network soon answers their grain by a weave.
+#: at the beginning of their blocks and see less: a network soon learns to fake their grain with a
+#: weave pattern.
 JOHNSON_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
 
 #: How many photos in a row may be damaged before a training gives up.
@@ -73,15 +74,15 @@ class StyleTrainer:
     Parameters
     ----------
     network : keras.Model
-        From pictures to pictures, (B, H, W, 3). It works around 0, in [-1, 1], while it learns;
-        :func:`to_bytes` makes it one for the 0..255 scale.
+        From pictures to pictures, (B, H, W, 3). While it learns, its values lie around 0, in [-1,
+        1]; :func:`to_bytes` makes it one for the 0..255 scale.
     style : ndarray of float32, shape (h, w, 3)
         RGB in [0, 1], at the size at which its strokes are to come out.
     factors : dict of str to float
         Of the loss's terms, ``content``, ``style``, ``tv`` and ``lattice``; a term without one is
         left out.
     optimizer : keras.optimizers.Optimizer
-        Without clipping of its own: that would see but one machine's part of the gradient.
+        Without clipping of its own: that would see only one machine's part of the gradient.
     weights : str
         See :func:`nstlib.feature_extractor`.
     """
@@ -109,12 +110,13 @@ class StyleTrainer:
         return 0.5 + 0.5 * self.network(2.0 * photos - 1.0)
 
     def losses(self, photos: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Hold the paintings of a batch against the photographs and the style.
+        """Compare the paintings of a batch with the photographs and the style.
 
         Returns
         -------
         dict of str to tensor of float, shape ()
-            Each term, and under ``loss`` what is to fall. Means over the batch.
+            Each term, and under ``loss`` their weighted sum, which is minimised. Means over the
+            batch.
         """
         painted = self.paint(photos)
         contents, features = self.extractor(photos), self.extractor(painted)
@@ -125,7 +127,7 @@ class StyleTrainer:
             "lattice": lattice(painted),
         }
         terms = {name: terms[name] for name in self.factors}
-        # Values that no screen shows would be cut off; so they are to cost something.
+        # A screen would cut off values outside [0, 1], so they cost something.
         beyond = tf.reduce_mean(tf.square(tf.nn.relu(tf.abs(painted - 0.5) - 0.5)))
         loss = tf.add_n([self.factors[name] * value for name, value in terms.items()])
         return {"loss": loss + 10.0 * beyond, **terms}
@@ -153,8 +155,8 @@ def lattice(pictures: tf.Tensor) -> tf.Tensor:
     """Measure what repeats itself every eight pixels, or every four or two.
 
     Where a photograph is flat, a network has nothing but the grid of its own feature maps to make
-    strokes of, and all too gladly fills such parts with dots in rows and columns. Windows of
-    32 × 32 pixels are laid upon themselves in steps of eight: strokes even out, a lattice stays.
+    strokes of, and easily fills such parts with dots in rows and columns. Windows of 32 × 32 pixels
+    are laid upon themselves in steps of eight: strokes even out, a lattice stays.
 
     Parameters
     ----------
@@ -179,7 +181,7 @@ def to_bytes(network: keras.Model) -> None:
     """Turn a network for pictures around 0, in [-1, 1], into one for the 0..255 scale, in place.
 
     The change of scale goes into the first and the last convolution, which are linear, so that the
-    network needs no layer for it. Reflected borders let it pass.
+    network needs no layer for it. Reflected borders don't disturb it.
     """
     _rescale(network, lambda kernel, bias: (kernel / 127.5, bias - kernel.sum(axis=(0, 1, 2))), 0)
     _rescale(network, lambda kernel, bias: (kernel * 127.5, 127.5 * (bias + 1.0)), -1)
@@ -225,9 +227,9 @@ def train_style(
     """Teach a network to paint any photograph in one style.
 
     Photographs are taken in batches of random crops. Each is painted by the network, and the
-    painting is held against the photograph and the style by a loss like that of
-    :func:`nstlib.transfer_style`, with the style at :data:`JOHNSON_LAYERS` and
-    with :func:`lattice`; but instead of the picture, the network is changed.
+    painting is compared with the photograph and the style by a loss like that of
+    :func:`nstlib.transfer_style`, with the style at :data:`JOHNSON_LAYERS` and with
+    :func:`lattice`; but instead of the picture, the network is changed.
 
     Several graphics cards or machines share each batch where this is called within the ``scope()``
     of a ``tf.distribute`` strategy, mirrored or multi-worker mirrored: the network that comes out
@@ -247,7 +249,7 @@ def train_style(
     size : int, default 256
         Side of the crops in pixels, a multiple of 4.
     style_size : int, optional
-        Longest side at which the style is looked at: half as large makes strokes half as large. By
+        Longest side to which the style is reduced: half as large makes strokes half as large. By
         default its own size.
     steps, batch : int
         How many steps, of how many crops; with a strategy, of all replicas together.

@@ -553,7 +553,7 @@ class _Run:
 
 
 def _lbfgs(run: _Run, start: Image, iterations: int) -> None:
-    # SciPy's line search and tolerances are made for objectives of about 1, so the loss is scaled.
+    # SciPy's line search and tolerances depend on the objective's size, so each starts at 1,000.
     scale = 1e3 / run.size
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

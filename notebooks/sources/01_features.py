@@ -176,8 +176,8 @@ print(
 )
 
 # %% [markdown]
-# A picture divided by 255 twice is black to the network, and black it describes. Neither mistake
-# raises an error: the result is only worse. That is why the library checks the range of every image.
+# A picture divided by 255 twice is black to the network, so it describes black. Neither mistake raises
+# an error: the result is only worse. That is why the library checks the range of every image.
 #
 # ## How far a layer sees
 #
@@ -346,15 +346,16 @@ else:
 #
 # - It has a quarter of the channels, so a quarter of the words. What VGG19 calls by two names the twin
 #   may call by one.
-# - Its teacher was not VGG19 but a smaller network, SqueezeNet, and its school a few thousand
-#   photographs instead of a million. What is rare in them it hardly knows.
+# - Its teacher was a smaller network than VGG19, SqueezeNet, and it saw a few thousand photographs
+#   instead of a million. It hardly knows what is rare in them.
 # - The deeper the layer, the less it has learned. In `block1` and `block2` it explains most of what its
 #   teacher sees, in `block5` the least by far; the card in `models/` gives the figures. It is at home
 #   with strokes, fibres, cells and grains, and less so with eyes, windows or letters.
-# - It can name nothing: it has no classifier, and a cat is as good to it as a carpet.
+# - It cannot name anything: it has no classifier, and to it a cat is no more than a carpet.
 #
-# In return it needs no download and is much faster; lesson 03 measures how much. With the full weights,
-# run this lesson with the environment variable `NSTLIB_WEIGHTS=imagenet`, and judge for yourself.
+# In return it needs no download and far fewer multiplications; lesson 06 counts how many. With the
+# full weights, run this lesson with the environment variable `NSTLIB_WEIGHTS=imagenet`, and judge for
+# yourself.
 #
 # ## Experiment: the same cat, smaller
 #

@@ -320,9 +320,10 @@ print("stars, less than 15 % in every layer:", max(blank["stars"]) < 0.15)
 print("less than for waves, in every layer:", np.all(np.less(blank["stars"], blank["waves"])))
 
 # %% [markdown]
-# For the stars, a few percent! Nearly all of their Gram matrices is what is always there. Whoever makes
-# a sky by comparing Gram matrices gets almost the whole reward for the right means, and hardly any for
-# stars; the next lesson shows how such a sky looks. The waves, light and dark all over, suffer less.
+# For the stars, a few percent! Nearly all of their Gram matrices is what is always there. If you make
+# a sky by comparing Gram matrices, you get almost the whole reward for the right means, and hardly any
+# for stars. The next lesson shows what such a sky looks like. The waves, light and dark all over,
+# suffer less.
 #
 # So the course compares the two parts **apart**. A hat marks the style:
 #

@@ -382,8 +382,8 @@ print(f"random weights took {ratio:.0f} times as long")
 # ## A tile without a seam
 #
 # At its border a convolution needs pixels that are not there. Usually they are taken to be zero. Take
-# those of the **opposite side** instead, in every layer, and the network sees the picture as an endless
-# tiling. What it finds beautiful then has no border, and so no seam.
+# those of the **opposite side** instead, in every layer, and the network sees the picture as an
+# endless tiling. The picture that has the lowest loss then has no border, and so no seam.
 
 # %%
 paper = nst.load_image("marble", size=144)

@@ -108,8 +108,8 @@ for name, picture in {"ramp": ramp, "edge": edge, "checkerboard": checkerboard}.
 
 
 # %% [markdown]
-# The same in TensorFlow, and against the library on a photograph. Slices do not care how many axes
-# follow, so the three colours need no change.
+# The same in TensorFlow, and against the library on a photograph. Slices work with any number of axes
+# behind them, so nothing has to change for three colours.
 
 
 # %%
@@ -134,7 +134,7 @@ for picture in (np.repeat(checkerboard[..., np.newaxis], 3, axis=2), photo):
 # the price: many small steps are cheaper than one large one. Where the name comes from, steps are *not*
 # squared (Rudin, Osher and Fatemi 1992); `tf.image.total_variation` counts like that.
 #
-# **Question.** Which of the two is the dearer then?
+# **Question.** Which of the two costs more then?
 
 # %%
 for name, picture in {"ramp": ramp, "edge": edge}.items():
@@ -563,7 +563,7 @@ nst.check("total_variation_gradient", total_variation_gradient)
 # ## In this lesson you have
 #
 # - computed the total variation of a ramp, 0.0625, an edge, 0.25, and a checkerboard, 2, by hand, and
-#   that of noise, ⅓, by a thought;
+#   worked out that noise has ⅓;
 # - found noise, a rough texture, the painting and a smooth texture in this order of roughness;
 # - gone down the gradient and seen that it blurs;
 # - found the best of three weights where the truth was known, and looked at the trade-off where it is

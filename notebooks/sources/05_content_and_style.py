@@ -141,7 +141,7 @@ print("the deeper, the further from the pixels:", errors == sorted(errors))
 print("block5 is off more than 20 times as far as block1:", errors[-1] > 20 * errors[0])
 
 # %% [markdown]
-# Here lies the freedom that a painter needs. A content loss at `block1` would fight every brush stroke.
+# This is the freedom that a painter needs. A content loss at `block1` would fight every brush stroke.
 # At `block4` outlines and parts are held, and what is between them may become strokes. Gatys and his
 # colleagues chose `block4_conv2` (their name: conv4_2), and so does this library.
 
@@ -223,8 +223,8 @@ nst.show_images(
 )
 
 # %% [markdown]
-# That is a bug that no error message reports, and that a falling loss hides. The way to find it is the
-# one that you have just gone: **feed a loss two things that differ, and see whether it says so.**
+# That is a bug that no error message reports, and that a falling loss hides. You can find it in the
+# way that you have just seen: **feed a loss two things that differ, and see whether it says so.**
 #
 # The cure is a matter of order, square first, then take the mean:
 # `tf.reduce_mean((features - targets) ** 2)`. Divided by `tf.reduce_mean(targets ** 2)` it is the loss

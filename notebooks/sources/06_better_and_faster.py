@@ -2,7 +2,7 @@
 # # 06 · Better and faster
 #
 # After this lesson you can say where the hours of a style transfer go, get them back one change at a
-# time, and tell the painter which colours to keep and which places to paint how.
+# time, and tell the painter which colours to keep, and which style to use where.
 
 # %%
 import os
@@ -113,7 +113,7 @@ print(f"two passes: {count_two / 1e9:.1f} thousand million multiplications")
 print(f"one pass:   {count_one / 1e9:.1f} thousand million, {1 - count_one / count_two:.0%} less")
 
 # %% [markdown]
-# The gradient costs twice as much again as the look, in both. What does a clock say?
+# In both, the gradient costs twice as much again. What does a clock say?
 
 
 # %%
@@ -170,8 +170,8 @@ print("the same gradient:", np.allclose(g_two, g_one, rtol=1e-3, atol=1e-4 * np.
 # %% [markdown]
 # It saves nearly half, and changes nothing. `transfer_style` has always done it this way.
 #
-# (The times above are not the same on two machines, nor in two runs on one. So nothing in this course
-# depends on them: whatever is claimed is claimed of counts.)
+# (The times above are not the same on two machines, nor in two runs on one. That is why this course
+# makes its claims about counts.)
 #
 # ### The processor's best instructions
 #
@@ -244,9 +244,9 @@ print(f"VGG19 {1000 * seconds_one:.0f} ms, its twin {1000 * seconds_small:.0f} m
 print(f"{seconds_one / seconds_small:.1f} times as long")
 
 # %% [markdown]
-# The count is just below sixteen, because the first layer's three colours could not be quartered. The
-# clock says less: with few channels a layer spends its time on moving numbers rather than on
-# multiplying them.
+# The count is just below sixteen, because the first layer's three colours could not be quartered. A
+# clock gives another ratio, and not the same one on every machine: with few channels a layer spends
+# its time on moving numbers rather than on multiplying them.
 #
 # Unlike the two changes before, this one changes the result: the twin sees a little less than VGG19
 # does. Whether you see the difference you can try with `weights="imagenet"` (80 MB to download).
@@ -371,10 +371,10 @@ print(
 )
 
 # %% [markdown]
-# Better *and* no dearer: the fine size does not have to find again what the coarse ones have already
-# settled. That is the way from noise. A transfer begins with a photograph, whose large shapes stand already, so at this size
-# its loss hardly gains. What changes is the strokes: they are laid at the coarse sizes, and come out
-# larger.
+# It is better *and* costs no more: the fine size does not have to find again what the coarse ones have
+# already settled. That is the way from noise. A transfer begins with a photograph, whose large shapes
+# are already there, so at this size its loss gains little. The strokes do change: they are painted at
+# the coarse sizes, and come out larger.
 #
 # ### All together
 #

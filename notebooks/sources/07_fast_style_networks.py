@@ -56,8 +56,9 @@ nst.show_images(
 # So far each picture was the end of a search: compute a loss, its gradient, take a step, a hundred times
 # and more. The next photograph starts from nothing, although the style is the same.
 #
-# Johnson, Alahi and Fei-Fei (2016) moved the search. Not the picture $x$ is sought, but the weights
-# $\theta$ of a network $f$ that turns a photograph $p$ into its painting, for *all* photographs at once:
+# Johnson, Alahi and Fei-Fei (2016) moved the search. This time we look for the weights $\theta$, not
+# for the picture $x$: those of a network $f$ that turns a photograph $p$ into its painting, for *all*
+# photographs at once:
 #
 # $$ \underset{x}{\text{smallest}}\ L(x) \qquad\longrightarrow\qquad
 #    \underset{\theta}{\text{smallest}}\ \operatorname{mean}_p L\big(f_\theta(p)\big) . $$
@@ -146,12 +147,12 @@ print(
 )
 
 # %% [markdown]
-# What is to fall is the loss of lesson 05, of the *painted* batch against the photographs and the style,
+# The loss is that of lesson 05. It compares the *painted* batch with the photographs and the style,
 # with two changes. The style is read at layers deeper inside their blocks, as Johnson et al. did. And
 # one term is new, `lattice`. Where a photograph is flat, the optimiser had noise to make strokes of; a
-# network has nothing but the grid of its own feature maps, and likes to fill the sky with dots in rows and
-# columns. The term measures what repeats itself every eight pixels, and makes it expensive. Written out
-# once (the network works around 0 while it learns, in [−1, 1]):
+# network has nothing but the grid of its own feature maps, and likes to fill the sky with dots in rows
+# and columns. The term measures what repeats itself every eight pixels, and makes it expensive.
+# Written out once (the network works around 0 while it learns, in [−1, 1]):
 
 # %%
 extractor = nst.feature_extractor([*JOHNSON_LAYERS, *nst.CONTENT_LAYERS], padding="replicate")
@@ -322,7 +323,7 @@ for slope in (0.1, -0.1):
 # has nothing to add may leave things as they are.
 #
 # The block's normalization is the next section's subject; here it is in NumPy, TensorFlow does the
-# convolutions, and the library's first block is held against them:
+# convolutions, and the result is compared with the library's first block:
 
 
 # %%
@@ -418,7 +419,7 @@ print("batch:   ", standard(clear_and_foggy, axis=(0, 1)).round(2).tolist())
 # For instance normalization they are the same picture. Batch normalization keeps the fog, and what it
 # makes of the first picture depends on the second.
 #
-# In NumPy you have seen it, as `normalized`. In TensorFlow, and from the library:
+# You have seen it in NumPy, as `normalized`. Here it is in TensorFlow, and from the library:
 
 
 # %%
@@ -680,10 +681,10 @@ print(
 )
 
 # %% [markdown]
-# So the claim does not hold as it stands. By the network's own loss a larger input brings more style for
-# none of the three; two of them move away from it with every step. What does hold for all three: a larger
-# input keeps more of the photograph, in finer strokes. Who wants bold strokes makes the photograph
-# *smaller* before it is painted.
+# So the claim does not hold as it stands. By the network's own loss a larger input brings more style
+# for none of the three; two of them move away from it with every step. What does hold for all three: a
+# larger input keeps more of the photograph, in finer strokes. If you want bold strokes, make the
+# photograph *smaller* before it is painted.
 #
 # What is true about it: from more pixels there are more strokes to be seen.
 #

@@ -92,9 +92,9 @@ print("the pictures differ by less than a hundredth of a grey level:", largest <
 # ## The smallest file
 #
 # **ONNX** (Open Neural Network Exchange, 2017) is a file format. A file holds a **graph**: named
-# tensors, and **nodes** that compute new ones from them. What a node computes is said by its
-# **operator**, and all operators are written down in a public list. Nobody's code is in the file, so
-# that anybody's program can run it.
+# tensors, and **nodes** that compute new ones from them. A node's **operator** says what it computes,
+# and all operators are written down in a public list. There is no program code in the file, so any
+# program can run it.
 #
 # By hand first. Two channels, one row, two columns; a 1 × 1 convolution with the kernel (1, −1) and the
 # bias ½; then ReLU. At the first position $1 - 3 + ½ = -1.5$, which ReLU makes 0; at the second
@@ -184,7 +184,7 @@ print(f"{size / 1e6:.2f} MB; the graph itself takes {1 - in_weights / size:.0%} 
 
 # %% [markdown]
 # The kernels of the convolutions are stored in half precision, and each has a `Cast` behind it that
-# makes float32 of it when the file is loaded. What that costs we shall measure.
+# makes float32 of it when the file is loaded. You will measure below what that costs.
 #
 # ## The way back
 #
@@ -292,7 +292,7 @@ print("ONNX Runtime computes what Keras does:", largest < 0.01)
 #
 # Why by hand? Keras can call a converter, tf2onnx, that knows nothing of layers. It sees TensorFlow's
 # operations, and writes instance normalization as some ten nodes. More nodes are more chances for a
-# runtime to go wrong, and we shall see one take its chance.
+# runtime to go wrong, and below you will see one that does.
 #
 # ## The proof
 #
@@ -348,8 +348,8 @@ largest = np.abs(by_opencv(folder / "fixed.onnx", picture) - painted["by_opencv"
 print("OpenCV takes the other size all the same, and is right:", largest < 0.01)
 
 # %% [markdown]
-# Same file, and one runtime is strict where the other is not. Who tests with one of them alone won't
-# know.
+# The file is the same, and one runtime is strict where the other is not. If you test with only one of
+# them, you won't notice.
 #
 # ## Half the size
 #
@@ -419,10 +419,10 @@ print(*(name for name in names if name.startswith(("in1.", "res1.in1."))), sep="
 # the list of operators above. What is wrong with that?
 #
 # First, there is no batch normalization in this network. `in1` is *instance* normalization: mean and
-# variance come from the picture in hand, and nothing that was seen in training is needed. PyTorch's
-# `InstanceNorm2d` kept running means all the same, until 2018, and never looked at them in these
-# networks. Today's class has none, and refuses names that it does not know. Hence the deletion, and that
-# is all it is: tidying.
+# variance come from the picture in hand, and nothing that was seen in training is needed. Until 2018
+# PyTorch's `InstanceNorm2d` kept running means all the same, but these networks never used them.
+# Today's class has none, and refuses names that it does not know. Hence the deletion, and that is all
+# it is: tidying.
 
 # %%
 ours = {
@@ -434,7 +434,7 @@ ours = {
 print("without them, exactly the network's names remain:", set(names) - set(extra) == ours)
 
 # %% [markdown]
-# (`nstlib.onnx.pytorch.from_pytorch` reads a real checkpoint so, with PyTorch installed, and names what
+# (With PyTorch installed, `nst.onnx.from_pytorch` reads a real checkpoint in this way and names what
 # is missing or unexpected.)
 #
 # Second, ONNX can store the statistics of batch normalization very well. Here is a Keras network that
@@ -602,10 +602,10 @@ print("as the old file gave:", np.allclose(result, as_it_was, atol=1e-3))
 # ## A wrong answer
 #
 # Last, the promised catch. Keras has a `GroupNormalization`, which normalises groups of channels. With
-# groups of one channel it *is* instance normalization: `GroupNormalization(groups=-1)`. Who has no layer
-# of his own will use it, and let a converter write the file. What the converter writes, after Keras's
-# own code: channels last, the channels split into groups on an axis of their own, means over rows,
-# columns and the rest of the group, and all the way back. Let us write our night that way.
+# groups of one channel it *is* instance normalization: `GroupNormalization(groups=-1)`. If you have no
+# layer of your own, you will use it and let a converter write the file. What the converter writes,
+# after Keras's own code: channels last, the channels split into groups on an axis of their own, means
+# over rows, columns and the rest of the group, and all the way back. Let us write our night that way.
 
 
 # %%
@@ -750,8 +750,8 @@ for name, run in {"ONNX Runtime": by_onnx_runtime, "OpenCV": by_opencv}.items():
 # %% [markdown]
 # There it is. OpenCV 5.0 reads the first row once, then **the second row three times**, and never sees
 # the others: in a mean over these three axes it forgets to go on from row to row. Two rows of a
-# photograph have a mean, too, so what comes out is no noise and no error. It is a painting of a cat,
-# with too much yellow. Who has not seen the right one takes it for the style.
+# photograph have a mean, too, so the result is neither noise nor an error. It is a painting of a cat
+# with too much yellow. If you have not seen the right one, you take that for the style.
 #
 # The cure is not to need it: one `InstanceNormalization` node, which every runtime gets right. And the
 # moral is older than networks. **Loading is not running, and running is not being right.**

@@ -205,7 +205,7 @@ print(f"the two pictures differ in {changed.mean():.0%} of the pixels")
 # %% [markdown]
 # ## Halos
 #
-# Before a colourful painting it is easily missed. Before a dark ground it is not.
+# In front of a colourful painting it is easy to miss. In front of a dark background it is not.
 
 # %%
 night = np.broadcast_to(np.float32([0.03, 0.04, 0.12]), astronaut.shape)
@@ -214,7 +214,7 @@ nst.show_images(
     [enlarge(astronaut[edge]), enlarge(halo[edge])],
     ["photograph", "before the night"],
     cell=4,
-    caption="Around the hair glows the wall that she stood before.",
+    caption="The old wall still glows around her hair.",
     alt="Blond hair before a grey wall; the same before dark blue, with a pale rim.",
 )
 
@@ -347,7 +347,8 @@ print("without the halo the hair's rim is darker:", glow[1] < glow[0])
 #
 # ## Two styles
 #
-# Nothing keeps you to one. The person and the world may each have a style, or only one of them.
+# You can use more than one style. The person and the world may each have their own, or only one of
+# them has one.
 
 # %%
 composers = {
@@ -482,9 +483,9 @@ print(
 )
 
 # %% [markdown]
-# Because no two frames are the same. Where she goes, the background is guessed behind another place, and
-# instance normalization takes its means over all of it. And the noise alone is enough: a network sees
-# strokes in it. Let nothing move at all:
+# Because no two frames are the same. As she moves, the background is guessed at another place each
+# time, and instance normalization takes its means over all of it. And the noise alone is enough: a
+# network sees strokes in it. Let nothing move at all:
 
 # %%
 standing = [

@@ -19,6 +19,7 @@ from nstlib._checks import check_number
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image, check_alpha, check_image
 from nstlib.images.colors import match_colors
+from nstlib.inference.memory import memory_for
 
 #: In :func:`estimate_layers`: how often it looks at each pixel's neighbours, at each size; how many
 #: these are; and the share that counts as nobody's.
@@ -60,6 +61,7 @@ class Options(TypedDict, total=False):
     """The options of :class:`Composer`, which says what they mean."""
 
     segmenter: str | Path | Segmenter
+    backend: str
     feather: float
     strength: float
     match: float
@@ -215,6 +217,9 @@ class Composer:
     segmenter : str, pathlib.Path or Segmenter, default "person"
         What finds the person: what :class:`nstlib.PersonSegmenter` takes, or an object
         with its methods ``matte`` and ``mask``.
+    backend : {"cv2", "ort"}, default "cv2"
+        What computes the networks that are given by name or path: OpenCV's ``cv2.dnn``, or ONNX
+        Runtime.
     feather : float, default 0
         Fade the edge over about this many pixels to either side.
     strength : float, default 1
@@ -231,6 +236,11 @@ class Composer:
     ------
     ArgumentError
         If there is no style, or a number lies outside its range.
+
+    Notes
+    -----
+    Several threads may share an object, if what it was given to paint and to find people with
+    allows that; networks do.
 
     Examples
     --------
@@ -250,6 +260,7 @@ class Composer:
         person: Style | None = None,
         *,
         segmenter: str | Path | Segmenter = "person",
+        backend: str = "cv2",
         feather: float = 0.0,
         strength: float = 1.0,
         match: float = 0.0,
@@ -265,9 +276,9 @@ class Composer:
         feather_alpha([[0.0]], feather)
         if hard and (feather or match):
             raise ArgumentError("hard cuts along a mask; it goes with neither feather nor match")
-        self._background = _painter(background)
-        self._person = self._background if person == background else _painter(person)
-        self._segmenter = _segmenter(segmenter)
+        self._background = _painter(background, backend)
+        self._person = self._background if person == background else _painter(person, backend)
+        self._segmenter = _segmenter(segmenter, backend)
         self._feather, self._match, self._hard = feather, match, hard
         self._strength, self._preserve_colors = strength, preserve_colors
 
@@ -286,9 +297,18 @@ class Composer:
         -------
         ndarray of float32, shape (H, W, 3)
             RGB in [0, 1].
+
+        Raises
+        ------
+        ImageError
+            If `photo` is not an image.
+        MemoryLimitError
+            If the picture is too large for the memory of this machine.
         """
-        photo = check_image(photo, "photo")
-        calm = calm or _as_it_is
+        with memory_for(np.shape(photo)):
+            return self._compose(check_image(photo, "photo"), calm or _as_it_is)
+
+    def _compose(self, photo: Image, calm: Calm) -> Image:
         foreground = background = photo
         if self._hard:
             alpha = calm("alpha", check_alpha(self._segmenter.mask(photo), photo))
@@ -347,20 +367,20 @@ def stylize_person(photo: ArrayLike, style: Style, **options: Unpack[Options]) -
     return Composer(person=style, **options)(photo)
 
 
-def _painter(style: Style | None) -> StylePainter | None:
+def _painter(style: Style | None, backend: str) -> StylePainter | None:
     if style is None or callable(style):
         return style
     from nstlib.inference.stylizer import Stylizer
 
-    return Stylizer(style)
+    return Stylizer(style, backend=backend)
 
 
-def _segmenter(model: str | Path | Segmenter) -> Segmenter:
+def _segmenter(model: str | Path | Segmenter, backend: str) -> Segmenter:
     if not isinstance(model, str | Path):
         return model
     from nstlib.inference.segmenter import PersonSegmenter
 
-    return PersonSegmenter(model)
+    return PersonSegmenter(model, backend=backend)
 
 
 def _as_it_is(_: str, array: NDArray[np.float32]) -> NDArray[np.float32]:

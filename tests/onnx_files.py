@@ -1,17 +1,21 @@
-"""Small ONNX files, built node by node, for the tests of what runs them."""
+"""Small ONNX files, built node by node, and what runs them, for the tests."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import ArrayLike, NDArray
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 FLOAT = onnx.TensorProto.FLOAT
+BACKENDS = ("cv2", "ort")
 
 
 class Graph:
@@ -23,7 +27,7 @@ class Graph:
         self.constants: list[onnx.TensorProto] = []
 
     def constant(self, values: ArrayLike) -> str:
-        name = f"constant{len(self.constants)}"
+        name = f"weights{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
@@ -51,12 +55,15 @@ class Graph:
         bias = self.constant(self.random.normal(0, 0.3, channels).astype(np.float32))
         return self.node("InstanceNormalization", x, scale, bias, epsilon=1e-5)
 
+    def doubling(self) -> str:
+        return self.constant(np.array([1, 1, 2, 2], np.float32))
+
     def enlarged(self, x: str) -> str:
         return self.node(
             "Resize",
             x,
             "",
-            self.constant(np.array([1, 1, 2, 2], np.float32)),
+            self.doubling(),
             mode="nearest",
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
@@ -67,6 +74,8 @@ class Graph:
         output: str,
         shape: tuple[Any, ...] = ("batch", 3, "height", "width"),
         result: tuple[Any, ...] = ("batch", 3, "rows", "columns"),
+        *,
+        check: bool = True,
     ) -> onnx.ModelProto:
         graph = helper.make_graph(
             [*self.nodes, helper.make_node("Identity", [output], ["stylized"])],
@@ -76,7 +85,8 @@ class Graph:
             self.constants,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        onnx.checker.check_model(model)
+        if check:
+            onnx.checker.check_model(model)
         return model
 
 
@@ -105,6 +115,81 @@ def computed(model: onnx.ModelProto, blob: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(outputs[0], np.float32)
 
 
+def picture(height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).uniform(0, 1, (height, width, 3)).astype(np.float32)
+
+
+def painted(model: onnx.ModelProto, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Paint by the reference implementation: mirror to multiples of 4, compute, cut, clip."""
+    height, width, _ = image.shape
+    more = [(0, max(16, side + -side % 4) - side) for side in (height, width)]
+    padded = np.pad(image, [*more, (0, 0)], mode="reflect")
+    blob = computed(model, 255 * padded.transpose(2, 0, 1)[np.newaxis])
+    return np.clip(blob[0].transpose(1, 2, 0)[:height, :width] / 255, 0, 1)
+
+
+def two_channels(size: int = 192) -> onnx.ModelProto:
+    """Build a network of PP-HumanSeg's contract, with random weights."""
+    graph = Graph(4)
+    x = graph.node("Relu", graph.conv("image", 3, 6, 5))
+    x = graph.node("Mul", graph.conv(x, 6, 2, 5), graph.constant(np.float32(4)))
+    sides = (1, 3, size, size)
+    return graph.model(graph.node("Softmax", x, axis=1), sides, (1, 2, size, size))
+
+
+def one_channel(size: int = 256) -> onnx.ModelProto:
+    """Build a network of the contract of MediaPipe's selfie segmentation, with random weights."""
+    graph = Graph(5)
+    x = graph.conv(graph.node("Relu", graph.conv("image", 3, 6, 5)), 6, 1, 5)
+    x = graph.node("Mul", x, graph.constant(np.float32(4)))
+    sides = (1, 3, size, size)
+    return graph.model(graph.node("Sigmoid", x), sides, (1, 1, size, size))
+
+
 def save(model: onnx.ModelProto, path: Path) -> Path:
     onnx.save(model, path)
     return path
+
+
+def run_onnx_runtime(source: Path | bytes | onnx.ModelProto, picture: NDArray[Any]) -> NDArray[Any]:
+    content = source.SerializeToString() if isinstance(source, onnx.ModelProto) else source
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    result: NDArray[Any] = session.run(None, {session.get_inputs()[0].name: picture})[0]
+    return result
+
+
+def run_opencv(path: Path, picture: NDArray[Any]) -> NDArray[Any]:
+    net = cv2.dnn.readNetFromONNX(str(path))
+    net.setInput(picture)
+    result: NDArray[Any] = net.forward()
+    return result
+
+
+def graph_of(
+    nodes: Sequence[onnx.NodeProto],
+    constants: dict[str, Any] | None = None,
+    *,
+    opset: int = 17,
+    shape: Sequence[int | str] = (1, 3, "height", "width"),
+    output: Sequence[int | str | None] = ("b", "c", "h", "w"),
+) -> onnx.ModelProto:
+    """Make a file's content: from "x" to "y"."""
+    return helper.make_model(
+        helper.make_graph(
+            nodes,
+            "graph",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, output)],
+            [numpy_helper.from_array(np.asarray(v), k) for k, v in (constants or {}).items()],
+        ),
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=8,
+    )
+
+
+def engines() -> list[str]:
+    if int(cv2.__version__.split(".")[0]) < 5:
+        return ["ONNX Runtime", "cv2.dnn"]
+    return ["ONNX Runtime", "cv2.dnn new", "cv2.dnn classic"]

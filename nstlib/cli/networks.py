@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nstlib.cli._options import ValueRange
 from nstlib.cli._run import fail_to_start
 from nstlib.errors import ArgumentError
 
@@ -16,8 +17,9 @@ def export_network(
         Path,
         typer.Argument(
             metavar="MODEL",
-            help="A network of Keras (.keras), a checkpoint of PyTorch's fast_neural_style (.pth), "
-            "a file of TensorFlow Lite (.tflite), or an old ONNX file (.onnx).",
+            help="A network of Keras (.keras), a checkpoint of PyTorch's fast_neural_style (.pth, "
+            ".model), a file of TensorFlow Lite (.tflite), or an ONNX file (.onnx) that is old, "
+            "has a fixed size or does not say its value range.",
             show_default=False,
         ),
     ],
@@ -33,6 +35,7 @@ def export_network(
             show_default=False,
         ),
     ] = None,
+    value_range: ValueRange = None,
     float32: Annotated[
         bool,
         typer.Option(
@@ -51,6 +54,14 @@ def export_network(
         if not key or not equals:
             raise ArgumentError(f"--metadata {entry}: it is KEY=VALUE, as in style=candy")
         told[key] = value
+    options: dict[str, Any] = {}
+    if value_range is not None:
+        from nstlib.inference.foreign import parse_range
+
+        taken, _ = parse_range(value_range)
+        black = float(taken.shifts[0])
+        options["value_range"] = (black, black + float(taken.factors[0]))
+        told["value_range"] = value_range
     try:
         from nstlib import onnx
     except Exception as error:
@@ -60,11 +71,15 @@ def export_network(
         if float32:
             raise ArgumentError(f"--float32: {model} keeps its numbers as they are")
         write = {".onnx": onnx.modernize, ".tflite": onnx.from_tflite}
-        proof = write[model.suffix.lower()](model, output, metadata=told)
+        proof = write[model.suffix.lower()](model, output, metadata=told, **options)
     else:
         network = _load_network(model)
-        proof = onnx.export(network, output, metadata=told, half=not float32)
+        proof = onnx.export(network, output, metadata=told, half=not float32, **options)
     print(proof)
+    if model.suffix.lower() == ".onnx":
+        size = onnx.picture_input(onnx.load_onnx(output)).size
+        if size is not None:
+            print(f"It keeps its size, {size[0]}×{size[1]}: at others it is not proven.")
     print(f"wrote {typer.format_filename(output)}: {output.stat().st_size / 1e6:.1f} MB")
     return 0
 
@@ -74,7 +89,8 @@ def verify_network(
         list[Path],
         typer.Argument(
             metavar="[MODEL] FILE",
-            help="An ONNX file; before it, if you have it, what it was made from: .keras or .pth.",
+            help="An ONNX file; before it, if you have it, what it was made from: .keras, .pth or "
+            ".model.",
             show_default=False,
         ),
     ],
@@ -117,7 +133,7 @@ def verify_network(
 def _load_network(path: Path) -> Any:
     """Read a network of Keras, or one of PyTorch into Keras."""
     suffix = path.suffix.lower()
-    if suffix in (".pth", ".pt"):
+    if suffix in (".pth", ".pt", ".model", ".ckpt"):
         from nstlib.onnx.pytorch import from_pytorch
 
         return from_pytorch(path)

@@ -5,26 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 
 from nstlib._checks import check_choice
 from nstlib.assets.cache import embedded_model, fetch
 from nstlib.assets.registry import ASSETS
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.images.arrays import Blob
+from nstlib.inference.memory import is_out_of_memory
 from nstlib.onnx.reading import load_onnx, picture_input
 
-_BACKENDS = {"cv2": "OpenCV", "ort": "ONNX Runtime"}
+#: What computes, and what it is called.
+BACKENDS = {"cv2": "OpenCV", "ort": "ONNX Runtime"}
 
-
-def size_in_words(size: tuple[int, int] | None) -> str:
-    """Write a network's size for a message."""
-    return "any size" if size is None else f"{size[0]}×{size[1]}"
+#: Takes an array as the file wants it, and returns the network's output.
+_Run: TypeAlias = Callable[[NDArray[Any]], Blob]
 
 
 def load_model(model: str | Path, shipped: tuple[str, ...]) -> onnx.ModelProto:
@@ -41,34 +42,136 @@ def load_model(model: str | Path, shipped: tuple[str, ...]) -> onnx.ModelProto:
             "ONNX file"
         )
     if path.suffix.lower() == ".tflite":
+        converted = path.stem + ".onnx"
         raise ModelError(
             f"{path} is a TensorFlow Lite file; convert it first: "
-            f"nstlib.onnx.tflite.from_tflite({path.name!r}, {path.stem + '.onnx'!r})"
+            f"nstlib.onnx.tflite.from_tflite({path.name!r}, {converted!r})",
+            command=f"{path} is a TensorFlow Lite file; convert it first: nst export {path} -o "
+            f"{converted}",
         )
     # The content goes to the runtimes, not the path, so that no file makes them open others.
     return load_onnx(path)
 
 
-def input_of(proto: onnx.ModelProto) -> tuple[int, tuple[int, int] | None]:
-    """Channels and size of a network's one input; the size is None if any will do."""
-    _, (_, channels, height, width) = picture_input(proto)
-    return channels, (height, width) if height and width else None
-
-
 def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[Blob], Blob]:
-    """Give a network to a runtime; the result takes a blob and returns one."""
-    check_choice("backend", backend, _BACKENDS)
+    """Give a network of one output to a runtime.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+        What to run.
+    backend : {"cv2", "ort"}
+        What computes.
+    name : str
+        What messages call the network.
+
+    Returns
+    -------
+    callable
+        Takes pictures (B, C, H, W), float32, and returns the network's output, float32. Several
+        threads may call it.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such backend.
+    ModelError
+        From this function or from what it returns, if the runtime cannot run the network, or
+        computes values that are no numbers. It says whether the other runtime can.
+    """
+    check_choice("backend", backend, BACKENDS)
+    entry = picture_input(proto)
     content = proto.SerializeToString()
-    start = {"cv2": _start_opencv, "ort": _start_onnx_runtime}[backend]
-    run = _plainly(lambda: start(content), backend, name)
-    return lambda blob: _plainly(lambda: run(blob), backend, name)
+
+    (other,) = BACKENDS.keys() - {backend}
+    this, that = BACKENDS[backend], BACKENDS[other]
+
+    def blame(fault: str, both: str, arrays: list[NDArray[Any]]) -> ModelError:
+        """Find out whether the other runtime can do it, and say so."""
+        try:
+            run = _STARTS[other](content)
+            works = all(np.isfinite(run(array)).all() for array in arrays)
+        except Exception:  # neither runtime has a base for its errors, but Exception
+            works = False
+        if not works:
+            return ModelError(both)
+        cure = f"{fault}; {that} can run it"
+        return ModelError(f"{cure}: backend={other!r}", command=f"{cure}: --backend {other}")
+
+    def attempt(work: Callable[[], Any], arrays: list[NDArray[Any]]) -> Any:
+        try:
+            return work()
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            fault = f"{this} cannot run {name} ({' '.join(str(error).split())[:300]})"
+            raise blame(fault, f"{fault}, and {that} cannot either", arrays) from error
+
+    run = attempt(lambda: _STARTS[backend](content), [])
+
+    def compute(blob: Blob) -> Blob:
+        array = entry.prepared(blob)
+        output: Blob = attempt(lambda: run(array), [array])
+        if not np.isfinite(output).all():
+            fault = "computes values that are no numbers"
+            raise blame(
+                f"{this} {fault} from {name}",
+                f"{name} {fault}, in {this} and in {that}; train it again",
+                [array],
+            )
+        return output
+
+    return compute
+
+
+#: Share of the output's spread by which OpenCV may be off from ONNX Runtime, on average.
+_TOLERANCE = 0.01
+
+
+def check_computation(
+    proto: onnx.ModelProto, backend: str, name: str, blob: Blob, output: Blob
+) -> None:
+    """Refuse to let OpenCV run a network from which ONNX Runtime computes something else.
+
+    OpenCV 5.0, for instance, computes convolutions of 1×9 kernels wrongly, and says nothing.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+        What was run.
+    backend : {"cv2", "ort"}
+        What ran it. ONNX Runtime, which implements ONNX as it is specified, is believed.
+    name : str
+        What messages call the network.
+    blob, output : ndarray of float32
+        What it was given, (B, C, H, W), and what came out.
+
+    Raises
+    ------
+    ModelError
+        If the two differ by more than 1 % of the output's spread.
+    """
+    if backend == "ort":
+        return
+    try:
+        expected = _start_onnx_runtime(proto.SerializeToString())(
+            picture_input(proto).prepared(blob)
+        )
+    except Exception:  # its errors have no base but Exception
+        return
+    if expected.shape == output.shape:
+        off = float(np.abs(output - expected).mean())
+        if off <= _TOLERANCE * float(np.ptp(expected)) + 1e-6 or not np.isfinite(expected).all():
+            return
+    fault = f"OpenCV and ONNX Runtime compute different results from {name}, and OpenCV is off"
+    raise ModelError(f"{fault}: backend='ort'", command=f"{fault}: --backend ort")
 
 
 #: The level of OpenCV's log is one for all threads.
 _loading = threading.Lock()
 
 
-def _start_opencv(content: bytes) -> Callable[[Blob], Blob]:
+def _start_opencv(content: bytes) -> _Run:
     # What it raises it would also write to the terminal.
     with _loading:
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -78,29 +181,25 @@ def _start_opencv(content: bytes) -> Callable[[Blob], Blob]:
             cv2.utils.logging.setLogLevel(level)
     if net.empty():
         raise ValueError("it does not understand the graph")
+    # A network holds its feature maps from call to call. One for each thread would be no faster,
+    # because OpenCV's layers use all processor cores anyway.
+    computing = threading.Lock()
 
-    def run(blob: Blob) -> Blob:
-        net.setInput(blob)
-        return np.asarray(net.forward(), np.float32)
+    def run(array: NDArray[Any]) -> Blob:
+        with computing:
+            net.setInput(array)
+            # The array is the network's own memory, which the next call writes to.
+            return np.array(net.forward(), np.float32)
 
     return run
 
 
-def _start_onnx_runtime(content: bytes) -> Callable[[Blob], Blob]:
+def _start_onnx_runtime(content: bytes) -> _Run:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is raised as well
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return lambda blob: np.asarray(session.run(None, {name: blob})[0], np.float32)
+    return lambda array: np.asarray(session.run(None, {name: array})[0], np.float32)
 
 
-def _plainly(work: Callable[[], Any], backend: str, name: str) -> Any:
-    """Do what may fail in a runtime, and if it does say so in one line."""
-    try:
-        return work()
-    except Exception as error:  # neither runtime has a base for its errors, but Exception
-        (other,) = _BACKENDS.keys() - {backend}
-        raise ModelError(
-            f"{_BACKENDS[backend]} cannot run {name} ({' '.join(str(error).split())[:300]}); try "
-            f"the backend {other!r}"
-        ) from error
+_STARTS = {"cv2": _start_opencv, "ort": _start_onnx_runtime}

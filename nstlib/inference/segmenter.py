@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nstlib._checks import check_count
 from nstlib.errors import ModelError
-from nstlib.images.arrays import Blob, Image, check_image
-from nstlib.images.resizing import resize
+from nstlib.images.arrays import Image, check_image
+from nstlib.images.resizing import resize, target_size
+from nstlib.inference.foreign import (
+    Scale,
+    ValueRange,
+    in_float32,
+    known_range,
+    last_operator,
+    trial_picture,
+    with_one_output,
+)
 from nstlib.inference.mattes import (
     MATTE_CONTRAST,
     MATTE_EPSILON,
@@ -20,19 +29,31 @@ from nstlib.inference.mattes import (
     evaluate_fit,
     fit_locally,
 )
-from nstlib.inference.runtimes import input_of, load_model, size_in_words, start_network
+from nstlib.inference.memory import memory_for
+from nstlib.inference.runtimes import check_computation, load_model, start_network
+from nstlib.onnx.graphs import check_memory
+from nstlib.onnx.reading import picture_input
+
+#: Sides of what a network of any size is given are multiples of this.
+_STEP = 32
+
+#: How far probabilities may lie outside [0, 1] by rounding.
+_ROUNDING = 0.01
 
 
 class PersonSegmenter:
     """Find the people in a picture.
 
-    Files of two contracts are known, told apart by the channels of their output. Both take one
-    picture, float32 RGB of shape (1, 3, h, w), at a fixed size to which it is stretched:
+    A file takes one picture, RGB, and gives one or two channels; of several outputs the first of
+    that kind is used.
 
-    - two channels, the probabilities of background and person; in goes
-      (x / 255 − 0.5) / 0.5. That is PP-HumanSeg, and the library's own network.
-    - one channel, the probability of a person; in goes x / 255. That is MediaPipe's selfie
-      segmentation, once it is converted (:func:`nstlib.onnx.tflite.from_tflite`).
+    - Two channels are background and person. By default −1 to 1 goes in: that is PP-HumanSeg, and
+      the library's own network.
+    - One channel is the person. By default 0 to 1 goes in: that is MediaPipe's selfie segmentation,
+      once it is converted (:func:`nstlib.onnx.tflite.from_tflite`).
+
+    Probabilities may come out, or scores (logits), which a softmax or a sigmoid then turns into
+    probabilities. How the network ends tells which, or what it gives for a trial picture.
 
     Parameters
     ----------
@@ -41,19 +62,27 @@ class PersonSegmenter:
         is the path of an ONNX file. A `Path` is always a file.
     backend : {"cv2", "ort"}, default "cv2"
         What computes: OpenCV's ``cv2.dnn``, or ONNX Runtime.
+    value_range : (float, float) or str, optional
+        What black and white are to the network, as in (-1, 1), which MODNet takes. Text as in
+        ``"-1,1"`` will do; ``"imagenet"``, which U²-Net takes, stands for the mean and spread of
+        ImageNet. By default what the file's metadata say as ``value_range``, or as above.
+    size : int, default 320
+        Longest side, in pixels, at which a network of any size sees a picture; the sides become
+        multiples of 32. A network of one size sees the picture stretched to that.
 
     Raises
     ------
     ArgumentError
-        If there is no such model or file, or no such backend.
+        If there is no such model or file, no such backend, or a value is not one of the above.
     AssetError
         If a registered model is not here and cannot be downloaded.
     ModelError
-        If the file is broken, or its contract another one.
+        If the file is broken, or holds no network that gives one or two channels.
 
     Notes
     -----
-    An object serves one thread at a time.
+    Several threads may share an object: OpenCV computes one picture at a time, ONNX Runtime
+    several.
 
     References
     ----------
@@ -61,18 +90,34 @@ class PersonSegmenter:
     teleconferencing video dataset", WACV 2022.
     """
 
-    def __init__(self, model: str | Path = "person", *, backend: str = "cv2") -> None:
-        proto = load_model(model, ("person",))
+    def __init__(
+        self,
+        model: str | Path = "person",
+        *,
+        backend: str = "cv2",
+        value_range: ValueRange | None = None,
+        size: int = 320,
+    ) -> None:
         self._name = str(model)
-        channels, size = input_of(proto)
-        if channels != 3 or size is None:
-            raise ModelError(
-                f"{model} takes {channels} channels of {size_in_words(size)}; a person network "
-                "takes 3 of one size"
-            )
-        self._size = size
-        self._run = start_network(proto, backend, self._name)
-        self._channels = self._output(np.zeros((1, 3, *size), np.float32)).shape[0]
+        self._longest = check_count("size", size, _STEP)
+        self._proto = in_float32(with_one_output(load_model(model, ("person",)), (1, 2)))
+        entry = picture_input(self._proto)
+        if entry.channels != 3:
+            raise ModelError(f"{model} takes {entry}; a person network takes 3 channels")
+        self._size = entry.size
+        known = known_range(value_range, self._proto, self._name)
+        self._run = start_network(self._proto, backend, self._name)
+        self._checked = 0
+        trial = trial_picture(*(self._size or (size - size % _STEP,) * 2))
+        self._taken = known[0] if known else Scale.of(-1, 1)
+        output = self._output(trial)
+        if known is None and len(output) == 1:
+            self._taken = Scale.of(0, 1)
+            output = self._output(trial)
+        if model != "person":
+            blob = self._taken.blob(trial)
+            check_computation(self._proto, backend, self._name, blob, self._run(blob))
+        self._gives_scores = self._has_scores(output)
 
     def __call__(self, image: ArrayLike) -> NDArray[np.float32]:
         """Return for each pixel the probability that it belongs to a person.
@@ -86,9 +131,19 @@ class PersonSegmenter:
         -------
         ndarray of float32, shape (H, W)
             In [0, 1], enlarged by linear interpolation from what the network gives.
+
+        Raises
+        ------
+        ImageError
+            If `image` is not an image.
+        MemoryLimitError
+            If the picture is too large for the memory of this machine.
+        ModelError
+            If the network cannot be run on it, or computes values that are no numbers.
         """
-        photo = check_image(image)
-        return self._enlarged(photo)[..., 1].copy()
+        with memory_for(np.shape(image)):
+            photo = check_image(image)
+            return self._enlarged(photo)[..., 1].copy()
 
     def mask(self, image: ArrayLike) -> NDArray[np.uint8]:
         """Return 255 where a person is more probable than background, and 0 elsewhere.
@@ -105,9 +160,10 @@ class PersonSegmenter:
         ndarray of uint8, shape (H, W)
             0 or 255.
         """
-        photo = check_image(image)
-        classes = self._enlarged(photo).argmax(axis=2)
-        return np.where(classes == 1, 255, 0).astype(np.uint8)
+        with memory_for(np.shape(image)):
+            photo = check_image(image)
+            classes = self._enlarged(photo).argmax(axis=2)
+            return np.where(classes == 1, 255, 0).astype(np.uint8)
 
     def matte(self, image: ArrayLike) -> NDArray[np.float32]:
         """Return the share of a person in each pixel, with the edges that the picture itself has.
@@ -124,7 +180,11 @@ class PersonSegmenter:
         ndarray of float32, shape (H, W)
             In [0, 1].
         """
-        photo = check_image(image)
+        with memory_for(np.shape(image)):
+            photo = check_image(image)
+            return self._matte(photo)
+
+    def _matte(self, photo: Image) -> NDArray[np.float32]:
         height, width, _ = photo.shape
         # The fit is smooth, so that a smaller picture is enough to find it (He and Sun 2015).
         shrink = min(1.0, MATTE_SIDE / max(height, width))
@@ -146,21 +206,55 @@ class PersonSegmenter:
 
     def _probabilities(self, photo: Image) -> NDArray[np.float32]:
         """Of background and person, (h, w, 2), at the network's own size."""
-        if self._channels == 2:
-            photo = (photo - np.float32(0.5)) / np.float32(0.5)
-        blob = cv2.dnn.blobFromImage(photo, 1.0, self._size[::-1])
-        output = self._output(np.asarray(blob, np.float32))
-        if self._channels == 1:
+        # By area, as in training.person, which judges networks: cv2.dnn.blobFromImage picks pixels,
+        # and the grain of a large photograph would decide about the mask.
+        output = self._output(resize(photo, self._size_for(photo)))
+        if self._gives_scores or _leaves_probabilities(output):
+            # A sigmoid is the softmax of a score and 0.
+            scores = output if len(output) == 2 else np.concatenate([np.zeros_like(output), output])
+            output = np.exp(scores - scores.max(axis=0))
+            output /= output.sum(axis=0)
+        elif len(output) == 1:
             output = np.concatenate([1 - output, output])
         return np.clip(np.ascontiguousarray(output.transpose(1, 2, 0)), 0.0, 1.0)
 
-    def _output(self, blob: Blob) -> NDArray[np.float32]:
+    def _size_for(self, photo: Image) -> tuple[int, int]:
+        """Choose the size at which the network sees a photograph."""
+        if self._size is not None:
+            return self._size
+        height, width = target_size(photo.shape, self._longest)
+        return _to_steps(height), _to_steps(width)
+
+    def _has_scores(self, output: NDArray[np.float32]) -> bool:
+        """Tell scores from probabilities: by how the network ends, or by what it gives."""
+        if last_operator(self._proto) in ("Softmax", "Sigmoid", "HardSigmoid"):
+            return False
+        if len(output) == 2 and np.abs(output.sum(axis=0) - 1).max() > _ROUNDING:
+            return True
+        return _leaves_probabilities(output)
+
+    def _output(self, picture: Image) -> NDArray[np.float32]:
+        """Run the network on a picture (h, w, 3) of a size that suits it: (1 or 2, h', w')."""
+        blob = self._taken.blob(picture)
+        if blob.size > self._checked:
+            check_memory(self._proto, blob.shape)
+            self._checked = blob.size
         output = self._run(blob)
-        if output.shape not in ((1, 1, *self._size), (1, 2, *self._size)):
-            raise ModelError(
-                f"{self._name} gives {output.shape} for {blob.shape}; a person network gives "
-                "one or two channels of the same size"
-            )
-        if not np.isfinite(output.sum()):
-            raise ModelError(f"{self._name} computes values that are no numbers; train it again")
-        return output[0]
+        maps = output[np.newaxis] if output.ndim == 3 else output
+        if maps.ndim == 4 and len(maps) == 1:
+            if maps.shape[1] in (1, 2):
+                return maps[0]
+            if maps.shape[3] in (1, 2):
+                return np.ascontiguousarray(maps[0].transpose(2, 0, 1))
+        raise ModelError(
+            f"{self._name} gives {output.shape} for {blob.shape}; a person network gives one or "
+            "two channels"
+        )
+
+
+def _to_steps(side: int) -> int:
+    return max(1, round(side / _STEP)) * _STEP
+
+
+def _leaves_probabilities(output: NDArray[np.float32]) -> bool:
+    return bool(output.min() < -_ROUNDING or output.max() > 1 + _ROUNDING)

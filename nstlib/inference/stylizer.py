@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
+import onnx
+from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_number
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob, Image, check_image
 from nstlib.images.colors import replace_luminance
-from nstlib.inference.runtimes import input_of, load_model, size_in_words, start_network
+from nstlib.images.resizing import resize
+from nstlib.inference.foreign import (
+    Scale,
+    ValueRange,
+    channels_first,
+    guessed_output,
+    in_float32,
+    metadata_of,
+    simplified,
+    style_range,
+    trial_picture,
+    with_one_output,
+)
+from nstlib.inference.memory import memory_for
+from nstlib.inference.runtimes import check_computation, load_model, start_network
 from nstlib.inference.tiles import paint_large
+from nstlib.onnx.graphs import check_memory
+from nstlib.onnx.reading import picture_input
 
 #: Styles whose networks come with the library.
 STYLE_NETWORKS = ("mosaic", "candy", "starry_night", "great_wave")
 
-#: Sides that style networks are given: multiples of their layers' steps, and room for reflections.
-_STEP, _SMALLEST = 4, 16
+#: Of what the sides of pictures have to be multiples: the first number that suits the network.
+_STEPS = (4, 8, 16, 32)
 
 
 class Stylizer:
     """Paint pictures by a style network.
 
-    The file's contract: an input of shape (B, 3, H, W) for any H and W, float32 RGB on the 0..255
-    scale, and one output of the same kind, whose values may lie a little outside. A file whose
-    metadata say ``channel_order: BGR`` has its colours in that order at both ends.
+    Networks of this course take and give float32 RGB of shape (B, 3, H, W) on the 0..255 scale, for
+    any H and W. Others are adapted to, as far as that is possible:
+
+    - The file says whether its input is float32, float16 or uint8, and whether channels come first
+      or last. Of several outputs the first that is a picture is used.
+    - What black and white are is read from the file's metadata, ``value_range: 0,255``, which
+      :func:`nstlib.onnx.export` writes; else it is found out by a trial, or said by `value_range`.
+    - Sides are padded to what the network needs: multiples of 4, 8, 16 or 32.
+    - For a network of one fixed size the picture is shrunk, and the painting enlarged.
+    - A file whose metadata say ``channel_order: BGR`` has its colours in that order at both ends.
 
     Parameters
     ----------
@@ -35,22 +60,32 @@ class Stylizer:
         One of :data:`STYLE_NETWORKS`, or the path of an ONNX file. A `Path` is always a file.
     backend : {"cv2", "ort"}, default "cv2"
         What computes: OpenCV's ``cv2.dnn``, or ONNX Runtime.
+    value_range : (float, float), (float, float, float, float) or str, optional
+        What black and white are to the network, as in (0, 1) or (-1, 1). Two more numbers if it
+        gives others than it takes, as in (0, 255, 0, 1). Text as in ``"-1,1"`` will do;
+        ``"imagenet"`` stands for the mean and spread of ImageNet. By default found out as above.
     whole_megapixels : float, default 2.1
         The largest picture to paint in one go, in millions of pixels: a film's frame of 1920×1080
         is one. Larger ones are painted tile by tile, see :mod:`nstlib.inference.tiles`: the same
         picture, in less memory and more time.
 
+    Attributes
+    ----------
+    size : (int, int) or None
+        Height and width at which the network paints; None if it paints at any.
+
     Raises
     ------
     ArgumentError
-        If there is no such style or file, or no such backend.
+        If there is no such style or file, or no such backend, or `value_range` is not one.
     ModelError
-        If the file is broken, or its contract another one.
+        If the file is broken, or holds no network that turns a picture into a picture.
 
     Notes
     -----
     An object keeps its network's memory from call to call, which saves time from the second
-    picture of a size on. It serves one thread at a time.
+    picture of a size on. Several threads may share it: OpenCV computes one picture at a time, ONNX
+    Runtime several.
 
     References
     ----------
@@ -59,23 +94,32 @@ class Stylizer:
     """
 
     def __init__(
-        self, model: str | Path, *, backend: str = "cv2", whole_megapixels: float = 2.1
+        self,
+        model: str | Path,
+        *,
+        backend: str = "cv2",
+        value_range: ValueRange | None = None,
+        whole_megapixels: float = 2.1,
     ) -> None:
         check_number("whole_megapixels", whole_megapixels, above=0)
-        self._proto = load_model(model, STYLE_NETWORKS)
-        channels, size = input_of(self._proto)
-        if channels != 3 or size is not None:
-            raise ModelError(
-                f"{model} takes {channels} channels of {size_in_words(size)}; a style network "
-                "takes 3 of any size"
-            )
         self._name = str(model)
         self._backend = backend
         self._whole = whole_megapixels * 1e6
+        self._proto = in_float32(with_one_output(load_model(model, STYLE_NETWORKS), (3,)))
+        entry = picture_input(self._proto)
+        if entry.channels != 3:
+            raise ModelError(f"{model} takes {entry}; a style network takes 3 channels")
+        self.size = entry.size
+        bgr = metadata_of(self._proto).get("channel_order") == "BGR"
+        self._order = (2, 1, 0) if bgr else (0, 1, 2)
+        self._taken, given = style_range(value_range, self._proto, self._name)
+        self._checked = 0
         self._run = start_network(self._proto, backend, self._name)
-        metadata = {entry.key: entry.value for entry in self._proto.metadata_props}
-        self._order = [2, 1, 0] if metadata.get("channel_order") == "BGR" else [0, 1, 2]
-        self._blob: Blob = np.empty((1, 3, 0, 0), np.float32)
+        if isinstance(model, str) and model in STYLE_NETWORKS:
+            self._step, output = _STEPS[0], None
+        else:
+            self._step, output = self._try_out()
+        self._given = given or (Scale.of(0, 255) if output is None else guessed_output(output))
 
     def __call__(
         self, image: ArrayLike, strength: float = 1.0, *, preserve_colors: bool = False
@@ -102,52 +146,106 @@ class Stylizer:
             If `strength` lies outside [0, 1].
         ImageError
             If `image` is not an image.
+        MemoryLimitError
+            If the picture is too large for the memory of this machine.
         ModelError
             If the network cannot be run on it, or computes values that are no numbers.
         """
         check_number("strength", strength, least=0, most=1)
-        photo = check_image(image)
-        if strength == 0:
-            return photo
-        painting = self._paint(photo)
-        if preserve_colors:
-            painting = replace_luminance(photo, painting)
-        if strength < 1:
-            mixed = photo + np.float32(strength) * (painting - photo)
-            painting = np.clip(mixed, 0.0, 1.0, out=mixed)
-        return painting
+        with memory_for(np.shape(image)):
+            photo = check_image(image)
+            if strength == 0:
+                return photo
+            painting = self._paint(photo) if self.size is None else self._paint_at(self.size, photo)
+            if preserve_colors:
+                painting = replace_luminance(photo, painting)
+            if strength < 1:
+                mixed = photo + np.float32(strength) * (painting - photo)
+                painting = np.clip(mixed, 0.0, 1.0, out=mixed)
+            return painting
 
-    def _paint(self, photo: Image) -> Image:
-        height, width, _ = photo.shape
-        sides = (_rounded_up(height), _rounded_up(width))
-        if self._blob.shape[2:] != sides:
-            self._blob = np.empty((1, 3, *sides), np.float32)
-        # Mirrored, not repeated, borders, as the networks' own layers have them.
-        below, beside = sides[0] - height, sides[1] - width
-        padded = cv2.copyMakeBorder(photo, 0, below, 0, beside, cv2.BORDER_REFLECT_101)
-        for plane, channel in zip(self._blob[0], self._order, strict=True):
-            np.multiply(padded[..., channel], 255, out=plane)
+    def _try_out(self) -> tuple[int, Blob]:
+        """Find of what sides have to be multiples; and what the network makes of the trial picture.
 
-        if sides[0] * sides[1] <= self._whole:
-            output = self._run(self._blob)
+        A network that keeps fewer multiples than it needs gives another size back, or fails.
+        """
+        faults = []
+        for step in _STEPS if self.size is None else (1,):
+            height, width = self.size or (64 + step, 96 + step)
+            try:
+                return step, self._compute(trial_picture(height, width), whole=True, check=True)
+            except ModelError as fault:
+                faults.append(fault)
+        raise faults[0]
+
+    def _compute(self, photo: Image, *, whole: bool, check: bool = False) -> Blob:
+        """Run the network on a picture whose sides suit it, at once or by tiles: (3, H, W)."""
+        sides = photo.shape[:2]
+        blob = self._taken.blob(photo, self._order)
+        if whole:
+            if blob.size > self._checked:
+                check_memory(self._proto, blob.shape)
+                self._checked = blob.size
+            output = self._run(blob)
+            if check:
+                check_computation(self._proto, self._backend, self._name, blob, output)
         else:
             output = paint_large(
-                self._proto,
-                self._blob,
-                lambda proto: start_network(proto, self._backend, self._name),
+                self._for_tiles, blob, lambda part: start_network(part, self._backend, self._name)
             )
-        if output.ndim != 4 or output.shape[1] != 3 or output.shape[2:] != sides:
+        if output.shape == (1, *sides, 3):
+            output = output.transpose(0, 3, 1, 2)
+        if output.shape != (1, 3, *sides):
             raise ModelError(
-                f"{self._name} gives {output.shape} for {self._blob.shape}; a style network gives "
-                "back the shape that it was given"
+                f"{self._name} gives {output.shape} for {blob.shape}; a style network gives back "
+                "the size that it was given, in 3 channels"
             )
-        if not np.isfinite(output.sum()):
-            raise ModelError(f"{self._name} computes values that are no numbers; train it again")
-        planes = [output[0, channel, :height, :width] for channel in self._order]
-        painting = np.asarray(cv2.merge(planes), np.float32)
-        painting /= 255
+        return output[0]
+
+    @functools.cached_property
+    def _for_tiles(self) -> onnx.ModelProto:
+        return simplified(channels_first(self._proto))
+
+    def _paint(self, photo: Image) -> Image:
+        """Paint at the picture's own size."""
+        height, width, _ = photo.shape
+        # Mirrored, not repeated, borders, as the networks' own layers have them.
+        below, beside = (_up_to(side, self._step) - side for side in (height, width))
+        padded = np.asarray(
+            cv2.copyMakeBorder(photo, 0, below, 0, beside, cv2.BORDER_REFLECT_101), np.float32
+        )
+        whole = padded.shape[0] * padded.shape[1] <= self._whole
+        return self._picture(self._compute(padded, whole=whole), height, width)
+
+    def _paint_at(self, size: tuple[int, int], photo: Image) -> Image:
+        """Paint by a network of one size. The picture keeps its proportions: it is mirrored."""
+        height, width, _ = photo.shape
+        scale = max(height / size[0], width / size[1])
+        sides = [
+            max(side, round(scale * wanted))
+            for side, wanted in zip(photo.shape, size, strict=False)
+        ]
+        padded = cv2.copyMakeBorder(
+            photo, 0, sides[0] - height, 0, sides[1] - width, cv2.BORDER_REFLECT_101
+        )
+        painted = self._picture(self._compute(resize(padded, size), whole=True), *size)
+        return resize(painted, (sides[0], sides[1]))[:height, :width].copy()
+
+    def _picture(self, planes: NDArray[np.float32], height: int, width: int) -> Image:
+        """Turn what the network gives into RGB in [0, 1]."""
+        cut = [planes[channel, :height, :width] for channel in self._order]
+        painting = np.asarray(cv2.merge(cut), np.float32)
+        if self._given.shifts[0]:
+            painting -= self._given.shifts[0]
+        painting /= self._given.factors[0]
         return np.clip(painting, 0.0, 1.0, out=painting)
 
 
-def _rounded_up(side: int) -> int:
-    return max(_SMALLEST, -(-side // _STEP) * _STEP)
+def size_of(model: str | Path) -> tuple[int, int] | None:
+    """Height and width at which a style network paints; None if it paints at any."""
+    return picture_input(load_model(model, STYLE_NETWORKS)).size
+
+
+def _up_to(side: int, step: int) -> int:
+    """Round up to a multiple of the step, with room for reflections."""
+    return max(4 * step, -(-side // step) * step)

@@ -29,6 +29,7 @@ from onnx import helper, numpy_helper
 
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob
+from nstlib.onnx.graphs import check_memory
 
 #: Makes a function of one blob out of a network of one input and one output.
 Start: TypeAlias = Callable[[onnx.ModelProto], Callable[[Blob], Blob]]
@@ -45,16 +46,22 @@ _POINTWISE = {
     "BatchNormalization",
     "Cast",
     "Clip",
+    "Concat",
     "Div",
     "Elu",
+    "HardSigmoid",
     "HardSwish",
     "Identity",
     "InstanceNormalization",
     "LeakyRelu",
+    "Max",
+    "Min",
     "Mul",
+    "Neg",
     "PRelu",
     "Relu",
     "Sigmoid",
+    "Softplus",
     "Sub",
     "Tanh",
 }
@@ -134,21 +141,27 @@ class _Network:
         self._statistics: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
 
     def _scaled(self, node: onnx.NodeProto, scale: int) -> int:
-        stride = _attributes(node).get("strides", [1])[0]
-        if node.op_type == "Conv":
+        attributes = _attributes(node)
+        stride = attributes.get("strides", [1])[0]
+        if node.op_type in ("Conv", "MaxPool", "AveragePool"):
             return scale * stride
         if node.op_type == "ConvTranspose":
-            return scale // stride
+            return self._enlarged(node, scale, stride)
         if node.op_type in ("Resize", "Upsample"):
             factors = self._constants.get(node.input[-1])
             if factors is not None and len(factors.dims) == 1 and factors.data_type == _FLOAT:
-                return int(scale / numpy_helper.to_array(factors)[2])
+                return self._enlarged(node, scale, float(numpy_helper.to_array(factors)[2]))
+        elif node.op_type == "Concat":
+            if attributes["axis"] in (1, -3):
+                return scale
         elif node.op_type in _POINTWISE or node.op_type == "Pad":
             return scale
-        raise ModelError(
-            f"the picture is too large for one pass, and {node.op_type}, which this network holds, "
-            "cannot be computed tile by tile; make the picture smaller, or raise whole_megapixels"
-        )
+        raise _not_by_tiles(f"{node.op_type}, which this network holds, needs all of it at once")
+
+    def _enlarged(self, node: onnx.NodeProto, scale: int, factor: float) -> int:
+        if factor <= 0 or scale % factor or factor != int(factor):
+            raise _not_by_tiles(f"{node.op_type} in this network enlarges it by {factor:g}")
+        return scale // int(factor)
 
     def norms(self) -> Iterator[tuple[int, onnx.NodeProto]]:
         """Instance normalisations, each with its index, in the order in which they compute."""
@@ -200,10 +213,12 @@ class _Network:
         All windows have one size, for which the runtime lays out its memory once.
         """
         nodes = self._between(maps.name, name)
-        run = self._start(self._cut_out(nodes, maps, name))
+        network = self._cut_out(nodes, maps, name)
         margin = -(-self._reach(nodes) // self._step) * self._step
         windows = [min(side, self._tile + 2 * margin) for side in self._sides]
         inside, outside = self._scale[maps.name], self._scale[name]
+        check_memory(network, (*maps.values.shape[:2], *(side // inside for side in windows)))
+        run = self._start(network)
         for corner in itertools.product(*(range(0, side, self._tile) for side in self._sides)):
             begin = [
                 min(max(0, first - margin), side - window)
@@ -215,10 +230,9 @@ class _Network:
             ]
             values = run(np.ascontiguousarray(maps.values[:, :, *seen]))
             if values.shape[2:] != tuple(window // outside for window in windows):
-                raise ModelError(
-                    f"the picture is too large for one pass, and layers of this network change its "
-                    f"size ({name!r} is {values.shape[2:]} for {tuple(windows)}); make the picture "
-                    "smaller, or raise whole_megapixels"
+                raise _not_by_tiles(
+                    f"layers of this network change its size: {name!r} is {values.shape[2:]} for "
+                    f"{tuple(windows)}"
                 )
             wanted, place = [], []
             for first, start, side in zip(corner, begin, self._sides, strict=True):
@@ -241,19 +255,31 @@ class _Network:
         """How many pixels beyond its own place a position sees, at most."""
         reach = 0
         for node in nodes:
-            if node.op_type not in ("Conv", "ConvTranspose", "Resize", "Upsample"):
+            inside = self._scale.get(node.input[0]) if node.input else None
+            if inside is None or node.op_type in _POINTWISE or node.op_type == "Pad":
                 continue
             attributes = _attributes(node)
-            sides = attributes.get("kernel_shape", [2])
+            sides = attributes.get("kernel_shape") or self._window(node, attributes)
             dilations = attributes.get("dilations", [1])
             widest = max(
                 (side - 1) * dilation for side, dilation in zip(sides, itertools.cycle(dilations))
             )
             # A kernel that slides by more than a step may stand off centre.
-            if attributes.get("strides", [1])[0] == 1 and node.op_type == "Conv":
+            if attributes.get("strides", [1])[0] == 1 and node.op_type != "ConvTranspose":
                 widest = -(-widest // 2)
-            reach += widest * self._scale[node.input[0]]
+            reach += widest * inside
         return reach
+
+    def _window(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> list[int]:
+        """Sides of what a node that does not say so sees at once."""
+        if node.op_type not in ("Conv", "ConvTranspose"):
+            return [4 if attributes.get("mode") == b"cubic" else 2]
+        # Kernels may be stored in half precision, and cast.
+        casts = {x.output[0]: x.input[0] for x in self._proto.graph.node if x.op_type == "Cast"}
+        kernel = self._constants.get(casts.get(node.input[1], node.input[1]))
+        if kernel is None:
+            raise _not_by_tiles(f"a kernel of {node.op_type} in this network is no constant")
+        return list(kernel.dims[2:])
 
     def _cut_out(self, nodes: list[onnx.NodeProto], maps: _Maps, name: str) -> onnx.ModelProto:
         """Make a network of its own of some nodes. What is normalised there is known by now."""
@@ -288,6 +314,14 @@ class _Network:
             opset_imports=self._proto.opset_import,
             ir_version=self._proto.ir_version,
         )
+
+
+def _not_by_tiles(reason: str) -> ModelError:
+    fault = f"the picture is too large for one pass, and cannot be painted tile by tile: {reason}"
+    return ModelError(
+        f"{fault}; make the picture smaller, or raise whole_megapixels",
+        command=f"{fault}; make the picture smaller: --size",
+    )
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import zipfile
@@ -10,6 +11,9 @@ from pathlib import Path
 from nstlib._files import LARGEST_FILE, atomic_write
 from nstlib._tensorflow import keras
 from nstlib.errors import ModelError
+
+# The layers become known to Keras by being imported.
+from nstlib.networks import layers as _layers  # noqa: F401
 
 
 def save_network(network: keras.Model, path: str | Path) -> None:
@@ -42,16 +46,60 @@ def load_network(path: str | Path) -> keras.Model:
     Raises
     ------
     ModelError
-        If the file is absent, damaged, not a Keras network, or would unpack to absurd sizes; or if
-        it holds code, which is not executed.
+        If the file is absent, damaged, not a Keras network (.keras), or would unpack to absurd
+        sizes; or if it holds code, which is not executed.
     """
+    if Path(path).suffix != ".keras":  # by the suffix Keras decides how to read it
+        raise ModelError(f"{path}: only .keras files are read as networks of Keras")
     check_archive(path)
+    _check_layers(path)
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras's reader raises almost anything
         raise ModelError(
             f"{path} cannot be read as a Keras network (.keras); it may be damaged, or hold code"
         ) from error
+
+
+def _check_layers(path: str | Path) -> None:
+    """Refuse what is no .keras file, and files whose description asks for code.
+
+    Keras's ``safe_mode`` counts for .keras files alone, not for .h5, and has been got around in
+    several of its versions. So whatever is not one of Keras's or this library's own objects is
+    refused before Keras sees the file, and those that load code or other files are.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            described = json.loads(archive.read("config.json"))
+    except (KeyError, ValueError, zipfile.BadZipFile, RecursionError) as error:
+        raise ModelError(
+            f"{path} cannot be read as a Keras network (.keras); it may be damaged, or an old .h5 "
+            "file, which can hold code: load that with Keras if you trust it, and save it as .keras"
+        ) from error
+    waiting = [described]
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, dict):
+            module, kind = entry.get("module"), entry.get("class_name")
+            home = str(module or "keras").split(".")[0]
+            if kind in _CODE or (kind is not None and home not in ("keras", "nstlib")):
+                name = kind if module is None else f"{module}.{kind}"
+                raise ModelError(f"{path} holds code, which is not executed: {name}")
+            waiting.extend(entry.values())
+        elif isinstance(entry, list):
+            waiting.extend(entry)
+
+
+#: Keras's objects that run code of the file's author, or load other files.
+_CODE = {
+    "FlaxLayer",
+    "JaxLayer",
+    "Lambda",
+    "TFSMLayer",
+    "TorchModuleWrapper",
+    "__lambda__",
+    "function",
+}
 
 
 def check_archive(path: str | Path) -> None:

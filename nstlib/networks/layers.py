@@ -9,7 +9,7 @@ from nstlib._tensorflow import keras, tf
 
 @keras.saving.register_keras_serializable(package="nstlib")
 class ReflectionPadding2D(keras.layers.Layer):
-    """Continue feature maps by their mirror image, the border itself not repeated.
+    """Pad feature maps with their mirror image, without repeating the border itself.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ class InstanceNormalization(keras.layers.Layer):
     .. math:: y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
     with mean :math:`\mu` and variance :math:`\sigma^2` taken over the positions of one channel of
-    one picture, and :math:`\gamma, \beta` trained. A picture's contrast, which the style is to
-    replace, is thereby forgotten.
+    one picture, and :math:`\gamma, \beta` trained. That removes the picture's own contrast, which
+    the style replaces.
 
     References
     ----------
@@ -55,7 +55,7 @@ class InstanceNormalization(keras.layers.Layer):
     EPSILON = 1e-5
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make the two numbers of each channel."""
+        """Make each channel's gamma and beta."""
         self.gamma = self.add_weight(name="gamma", shape=(shape[-1],), initializer="ones")
         self.beta = self.add_weight(name="beta", shape=(shape[-1],), initializer="zeros")
 

@@ -14,9 +14,9 @@ def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
     """Build a network that says for each pixel whether it belongs to a person.
 
     The way down is SqueezeNet 1.1's, without its classifier, so that it can begin with weights that
-    know ImageNet. The way up is a narrow U-Net's: at each size what comes from below is enlarged
-    and joined with what the way down knew at that size. The whole picture's mean features join at
-    the bottom: whether there is anybody at all is a question to all of it.
+    know ImageNet. The way up is that of a narrow U-Net: at each size, what comes from below is
+    enlarged and joined with the features that the way down had at that size. The mean features of
+    the whole picture join at the bottom: only the whole picture tells whether anybody is there.
 
     Parameters
     ----------
@@ -44,12 +44,14 @@ def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
     >>> network.count_params() < 1_000_000
     True
     """
+    last = "channels_last"
 
     def conv(x: Any, filters: int, side: int, name: str) -> Any:
         return keras.layers.Conv2D(
             filters,
             side,
             padding="same",
+            data_format=last,
             activation="relu",
             kernel_initializer="he_normal",
             name=name,
@@ -57,8 +59,8 @@ def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
 
     def halve(x: Any, name: str) -> Any:
         # On one side only: 192, 96, 48, 24, 12.
-        x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}.pad")(x)
-        return keras.layers.MaxPooling2D(3, strides=2, name=name)(x)
+        x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), last, name=f"{name}.pad")(x)
+        return keras.layers.MaxPooling2D(3, strides=2, data_format=last, name=name)(x)
 
     def fire(x: Any, squeezed: int, expanded: int, name: str) -> Any:
         x = conv(x, squeezed, 1, f"{name}.squeeze")
@@ -66,8 +68,10 @@ def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
         return keras.layers.Concatenate(name=name)(sides)
 
     image = keras.Input((PERSON_SIDE, PERSON_SIDE, 3), name="image")
-    x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name="conv1.pad")(image)
-    half = keras.layers.Conv2D(64, 3, strides=2, activation="relu", name="conv1")(x)
+    x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), last, name="conv1.pad")(image)
+    half = keras.layers.Conv2D(64, 3, strides=2, data_format=last, activation="relu", name="conv1")(
+        x
+    )
     x = fire(halve(half, "pool1"), 16, 64, "fire2")
     quarter = fire(x, 16, 64, "fire3")
     x = fire(halve(quarter, "pool3"), 32, 128, "fire4")
@@ -77,13 +81,13 @@ def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
     x = fire(x, 64, 256, "fire8")
     x = fire(x, 64, 256, "fire9")
 
-    whole = keras.layers.GlobalAveragePooling2D(keepdims=True, name="whole.mean")(x)
+    whole = keras.layers.GlobalAveragePooling2D(last, keepdims=True, name="whole.mean")(x)
     x = keras.layers.Add(name="whole.add")([conv(x, 64, 1, "bottom"), conv(whole, 64, 1, "whole")])
     for size, known, filters in ((8, eighth, 48), (4, quarter, 32), (2, half, 24)):
-        x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{size}")(x)
+        x = keras.layers.UpSampling2D(2, last, interpolation="bilinear", name=f"up{size}")(x)
         joined = [x, conv(known, 32, 1, f"known{size}")]
         x = conv(keras.layers.Concatenate(name=f"join{size}")(joined), filters, 3, f"out{size}")
-    x = keras.layers.UpSampling2D(2, interpolation="bilinear", name="up1")(x)
+    x = keras.layers.UpSampling2D(2, last, interpolation="bilinear", name="up1")(x)
     x = keras.layers.Concatenate(name="join1")([x, image])
-    x = keras.layers.Conv2D(2, 3, padding="same", name="out1")(x)
+    x = keras.layers.Conv2D(2, 3, padding="same", data_format=last, name="out1")(x)
     return keras.Model(image, keras.layers.Softmax(name="probabilities")(x), name=name)

@@ -28,9 +28,8 @@ def TransformerNet(  # noqa: N802  (the name that the field knows it by)
 
     Convolutions take the picture down to a quarter of its size, residual blocks work there, and two
     enlargements with a convolution after each bring it back: a transposed convolution instead would
-    leave a checkerboard. The architecture is Johnson's, with the changes
-    of PyTorch's well-known example: instance for batch normalisation, reflected borders, and
-    enlarging before convolving.
+    leave a checkerboard. The architecture is Johnson's, with the changes of PyTorch's well-known
+    example: instance for batch normalisation, reflected borders, and enlarging before convolving.
 
     Parameters
     ----------
@@ -82,10 +81,14 @@ def TransformerNet(  # noqa: N802  (the name that the field knows it by)
 
     def conv(x: Any, filters: int, side: int, stride: int, name: str) -> Any:
         x = ReflectionPadding2D(side // 2, name=f"{name}.reflection_pad")(x)
-        return keras.layers.Conv2D(filters, side, strides=stride, name=f"{name}.conv2d")(x)
+        return keras.layers.Conv2D(
+            filters, side, strides=stride, data_format="channels_last", name=f"{name}.conv2d"
+        )(x)
 
     def enlarge(x: Any, name: str) -> Any:
-        return keras.layers.UpSampling2D(2, interpolation=interpolation, name=f"{name}.upsample")(x)
+        return keras.layers.UpSampling2D(
+            2, data_format="channels_last", interpolation=interpolation, name=f"{name}.upsample"
+        )(x)
 
     def norm(x: Any, name: str, *, relu: bool = True) -> Any:
         x = InstanceNormalization(name=name)(x)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nstlib._tensorflow import keras
-from nstlib.onnx.graphs import Size
+from nstlib.onnx.graphs import Size, range_metadata
 from nstlib.onnx.translation import to_onnx
 from nstlib.onnx.verification import TOLERANCE, Verification, write_proven
 
@@ -20,34 +20,38 @@ def export(
     input_name: str = "image",
     output_name: str = "stylized",
     sizes: Sequence[Size] | None = None,
-    value_range: tuple[float, float] = (0.0, 255.0),
+    value_range: tuple[float, float] | None = None,
     tolerance: float = TOLERANCE,
 ) -> Verification:
     """Write a Keras model as an ONNX file, once every runtime has been seen to compute the same.
 
     The graph is built here with ONNX's own helper, one node for each layer and one for the
-    activation inside a layer, for that is the graph that one would draw: 64 nodes for
-    :func:`nstlib.TransformerNet`, as many as PyTorch's exporter makes of its own network,
-    channels first, for any batch and size. Keras's ``Model.export(format="onnx")`` is a single
-    call, but goes through tf2onnx, which sees TensorFlow's operations instead of layers: 301 nodes
-    for the same network, thirteen for each instance normalization, channels last. To find the
-    layers in those again takes more code than the table of layers below.
+    activation inside a layer, as one would draw it: 64 nodes for :func:`nstlib.TransformerNet`, as
+    many as PyTorch's exporter makes of its own network, channels first, for any batch and size.
+    Keras's ``Model.export(format="onnx")`` is a single call, but goes through tf2onnx, which sees
+    TensorFlow's operations instead of layers: 301 nodes for the same network, thirteen for each
+    instance normalization, channels last. Finding the layers in those again would take more code
+    than the table in :mod:`nstlib.onnx.translation`.
 
     Parameters
     ----------
     model : keras.Model
-        One input and one output, (B, H, W, C), made of layers that the table below knows.
+        One input and one output, (B, H, W, C), made of layers that the table knows.
     path : str or pathlib.Path
         Where to write; what is there is replaced.
     metadata : mapping of str to str, optional
         What to write into the file beside the network: its style, licence, training data. The
-        library's version is added as ``library``.
+        library's version is added as ``library``, and the order of the axes as ``layout``.
     half : bool, default True
         Store the kernels of convolutions as float16, each followed by a node that casts it back to
         float32. The file is half as large; runtimes cast once, when they load it, and are as fast.
     input_name, output_name : str
         Names in the file.
-    sizes, value_range, tolerance
+    value_range : (float, float), optional
+        What black and white are to the network. It is written into the file, where
+        :class:`nstlib.Stylizer` and :class:`nstlib.PersonSegmenter` look for it. By default
+        nothing is written, and runtimes are compared on 0..255.
+    sizes, tolerance
         As in :func:`verify`.
 
     Returns
@@ -64,7 +68,6 @@ def export(
     OutputError
         If the file cannot be written.
     """
-    proto = to_onnx(
-        model, metadata=metadata, half=half, input_name=input_name, output_name=output_name
-    )
-    return write_proven(path, proto, model, sizes, value_range, tolerance)
+    told = {"layout": "NCHW", **range_metadata(value_range), **(metadata or {})}
+    proto = to_onnx(model, metadata=told, half=half, input_name=input_name, output_name=output_name)
+    return write_proven(path, proto, model, sizes, value_range or (0.0, 255.0), tolerance)

@@ -40,6 +40,11 @@ def make_model(graph: onnx.GraphProto, metadata: Mapping[str, str] | None) -> on
 Size: TypeAlias = tuple[int, int]
 
 
+def range_metadata(value_range: Sequence[float] | None) -> dict[str, str]:
+    """Write what black and white are to a network as an entry of its metadata, if it is known."""
+    return {"value_range": ",".join(f"{x:g}" for x in value_range)} if value_range else {}
+
+
 def check_graph(proto: onnx.ModelProto) -> None:
     """Refuse what ONNX does not allow."""
     for node in proto.graph.node:
@@ -68,13 +73,18 @@ def _check_operator(node: onnx.NodeProto, proto: onnx.ModelProto) -> None:
 
 
 def check_memory(proto: onnx.ModelProto, shape: Sequence[int]) -> None:
-    """Refuse a graph that makes absurdly large tensors of a picture of this shape."""
+    """Refuse a graph that makes absurdly large tensors of a picture (B, C, H, W) of this shape."""
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
-    name, _ = picture_input(copy)
-    (entry,) = (value for value in copy.graph.input if value.name == name)
-    for side, length in zip(entry.type.tensor_type.shape.dim, shape, strict=True):
+    picture = picture_input(copy)
+    batch, channels, *sides = shape
+    lengths = (*sides, channels) if picture.channels_last else (channels, *sides)
+    (entry,) = (value for value in copy.graph.input if value.name == picture.name)
+    for side, length in zip(entry.type.tensor_type.shape.dim, (batch, *lengths), strict=True):
         side.dim_value = length
+    del copy.graph.value_info[:]  # it may speak of another size
+    for value in copy.graph.output:
+        value.type.tensor_type.ClearField("shape")
     try:
         copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
     except Exception as error:

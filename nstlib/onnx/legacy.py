@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import ArrayLike
 from onnx import helper, numpy_helper
 
 from nstlib.errors import ModelError
-from nstlib.onnx.graphs import IR_VERSION, OPSET, Size, check_graph, make_model
-from nstlib.onnx.reading import load_onnx, one_line
-from nstlib.onnx.verification import TOLERANCE, Verification, write_proven
+from nstlib.onnx.graphs import IR_VERSION, OPSET, Size, check_graph, make_model, range_metadata
+from nstlib.onnx.reading import load_onnx, one_line, picture_input
+from nstlib.onnx.verification import SIZES, TOLERANCE, Verification, write_proven
 
 
 def modernize(
@@ -23,14 +25,17 @@ def modernize(
     *,
     metadata: Mapping[str, str] | None = None,
     sizes: Sequence[Size] | None = None,
-    value_range: tuple[float, float] = (0.0, 255.0),
+    value_range: tuple[float, float] | None = None,
     tolerance: float = 10 * TOLERANCE,
 ) -> Verification:
-    """Write an old ONNX file anew, so that today's runtimes compute it, at any size.
+    """Write an old ONNX file anew, so that today's runtimes compute it, at any size if possible.
 
     The operators that were an experiment until 2019, Crop, ImageScaler and Affine, become those
     that took their place; a ConvTranspose whose output has a fixed size gets the padding that leads
     to it; input and output lose their fixed sizes; and the whole moves to ONNX 17.
+
+    A file keeps its fixed size if it cannot be shown to work at several others, or if it finds
+    people (its output has one or two channels): such a network knows people at one size.
 
     Parameters
     ----------
@@ -40,8 +45,12 @@ def modernize(
         Where to write; what is there is replaced.
     metadata : mapping of str to str, optional
         Added to what the file says of itself.
-    sizes, value_range
-        As in :func:`verify`, whose reference is ONNX Runtime.
+    sizes : sequence of (int, int), optional
+        Heights and widths to compare the runtimes on. Given those, the size is freed in any case.
+    value_range : (float, float), optional
+        What black and white are to the network. It is written into the file, where
+        :class:`nstlib.Stylizer` and :class:`nstlib.PersonSegmenter` look for it. By default
+        nothing is added, and runtimes are compared on 0..255.
     tolerance : float, default 0.1
         Likewise. It is larger here because networks of that time are coarse: ONNX Runtime, which
         adds up the squares of a whole channel in float32, is then off by up to 0.08 of 255 from
@@ -64,18 +73,65 @@ def modernize(
     proto.ir_version = IR_VERSION  # since 4, constants need not be listed among the inputs
     _replace_retired(proto)
     check_graph(proto)
-    _free_transposed_convolutions(proto)
-    _free_sizes(proto)
+    known = {entry.key: entry.value for entry in proto.metadata_props}
+    told = {**known, **range_metadata(value_range), **(metadata or {})}
+    proof = (None, sizes, value_range or (0.0, 255.0), tolerance)
+    if sizes is not None or picture_input(proto).size is None:
+        return write_proven(path, _modern(proto, told, free=True), *proof)
+    if not _finds_people(proto):
+        with contextlib.suppress(ModelError):
+            freed = _modern(proto, told, free=True)
+            if _keeps_proportion(freed):
+                return write_proven(path, freed, *proof)
+    return write_proven(path, _modern(proto, told, free=False), *proof)
+
+
+def _modern(proto: onnx.ModelProto, told: Mapping[str, str], *, free: bool) -> onnx.ModelProto:
+    """Bring a network to today's ONNX, for any size or for its own."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    constants = {tensor.name for tensor in copy.graph.initializer}
+    inputs = [value for value in copy.graph.input if value.name not in constants]
+    del copy.graph.input[:]
+    copy.graph.input.extend(inputs)
+    if free:
+        _free_transposed_convolutions(copy)
+        _free_sizes(copy)
     try:
-        graph = onnx.version_converter.convert_version(proto, OPSET).graph
+        graph = onnx.version_converter.convert_version(copy, OPSET).graph
     except Exception as error:
         raise ModelError(
             f"the file cannot be brought to ONNX {OPSET}: {one_line(error)}"
         ) from error
-    known = {entry.key: entry.value for entry in proto.metadata_props}
-    return write_proven(
-        path, make_model(graph, {**known, **(metadata or {})}), None, sizes, value_range, tolerance
-    )
+    return make_model(graph, told)
+
+
+def _finds_people(proto: onnx.ModelProto) -> bool:
+    """Tell by the channels of the output whether a network segments."""
+    outputs = onnx.shape_inference.infer_shapes(proto).graph.output
+    sides = [[side.dim_value for side in x.type.tensor_type.shape.dim] for x in outputs]
+    return any(len(shape) == 4 and (shape[1] in (1, 2) or shape[3] in (1, 2)) for shape in sides)
+
+
+def _keeps_proportion(proto: onnx.ModelProto) -> bool:
+    """Tell whether outputs follow the input's size, by ONNX Runtime at two sizes."""
+    picture = picture_input(proto)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    apart = []
+    try:
+        session = onnxruntime.InferenceSession(
+            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        for size in SIZES[:2]:
+            blob = picture.prepared(np.zeros((1, picture.channels, *size), np.float32))
+            shape = session.run(None, {picture.name: blob})[0].shape
+            sides = shape[1:3] if picture.channels_last else shape[2:]
+            apart.append(np.subtract(sides, size))
+    except Exception:  # its errors have no base but Exception
+        return False
+    # A border that is cut off, or added, is the same at both sizes but for rounding.
+    return len(apart[0]) == 2 and bool(np.abs(apart[0] - apart[1]).max() < 16)
 
 
 def _replace_retired(proto: onnx.ModelProto) -> None:
@@ -180,14 +236,12 @@ def _free_transposed_convolutions(proto: onnx.ModelProto) -> None:
 def _free_sizes(proto: onnx.ModelProto) -> None:
     """Let batch, height and width be what they are."""
     graph = proto.graph
-    constants = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in constants]
-    del graph.input[:], graph.value_info[:]
-    graph.input.extend(inputs)
+    axes = (0, 1, 2) if picture_input(proto).channels_last else (0, 2, 3)
+    del graph.value_info[:]
     ends = (graph.input, ("height", "width")), (graph.output, ("out_height", "out_width"))
     for values, names in ends:
         for value in values:
             sides = value.type.tensor_type.shape.dim
             if len(sides) == 4:
-                for axis, name in zip((0, 2, 3), ("batch", *names), strict=True):
+                for axis, name in zip(axes, ("batch", *names), strict=True):
                     sides[axis].dim_param = name

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ def from_pytorch(path: str | Path) -> keras.Model:
     Parameters
     ----------
     path : str or pathlib.Path
-        A state dict, as ``torch.save(model.state_dict(), path)`` writes it. Nothing in it is
-        executed: it is read with ``weights_only=True``. The ``running_mean`` and ``running_var`` of
-        old checkpoints are dropped. They are a record of the training that instance normalization
-        never used, because it takes mean and variance from the picture in hand.
+        A state dict, as ``torch.save(model.state_dict(), path)`` writes it; or a dict that holds
+        one beside other things, as ``state_dict`` or under any other name. Prefixes that wrappers
+        add to all names, as ``module.`` or ``_orig_mod.``, are taken off. If there are several
+        such networks, for instance the trained one and a moving average of it, the first that is
+        complete counts. Nothing in the file is executed: it is read with ``weights_only=True``. The
+        ``running_mean`` and ``running_var`` of old checkpoints are dropped: instance normalization
+        takes mean and variance from the picture in hand.
 
     Returns
     -------
@@ -36,19 +40,18 @@ def from_pytorch(path: str | Path) -> keras.Model:
         If PyTorch is not installed.
     ModelError
         If the file is absent, cut off, larger than it says or no state dict, holds code, or holds
-        other tensors than a TransformerNet has; they are named.
+        other tensors than a TransformerNet has; the first ones are named.
     """
     check_archive(path)
     try:
         import torch
     except ImportError as error:
-        raise DependencyError(
-            "torch is not installed, and checkpoints of PyTorch need it: "
-            "pip install 'nstlib[torch]'"
-        ) from error
+        raise DependencyError.of("torch", "reading checkpoints of PyTorch") from error
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of TorchScript; what it is not is said below
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path} holds more than tensors, and is not read: what else a checkpoint holds can be "
@@ -56,9 +59,11 @@ def from_pytorch(path: str | Path) -> keras.Model:
         ) from error
     except Exception as error:  # whatever the unpickler stumbles over
         raise ModelError(f"{path} is no checkpoint, or is cut off ({one_line(error)})") from error
-    if not isinstance(state, Mapping) or not all(torch.is_tensor(x) for x in state.values()):
+    tensors = {name: x for name, x in _flat(content) if torch.is_tensor(x)}
+    if not tensors:
         raise ModelError(
-            f"{path} holds a {type(state).__name__}, not a state dict, which maps names to tensors"
+            f"{path} holds a {type(content).__name__} without tensors, not a state dict, which "
+            "maps names to tensors"
         )
 
     model = TransformerNet()
@@ -72,26 +77,67 @@ def from_pytorch(path: str | Path) -> keras.Model:
         ):
             if hasattr(layer, ours):
                 wanted[f"{layer.name}.{theirs}"] = getattr(layer, ours)
-    given = {
-        name: tensor
-        for name, tensor in state.items()
-        if not name.endswith((".running_mean", ".running_var", ".num_batches_tracked"))
-    }
-    faults = []
-    for what, names in (("lacks", wanted.keys() - given), ("has besides", given.keys() - wanted)):
-        if names:
-            faults.append(f"{what} {', '.join(sorted(names))}")
-    arrays = {}
-    for name in sorted(wanted.keys() & given.keys()):
-        arrays[name] = given[name].float().numpy()
-        expected = wanted[name].shape
-        if len(expected) == 4:  # a kernel, whose two sides come first in Keras and last in PyTorch
-            expected = (expected[3], expected[2], *expected[:2])
-        if arrays[name].shape != tuple(expected):
-            faults.append(f"has {name} in the shape {arrays[name].shape}, not {tuple(expected)}")
-    if faults:
-        raise ModelError(f"{path} is no checkpoint of a TransformerNet: it {'; '.join(faults)}")
+    # Nothing else of the network's has a name that ends like its last kernel's.
+    prefixes = [name.removesuffix(_LAST) for name in tensors if name.endswith(_LAST)]
+    candidates = [_part(tensors, prefix) for prefix in prefixes or [""]]
+    shapes = {name: _in_pytorch(variable.shape) for name, variable in wanted.items()}
+    faults = [_faults(shapes, candidate) for candidate in candidates]
+    best = faults.index([]) if [] in faults else 0
+    if faults[best]:
+        raise ModelError(
+            f"{path} is no checkpoint of a TransformerNet: it {'; '.join(faults[best])}"
+        )
     for name, variable in wanted.items():
-        array = arrays[name]
+        array = candidates[best][name].float().numpy()
         variable.assign(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array)
     return model
+
+
+_LAST = "deconv3.conv2d.weight"
+
+#: How many tensors of each kind a message names.
+_NAMED = 3
+
+
+def _flat(content: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Go through what a checkpoint holds; names of dicts within dicts are joined by dots."""
+    if not isinstance(content, Mapping):
+        yield name, content
+        return
+    for key, value in content.items():
+        yield from _flat(value, f"{name}.{key}" if name else str(key))
+
+
+def _part(tensors: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Take the tensors whose names begin with a prefix, without it, and without statistics."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+        and not name.endswith((".running_mean", ".running_var", ".num_batches_tracked"))
+    }
+
+
+def _in_pytorch(shape: Sequence[int]) -> tuple[int, ...]:
+    """Tell the shape of a tensor in PyTorch, where a kernel's two sides come last."""
+    return (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else tuple(shape)
+
+
+def _faults(wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, Any]) -> list[str]:
+    """Say what a state dict lacks, has besides, and has in another shape."""
+    shaped = [
+        f"{name} in the shape {tuple(given[name].shape)}, not {shape}"
+        for name, shape in sorted(wanted.items())
+        if name in given and tuple(given[name].shape) != shape
+    ]
+    kinds = {
+        "lacks": sorted(wanted.keys() - given),
+        "has besides": sorted(given.keys() - wanted),
+        "has": shaped,
+    }
+    return [
+        f"{what} {', '.join(names[:_NAMED])}"
+        + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        for what, names in kinds.items()
+        if names
+    ]

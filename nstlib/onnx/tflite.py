@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 from nstlib._tensorflow import quiet, tf
 from nstlib.errors import DependencyError, ModelError
 from nstlib.images.arrays import Blob
-from nstlib.onnx.graphs import OPSET, check_graph, make_model
+from nstlib.onnx.graphs import OPSET, check_graph, make_model, range_metadata
 from nstlib.onnx.reading import one_line, picture_input
 from nstlib.onnx.verification import (
     TOLERANCE,
@@ -33,7 +33,7 @@ def from_tflite(
     path: str | Path,
     *,
     metadata: Mapping[str, str] | None = None,
-    value_range: tuple[float, float] = (0.0, 1.0),
+    value_range: tuple[float, float] | None = None,
     tolerance: float = TOLERANCE,
 ) -> Verification:
     """Write a TensorFlow Lite file, for instance MediaPipe's selfie segmentation, as an ONNX file.
@@ -49,8 +49,9 @@ def from_tflite(
         Where to write; what is there is replaced.
     metadata : mapping of str to str, optional
         What to write into the file beside the network.
-    value_range : (float, float), default (0, 1)
-        What black and white are to the network.
+    value_range : (float, float), optional
+        What black and white are to the network. It is written into the file. By default nothing is
+        written, and runtimes are compared on 0..1.
     tolerance : float, default 0.01
         The largest difference that is allowed: between the runtimes, and from what TensorFlow Lite
         (or OpenCV, where MediaPipe's operator is) computes from the file as it is.
@@ -93,10 +94,11 @@ def from_tflite(
                 name, opset=OPSET, inputs_as_nchw=inputs, outputs_as_nchw=outputs
             )
         _replace_transpose_bias(proto.graph)
-        proto = make_model(proto.graph, metadata)
+        proto = make_model(proto.graph, {**range_metadata(value_range), **(metadata or {})})
         check_graph(proto)
-        entry, (_, channels, height, width) = picture_input(proto)
-        picture = photo((height, width), channels, value_range)
+        entry = picture_input(proto)
+        ends = value_range or (0.0, 1.0)
+        picture = photo(entry.sides, entry.channels, ends)
         expected = _computed_by_tflite(name, reader, picture)
     except ModelError:
         raise
@@ -107,10 +109,12 @@ def from_tflite(
     session = onnxruntime.InferenceSession(
         proto.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    apart = largest_difference(session.run(None, {entry: picture})[0], expected)
+    apart = largest_difference(
+        session.run(None, {entry.name: entry.prepared(picture)})[0], expected
+    )
     if not apart <= tolerance:
         raise ModelError(f"{path} is not written: it is {apart:g} off from what {name} computes")
-    return write_proven(path, proto, None, None, value_range, tolerance)
+    return write_proven(path, proto, None, None, ends, tolerance)
 
 
 def _computed_by_tflite(name: str, reader: Any, picture: Blob) -> Blob:

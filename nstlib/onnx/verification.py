@@ -22,7 +22,7 @@ from nstlib._files import atomic_write
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob
 from nstlib.onnx.graphs import KERNEL_NAME, Size, check_graph, check_memory, size_text
-from nstlib.onnx.reading import load_onnx, picture_input
+from nstlib.onnx.reading import PictureInput, load_onnx, picture_input
 from nstlib.sources import load_image
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def verify(
         What the file was made from; it is the reference. Kernels that the file stores as float16
         are rounded likewise in a copy of it. Without a model, ONNX Runtime is the reference.
     source : str, pathlib.Path or bytes
-        An ONNX file, or its content. One input (B, C, H, W), one output.
+        An ONNX file, or its content. One input, a picture; one output.
     sizes : sequence of (int, int), optional
         Heights and widths. By default the one that the file is for; if it takes any, :data:`SIZES`.
     value_range : (float, float), default (0, 255)
@@ -169,17 +169,21 @@ def verify(
     """
     proto = load_onnx(source)
     check_graph(proto)
-    name, shape = picture_input(proto)
+    entry = picture_input(proto)
+    if len(proto.graph.output) != 1:
+        raise ModelError(
+            f"the file has the outputs {[x.name for x in proto.graph.output]}; runtimes are "
+            "compared on networks of one output"
+        )
     if sizes is None:
-        fixed = (shape[2], shape[3])
-        sizes = SIZES if 0 in fixed else [fixed]
+        sizes = SIZES if entry.size is None else [entry.size]
     for size in sizes:
-        check_memory(proto, (1, shape[1], *size))
+        check_memory(proto, (1, entry.channels, *size))
     with tempfile.TemporaryDirectory() as folder:
         # A file, not its content: given that, OpenCV 5.0 takes no notice of the engine asked for.
         path = Path(folder) / "model.onnx"
         path.write_bytes(proto.SerializeToString())
-        runtimes = {runtime: start(path, name) for runtime, start in _runtimes().items()}
+        runtimes = {runtime: start(path, entry) for runtime, start in _runtimes().items()}
         if model is None:
             reference, compute = "ONNX Runtime", runtimes.pop("ONNX Runtime")
         else:
@@ -191,7 +195,7 @@ def verify(
 
         comparisons, rounding = [], 0.0
         for size in sizes:
-            picture = photo(size, shape[1], value_range)
+            picture = photo(size, entry.channels, value_range)
             expected = compute(picture)
             if isinstance(expected, str):
                 raise ModelError(f"{reference} refuses the file at {size_text(size)}: {expected}")
@@ -207,12 +211,12 @@ def verify(
     return Verification(reference, tolerance, tuple(comparisons), rounding)
 
 
-# A runtime is started with a file and the name of the input. It takes a picture and returns what it
-# makes of it, or says why it does not.
+# A runtime is started with a file and its input. It takes a picture (B, C, H, W) and returns what
+# it makes of it, or says why it does not.
 _Run: TypeAlias = Callable[[Blob], "Blob | str"]
 
 
-def _runtimes() -> dict[str, Callable[[Path, str], _Run]]:
+def _runtimes() -> dict[str, Callable[[Path, PictureInput], _Run]]:
     if not hasattr(cv2.dnn, "ENGINE_NEW"):  # OpenCV 4
         return {"ONNX Runtime": _onnx_runtime, "cv2.dnn": functools.partial(_opencv, {})}
     engines = {"new": cv2.dnn.ENGINE_NEW, "classic": cv2.dnn.ENGINE_CLASSIC}
@@ -238,17 +242,19 @@ def _refusing(run: Callable[[], Blob]) -> Blob | str:
         cv2.utils.logging.setLogLevel(level)
 
 
-def _onnx_runtime(path: Path, name: str) -> _Run:
+def _onnx_runtime(path: Path, entry: PictureInput) -> _Run:
     @functools.cache
     def session() -> Any:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # only what is fatal: errors are raised anyway
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
-    return lambda picture: _refusing(lambda: session().run(None, {name: picture})[0])
+    return lambda picture: _refusing(
+        lambda: session().run(None, {entry.name: entry.prepared(picture)})[0]
+    )
 
 
-def _opencv(options: dict[str, int], path: Path, _: str) -> _Run:
+def _opencv(options: dict[str, int], path: Path, entry: PictureInput) -> _Run:
     @functools.cache
     def net() -> Any:
         result = cv2.dnn.readNetFromONNX(str(path), **options)
@@ -257,7 +263,7 @@ def _opencv(options: dict[str, int], path: Path, _: str) -> _Run:
         return result
 
     def run(picture: Blob) -> Blob:
-        net().setInput(picture)
+        net().setInput(entry.prepared(picture))
         output: Blob = net().forward()
         return output
 

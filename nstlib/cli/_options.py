@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,14 @@ Source = Annotated[
 LongestSide = Annotated[
     int | None, typer.Option("--size", help="Longest side, in pixels.", show_default="INPUT's own")
 ]
+FrameRate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate",
+        help="Frames a second, where INPUT is numbered pictures that become a film.",
+        show_default="25",
+    ),
+]
 MaxMegapixels = Annotated[
     float,
     typer.Option(
@@ -28,6 +37,16 @@ MaxMegapixels = Annotated[
 SegmenterName = Annotated[
     str,
     typer.Option(metavar="MODEL", help="What finds people: person, pp_humanseg, or an ONNX file."),
+]
+Backend = Annotated[str, typer.Option(help="What computes: cv2 (OpenCV) or ort (ONNX Runtime).")]
+ValueRange = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH",
+        help="What black and white are to an ONNX file: 0,255, 0,1, -1,1 or imagenet. Two more "
+        "numbers if it gives others than it takes: 0,255,0,1.",
+        show_default="what the file says, or a trial tells",
+    ),
 ]
 WorldStyle = Annotated[
     str | None,
@@ -59,4 +78,29 @@ PreserveColors = Annotated[
     typer.Option(
         "--preserve-colors", help="Paint brightness alone; the photograph's colours stay."
     ),
+]
+
+# What the commands take that optimise pictures or train networks.
+PictureOutput = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Where to write the picture: .png, .jpg, .jpeg or .webp.",
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="mini, random, or imagenet (80 MB, downloaded on first use).",
+        show_default="NSTLIB_WEIGHTS, or mini",
+    ),
+]
+ContentWeight = Annotated[float, typer.Option(help="More keeps more of the subject.")]
+StyleWeight = Annotated[float, typer.Option(help="More gives bolder strokes.")]
+TvWeight = Annotated[float, typer.Option(help="Weight of smoothness in the loss.")]
+Optimizer = Annotated[str, typer.Option(help="lbfgs or adam.")]
+Report = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write how the run went there, as JSON.")
 ]

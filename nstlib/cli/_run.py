@@ -1,20 +1,43 @@
-"""Run a command: exit codes, and errors as one line on stderr."""
+"""Run a command: exit codes, errors and warnings as one line on stderr, streams that can be closed.
+
+Nothing that a library warns of is shown, except what nstlib itself wants to be known.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any, TextIO
 
 import typer
 
-from nstlib.errors import DependencyError, NstError
+from nstlib.cli._signals import signals
+from nstlib.errors import DependencyError, MemoryLimitError, NstError, NstWarning
 
 
 def run(application: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
     """Run one of an application's commands, as :func:`main` does."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(application)
+    _prepare_streams()
+    try:
+        with (
+            signals.listening(ignore_at_the_end=arguments is None),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", NstWarning)
+            warnings.showwarning = _show
+            code = _invoke(command, given, name)
+    except KeyboardInterrupt:
+        code = 130
+    return signals.code if code == 130 else code
+
+
+def _invoke(command: Any, given: list[str], name: str) -> int:
     try:
         code = command.main(given or ["--help"], prog_name=name, standalone_mode=False)
         sys.stdout.flush()
@@ -23,11 +46,19 @@ def run(application: typer.Typer, name: str, arguments: Sequence[str] | None = N
         # Whoever read the output has seen enough. Python's flush at the end must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (NstError, OSError) as error:
-        return fail(error.command if isinstance(error, NstError) else str(error), 2)
+    except MemoryLimitError as error:
+        return fail(error.command, 1)
+    except NstError as error:
+        return fail(error.command, 2)
     except typer.Abort:
         return 130
     except Exception as error:
+        from nstlib._memory import ran_out
+
+        if ran_out(error):
+            return fail(f"memory ran out: {_relief(command, given)}", 1)
+        if isinstance(error, OSError):
+            return fail(str(error), 2)
         # Usage errors are click's, or those of the copy of click that is part of newer Typers.
         if not hasattr(error, "format_message"):
             raise
@@ -36,8 +67,51 @@ def run(application: typer.Typer, name: str, arguments: Sequence[str] | None = N
         return fail(f"{error.format_message()} (see {where} --help)", 2)
 
 
+def _relief(command: Any, given: Sequence[str]) -> str:
+    """Say what needs less memory, in options that the command has."""
+    for word in given:
+        command = getattr(command, "commands", {}).get(word, command)
+    options = {option for parameter in command.params for option in parameter.opts}
+    helpful = [option for option in ("--size", "--batch", "--jobs") if option in options]
+    return f"give a smaller {' or '.join(helpful)}" if helpful else "end other programs first"
+
+
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    del category, filename, lineno, file, line
+    say(str(message))
+
+
+def _prepare_streams() -> None:
+    """Let prints never fail: not on a stream that is closed, nor on letters that it cannot take."""
+    # The next file that is opened would get a closed stream's number, and what TensorFlow writes
+    # to stderr would get into it.
+    with contextlib.suppress(OSError):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(number)
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - until the end
+        with contextlib.suppress(Exception):  # whatever a program has put in its place
+            getattr(sys, stream).reconfigure(errors="backslashreplace")
+
+
+def say(message: str) -> None:
+    """Write one line to stderr."""
+    with contextlib.suppress(OSError):  # nobody reads it, or its disk is full
+        print("nst:", " ".join(message.splitlines()), file=sys.stderr, flush=True)
+
+
 def fail(message: str, code: int) -> int:
-    print("nst:", " ".join(message.splitlines()), file=sys.stderr)
+    """Say what went wrong; return the exit code."""
+    say(message)
     return code
 
 

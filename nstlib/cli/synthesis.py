@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nstlib.cli._options import MaxMegapixels
+from nstlib.cli._options import (
+    ContentWeight,
+    MaxMegapixels,
+    Optimizer,
+    PictureOutput,
+    Report,
+    StyleWeight,
+    TvWeight,
+    Weights,
+)
 from nstlib.cli._outputs import Film, check_outputs, print_estimate, print_result, write_report
 from nstlib.cli._run import fail, fail_to_start
+from nstlib.cli._signals import signals
 from nstlib.errors import ArgumentError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nstlib.images.arrays import Image
+    from nstlib.optimize import OptimizationError, Step, UnfinishedError
 
 
 def texture(
@@ -27,33 +43,18 @@ def texture(
             show_default=False,
         ),
     ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="Where to write the texture: .png, .jpg, .jpeg or .webp.",
-        ),
-    ],
+    output: PictureOutput,
     size: Annotated[int, typer.Option(help="Side of the square texture, in pixels.")] = 224,
     iterations: Annotated[int, typer.Option(help="At most, at each of up to three sizes.")] = 60,
-    optimizer: Annotated[str, typer.Option(help="lbfgs or adam.")] = "lbfgs",
-    tv_weight: Annotated[float, typer.Option(help="Weight of smoothness in the loss.")] = 0.0,
-    tile: Annotated[bool, typer.Option("--tile", help="Let opposite edges fit together.")] = False,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="mini, random, or imagenet (80 MB, downloaded on first use).",
-            show_default="NSTLIB_WEIGHTS, or mini",
-        ),
-    ] = None,
+    optimizer: Optimizer = "lbfgs",
+    tv_weight: TvWeight = 0.0,
+    tileable: Annotated[
+        bool, typer.Option("--tileable", help="Let opposite edges fit together.")
+    ] = False,
+    weights: Weights = None,
     seed: Annotated[int, typer.Option(help="Another number gives another texture.")] = 0,
     max_megapixels: MaxMegapixels = 64.0,
-    report: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write how the run went there, as JSON."),
-    ] = None,
+    report: Report = None,
 ) -> int:
     """Make a texture like IMAGE: the same stuff, differently arranged.
 
@@ -66,12 +67,13 @@ def texture(
     check_outputs([image], output, report=report)
     source = load_image(image, size=size, max_megapixels=max_megapixels)
     try:
-        from nstlib.optimize import OptimizationError
+        from nstlib.optimize import OptimizationError, UnfinishedError
         from nstlib.synthesis.texture import synthesize_texture
     except Exception as error:
         return fail_to_start(error)
 
     _check_shape(image, source, size)
+    watch = _UntilAsked()
     try:
         result = synthesize_texture(
             source,
@@ -80,20 +82,18 @@ def texture(
             iterations=iterations,
             method=optimizer,
             tv_weight=tv_weight,
-            tileable=tile,
+            tileable=tileable,
             seed=seed,
+            callback=watch,
             progress=sys.stderr.isatty(),
         )
-    except OptimizationError as error:
-        save_image(error.image, output)
-        return fail(f"{error}; the last good picture is in {output}", 1)
+    except (OptimizationError, UnfinishedError) as error:
+        return _keep_what_there_is(error, error.image, output)
     save_image(result.image, output)
+    print_result(output, result)
     if report is not None:
         write_report(report, result)
-    print_result(output, result)
-    if result.interrupted:
-        return fail(f"interrupted; {output} is the best picture so far", 130)
-    return 0
+    return _end(output, result.interrupted or watch.stopped)
 
 
 def transfer(
@@ -113,15 +113,7 @@ def transfer(
             show_default=False,
         ),
     ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="Where to write the picture: .png, .jpg, .jpeg or .webp.",
-        ),
-    ],
+    output: PictureOutput,
     size: Annotated[
         int | None,
         typer.Option(
@@ -129,9 +121,9 @@ def transfer(
             show_default="512, or CONTENT's own if that is less",
         ),
     ] = None,
-    content_weight: Annotated[float, typer.Option(help="More keeps more of the subject.")] = 0.3,
-    style_weight: Annotated[float, typer.Option(help="More gives bolder strokes.")] = 1.0,
-    tv_weight: Annotated[float, typer.Option(help="Weight of smoothness in the loss.")] = 0.0,
+    content_weight: ContentWeight = 0.3,
+    style_weight: StyleWeight = 1.0,
+    tv_weight: TvWeight = 0.0,
     preserve_colors: Annotated[
         str | None,
         typer.Option(
@@ -156,14 +148,8 @@ def transfer(
     init: Annotated[
         str, typer.Option(help="What to begin with: content, noise, or a picture.")
     ] = "content",
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="mini, random, or imagenet (80 MB, downloaded on first use).",
-            show_default="NSTLIB_WEIGHTS, or mini",
-        ),
-    ] = None,
-    optimizer: Annotated[str, typer.Option(help="lbfgs or adam.")] = "lbfgs",
+    weights: Weights = None,
+    optimizer: Optimizer = "lbfgs",
     iterations: Annotated[
         int, typer.Option(help="At most, at each size from 128 pixels up by steps of 1.4.")
     ] = 50,
@@ -183,20 +169,14 @@ def transfer(
             metavar="FILE", help="Write a film of the run there, .gif or .mp4: ten frames a size."
         ),
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write how the run went there, as JSON."),
-    ] = None,
+    report: Report = None,
 ) -> int:
     """Paint CONTENT in the style of STYLE.
 
     First says how long it will take, and how much memory. Ctrl-C ends the run early and keeps the
     best picture so far.
     """
-    from nstlib.images.colors import luminance, replace_luminance
     from nstlib.images.encode import save_image
-    from nstlib.images.resizing import resize
-    from nstlib.sources import load_image, load_style
 
     if mask is not None and len(styles) > 2:
         raise ArgumentError(f"--mask divides a picture between 2 styles; there are {len(styles)}")
@@ -204,66 +184,49 @@ def transfer(
     check_outputs(
         [content, *styles, *pictures], output, report=report, animate=animate, checkpoint=checkpoint
     )
-    limit = {"max_megapixels": max_megapixels}
-    photo = load_image(content, 512 if size is None else size, enlarge=size is not None, **limit)
-    shape = (photo.shape[0], photo.shape[1])
-    region = None if mask is None else luminance(load_image(mask, shape, **limit))
-    start = init if init in ("content", "noise") else load_image(init, **limit)
-    paintings = [load_style(name, max(shape) * style_scale, **limit) for name in styles]
+    given = _read(content, styles, mask, init, size, style_scale, max_megapixels)
     try:
-        from nstlib.optimize import OptimizationError
-        from nstlib.synthesis.estimate import estimate_transfer, memory
+        from nstlib._memory import memory
+        from nstlib.optimize import OptimizationError, UnfinishedError
+        from nstlib.synthesis.estimate import estimate_transfer
         from nstlib.synthesis.transfer import transfer_style
     except Exception as error:
         return fail_to_start(error)
 
-    _check_shape(content, photo, size)
-
-    def keep_photo(image: Image) -> Image:
-        """Leave the photo where a lone style does not paint."""
-        if region is None or len(styles) == 2:
-            return image
-        height, width, _ = image.shape
-        share = resize(region[..., None].repeat(3, axis=2), (height, width))
-        laid: Image = share * image + (1 - share) * resize(photo, (height, width))
-        return laid.clip(0, 1)
-
-    def finish(image: Image) -> Image:
-        """Make of the picture inside a run what the run would return."""
-        if preserve_colors == "luminance":
-            image = replace_luminance(resize(photo, (image.shape[0], image.shape[1])), image)
-        return keep_photo(image)
-
+    _check_shape(content, given.photo, size)
     options: dict[str, Any] = {
         "content_weight": content_weight,
         "style_weight": style_weight,
         "tv_weight": tv_weight,
         "preserve_colors": preserve_colors,
         "style_scale": style_scale,
-        "masks": None if region is None else [region, 1 - region][: len(styles)],
-        "init": start,
+        "masks": given.masks,
+        "init": given.start,
         "weights": weights,
         "method": optimizer,
         "iterations": iterations,
         "seed": seed,
     }
-    film = None if animate is None else Film(max(1, iterations // 10), finish)
+    finish = functools.partial(given.finish, preserve_colors=preserve_colors)
+    film = None if animate is None else Film(animate, max(1, iterations // 10), finish)
+    watch = _UntilAsked(film)
     try:
-        print_estimate(estimate_transfer(photo, paintings, **options), checkpoint)
+        print_estimate(estimate_transfer(given.photo, given.styles, **options), checkpoint)
         result = transfer_style(
-            photo,
-            paintings,
+            given.photo,
+            given.styles,
             **options,
             checkpoint=checkpoint,
-            callback=film,
+            callback=watch,
             progress=sys.stderr.isatty(),
         )
-    except OptimizationError as error:
-        save_image(finish(error.image), output)
-        return fail(f"{error}; the last good picture is in {output}", 1)
-    picture = keep_photo(result.image)
+    except (OptimizationError, UnfinishedError) as error:
+        return _keep_what_there_is(error, finish(error.image), output)
+    picture = given.keep_photo(result.image)
     save_image(picture, output)
-    if checkpoint is not None and not result.interrupted:
+    print_result(output, result)
+    interrupted = result.interrupted or watch.stopped
+    if checkpoint is not None and not interrupted:
         checkpoint.unlink(missing_ok=True)
     if report is not None:
         settings = {
@@ -274,13 +237,104 @@ def transfer(
             "init": init,
         }
         write_report(report, result, peak_megabytes=memory(peak=True), settings=settings)
-    if film is not None and animate is not None:
-        film.save(animate, picture)
-    print_result(output, result)
-    if result.interrupted:
-        again = f"; the same command goes on from {checkpoint}" if checkpoint else ""
-        return fail(f"interrupted; {output} is the best picture so far{again}", 130)
-    return 0
+    if film is not None:
+        film.save(picture)
+    return _end(output, interrupted, checkpoint)
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """What goes into a transfer."""
+
+    photo: Image
+    styles: list[Image]
+    region: NDArray[np.float32] | None
+    start: str | Image
+
+    @property
+    def masks(self) -> list[NDArray[np.float32]] | None:
+        if self.region is None:
+            return None
+        return [self.region, 1 - self.region][: len(self.styles)]
+
+    def keep_photo(self, image: Image) -> Image:
+        """Leave the photo where a lone style does not paint."""
+        from nstlib.images.resizing import resize
+
+        if self.region is None or len(self.styles) == 2:
+            return image
+        height, width, _ = image.shape
+        share = resize(self.region[..., None].repeat(3, axis=2), (height, width))
+        laid: Image = share * image + (1 - share) * resize(self.photo, (height, width))
+        return laid.clip(0, 1)
+
+    def finish(self, image: Image, *, preserve_colors: str | None) -> Image:
+        """Make of the picture inside a run what the run would return."""
+        from nstlib.images.colors import replace_luminance
+        from nstlib.images.resizing import resize
+
+        if preserve_colors == "luminance":
+            photo = resize(self.photo, (image.shape[0], image.shape[1]))
+            image = replace_luminance(photo, image)
+        return self.keep_photo(image)
+
+
+def _read(
+    content: str,
+    styles: list[str],
+    mask: str | None,
+    init: str,
+    size: int | None,
+    style_scale: float,
+    max_megapixels: float,
+) -> _Pictures:
+    """Read the pictures of a transfer."""
+    from nstlib.images.colors import luminance
+    from nstlib.sources import load_image, load_style
+
+    limit = {"max_megapixels": max_megapixels}
+    photo = load_image(content, 512 if size is None else size, enlarge=size is not None, **limit)
+    shape = (photo.shape[0], photo.shape[1])
+    return _Pictures(
+        photo,
+        [load_style(name, max(shape) * style_scale, **limit) for name in styles],
+        None if mask is None else luminance(load_image(mask, shape, **limit)),
+        init if init in ("content", "noise") else load_image(init, **limit),
+    )
+
+
+class _UntilAsked:
+    """What is called after every step: from the first on, there is a picture to keep."""
+
+    def __init__(self, film: Film | None = None) -> None:
+        self._film = film
+        self.stopped = False
+
+    def __call__(self, step: Step) -> bool:
+        signals.keep()
+        if self._film is not None:
+            self._film(step)
+        self.stopped = signals.asked()
+        return self.stopped
+
+
+def _keep_what_there_is(
+    error: OptimizationError | UnfinishedError, picture: Image, output: Path
+) -> int:
+    """Write the best picture of a run that failed."""
+    from nstlib.images.encode import save_image
+
+    save_image(picture, output)
+    return fail(f"{error.command}; the last good picture is in {output}", 1)
+
+
+def _end(output: Path, interrupted: bool, checkpoint: Path | None = None) -> int:
+    """Say if a run was ended early; return the exit code."""
+    if not interrupted:
+        return 0
+    there = checkpoint is not None and checkpoint.exists()
+    again = f"; the same command goes on from {checkpoint}" if there else ""
+    return fail(f"interrupted; {output} is the best picture so far{again}", 130)
 
 
 def _check_shape(name: str, image: Image, size: int | None) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nstlib.cli._options import MaxMegapixels
+from nstlib.cli._options import ContentWeight, MaxMegapixels, StyleWeight, TvWeight, Weights
 from nstlib.cli._outputs import check_network, duration, write_network
-from nstlib.cli._run import fail, fail_to_start
-from nstlib.errors import ArgumentError
+from nstlib.cli._run import fail, fail_to_start, say
+from nstlib.cli._signals import signals
+from nstlib.errors import ArgumentError, OutputError
+
+if TYPE_CHECKING:
+    from nstlib.images.arrays import Image
 
 train_app = typer.Typer(help="Train a style network, or the other networks of the course.")
 
@@ -70,9 +74,9 @@ def train_style_network(
     steps: Annotated[int, typer.Option(help="How often the network is changed.")] = 2000,
     size: Annotated[int, typer.Option(help="Side of the photographs' crops, in pixels.")] = 256,
     batch: Annotated[int, typer.Option(help="Crops that it learns from at a time.")] = 4,
-    content_weight: Annotated[float, typer.Option(help="More keeps more of the subject.")] = 1.0,
-    style_weight: Annotated[float, typer.Option(help="More gives bolder strokes.")] = 1.0,
-    tv_weight: Annotated[float, typer.Option(help="Weight of smoothness in the loss.")] = 0.0,
+    content_weight: ContentWeight = 1.0,
+    style_weight: StyleWeight = 1.0,
+    tv_weight: TvWeight = 0.0,
     lattice_weight: Annotated[
         float,
         typer.Option(
@@ -88,13 +92,7 @@ def train_style_network(
     ] = 512,
     max_megapixels: MaxMegapixels = 64.0,
     learning_rate: Annotated[float, typer.Option(help="Of the optimiser, at first.")] = 2e-3,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="mini, random, or imagenet (80 MB, downloaded on first use).",
-            show_default="NSTLIB_WEIGHTS, or mini",
-        ),
-    ] = None,
+    weights: Weights = None,
     seed: Annotated[int, typer.Option(help="Of the network and the crops.")] = 0,
     checkpoint: Annotated[
         Path | None,
@@ -120,7 +118,7 @@ def train_style_network(
     """
     from nstlib._checks import check_choice, check_count
     from nstlib._files import check_output
-    from nstlib.images.encode import IMAGE_FORMATS, save_image
+    from nstlib.images.encode import IMAGE_FORMATS
     from nstlib.images.folders import find_pictures
     from nstlib.images.resizing import resize
     from nstlib.sources import load_image, load_style
@@ -153,6 +151,7 @@ def train_style_network(
         network = load_network(start)
         from_bytes(network)
     done = 0
+    previews = _Previews(preview)
 
     def tell(progress: Progress) -> None:
         nonlocal done
@@ -161,8 +160,8 @@ def train_style_network(
             terms = ", ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
             left = f"; about {duration(progress.remaining)} left" if done < steps else ""
             print(f"step {done} of {steps}: {terms}{left}", file=sys.stderr, flush=True)
-        if preview is not None and progress.preview is not None:
-            save_image(progress.preview, preview)
+        if progress.preview is not None:
+            previews.show(progress.preview)
 
     began = time.perf_counter()
     train_style(
@@ -182,17 +181,15 @@ def train_style_network(
         checkpoint=checkpoint,
         preview=None if preview is None else load_image("chelsea", 384),
         callback=tell,
+        stop=_stop,
         progress=sys.stderr.isatty(),
     )
-    write_network(output, network, {"style": style})
+    write_network(output, network, {"style": style}, value_range=(0, 255))
     if checkpoint is not None and done == steps:
         checkpoint.unlink(missing_ok=True)
     seconds = time.perf_counter() - began
     print(f"wrote {typer.format_filename(output)}: {done} steps, {duration(seconds)}")
-    if done < steps:
-        again = f"; the same command goes on from {checkpoint}" if checkpoint else ""
-        return fail(f"interrupted; {output} is the network so far{again}", 130)
-    return 0
+    return _interrupted(output, checkpoint) if done < steps else 0
 
 
 @train_app.command("twin")
@@ -310,17 +307,53 @@ def train_person_network(
         learning_rate=learning_rate,
         seed=seed,
         checkpoint=checkpoint,
+        stop=_stop,
         progress=sys.stderr.isatty(),
     )
+    stopped = signals.asked()
     write_network(
         output, network, {}, output_name="probabilities", value_range=(-1, 1), tolerance=1e-3
     )
+    print(f"wrote {typer.format_filename(output)}")
+    if stopped:
+        return _interrupted(output, checkpoint)
     for group, value in evaluate_person(network, judged).items():
         print(f"mIoU {value:.3f} on kept-back images {group}")
     if without_judged:
         print(f"{false_alarms(network, without_judged):.2%} of images without people taken for one")
-    print(f"wrote {output}")
     return 0
+
+
+def _stop() -> bool:
+    """Say whether to end; asked after every step: from the first on, there is a network to keep."""
+    signals.keep()
+    return signals.asked()
+
+
+def _interrupted(output: Path, checkpoint: Path | None) -> int:
+    there = checkpoint is not None and checkpoint.exists()
+    again = f"; the same command goes on from {checkpoint}" if there else ""
+    return fail(f"interrupted; {output} is the network so far{again}", 130)
+
+
+class _Previews:
+    """Writes the pictures that show how a training gets on. It goes on without them, too."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._told = False
+
+    def show(self, picture: Image) -> None:
+        from nstlib.images.encode import save_image
+
+        if self._path is None:
+            return
+        try:
+            save_image(picture, self._path)
+        except OutputError as error:
+            if not self._told:
+                self._told = True
+                say(f"{error.command}; the training goes on without it")
 
 
 def _times(text: str) -> tuple[str, int]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nstlib._memory import ran_out
+from nstlib._tensorflow import tf
 from nstlib.errors import ArgumentError
 from nstlib.features import SMALLEST_SIDE
 from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
-from nstlib.optimize import Recorded, Step
+from nstlib.optimize import Loss, Recorded, Result, Step, UnfinishedError
 
 #: Pixels by which :func:`transfer_style` continues a picture while it works. Convolutions do odd
 #: things at a border; here the border is cut off at the end.
@@ -28,7 +31,7 @@ class Synthesis(Recorded):
     image : ndarray of float32, shape (H, W, 3)
         RGB in [0, 1].
     losses : dict of str to (float, float)
-        Each term of the loss at full size: of the start, and of `image`.
+        Each term of the loss at full size, at the start and for `image`.
     history : tuple of Step
         Every iteration at every size, without images; counts and seconds run on.
     weights : str
@@ -52,12 +55,39 @@ class Synthesis(Recorded):
         return self.image.shape[0], self.image.shape[1]
 
 
+def first_and_last(
+    loss_at: Callable[[tuple[int, int]], Loss], start: Image, result: Result
+) -> tuple[dict[str, tuple[float, float]], bool]:
+    """Judge a run's start and its result at full size; tell whether that was interrupted.
+
+    The run began at a coarse size, and one that was stopped early also ended there. If this
+    measurement is interrupted, the losses are those that the run itself noted, and the finished
+    picture is kept.
+
+    Raises
+    ------
+    UnfinishedError
+        If memory runs out; the error carries the picture.
+    """
+    size = (result.image.shape[0], result.image.shape[1])
+    try:
+        at_start, at_end = map(loss_at(size), (tf.constant(start), tf.constant(result.image)))
+        return {name: (float(at_start[name]), float(at_end[name])) for name in at_start}, False
+    except KeyboardInterrupt:
+        noted = result.history[0].terms
+        return {name: (noted[name], result.terms[name]) for name in result.terms}, True
+    except Exception as error:
+        if not ran_out(error):
+            raise
+    raise UnfinishedError.at(size, result.image)
+
+
 def stage_sizes(full: tuple[int, int]) -> list[tuple[int, int]]:
     """Sizes from about 128 pixels up to `full`, each √2 times the one before.
 
     Examples
     --------
-    >>> _sizes((200, 300))
+    >>> stage_sizes((200, 300))
     [(100, 150), (141, 212), (200, 300)]
     """
     steps = max(0, round(2 * math.log2(max(full) / 128)))

@@ -22,11 +22,11 @@ from nstlib.images.arrays import Image, Size, check_image
 from nstlib.images.resizing import resize, target_size
 from nstlib.losses import channel_statistics, style_loss, total_variation_loss
 from nstlib.optimize import Loss, Step, coarse_to_fine
-from nstlib.synthesis.common import Synthesis, check_sizes
+from nstlib.synthesis.common import Synthesis, check_sizes, first_and_last
 
-#: How much the deep layers count in :func:`synthesize_texture`; all others count 1. Their terms are
-#: the last to settle, and until they do they cost the fine ones their cleanness: colours fringe,
-#: points of light ring.
+#: How much the deep layers count in :func:`synthesize_texture`; all others count 1. Their terms
+#: settle last, and while they are large the fine layers suffer: colours fringe, and rings appear
+#: around points of light.
 TEXTURE_WEIGHTS = {"block4_conv1": 0.5, "block5_conv1": 0.25}
 
 
@@ -49,9 +49,9 @@ def synthesize_texture(
 ) -> Synthesis:
     """Make a new picture with the texture of another.
 
-    From noise, coarse to fine, an image is changed until its features at `layers` have the means
-    and covariances, and with them the Gram matrices, of `source`: the same features occur together
-    as often, elsewhere.
+    The start is noise. From coarse to fine it is changed until its features at `layers` have the
+    means and covariances of `source`, and with them its Gram matrices: the same features occur
+    together just as often, but in other places.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def synthesize_texture(
         The texture, RGB in [0, 1]. Its details come out at the size they have here: resize it to
         choose their scale.
     size : int or (int, int), optional
-        Side of the square, or (height, width), of the result in pixels; larger than the source is
-        welcome. By default the source's own size.
+        Side of the square, or (height, width), of the result in pixels. It may be larger than the
+        source, whose own size is the default.
     weights : str, optional
         See :func:`nstlib.feature_extractor`.
     layers : iterable of str
@@ -71,15 +71,16 @@ def synthesize_texture(
     tv_weight : float, default 0
         Weight of the total variation: more makes it smoother.
     tileable : bool, default False
-        Let the picture continue itself, left to right and top to bottom. Each side must then be a
-        multiple of the deepest layer's stride (16 for ``block5_conv1``).
+        Make a tile, whose right edge continues at its left one and whose lower edge continues at
+        its upper one. Each side must then be a multiple of the deepest layer's stride (16 for
+        ``block5_conv1``).
     scales : int, default 3
         How many sizes from coarse to fine, each half the next; fewer where the coarsest would be
         too small for the network. 1 works at full size only.
     method, iterations, learning_rate
         See :func:`nstlib.minimize_image`; `iterations` at each size.
     seed : int, default 0
-        Of the noise to begin with. The same seed gives the same picture on the same machine.
+        Of the noise at the start. The same seed gives the same picture on the same machine.
     callback : callable, optional
         Called with a :class:`nstlib.Step` after every iteration; if it returns True, the
         run ends.
@@ -98,6 +99,9 @@ def synthesize_texture(
         If `source` is not an image.
     OptimizationError
         If the loss becomes NaN or infinite; the error carries the last good image.
+    MemoryLimitError
+        If memory runs out; once there is an image, it is an
+        :class:`nstlib.optimize.UnfinishedError`, which carries the best.
 
     References
     ----------
@@ -127,9 +131,10 @@ def synthesize_texture(
     full = source.shape[:2] if size is None else target_size((1, 1), size)
     step = max(map(stride, layers)) if tileable else 1
     check_sizes(source.shape[:2], full, step)
-    check_count("scales", scales)
-    check_number("tv_weight", tv_weight, least=0)
-    check_count("seed", seed, 0)
+    scales = check_count("scales", scales)
+    iterations = check_count("iterations", iterations)
+    tv_weight = check_number("tv_weight", tv_weight, least=0)
+    seed = check_count("seed", seed, 0)
 
     def loss_at(size: tuple[int, int]) -> Loss:
         scale = size[0] / full[0]
@@ -173,16 +178,15 @@ def synthesize_texture(
         callback=callback,
         progress=progress,
     )
-    # Both at full size: the run began at a coarse one, and one that was stopped ended there.
-    at_start, at_end = map(loss_at(full), (tf.constant(noise), tf.constant(result.image)))
-    losses = {name: (float(at_start[name]), float(at_end[name])) for name in at_start}
-    return Synthesis(result.image, losses, result.history, weights, seed, result.interrupted)
+    losses, interrupted = first_and_last(loss_at, noise, result)
+    interrupted = interrupted or result.interrupted
+    return Synthesis(result.image, losses, result.history, weights, seed, interrupted)
 
 
 def _resize_tile(image: Image, size: tuple[int, int]) -> Image:
     """Resize a picture that continues on its opposite side so that it still does."""
-    # Within margins that come to whole pixels before and after, two or more wide: cubic
-    # interpolation looks that far.
+    # The margins are whole pixels before and after resizing, two or more wide, because cubic
+    # interpolation reaches that far.
     common = [math.gcd(*sides) for sides in zip(image.shape[:2], size, strict=True)]
     y, x = (2 * side // part for side, part in zip(image.shape[:2], common, strict=True))
     padded = np.pad(image, [(y, y), (x, x), (0, 0)], mode="wrap")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_count, check_number
+from nstlib._checks import check_count, check_number, refusal
 from nstlib._tensorflow import tf
 from nstlib.errors import ArgumentError
 from nstlib.features import (
@@ -28,11 +28,19 @@ from nstlib.images.arrays import Image, Size, check_image
 from nstlib.images.colors import grey, match_colors, match_luminance, replace_luminance
 from nstlib.images.resizing import resize, target_size
 from nstlib.losses import Statistics, channel_statistics, style_loss, total_variation_loss
-from nstlib.optimize import Checkpoint, Loss, OptimizationError, Step, coarse_to_fine
+from nstlib.optimize import (
+    Checkpoint,
+    Loss,
+    OptimizationError,
+    Step,
+    UnfinishedError,
+    coarse_to_fine,
+)
 from nstlib.synthesis.common import (
     FRAME,
     Synthesis,
     check_sizes,
+    first_and_last,
     frame,
     resize_framed,
     stage_sizes,
@@ -69,9 +77,10 @@ def transfer_style(
 ) -> Synthesis:
     """Paint the content of one picture in the style of another.
 
-    Coarse to fine, by steps of √2 from 128 pixels on, an image is changed until its deep features
-    are those of `content`, place by place, and its features at all depths have the means and
-    covariances of `style`, anywhere. One pass through the network serves both.
+    An image is changed, from coarse to fine in steps of √2 from 128 pixels on, until two things
+    hold. Its deep features are those of `content` at every position, and its features at all depths
+    have the means and covariances of `style`, wherever they lie. One pass through the network
+    serves both.
 
     Parameters
     ----------
@@ -87,9 +96,9 @@ def transfer_style(
         Factors of the three terms: more content keeps more of the subject, more style gives bolder
         strokes, more total variation a smoother picture.
     content_layers : iterable of str, default ("block4_conv2",)
-        Where the content is compared. A shallow layer holds every pixel where it is; a deep one
-        forgets the shapes. Gatys et al. chose the second layer of block 4, which keeps outlines
-        and lets strokes move.
+        Where the content is compared. A shallow layer keeps every pixel where it is; a deep one
+        forgets the shapes. Gatys et al. chose the second layer of block 4, which keeps outlines and
+        lets strokes move.
     style_layers : iterable of str
         Where the style is compared.
     layer_weights : mapping of str to float, optional
@@ -112,7 +121,7 @@ def transfer_style(
     seed : int, default 0
         Of the noise, where `init` is ``"noise"``.
     tile : int, default 1024
-        A picture with a longer side than this is computed in tiles of at most so many pixels a
+        A picture with a longer side than this is computed in tiles of at most this many pixels a
         side, in bounded memory. The loss is that of the whole picture, so there are no seams.
     checkpoint : str or pathlib.Path, optional
         A file to save the state in every few seconds; if it is there, the run goes on from it. See
@@ -135,6 +144,9 @@ def transfer_style(
         If `content`, a style or `init` is not an image.
     OptimizationError
         If the loss becomes NaN or infinite; the error carries the last good image.
+    MemoryLimitError
+        If memory runs out; once there is an image, it is an
+        :class:`nstlib.optimize.UnfinishedError`, which carries the best.
 
     References
     ----------
@@ -155,19 +167,25 @@ def transfer_style(
     styles = _check_styles(style)
     weights = check_weights(weights)
     content_layers, style_layers = check_layers(content_layers), check_layers(style_layers)
-    for name, weight in (("content", content_weight), ("style", style_weight), ("tv", tv_weight)):
-        check_number(f"{name}_weight", weight, least=0)
+    content_weight = check_number("content_weight", content_weight, least=0)
+    style_weight = check_number("style_weight", style_weight, least=0)
+    tv_weight = check_number("tv_weight", tv_weight, least=0)
     if content_weight == style_weight == 0:
-        raise ArgumentError("content_weight and style_weight are both 0; one is above 0")
-    check_number("style_scale", style_scale, above=0)
-    check_count("seed", seed, 0)
-    check_count("tile", tile, 256)
+        raise ArgumentError(
+            "content_weight and style_weight are both 0; one is above 0",
+            command="--content-weight and --style-weight are both 0; one is above 0",
+        )
+    style_scale = check_number("style_scale", style_scale, above=0)
+    iterations = check_count("iterations", iterations)
+    learning_rate = check_number("learning_rate", learning_rate, above=0)
+    seed = check_count("seed", seed, 0)
+    tile = check_count("tile", tile, 256)
     shares = _check_shares(style_shares, len(styles))
     regions = _check_masks(masks, len(styles), content.shape[:2])
     full = content.shape[:2] if size is None else target_size(content.shape[:2], size)
     check_sizes(content.shape[:2], full, 1)
     if isinstance(init, str) and init not in ("content", "noise"):
-        raise ArgumentError(f"init is {init!r}; it must be 'content', 'noise' or an image")
+        raise refusal("init", init, "'content', 'noise' or an image")
 
     original = content
     if preserve_colors == "covariance":
@@ -176,9 +194,7 @@ def transfer_style(
         styles = [match_luminance(s, content) for s in styles]
         content = grey(content)
     elif preserve_colors is not None:
-        raise ArgumentError(
-            f"preserve_colors is {preserve_colors!r}; it must be 'luminance', 'covariance' or None"
-        )
+        raise refusal("preserve_colors", preserve_colors, "luminance, covariance or None")
     if isinstance(init, str):
         noise = np.random.default_rng(seed).random((*full, 3), dtype=np.float32)
         start = content if init == "content" else noise
@@ -251,7 +267,7 @@ def transfer_style(
 
     def report(step: Step) -> object:
         assert callback is not None
-        assert step.image is not None
+        assert step.image is not None  # a run's steps hold one
         return callback(replace(step, image=unframe(step.image)))
 
     try:
@@ -267,23 +283,21 @@ def transfer_style(
             callback=report if callback else None,
             progress=progress,
         )
-    except OptimizationError as error:
-        raise OptimizationError(str(error), unframe(error.image)) from error
-    at_start, at_end = map(
-        loss_at(result.image.shape[:2]),
-        (tf.constant(frame(resize(start, full))), tf.constant(result.image)),
-    )
-    losses = {name: (float(at_start[name]), float(at_end[name])) for name in at_start}
+        losses, interrupted = first_and_last(loss_at, frame(resize(start, full)), result)
+    except (OptimizationError, UnfinishedError) as error:
+        error.image = unframe(error.image)
+        raise
     image = unframe(result.image)
     if preserve_colors == "luminance":
         image = replace_luminance(resize(original, full), image)
-    return Synthesis(image, losses, result.history, weights, seed, result.interrupted)
+    interrupted = interrupted or result.interrupted
+    return Synthesis(image, losses, result.history, weights, seed, interrupted)
 
 
 def _at_scale(style: Image, size: tuple[int, int], scale: float) -> Image:
     """Resize a style for a picture of `size`, not beyond its own pixels."""
     longest = max(style.shape[:2])
-    # VGG19 cannot look at less than its smallest side.
+    # VGG19 needs at least this many pixels a side.
     least = math.ceil(SMALLEST_SIDE * longest / min(style.shape[:2]))
     return resize(style, max(least, min(longest, round(max(size) * scale))))
 

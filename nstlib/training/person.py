@@ -19,6 +19,7 @@ from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.features import IMAGENET_MEAN_BGR
 from nstlib.images.arrays import Image, from_uint8, to_uint8
+from nstlib.images.resizing import resize
 from nstlib.networks.person import PERSON_SIDE, PersonNet
 from nstlib.sources import load_image
 from nstlib.training.mini import load_squeezenet
@@ -56,14 +57,14 @@ def pairs(folder: str | Path) -> list[Sample]:
 
 
 def keep_back(samples: Sequence[T], share: float) -> tuple[list[T], list[T]]:
-    """Divide samples into those to train on and those to judge by, which lie evenly among them.
+    """Divide samples into those to train on and those to judge by, taken at even distances.
 
     Parameters
     ----------
     samples : sequence
         Of anything.
     share : float
-        To judge by, from 0 to 0.5: about so many of them, every n-th.
+        How many to judge by, from 0 to 0.5 of them: every n-th.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def keep_back(samples: Sequence[T], share: float) -> tuple[list[T], list[T]]:
 
 
 def from_squeezenet(network: keras.Model, path: str | Path) -> None:
-    """Give a person network's way down the weights of a trained SqueezeNet 1.1, in place.
+    """Give a person network's encoder the weights of a trained SqueezeNet 1.1, in place.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def augmented(
     Parameters
     ----------
     random : numpy.random.Generator
-        Decides everything.
+        Makes all the random choices.
     people : sequence of (path, path or None)
         Photographs and their masks; see :func:`pairs`.
     others : sequence of str or pathlib.Path
@@ -187,7 +188,7 @@ def _read(sample: Sample) -> tuple[Image, NDArray[np.float32]]:
 def _pasted(
     random: np.random.Generator, image: Image, mask: NDArray[np.float32], ground: Image
 ) -> Image:
-    """Put the person before another photograph, which covers the old one's ground."""
+    """Put the person before another photograph, which covers the old background."""
     sides = mask.shape
     least = max(want / have for want, have in zip(sides, ground.shape[:2], strict=True))
     scale = least * random.uniform(1.0, 1.5)
@@ -226,7 +227,7 @@ def _framed(
     offset = np.array([centre_x, centre_y]) - matrix @ [side / 2, side / 2]
     inverse = np.column_stack([matrix, offset])
     shrink = max(window_x, window_y) / side
-    # Unless blurred before, fine patterns turn into coarse ones.
+    # Without a blur first, fine patterns would turn into coarse ones.
     source = cv2.GaussianBlur(image, (0, 0), 0.4 * shrink) if shrink > 1.5 else image
     border = cv2.BORDER_REPLICATE if random.random() < 0.5 else cv2.BORDER_REFLECT_101
 
@@ -254,21 +255,21 @@ def _changed(random: np.random.Generator, image: Image) -> Image:
     if random.random() < 0.3:
         quality = int(random.integers(25, 85))
         _, code = cv2.imencode(".jpg", to_uint8(changed), [cv2.IMWRITE_JPEG_QUALITY, quality])
-        # Blue and red are swapped on the way in and on the way out: in all, not at all.
+        # OpenCV takes red for blue both when it encodes and when it decodes, so nothing is swapped.
         changed = from_uint8(np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR)))
     return changed
 
 
 def person_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-    r"""Cross-entropy, heavier at the outline, and the share of the union that is not shared.
+    r"""Cross-entropy, heavier at the outline, plus half of 1 minus a soft intersection over union.
 
     .. math:: L = -\frac{\sum_p w_p \left(t_p \ln q_p + (1 - t_p) \ln(1 - q_p)\right)}{\sum_p w_p}
               + \frac{1}{2} \left(1 - \frac{\sum_p t_p q_p + 50}
               {\sum_p (t_p + q_p - t_p q_p) + 50}\right)
 
     with :math:`t` the mask, :math:`q` the probability of a person, and :math:`w` 5 within four
-    pixels of the outline, 1 elsewhere. The 50 keep a picture with hardly anybody in it from
-    counting for nothing but its last pixel.
+    pixels of the outline, 1 elsewhere. With the 50, the loss of a picture with hardly anybody in it
+    does not depend on its last pixel alone.
 
     Parameters
     ----------
@@ -297,12 +298,20 @@ def person_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
 
 
 class _Keeper(keras.callbacks.Callback):
-    """Saves the state, shows the progress, and ends a training at its last step."""
+    """Saves the state, shows the progress, and ends a training at its last step, or when asked to.
 
-    def __init__(self, state: TrainingState, bar: Any) -> None:
+    Keras's own BackupAndRestore keeps no note of what a training was asked for, so that it would go
+    on from another's state; its files don't appear whole or not at all; and it ends a training at
+    epochs only.
+    """
+
+    def __init__(
+        self, state: TrainingState, bar: Any, stop: Callable[[], bool] | None = None
+    ) -> None:
         super().__init__()
         self.state = state
         self.bar = bar
+        self.stop = stop
 
     @property
     def _done(self) -> int:
@@ -310,7 +319,8 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         self.bar.update()
-        self.model.stop_training = self._done >= self.state.settings["steps"]
+        done = self._done >= self.state.settings["steps"]
+        self.model.stop_training = done or (self.stop is not None and self.stop())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         check_loss(logs["loss"], self._done, self.state.settings["learning_rate"])
@@ -330,6 +340,7 @@ def train_person(
     seed: int = 0,
     checkpoint: str | Path | None = None,
     callback: Any = None,
+    stop: Callable[[], bool] | None = None,
     progress: bool = True,
 ) -> keras.Model:
     """Teach a network to find people.
@@ -339,11 +350,11 @@ def train_person(
     people : sequence of (path, path or None)
         Photographs and their masks; see :func:`pairs`.
     others : sequence of str or pathlib.Path
-        Photographs without people, to tell apart and to paste people on; may be empty.
+        Photographs without people, as counterexamples and as backgrounds; may be empty.
     network : keras.Model, optional
         What to train, by default a new :func:`nstlib.PersonNet`. It is changed in place.
     squeezenet : str or pathlib.Path, optional
-        SqueezeNet 1.1 as ONNX, for the network's way down to begin with.
+        SqueezeNet 1.1 as ONNX, for the encoder's first weights.
     steps, batch : int
         How many steps, of how many examples.
     learning_rate : float, default 1e-3
@@ -355,6 +366,8 @@ def train_person(
         A file for the state, saved every 100 steps. If it is there, the training goes on from it.
     callback : keras.callbacks.Callback, optional
         For Keras's ``fit``, where an epoch is 100 steps.
+    stop : callable, optional
+        Asked after every step; if it says True, the training ends there, as from the keyboard.
     progress : bool, default True
         Show a progress bar.
 
@@ -382,10 +395,9 @@ def train_person(
     """
     if not people:
         raise ArgumentError("people is empty; give some photographs and their masks")
-    check_count("steps", steps)
-    check_count("batch", batch)
-    check_number("learning_rate", learning_rate, above=0)
-    check_count("seed", seed, 0)
+    steps, batch = check_count("steps", steps), check_count("batch", batch)
+    learning_rate = check_number("learning_rate", learning_rate, above=0)
+    seed = check_count("seed", seed, 0)
     if network is None:
         keras.utils.set_random_seed(seed)
         network = PersonNet()
@@ -430,7 +442,7 @@ def train_person(
                     initial_epoch=done // EPOCH,
                     epochs=math.ceil(steps / EPOCH) if done < steps else 0,
                     steps_per_epoch=EPOCH,
-                    callbacks=[_Keeper(state, bar), *([callback] if callback else [])],
+                    callbacks=[_Keeper(state, bar, stop), *([callback] if callback else [])],
                     verbose=0,
                     shuffle=False,
                 )
@@ -457,10 +469,13 @@ Segmenter: TypeAlias = Callable[[Image], ArrayLike]
 
 
 def segmenter_of(network: keras.Model) -> Segmenter:
-    """Make of a person network a function from a photograph to probabilities (192, 192)."""
+    """Turn a person network into a function from a photograph to probabilities (192, 192).
+
+    The network sees what it sees in :class:`nstlib.PersonSegmenter`.
+    """
 
     def probabilities(image: Image) -> NDArray[np.float32]:
-        square = cv2.resize(image, (PERSON_SIDE, PERSON_SIDE), interpolation=cv2.INTER_AREA)
+        square = resize(image, (PERSON_SIDE, PERSON_SIDE))
         found: NDArray[np.float32] = network(2 * square[np.newaxis] - 1)[0, ..., 1].numpy()
         return found
 
@@ -506,7 +521,7 @@ def evaluate_person(
         shared_and_all = counts.setdefault(group_of(photo), np.zeros((2, 2)))
         for row, one, other in zip(shared_and_all, (found, ~found), (truth, ~truth), strict=True):
             row += (one & other).sum(), (one | other).sum()
-    # A class that is nowhere, and nowhere seen, is found without a fault.
+    # A class that is absent, and that was not found either, counts as found perfectly.
     return {
         group: float(np.mean([shared / both if both else 1.0 for shared, both in classes]))
         for group, classes in counts.items()

@@ -78,5 +78,7 @@ def check_loss(loss: float, step: int, learning_rate: float) -> None:
     if not math.isfinite(loss):
         raise ArgumentError(
             f"at step {step} the loss is no longer a number; learning_rate is {learning_rate}: use "
-            "a smaller one"
+            "a smaller one",
+            command=f"at step {step} the loss is no longer a number; --learning-rate is "
+            f"{learning_rate}: give a smaller one",
         )

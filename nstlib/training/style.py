@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from nstlib._checks import check_count, check_number, refusal
 from nstlib._tensorflow import keras, tf
-from nstlib.errors import ArgumentError, ImageError
+from nstlib.errors import ArgumentError, ImageError, NstWarning
 from nstlib.features import CONTENT_LAYERS, SMALLEST_SIDE, check_weights, feature_extractor
 from nstlib.images.arrays import Image, check_image
 from nstlib.images.resizing import resize
@@ -222,6 +222,7 @@ def train_style(
     preview: ArrayLike | None = None,
     callback: Callable[[Progress], object] | None = None,
     every: int = 100,
+    stop: Callable[[], bool] | None = None,
     progress: bool = True,
 ) -> keras.Model:
     """Teach a network to paint any photograph in one style.
@@ -240,8 +241,8 @@ def train_style(
     style : array_like of float, shape (h, w, 3)
         RGB in [0, 1].
     photos : sequence of str or pathlib.Path
-        Files of photographs, of any content. One that turns out to be damaged is left out, with a
-        warning.
+        Files of photographs, of any content. Those that turn out to be damaged are left out, which
+        is said at the end.
     network : keras.Model, optional
         What to train, from (B, H, W, 3) to (B, H, W, 3); by default a new
         :func:`nstlib.TransformerNet`. It is changed in place. One that was trained before
@@ -272,6 +273,8 @@ def train_style(
         training ends there.
     every : int, default 100
         Steps from one report to the next.
+    stop : callable, optional
+        Asked after every step; if it says True, the training ends there, as from the keyboard.
     progress : bool, default True
         Show a progress bar.
 
@@ -290,6 +293,11 @@ def train_style(
         If `style` or `preview` is not an image, or a file of `photos` is absent.
     KeyboardInterrupt
         If it is interrupted before the first step is done.
+
+    Warns
+    -----
+    NstWarning
+        For damaged photographs, and if the checkpoint cannot be written any more.
 
     Notes
     -----
@@ -317,10 +325,10 @@ def train_style(
         "tv": tv_weight,
         "lattice": lattice_weight,
     }
-    _check(photos, size, factors, learning_rate)
-    for name, value in (("steps", steps), ("batch", batch), ("every", every)):
-        check_count(name, value)
-    check_count("seed", seed, 0)
+    size, factors = _check(photos, size, factors)
+    learning_rate = check_number("learning_rate", learning_rate, above=0)
+    steps, batch = check_count("steps", steps), check_count("batch", batch)
+    every, seed = check_count("every", every), check_count("seed", seed, 0)
     strategy = tf.distribute.get_strategy()
     if batch % strategy.num_replicas_in_sync:
         raise ArgumentError(
@@ -358,7 +366,8 @@ def train_style(
         },
     )
     state.load()
-    pipeline = crops_of(photos, size, batch, seed)
+    damaged: dict[Path, str] = {}
+    pipeline = crops_of(photos, size, batch, seed, damaged)
     first = done = int(trainer.optimizer.iterations.numpy())
     recent: list[dict[str, tf.Tensor]] = []
     began = time.perf_counter()
@@ -399,17 +408,40 @@ def train_style(
                         break
                     if done == steps:
                         break
+                    if stop is not None and stop():
+                        raise KeyboardInterrupt
         except KeyboardInterrupt:
             if done == 0:
                 raise
             if recent:
                 report()
+    if damaged:
+        first_damaged = damaged[min(damaged)]
+        warnings.warn(
+            f"of the photographs that were looked at, {len(damaged)} could not be read and "
+            f"{'was' if len(damaged) == 1 else 'were'} left out: {first_damaged}",
+            NstWarning,
+            stacklevel=2,
+        )
     to_bytes(network)
     return network
 
 
-def crops_of(photos: Sequence[str | Path], size: int, batch: int, seed: int) -> Pipeline:
+def crops_of(
+    photos: Sequence[str | Path],
+    size: int,
+    batch: int,
+    seed: int,
+    damaged: dict[Path, str] | None = None,
+) -> Pipeline:
     """Make batches of random crops of photographs.
+
+    Parameters
+    ----------
+    photos, size, batch, seed
+        See :func:`train_style`.
+    damaged : dict of pathlib.Path to str, optional
+        Gets the files that cannot be read, with the reasons.
 
     Returns
     -------
@@ -427,7 +459,8 @@ def crops_of(photos: Sequence[str | Path], size: int, batch: int, seed: int) -> 
             except ImageError as error:
                 if attempt == PATIENCE - 1:
                     raise
-                warnings.warn(f"{error}; it is left out", stacklevel=2)
+                if damaged is not None:
+                    damaged[file] = error.command
         least = min(1.0, 0.6 * size / min(photo.shape[:2]))
         return (random_crop(random, photo, size, least),)
 
@@ -435,17 +468,20 @@ def crops_of(photos: Sequence[str | Path], size: int, batch: int, seed: int) -> 
 
 
 def _check(
-    photos: Sequence[str | Path], size: int, factors: dict[str, float], learning_rate: float
-) -> None:
+    photos: Sequence[str | Path], size: int, factors: dict[str, float]
+) -> tuple[int, dict[str, float]]:
     if isinstance(photos, str | Path) or not photos:
         raise ArgumentError(f"photos is {photos!r}; give a list of files of photographs")
     for photo in photos:
         if not Path(photo).is_file():
             load_image(Path(photo))  # says what is wrong
-    if check_count("size", size, 0) < SMALLEST_SIDE or size % 4:
+    size = check_count("size", size, 0)
+    if size < SMALLEST_SIDE or size % 4:
         raise refusal("size", size, f"a multiple of 4, {SMALLEST_SIDE} or more")
-    for name, value in factors.items():
-        check_number(f"{name}_weight", value, least=0)
+    factors = {name: check_number(f"{name}_weight", f, least=0) for name, f in factors.items()}
     if not factors["content"] + factors["style"]:
-        raise ArgumentError("content_weight and style_weight are 0; at least one is above 0")
-    check_number("learning_rate", learning_rate, above=0)
+        raise ArgumentError(
+            "content_weight and style_weight are 0; at least one is above 0",
+            command="--content-weight and --style-weight are 0; at least one is above 0",
+        )
+    return size, factors

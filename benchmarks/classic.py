@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import nstlib as nst
-from nstlib._tensorflow import keras, tf
+from nstlib import keras, tf
 from nstlib.images.arrays import Image
 
 #: Weights of the transfer's terms in the tutorial.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 import nstlib as nst
-from nstlib._tensorflow import keras, tf
+from nstlib import keras, tf
 from nstlib.features import stride
 from nstlib.images.arrays import Image
 

@@ -21,7 +21,7 @@ import classic
 import numpy as np
 
 import nstlib as nst
-from nstlib._tensorflow import tf
+from nstlib import tf
 from nstlib.features import WEIGHTS
 from nstlib.images.arrays import Image
 from nstlib.optimize import Loss, Step

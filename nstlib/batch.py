@@ -47,10 +47,11 @@ class Stylize:
     backend: str = "cv2"
     strength: float = 1.0
     preserve_colors: bool = False
+    value_range: str | None = None
 
     def __call__(self) -> Paint:
         """Load the network."""
-        stylizer = Stylizer(self.model, backend=self.backend)
+        stylizer = Stylizer(self.model, backend=self.backend, value_range=self.value_range)
 
         def paint(photo: Picture) -> Picture:
             painted = stylizer(photo.image, self.strength, preserve_colors=self.preserve_colors)
@@ -103,7 +104,9 @@ class Outcome:
     interrupted: bool = False
 
 
-def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> Plan:
+def plan(
+    sources: Sequence[str], folder: Path, *, suffix: str | None = None, films: bool = False
+) -> Plan:
     """List what is to be painted, and where each result goes.
 
     Parameters
@@ -116,6 +119,8 @@ def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> 
         what cannot be written in the picture's own format gets ``.png`` added.
     suffix : str, optional
         What all results end in instead, in the place of their pictures' own.
+    films : bool, default False
+        Whether folders may hold films alone. They are found, but are no tasks.
 
     Returns
     -------
@@ -147,7 +152,7 @@ def plan(sources: Sequence[str], folder: Path, *, suffix: str | None = None) -> 
             if folder.resolve() == path.resolve():
                 raise OutputError(f"{folder} is the input itself; choose another folder")
             found = find_pictures(path, without=folder)
-            if not found.pictures:
+            if not found.pictures and not (films and found.films):
                 raise ArgumentError(
                     f"{path} holds no pictures, but {found.left_out() or 'nothing at all'}"
                 )

@@ -17,9 +17,9 @@ import pytest
 from onnx_files import save, style_network
 
 from nstlib import batch
-from nstlib.batch import Outcome, Paint, Stylize, Task, _bar, paint_all, plan
+from nstlib.batch import Outcome, Paint, Plan, Stylize, Task, _bar, paint_all, plan
 from nstlib.errors import ArgumentError, DependencyError, ModelError, OutputError
-from nstlib.images.arrays import Image, to_uint8
+from nstlib.images.arrays import Picture, to_uint8
 from nstlib.images.encode import save_image
 from nstlib.inference.stylizer import Stylizer
 from nstlib.sources import load_image
@@ -35,10 +35,10 @@ class Negative:
         return self.paint
 
     @staticmethod
-    def paint(photo: Image) -> Image:
-        if photo[0, 0].max() == 0:
+    def paint(photo: Picture) -> Picture:
+        if photo.image[0, 0].max() == 0:
             raise RuntimeError("black\ncorner")
-        return 1 - photo
+        return Picture(1 - photo.image, photo.alpha)
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +53,8 @@ def write(name: str, value: float = 0.5, size: tuple[int, int] = (8, 10)) -> Pat
     return save_image(np.full((*size, 3), value, np.float32), path)
 
 
-def targets(tasks: list[Task]) -> list[str]:
-    return [task.target.as_posix() for task in tasks]
+def targets(planned: Plan) -> list[str]:
+    return [task.target.as_posix() for task in planned.tasks]
 
 
 # The plan
@@ -66,18 +66,19 @@ def test_a_folder_is_mirrored() -> None:
     for name in ("in/.hidden.png", "in/notes.txt", "in/deep/film.mp4"):
         Path(name).write_bytes(b"")
     Path("in/old.bmp").write_bytes(b"")
-    tasks = plan(["in"], Path("out"))
-    assert targets(tasks) == [
+    planned = plan(["in"], Path("out"))
+    assert targets(planned) == [
         "out/a.PNG",
         "out/b.jpg",
         "out/old.bmp.png",
         "out/deep/a.png",
         "out/deep/er/c.webp",
     ]
-    assert [str(task.source) for task in tasks][:2] == [
+    assert [str(task.source) for task in planned.tasks][:2] == [
         str(Path("in/a.PNG")),
         str(Path("in/b.jpg")),
     ]
+    assert planned.found.left_out() == "1 film, 1 other file (.txt)"
     assert not Path("out").exists()  # a plan does nothing
 
 
@@ -108,7 +109,8 @@ def test_results_inside_the_folder_are_not_pictures_to_paint() -> None:
         (["one/a.png", "two"], "one", OutputError, "one/a.png is the input itself"),
         (["one"], "file", OutputError, "file is a file; several pictures need a folder"),
         (["one"], "new.png", OutputError, "new.png: several pictures need a folder"),
-        (["empty"], "out", ArgumentError, "empty holds no pictures; they end in .avif, .bmp"),
+        (["empty"], "out", ArgumentError, "empty holds no pictures, but nothing at all"),
+        (["notes"], "out", ArgumentError, "notes holds no pictures, but 1 other file (.txt)"),
     ],
 )
 def test_plans_that_cannot_be(
@@ -117,6 +119,8 @@ def test_plans_that_cannot_be(
     for name in ("one/a.png", "two/a.png"):
         write(name)
     Path("empty").mkdir()
+    Path("notes").mkdir()
+    Path("notes/a.txt").touch()
     Path("file").write_text("")
     with pytest.raises(error) as caught:
         plan(sources, Path(folder))
@@ -137,7 +141,7 @@ def test_what_is_painted_skipped_and_failed(jobs: int) -> None:
     Path("in/1/cut.jpg").write_bytes(write("whole.jpg", size=(99, 99)).read_bytes()[:900])
     write("out/0/2.png", 0.9)
     before = Path("out/0/2.png").read_bytes()
-    tasks = plan(["in"], Path("out"))
+    tasks = plan(["in"], Path("out")).tasks
 
     outcome = paint_all(tasks, Negative(), jobs=jobs)
     assert counts(outcome) == (4, 1, 2)
@@ -147,7 +151,7 @@ def test_what_is_painted_skipped_and_failed(jobs: int) -> None:
         painted = load_image(Path(f"out/{number % 2}/{number}.png"))
         expected = 255 - to_uint8(np.full((8, 10, 3), 0.1 * number))
         np.testing.assert_array_equal(to_uint8(painted), expected)
-    faults = {Path(task.source).name: fault for task, fault in outcome.failed}
+    faults = {Path(task.source).name: str(fault) for task, fault in outcome.failed}
     assert faults["0.png"] == "black corner"  # one line
     assert "cut.jpg is damaged or cut off" in faults["cut.jpg"]
     # What failed is not there, and leaves nothing behind.
@@ -166,7 +170,7 @@ def test_order_is_that_of_the_tasks() -> None:
 
 def test_pictures_are_resized() -> None:
     write("in/a.png", size=(40, 80))
-    paint_all(plan(["in"], Path("out")), Negative(), size=20)
+    paint_all(plan(["in"], Path("out")).tasks, Negative(), size=20)
     assert PIL.Image.open("out/a.png").size == (20, 10)
 
 
@@ -177,7 +181,7 @@ def test_stylize_paints_as_the_stylizer_does(jobs: int) -> None:
     for name, photo in photos.items():
         save_image(photo, f"{name}.png")
     recipe = Stylize("style.onnx", "ort", 0.7, preserve_colors=True)
-    tasks = plan([f"{name}.png" for name in photos], Path("out"))
+    tasks = plan([f"{name}.png" for name in photos], Path("out")).tasks
     assert counts(paint_all(tasks, recipe, jobs=jobs)) == (3, 0, 0)
     stylizer = Stylizer("style.onnx", backend="ort")
     for name in photos:
@@ -254,10 +258,29 @@ def test_interrupted_run_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch, job
     assert len(again.painted) + len(again.skipped) == 9
 
 
+def test_transparency_is_kept_and_the_limit_given_on() -> None:
+    sticker = np.full((8, 10, 4), [255, 0, 0, 51], np.uint8)
+    for name in ("in/a.png", "in/b.webp"):
+        Path(name).parent.mkdir(exist_ok=True)
+        PIL.Image.fromarray(sticker).save(name, **{"lossless": True} if "webp" in name else {})
+    write("in/large.png", size=(30, 40))
+    outcome = paint_all(plan(["in"], Path("out")).tasks, Negative(), max_megapixels=0.001)
+    assert counts(outcome) == (2, 0, 1)
+    assert str(outcome.failed[0][1]).endswith(
+        "the limit is 0.001; shrink it, or raise max_megapixels"
+    )
+    assert outcome.failed[0][1].command.endswith("raise --max-megapixels")
+    # Seen on white the sticker is (1, 0.8, 0.8), its negative (0, 0.2, 0.2): darker than red ink
+    # can be at an alpha of 0.2, so that black remains.
+    for name in ("out/a.png", "out/b.webp"):
+        painted = np.asarray(PIL.Image.open(name))
+        np.testing.assert_allclose(painted, np.full((8, 10, 4), [0, 0, 0, 51]), atol=2)
+
+
 def test_result_that_cannot_be_written() -> None:
     Path("out").mkdir()
     Path("out/deep").write_text("a file in the way of a folder")
-    tasks = plan([str(write("in/deep/a.png").parent.parent)], Path("out"))
+    tasks = plan([str(write("in/deep/a.png").parent.parent)], Path("out")).tasks
     outcome = paint_all([*tasks, Task(write("b.png"), Path("out/b.png"))], Negative())
     assert counts(outcome) == (1, 0, 1)
 
@@ -298,7 +321,7 @@ def test_cluster_that_loses_a_worker(cluster: object, here: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(photo)
     Path("in/broken.jpg").write_bytes(photo[:1000])
-    tasks = plan(["in"], Path("out"))
+    tasks = plan(["in"], Path("out")).tasks
 
     distributed = pytest.importorskip("distributed")
     with distributed.Client(cluster) as client:
@@ -318,7 +341,7 @@ def test_cluster_that_loses_a_worker(cluster: object, here: Path) -> None:
     assert counts(outcome) == (40, 0, 1)
     [(task, fault)] = outcome.failed
     assert task.source == Path("in/broken.jpg")
-    assert "is damaged or cut off" in fault
+    assert "is damaged or cut off" in str(fault)
     save_image(Stylizer("style.onnx")(load_image(Path("photo.jpg"))), "expected.jpg")
     expected = load_image(Path("expected.jpg"))
     for task in outcome.painted:

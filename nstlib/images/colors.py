@@ -10,6 +10,7 @@ import numpy as np
 import skimage.color
 from numpy.typing import ArrayLike, NDArray
 
+from nstlib.errors import ArgumentError
 from nstlib.images.arrays import Image, check_image
 
 
@@ -42,6 +43,13 @@ def match_colors(
         RGB in [0, 1]. A grey image varies along one line only, and comes out in the shades of one
         line of colours.
 
+    Raises
+    ------
+    ArgumentError
+        If weights have another shape, are negative, not finite, or all 0.
+    ImageError
+        If `image` or `reference` is not an image.
+
     References
     ----------
     L. Gatys, M. Bethge, A. Hertzmann and E. Shechtman, "Preserving color in neural artistic style
@@ -58,8 +66,8 @@ def match_colors(
     pixels = check_image(image).astype(np.float64)
     wanted = check_image(reference, "reference").reshape(-1, 3).astype(np.float64)
     flat = pixels.reshape(-1, 3)
-    mean, covariance = _statistics(flat, weights)
-    wanted_mean, wanted_covariance = _statistics(wanted, reference_weights)
+    mean, covariance = _statistics(flat, "weights", weights)
+    wanted_mean, wanted_covariance = _statistics(wanted, "reference_weights", reference_weights)
     to_wanted = _power(wanted_covariance, 0.5) @ _power(covariance, -0.5)
     matched = (flat - mean) @ to_wanted.T + wanted_mean
     return np.clip(matched.reshape(pixels.shape), 0.0, 1.0).astype(np.float32)
@@ -149,10 +157,21 @@ def _grey(y: NDArray[np.float32]) -> Image:
 
 
 def _statistics(
-    pixels: NDArray[np.float64], weights: ArrayLike | None
+    pixels: NDArray[np.float64], name: str, weights: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and covariance of pixels (N, 3)."""
     counts = None if weights is None else np.ravel(weights).astype(np.float64)
+    if counts is not None and not (
+        counts.shape == pixels.shape[:1]
+        and np.isfinite(counts).all()
+        and counts.min() >= 0
+        and counts.any()
+    ):
+        raise ArgumentError(
+            f"{name} has shape {np.shape(weights)} and values from {counts.min(initial=0):g} to "
+            f"{counts.max(initial=0):g}; it must be (H, W) like the picture, 0 or more, not all of "
+            "it 0"
+        )
     mean = np.average(pixels, axis=0, weights=counts)
     return mean, np.cov(pixels.T, bias=True, aweights=counts)
 

@@ -51,10 +51,10 @@ class Found:
         --------
         >>> found = Found(films=[Path("a.mp4"), Path("b.mov")], others=[Path("notes.txt")])
         >>> found.left_out()
-        '2 films (nst compose and nst segment read films), 1 other file (.txt)'
+        '2 films, 1 other file (.txt)'
         """
         parts = (
-            ("film", self.films, "nst compose and nst segment read films"),
+            ("film", self.films, ""),
             ("HEIC picture", self.needs_heic, "pip install 'nstlib[heic]'"),
             (
                 "unknown picture",
@@ -66,7 +66,7 @@ class Found:
             ("other file", self.others, _suffixes(self.others)),
         )
         return ", ".join(
-            f"{len(files)} {what}{'s' if len(files) > 1 else ''} ({remark})"
+            f"{len(files)} {what}{'s' if len(files) > 1 else ''}{remark and f' ({remark})'}"
             for what, files, remark in parts
             if files
         )

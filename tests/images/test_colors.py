@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib.errors import ImageError
+from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image
 from nstlib.images.colors import grey, luminance, match_colors, match_luminance, replace_luminance
 from nstlib.sources import load_image
@@ -216,3 +216,15 @@ def test_what_is_no_image(function: Any, wrong: int) -> None:
 def test_brightness_of_another_shape() -> None:
     with pytest.raises(ValueError, match="shape"):
         replace_luminance(plain(0.5, 0.5, 0.5), np.zeros((3, 3, 3), np.float32))
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [np.zeros((4, 5)), -np.ones((4, 5)), np.full((4, 5), np.nan), np.ones((4, 6)), np.float64(1.0)],
+    ids=["all 0", "negative", "no numbers", "another shape", "one number"],
+)
+@pytest.mark.parametrize("name", ["weights", "reference_weights"])
+def test_weights_that_weigh_nothing(weights: Any, name: str) -> None:
+    image = np.random.default_rng(0).random((4, 5, 3), np.float32)
+    with pytest.raises(ArgumentError, match=rf"^{name} has shape .*; it must be \(H, W\)"):
+        match_colors(image, image, **{name: weights})

@@ -312,7 +312,7 @@ def test_what_a_folder_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert found.links == [Path("photos/linked")]
     assert found.unreadable == [Path("photos/locked")]
     assert found.left_out() == (
-        "2 films (nst compose and nst segment read films), "
+        "2 films, "
         "3 unknown pictures (.cr2, .jxl, .svg: save as PNG or JPEG), "
         "1 linked folder (linked: give it by itself), 1 unreadable folder (locked), "
         "3 other files (.txt, .xmp, no suffix)"

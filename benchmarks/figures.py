@@ -6,6 +6,7 @@ first. Each texture is what ``nst texture NAME -o FILE --size 224`` makes with i
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -109,4 +110,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     main()

@@ -56,3 +56,4 @@ from .video.convert import convert_video as convert_video
 from .video.steady import flicker as flicker
 
 __version__: str
+__all__: list[str]

@@ -555,7 +555,7 @@ class TestAnimation:
             gif.seek(i)
             shown_for += gif.info["duration"]
             frame = animation.frames[min(i, 3)]
-            np.testing.assert_allclose(np.asarray(gif.convert("RGB")), frame, atol=12)
+            np.testing.assert_allclose(np.asarray(gif.convert("RGB")), frame, atol=4)
         assert shown_for == 3 * 100 + 1500
         assert [p.name for p in tmp_path.iterdir()] == ["film.gif"]
 

@@ -10,6 +10,8 @@ from nstlib.errors import DependencyError
 try:
     import matplotlib  # noqa: F401
 except ModuleNotFoundError as error:
+    if error.name != "matplotlib":  # one of its own requirements
+        raise
     raise DependencyError.of("matplotlib", "drawing figures") from error
 
 from nstlib.course.figures.animation import Animation, animate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,6 @@ from nstlib import __version__
 from nstlib.errors import ModelError, NstError, OutputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from nstlib.images.arrays import Image
     from nstlib.optimize import Step
     from nstlib.synthesis.common import Synthesis
@@ -66,37 +64,55 @@ def write_network(path: Path, network: Any, metadata: dict[str, str], **options:
     except NstError as error:  # a long training went into it
         kept = path.with_suffix(".keras")
         save_network(network, kept)
-        raise ModelError(f"{error}; the network is kept in {kept}") from error
+        raise ModelError(f"{error.command}; the network is kept in {kept}") from error
 
 
 class Film:
-    """Collects pictures from a run, as 8-bit pixels, and writes them as an animation."""
+    """Takes pictures from a run, and writes them as a film. Until then they wait on the disk."""
 
-    def __init__(self, every: int, finish: Callable[[Image], Image]) -> None:
+    def __init__(self, path: Path, every: int, finish: Callable[[Image], Image]) -> None:
+        self._path = path
         self._every = every
         self._finish = finish
         self._next = 0
-        self._frames: list[NDArray[np.uint8]] = []
+        self._count = 0
+        self._fault: OSError | None = None
+        # Beside the film, because where temporary files lie may be memory.
+        self._frames = tempfile.TemporaryFile(dir=path.parent, prefix=".nst-")  # noqa: SIM115
 
     def __call__(self, step: Step) -> None:
+        import numpy as np
+
         from nstlib.images.arrays import to_uint8
 
         # A size begins where the one before ended: the same iteration, and the same picture.
-        if step.image is not None and step.iteration >= self._next:
-            self._next = step.iteration + self._every
-            self._frames.append(to_uint8(self._finish(step.image)))
+        if step.image is None or step.iteration < self._next or self._fault is not None:
+            return
+        self._next = step.iteration + self._every
+        try:
+            np.save(self._frames, to_uint8(self._finish(step.image)))
+            self._count += 1
+        except OSError as error:  # the film is lost, but the picture need not be
+            self._fault = error
 
-    def save(self, path: Path, last: Image) -> None:
+    def save(self, last: Image) -> None:
+        """Write the film, in which the last picture stays for two seconds."""
         import numpy as np
 
-        from nstlib.course.figures import Animation
+        from nstlib._files import reason
         from nstlib.images.arrays import from_uint8, to_uint8
         from nstlib.images.resizing import resize
+        from nstlib.video.writer import VideoWriter
 
-        size = (last.shape[0], last.shape[1])
-        frames = [to_uint8(resize(from_uint8(frame), size)) for frame in self._frames]
-        film = np.stack([*frames, to_uint8(last)])
-        Animation(film, fps=10, hold=2, alt="", caption="").save(path)
+        with self._frames as frames, VideoWriter(self._path, 10) as film:
+            if self._fault is not None:
+                raise OutputError(f"{self._path}: cannot be written ({reason(self._fault)})")
+            frames.seek(0)
+            size = (last.shape[0], last.shape[1])
+            for _ in range(self._count):
+                film.write(to_uint8(resize(from_uint8(np.load(frames)), size)))
+            film.write(to_uint8(last))
+            film.finish(hold=2)
 
 
 def print_estimate(estimate: Estimate, checkpoint: Path | None) -> None:

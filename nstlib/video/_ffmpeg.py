@@ -17,7 +17,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import IO, Self, TypeAlias
 
@@ -66,6 +66,7 @@ class FFmpeg:
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", *arguments]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._guard: subprocess.Popen[bytes] | None = None
+        self._killed = False
         try:
             self._process = subprocess.Popen(
                 command,
@@ -97,11 +98,11 @@ class FFmpeg:
     def frames(self, shape: tuple[int, int, int]) -> Iterator[Frame]:
         """Read raw frames of this shape from what the program writes, until it ends or hangs."""
         assert self._process.stdout is not None
-        watch = _Watch(self._process)
+        watch = _Watch(self.kill)
         try:
             while True:
                 frame = np.empty(shape, np.uint8)
-                rest = memoryview(frame).cast("B")
+                rest = memoryview(frame.data).cast("B")
                 watch.waiting = True
                 while rest:
                     count = self._process.stdout.readinto(rest)  # type: ignore[attr-defined]
@@ -113,6 +114,12 @@ class FFmpeg:
                 yield frame
         finally:
             watch.stop()
+
+    def kill(self) -> None:
+        """End the program where it is."""
+        if self._process.poll() is None:
+            self._killed = True
+            self._process.kill()
 
     def wait(self) -> int:
         """Close the program's input, let it end, and return its exit code."""
@@ -128,7 +135,7 @@ class FFmpeg:
 
     def close(self) -> None:
         """End the program if it still runs, and give back what it used."""
-        self._process.kill()
+        self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -141,13 +148,14 @@ class FFmpeg:
             self._guard.stdin.close()
         self._log.close()
 
-    def fault(self, error: type[NstError], words: str) -> NstError:
-        """Make the error for a program that failed: the words, and why.
+    def was_killed(self) -> bool:
+        """Tell whether somebody else has killed the program. Systems do that to have memory."""
+        return not self._killed and self._process.poll() == -getattr(signal, "SIGKILL", 0) != 0
 
-        A program that was killed ran out of memory in all likelihood.
-        """
+    def fault(self, error: type[NstError], words: str) -> NstError:
+        """Make the error for a program that failed: the words, and why."""
         self.wait()
-        if self._process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        if self.was_killed():
             return MemoryLimitError(
                 f"{words}: ffmpeg was killed, as systems do when memory runs out; a smaller size "
                 "needs less"
@@ -182,10 +190,10 @@ class _Watch:
     It counts ticks, not time: a computer that slept is not a program that hangs.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, kill: Callable[[], None]) -> None:
         self.waiting = False
         self.given = 0
-        self._process = process
+        self._kill = kill
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._thread.start()
@@ -200,7 +208,7 @@ class _Watch:
             ticks = ticks + 1 if self.waiting and self.given == given else 0
             given = self.given
             if ticks > STALLED:
-                self._process.kill()
+                self._kill()
                 return
 
 

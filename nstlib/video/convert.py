@@ -17,6 +17,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from nstlib._files import check_output, same_file, uninterrupted
+from nstlib._memory import ran_out
 from nstlib.errors import ArgumentError, MemoryLimitError, NstError, OutputError
 from nstlib.images.arrays import Image, Picture, from_uint8, to_rgba, to_uint8
 from nstlib.images.encode import ALPHA_FORMATS
@@ -24,8 +25,10 @@ from nstlib.video._ffmpeg import MAX_GIF_RATE, MAX_RATE, Frame
 from nstlib.video.frames import over_white
 from nstlib.video.reader import VideoReader
 from nstlib.video.sequence import PICTURES_RATE, PictureReader, PictureWriter, is_pattern
-from nstlib.video.steady import Paint
 from nstlib.video.writer import ALPHA_FILMS, FILM_FORMATS, Sound, VideoWriter
+
+#: What paints frames: it takes an image, and returns one that may have transparency.
+PaintFrame: TypeAlias = Callable[[Image], Image | Picture]
 
 #: Frames that may wait between two threads.
 _WAITING = 4
@@ -75,7 +78,7 @@ class Conversion:
 def convert_video(
     source: str | Path,
     output: str | Path,
-    paint: Paint,
+    paint: PaintFrame,
     *,
     size: int | None = None,
     rate: float | None = None,
@@ -138,12 +141,15 @@ def convert_video(
         alpha = keep_alpha and can_be_transparent and reader.transparent()
         interrupted, fault = _run(reader, writer, work, alpha, progress, caught)
         caught.clear()
-        if not writer.frames:
+        if interrupted and not writer.frames:
+            raise KeyboardInterrupt
+        try:
+            sound = writer.finish(cut_sound=interrupted or fault is not None)
+        except (MemoryLimitError, OutputError) as error:
             if fault is not None:
-                raise fault
-            if interrupted:
-                raise KeyboardInterrupt
-        sound = writer.finish(cut_sound=interrupted or fault is not None)
+                raise
+            fault = error
+            sound = writer.finish(cut_sound=True)
         caught.clear()
     return Conversion(
         frames=writer.frames,
@@ -220,9 +226,11 @@ def _run(
             return bool(caught), None
         except (MemoryError, cv2.error, NstError) as error:
             fault = _known(error)
-            if not writer.frames or not isinstance(fault, (MemoryLimitError, OutputError)):
+            if writer.frames and isinstance(fault, (MemoryLimitError, OutputError)):
+                return bool(caught), fault
+            if fault is error:
                 raise
-            return bool(caught), fault
+            raise fault from error
         finally:
             painting.shutdown(cancel_futures=True)
             writing.shutdown(cancel_futures=True)
@@ -232,7 +240,7 @@ def _known(error: Exception) -> Exception:
     """Turn what Python and OpenCV say when memory runs out into the library's error."""
     if isinstance(error, NstError):
         return error
-    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):
+    if ran_out(error):
         return MemoryLimitError(
             "memory ran out while a frame was painted; a smaller size needs less",
             command="memory ran out while a frame was painted; a smaller --size needs less",
@@ -243,7 +251,7 @@ def _known(error: Exception) -> Exception:
 class _Work:
     """Paints frame after frame, what repeats itself once, and survives those that fail."""
 
-    def __init__(self, paint: Callable[[Image], Image | Picture], keep_alpha: bool = True) -> None:
+    def __init__(self, paint: PaintFrame, keep_alpha: bool = True) -> None:
         self._paint = paint
         self._keep_alpha = keep_alpha
         self._last: tuple[Frame, Frame] | None = None
@@ -266,8 +274,9 @@ class _Work:
         if not isinstance(painted, Picture):
             painted = Picture(painted, None)
         alpha = painted.alpha
-        if alpha is None and frame.shape[2] == 4:
-            alpha = frame[..., 3]
+        if frame.shape[2] == 4:
+            share = frame[..., 3].astype(np.float32) / np.float32(255)
+            alpha = share if alpha is None else share * alpha
         if alpha is None or not self._keep_alpha:
             return to_uint8(painted.image)
         return to_rgba(painted.image, alpha)

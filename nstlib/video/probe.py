@@ -92,7 +92,9 @@ class FilmInfo:
         elif self.hdr:
             steps += [
                 f"zscale=t=linear:npl={WHITE},format=gbrpf32le,zscale=p=bt709",
-                f"tonemap=mobius:param=0.8:peak={PEAK / WHITE:.3f}",
+                # Its own way to desaturate takes RGB for one of the colour spaces with a luma, and
+                # brightens greys.
+                f"tonemap=mobius:param=0.8:peak={PEAK / WHITE:.3f}:desat=0",
                 f"zscale=t=bt709:m=gbr:r=pc,format=gbrp,scale={ACCURATE}",
             ]
         elif self.primaries in WIDE:
@@ -132,9 +134,9 @@ def probe(path: Path) -> FilmInfo:
     word = secrets.token_hex(8)
     options = ["-dump_separator", f", {word} "]
     show = ["-map", "0:V:0", "-map_metadata", "-1", "-frames:v", "1", "-vf", "showinfo=checksum=0"]
-    decoder = None
+    decoder: str | None = None
     while True:
-        chosen = ["-c:v", decoder] if decoder else []
+        chosen = ["-c:v", decoder] if decoder is not None else []
         _, log = run_ffmpeg([*options, *chosen, *source(path), *show, "-f", "null", "-"])
         streams = re.search(rf"^  Stream #.*{word}", log, re.M)
         header = log[streams.start() :] if streams else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nstlib._checks import check_count, refusal
-from nstlib.errors import MemoryLimitError, VideoError
+from nstlib.errors import VideoError
 from nstlib.video._ffmpeg import MAX_RATE, FFmpeg, Frame, source
 from nstlib.video.frames import over_white
 from nstlib.video.probe import probe
@@ -98,17 +98,20 @@ class VideoReader:
             *("-f", "rawvideo", "-pix_fmt", "rgba" if alpha else "rgb24", "-"),
         ]
         count = 0
+        stands = _Standing(self.rate, self.seconds)
         with FFmpeg(command, stdout=True) as run:
             with closing(run.frames((*self.size, 4 if alpha else 3))) as frames:  # type: ignore[type-var]
-                for frame in self._until_it_stands(frames):
+                for frame in frames:
+                    if stands.see(frame):
+                        run.kill()
+                        break
                     yield frame
                     count += 1
-            words = f"{self.path}: it cannot be read to its end"
-            fault = run.fault(VideoError, words) if count else None
+            run.wait()
             errors = re.search(r"\(video\): .* (\d+) decode errors", run.log())
-        self.broken = int(errors[1]) if errors else 0
-        if isinstance(fault, MemoryLimitError):
-            raise fault
+            self.broken = int(errors[1]) if errors else 0
+            if run.was_killed():
+                raise run.fault(VideoError, f"{self.path}: cannot be read to its end")
         if not count:
             raise VideoError(f"{self.path}: no frame of it can be decoded; get it again")
 
@@ -124,20 +127,6 @@ class VideoReader:
         with closing(self.frames(alpha=True)) as frames:  # type: ignore[type-var]
             return bool(next(frames)[..., 3].min() < 255)
 
-    def _until_it_stands(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """End a film whose last frame goes on for ever."""
-        lasts = self.seconds if self.seconds is not None else 3600
-        most = (lasts + BEYOND) * self.rate
-        last: Frame | None = None
-        same = 0
-        for count, frame in enumerate(frames):
-            if count > most:
-                same = same + 1 if last is not None and np.array_equal(frame, last) else 0
-                if same > STILL * self.rate:
-                    return
-                last = frame
-            yield frame
-
     def _check_file(self) -> None:
         try:
             if self.path.is_dir():
@@ -151,6 +140,25 @@ class VideoReader:
 
     def _input(self) -> list[str]:
         return source(self.path)
+
+
+class _Standing:
+    """Notices a film whose last frame goes on for ever."""
+
+    def __init__(self, rate: float, seconds: float | None) -> None:
+        self._rate = rate
+        self._most = ((3600 if seconds is None else seconds) + BEYOND) * rate
+        self._count = self._same = 0
+        self._last: Frame | None = None
+
+    def see(self, frame: Frame) -> bool:
+        """Take in the next frame; tell whether the film has ended long ago."""
+        self._count += 1
+        if self._count > self._most:
+            same = self._last is not None and np.array_equal(frame, self._last)
+            self._same = self._same + 1 if same else 0
+            self._last = frame
+        return self._same > STILL * self._rate
 
 
 def check_longest_side(size: int | None) -> None:

@@ -17,6 +17,8 @@ from film_files import (
     HEIGHT,
     WIDTH,
     convert,
+    ffmpeg,
+    invert,
     left_edge,
     make_films,
     moving_square,
@@ -26,10 +28,11 @@ from film_files import (
     write,
 )
 
-from nstlib.errors import ImageError
-from nstlib.images.arrays import Image, from_uint8
+from nstlib.errors import ArgumentError, ImageError, OutputError, VideoError
+from nstlib.images.arrays import Image, Picture, from_uint8
 from nstlib.video.convert import _Work, convert_video
 from nstlib.video.reader import VideoReader
+from nstlib.video.sequence import PictureReader
 from nstlib.video.writer import VideoWriter
 
 
@@ -172,3 +175,126 @@ def test_frames_are_images() -> None:
 
     np.testing.assert_array_equal(_Work(remember)(frame), frame)
     np.testing.assert_array_equal(seen[0], from_uint8(frame))
+
+
+# Transparency, and pictures as films
+
+
+def half_transparent(path: Path, count: int = 4) -> Path:
+    """Write a film whose left half is opaque and whose right half is not there, as WebP."""
+    pages = []
+    for number in range(count):
+        page = np.zeros((32, 64, 4), np.uint8)
+        page[:, :32] = (200, 60, 20 + 10 * number, 255)
+        pages.append(PIL.Image.fromarray(page))
+    pages[0].save(path, save_all=True, append_images=pages[1:], duration=100, lossless=True)
+    return path
+
+
+@pytest.mark.parametrize("output", ["out.webm", "out.mov", "out/%02d.png"])
+def test_transparency_is_kept(tmp_path: Path, output: str) -> None:
+    film = half_transparent(tmp_path / "in.webp")
+    seen: list[Image] = []
+
+    def paint(image: Image) -> Image:
+        seen.append(image)
+        return 1 - image
+
+    assert convert(film, tmp_path / output, paint).frames == 4
+    # What is painted is the film on white, so that no hidden colour comes in.
+    np.testing.assert_allclose(seen[0][16, 48], 1, atol=0.01)
+    reader = (
+        VideoReader(tmp_path / output) if "%" not in output else PictureReader(tmp_path / output)
+    )
+    assert reader.transparent()
+    frame = next(reader.frames(alpha=True)).astype(int)
+    assert frame[16, 48, 3] <= 3
+    np.testing.assert_allclose(frame[16, 16], (55, 195, 235, 255), atol=6)
+
+
+@pytest.mark.parametrize("output", ["out.mp4", "out.mkv", "out.gif", "out/%02d.jpg"])
+def test_transparency_becomes_white(tmp_path: Path, output: str) -> None:
+    convert(half_transparent(tmp_path / "in.webp"), tmp_path / output, same)
+    reader = (
+        VideoReader(tmp_path / output) if "%" not in output else PictureReader(tmp_path / output)
+    )
+    assert not reader.transparent()
+    frame = next(iter(reader)).astype(int)
+    np.testing.assert_allclose(frame[16, 48], 255, atol=3)
+    np.testing.assert_allclose(frame[16, 16], (200, 60, 20), atol=8)
+
+
+def test_transparency_can_be_left_out(tmp_path: Path) -> None:
+    film = half_transparent(tmp_path / "in.webp")
+    convert(film, tmp_path / "out.webm", same, keep_alpha=False)
+    assert not VideoReader(tmp_path / "out.webm").transparent()
+
+
+def test_what_paints_may_cut_out(tmp_path: Path) -> None:
+    """Its own transparency, times the film's."""
+    film = half_transparent(tmp_path / "in.webp")
+
+    def cut(image: Image) -> Picture:
+        alpha = np.ones(image.shape[:2], np.float32)
+        alpha[:16] = 0.5
+        return Picture(image, alpha)
+
+    convert(film, tmp_path / "out.mov", cut)
+    frame = next(VideoReader(tmp_path / "out.mov").frames(alpha=True)).astype(int)
+    np.testing.assert_allclose(frame[[8, 24, 8], [16, 16, 48], 3], [128, 255, 0], atol=3)
+
+
+def test_pictures_become_a_film_and_a_film_pictures(films: Path, tmp_path: Path) -> None:
+    result = convert(films / "silent.mp4", tmp_path / "frames" / "f%d.png", invert)
+    assert (result.frames, result.sound, result.size) == (COUNT, "none", (HEIGHT, WIDTH))
+    names = sorted(path.name for path in (tmp_path / "frames").iterdir())
+    assert names == sorted(f"f{number}.png" for number in range(1, COUNT + 1))
+    for number, truth in enumerate(moving_square(), 1):
+        shown = np.asarray(PIL.Image.open(tmp_path / "frames" / f"f{number}.png"))
+        assert np.abs(255 - shown.astype(int) - truth).mean() < 4
+    # Back, in order of the numbers: 2 before 10. By a pattern, and by the folder's name.
+    for source in ("frames/f%d.png", "frames"):
+        film = tmp_path / f"{len(source)}.mp4"
+        again = convert(tmp_path / source, film, invert, rate=5)
+        assert (again.frames, again.rate) == (COUNT, 5)
+        shown = read(film)
+        assert [left_edge(frame) for frame in shown] == [3 * number for number in range(COUNT)]
+    with pytest.raises(OutputError, match="such pictures already"):
+        convert(films / "silent.mp4", tmp_path / "frames" / "f%d.png", same)
+
+
+def test_what_lies_between_numbered_pictures(tmp_path: Path) -> None:
+    """Gaps, other names, one of another size, and one that is damaged."""
+    for number, side in ((7, 16), (8, 16), (11, 32)):
+        PIL.Image.new("RGB", (side, side), (number, 0, 0)).save(tmp_path / f"{number:03d}.png")
+    (tmp_path / "009.png").write_bytes(b"damaged")
+    PIL.Image.new("RGB", (9, 9)).save(tmp_path / "12.png")  # two digits only
+    PIL.Image.new("RGB", (9, 9)).save(tmp_path / "a013.png")
+    reader = PictureReader(tmp_path / "%03d.png", rate=2)
+    assert (reader.expected, reader.seconds) == (4, 2)
+    frames = list(reader)
+    assert [int(frame[0, 0, 0]) for frame in frames] == [7, 8, 8, 11]
+    assert {frame.shape for frame in frames} == {(16, 16, 3)}
+    assert reader.broken == 1
+
+
+def test_refused_pictures(films: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for source in ("empty", "empty/%d.png", "absent/%d.png"):
+        with pytest.raises(VideoError, match=r"%04d\.png|cannot be read"):
+            convert(tmp_path / source, tmp_path / "out.mp4")
+    with pytest.raises(ArgumentError, match="a film has its own") as caught:
+        convert(films / "silent.mp4", tmp_path / "out.mp4", rate=5)
+    assert "--rate is for pictures" in caught.value.command
+    with pytest.raises(OutputError, match=r"cannot write '\.tif'"):
+        convert(films / "silent.mp4", tmp_path / "%d.tif")
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+@pytest.mark.parametrize("codec", ["aac", "libopus", "pcm_s16le"])
+def test_sound_in_webm(films: Path, tmp_path: Path, codec: str) -> None:
+    ffmpeg("-i", films / "loud.mp4", "-c:v", "copy", "-c:a", codec, tmp_path / "in.mkv")
+    assert convert(tmp_path / "in.mkv", tmp_path / "out.webm", same).sound == "kept"
+    assert VideoReader(tmp_path / "out.webm").sound == "opus"
+    heard = sound(tmp_path / "out.webm")
+    assert np.abs(np.fft.rfft(heard[8820:52920].astype(float))).argmax() == 440

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 from film_files import (
     COUNT,
@@ -21,6 +25,7 @@ from film_files import (
     sound,
     write,
 )
+from numpy.typing import NDArray
 
 from nstlib.errors import ArgumentError, VideoError
 from nstlib.video.reader import VideoReader
@@ -204,3 +209,270 @@ def test_a_film_without_frames(films: Path, tmp_path: Path) -> None:
 def test_bad_sizes(films: Path, size: int) -> None:
     with pytest.raises(ArgumentError, match=f"size is {size}"):
         VideoReader(films / "silent.mp4", size=size)
+
+
+# Colours
+
+
+def flat_film(
+    path: Path, levels: tuple[int, int, int], size: str, tags: str = "", pixels: str = "yuv420p"
+) -> Path:
+    """Write a film of one colour, given as Y, Cb and Cr, without loss; its tags only as given."""
+    y, cb, cr = levels
+    colour = f"geq=lum={y}:cb={cb}:cr={cr}"
+    say = f",setparams={tags}" if tags else ""
+    ffmpeg(
+        *("-f", "lavfi", "-i", f"color=s={size}:r=5:d=0.6,format={pixels},{colour}{say}"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-qp", 0, path),
+    )
+    return path
+
+
+def rgb(
+    levels: tuple[int, int, int], red: float, blue: float, *, full: bool
+) -> NDArray[np.float64]:
+    """Compute a colour by its matrix's shares of red and blue (ITU-R BT.601, BT.709)."""
+    y, cb, cr = levels
+    if full:
+        light, b, r = y / 255, (cb - 128) / 255, (cr - 128) / 255
+    else:
+        light, b, r = (y - 16) / 219, (cb - 128) / 224, (cr - 128) / 224
+    r, b = light + 2 * (1 - red) * r, light + 2 * (1 - blue) * b
+    g = (light - red * r - blue * b) / (1 - red - blue)
+    return 255 * np.clip([r, g, b], 0, 1)
+
+
+BT601, BT709 = (0.299, 0.114), (0.2126, 0.0722)
+
+
+@pytest.mark.parametrize(
+    ("size", "tags", "matrix", "full"),
+    [
+        ("96x64", "", BT601, False),
+        ("720x576", "", BT601, False),
+        ("1280x536", "", BT709, False),
+        ("960x720", "", BT709, False),
+        ("720x1280", "", BT709, False),  # a phone that is held upright
+        ("96x64", "colorspace=bt709", BT709, False),
+        ("1280x720", "colorspace=smpte170m", BT601, False),
+        ("96x64", "colorspace=bt709:range=pc", BT709, True),
+        ("96x64", "range=pc", BT601, True),
+        ("1280x720", "range=pc", BT709, True),
+    ],
+)
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv420p10le"])
+def test_colours_are_what_the_tags_say(
+    tmp_path: Path, size: str, tags: str, matrix: tuple[float, float], full: bool, pixels: str
+) -> None:
+    levels = (80, 110, 190)
+    deep = 4 if pixels.endswith("10le") else 1
+    film = flat_film(tmp_path / "f.mkv", tuple(deep * x for x in levels), size, tags, pixels)  # type: ignore[arg-type]
+    reader = VideoReader(film)
+    frame = next(iter(reader))
+    np.testing.assert_allclose(frame[20, 20], rgb(levels, *matrix, full=full), atol=1.2)
+    assert not reader.tone_mapped
+
+
+def to_screen(nits: float) -> float:
+    """Map brightness to a screen's 0..255, by the formulas of BT.2408, mobius and BT.1886."""
+    x, j, peak = nits / 203, 0.8, 1000 / 203
+    if x > j:
+        a = -j * j * (peak - 1) / (j * j - 2 * j + peak)
+        b = (j * j - 2 * j * peak + peak) / (peak - 1)
+        x = (b * b + 2 * b * j + j * j) / (b - a) * (x + a) / (x + b)
+    return 255 * min(1.0, x) ** (1 / 2.4)
+
+
+def hlg(signal: float) -> float:
+    """Brightness of grey on a display of 1000 nits, by ITU-R BT.2100."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    scene = signal * signal / 3 if signal <= 0.5 else (np.exp((signal - c) / a) + b) / 12
+    return float(1000 * scene**1.2)
+
+
+def pq(signal: float) -> float:
+    """Brightness in nits, by SMPTE ST 2084."""
+    m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+    p = signal ** (1 / m2)
+    return float(10000 * (max(p - c1, 0) / (c2 - c3 * p)) ** (1 / m1))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(
+    ("transfer", "brightness", "level"),
+    [
+        ("arib-std-b67", hlg, 0.35),
+        ("arib-std-b67", hlg, 0.75),
+        ("smpte2084", pq, 0.4),
+        ("smpte2084", pq, 0.58),
+        ("smpte2084", pq, 0.7),
+    ],
+)
+def test_hdr_is_tone_mapped(
+    tmp_path: Path, suffix: str, transfer: str, brightness: Callable[[float], float], level: float
+) -> None:
+    """What counts is the transfer function, whatever the container and the other tags."""
+    luma = round(64 + 876 * level)
+    film = flat_film(
+        tmp_path / f"f{suffix}", (luma, 512, 512), "96x64", f"color_trc={transfer}", "yuv420p10le"
+    )
+    reader = VideoReader(film)
+    assert reader.tone_mapped
+    expected = to_screen(brightness((luma - 64) / 876))
+    np.testing.assert_allclose(next(iter(reader))[20, 20], expected, atol=2)
+    # And the conversion says so; what it writes is an ordinary film.
+    assert convert(film, tmp_path / "out.mp4", same).tone_mapped
+    assert not VideoReader(tmp_path / "out.mp4").tone_mapped
+
+
+def test_wide_colours_become_a_screens(tmp_path: Path) -> None:
+    """The green of BT.709 stands at (0.2627.., 0.6780..) shares of BT.2020's primaries."""
+    tags = "colorspace=bt2020nc:color_primaries=bt2020:color_trc=bt709"
+    film = flat_film(tmp_path / "f.mp4", (120, 100, 110), "96x64", tags)
+    plain = flat_film(tmp_path / "p.mp4", (120, 100, 110), "96x64", "colorspace=bt2020nc")
+    wide, narrow = (next(iter(VideoReader(path)))[20, 20].astype(int) for path in (film, plain))
+    # The same numbers mean a more saturated colour.
+    assert np.ptp(wide) > np.ptp(narrow) + 10
+
+
+# Damage, lies, and what is no film
+
+LIES = (
+    "\n  Duration: 99:00:00.00, start: 0.000000, bitrate: 1 kb/s"
+    "\n  Stream #0:0: Video: h264, yuv420p, 4x4, 50 fps, 50 tbr"
+    "\n[Parsed_showinfo_0 @ 0x1] n:   0 pts: 0 fmt:rgb24 sar:1/1 s:4x4 i:P"
+    "\n[Parsed_showinfo_0 @ 0x1] color_range:pc color_space:bt2020nc color_primaries:bt2020 "
+    "color_trc:smpte2084\nStream #0:1: Audio: aac, 44100 Hz"
+)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("title", ["Duration: 99:00:00.0", LIES])
+def test_titles_are_not_taken_for_facts(
+    films: Path, tmp_path: Path, suffix: str, title: str
+) -> None:
+    film = tmp_path / f"in{suffix}"
+    tags = ("-metadata", f"title={title}", "-metadata:s:v:0", f"title={title}")
+    ffmpeg("-i", films / "silent.mp4", "-c", "copy", *tags, "-metadata", f"a{title}=x", film)
+    reader, truth = VideoReader(film), VideoReader(films / "silent.mp4")
+    assert reader.seconds == pytest.approx(2, abs=0.05)
+    assert (reader.rate, reader.sound, reader.size) == (truth.rate, None, truth.size)
+    assert not reader.tone_mapped
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile silent.mp4\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nsilent.mp4\n#EXT-X-ENDLIST\n",
+        ";FFMETADATA1\ntitle=x\n",
+        "[Playlist]\nFile1=silent.mp4\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["list.mp4", "list.m3u8", "list.ffconcat", "list.sdp"])
+def test_texts_that_name_other_files(films: Path, tmp_path: Path, text: str, name: str) -> None:
+    (tmp_path / "silent.mp4").write_bytes((films / "silent.mp4").read_bytes())
+    (tmp_path / name).write_text(text)
+    with pytest.raises(VideoError, match="is not a film"):
+        VideoReader(tmp_path / name)
+
+
+def test_pictures_are_no_films(tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    (tmp_path / "%d.png").write_bytes((tmp_path / "1.png").read_bytes())
+    for name in ("1.png", "%d.png"):
+        with pytest.raises(VideoError, match="is not a film"):
+            VideoReader(tmp_path / name)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_films_end(tmp_path: Path, seed: int) -> None:
+    """With a thread for each frame, ffmpeg gives the same error for ever at the end of some."""
+    frames = np.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), np.uint8)
+    content = bytearray(write(tmp_path / "whole.mp4", frames, "-g", 12, rate=10).read_bytes())
+    random = np.random.default_rng(seed)
+    begin, end = content.index(b"mdat") + 4, content.index(b"moov") - 4
+    for place in random.integers(begin + 2000, end - 40, 6):
+        content[place : place + 30] = random.bytes(30)
+    (tmp_path / "in.mp4").write_bytes(content)
+    reader = VideoReader(tmp_path / "in.mp4")
+    assert 1 <= len(list(reader)) <= 31
+    assert reader.broken >= 1
+
+
+def test_a_film_whose_last_frame_never_ends(tmp_path: Path) -> None:
+    """Its second frame is at 200 seconds; it says that it lasts for one."""
+    slow = ("-vf", "setpts=200*N/TB", "-fps_mode", "vfr", "-enc_time_base", "1/1000")
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=64x48:r=1:d=2", *slow, tmp_path / "in.mkv")
+    reader = VideoReader(tmp_path / "in.mkv", max_rate=1)
+    assert len(list(reader)) >= 200
+    reader.seconds = 1.0
+    assert 61 <= len(list(reader)) <= 1 + 60 + 10 + 2
+
+
+def test_iterators_that_are_left_end_ffmpeg(films: Path) -> None:
+    code = (
+        "import gc, sys; from nstlib.video.reader import VideoReader\n"
+        "frames = iter(VideoReader(sys.argv[1])); next(frames); frames.close()\n"
+        "frames = iter(VideoReader(sys.argv[1])); next(frames); del frames; gc.collect()\n"
+        "import os\n"
+        "try: os.waitpid(-1, os.WNOHANG); print('a child is left')\n"
+        "except ChildProcessError: print('none')"
+    )
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code, films / "silent.mp4"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("none\n", "")
+
+
+def test_transparent_films_lie_on_white(tmp_path: Path) -> None:
+    """Of every kind that has alpha: left half opaque, right half invisible, black underneath."""
+    rgba = np.zeros((4, 32, 64, 4), np.uint8)
+    rgba[:, :, :32] = (200, 60, 20, 255)
+    rgba[:, 0, 0, 2] = range(4)  # a WebP of equal frames is no film
+    (tmp_path / "raw").write_bytes(rgba.tobytes())
+    raw = ("-f", "rawvideo", "-pix_fmt", "rgba", "-s", "64x32", "-r", 10, "-i", tmp_path / "raw")
+    pages = [PIL.Image.fromarray(frame) for frame in rgba]
+    pages[0].save(
+        tmp_path / "a.webp", save_all=True, append_images=pages[1:], duration=100, lossless=True
+    )
+    pages[0].save(tmp_path / "a.png", save_all=True, append_images=pages[1:], duration=100)
+    gif = ("-lavfi", "split[a][b];[a]palettegen[p];[b][p]paletteuse")
+    vp9 = (
+        "-c:v",
+        "libvpx-vp9",
+        "-pix_fmt",
+        "yuva420p",
+        "-auto-alt-ref",
+        0,
+        "-metadata:s:v:0",
+        "alpha_mode=1",
+    )
+    ffmpeg(*raw, *gif, tmp_path / "a.gif")
+    ffmpeg(*raw, *vp9, tmp_path / "a.webm")
+    ffmpeg(*raw, *vp9, tmp_path / "a.mkv")
+    ffmpeg(
+        *raw,
+        "-c:v",
+        "prores_ks",
+        "-profile:v",
+        4444,
+        "-pix_fmt",
+        "yuva444p10le",
+        tmp_path / "a.mov",
+    )
+    ffmpeg(*raw, "-c:v", "png", tmp_path / "b.mov")
+    ffmpeg(*raw, "-c:v", "qtrle", tmp_path / "c.mov")
+    for name in ("a.webp", "a.png", "a.gif", "a.webm", "a.mkv", "a.mov", "b.mov", "c.mov"):
+        for size in (None, 48):
+            reader = VideoReader(tmp_path / name, size=size)
+            assert reader.transparent(), name
+            frame = next(iter(reader)).astype(int)
+            middle, quarter = frame.shape[0] // 2, frame.shape[1] // 4
+            np.testing.assert_allclose(frame[middle, 3 * quarter], 255, atol=2, err_msg=name)
+            np.testing.assert_allclose(frame[middle, quarter], (200, 60, 20), atol=7, err_msg=name)
+            if name not in ("a.webm", "a.mkv", "a.mov"):  # whose encoders lose something
+                # No dark seam, where hidden black would have come into the colours.
+                assert frame[middle, :, 0].min() > 190, name
+    ffmpeg("-i", tmp_path / "a.mkv", "-pix_fmt", "yuv420p", tmp_path / "opaque.mp4")
+    assert not VideoReader(tmp_path / "opaque.mp4").transparent()

@@ -1,0 +1,138 @@
+"""Films in the commands that paint: one film, or those in a folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from nstlib.cli._run import fail, say
+from nstlib.errors import NstError
+
+if TYPE_CHECKING:
+    from nstlib.video.convert import Conversion, PaintFrame
+
+
+@dataclass(frozen=True)
+class Films:
+    """How a command paints films.
+
+    Attributes
+    ----------
+    recipe : callable
+        Makes what paints the frames of one film, one after the other.
+    size : int or None
+        Longest side of the results.
+    rate : float or None
+        Frames a second of numbered pictures.
+    keep_alpha : bool
+        Whether transparent films stay transparent.
+    suffix : str or None
+        What the results in a folder end in, in the place of their films' own suffixes.
+    """
+
+    recipe: Callable[[], PaintFrame]
+    size: int | None
+    rate: float | None
+    keep_alpha: bool = True
+    suffix: str | None = None
+
+    def paint(self, source: str | Path, output: Path) -> int:
+        """Paint one film; say how it went."""
+        from nstlib.video.convert import convert_video
+
+        try:
+            done = convert_video(
+                source,
+                output,
+                self.recipe(),
+                size=self.size,
+                rate=self.rate,
+                keep_alpha=self.keep_alpha,
+                progress=sys.stderr.isatty(),
+            )
+        except KeyboardInterrupt:
+            return fail("interrupted before the first frame; nothing is written", 130)
+        return _report(source, typer.format_filename(output), done)
+
+    def paint_all(self, films: Iterable[tuple[Path, Path]]) -> int:
+        """Paint films, each into its place. Those that are there already are skipped."""
+        worst = 0
+        for film, target in films:
+            if target.is_file():
+                print(f"{typer.format_filename(target)} is there already")
+                continue
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                code = self.paint(film, target)
+            except NstError as error:
+                # The library's messages begin with the file; others are told which it was.
+                known = error.command.startswith(str(film))
+                code = fail(error.command if known else f"{film}: {error.command}", 1)
+            if code == 130:
+                return code
+            worst = max(worst, code)
+        return worst
+
+    def find(self, sources: Sequence[str], folder: Path) -> list[tuple[Path, Path]]:
+        """List the films among the sources and in their folders, and where their results go."""
+        return [(film, folder / self._result(name)) for film, name in _films(sources, folder)]
+
+    def _result(self, name: Path) -> Path:
+        from nstlib.video.writer import FILM_FORMATS
+
+        suffix = self.suffix or name.suffix.lower()
+        return name.with_suffix(suffix if suffix in FILM_FORMATS else ".mp4")
+
+
+def becomes_film(output: str) -> bool:
+    """Tell whether what is written there is a film, or a film's numbered frames."""
+    from nstlib.video.sequence import is_pattern
+    from nstlib.video.writer import FILM_FORMATS
+
+    path = Path(output)
+    return is_pattern(path) or (path.suffix.lower() in FILM_FORMATS and not path.is_dir())
+
+
+def is_film(source: str) -> bool:
+    """Tell whether a file is a film, by its name."""
+    from nstlib.images.formats import FILM_SUFFIXES
+
+    return Path(source).suffix.lower() in FILM_SUFFIXES and not Path(source).is_dir()
+
+
+def _films(sources: Sequence[str], results: Path) -> Iterator[tuple[Path, Path]]:
+    from nstlib.images.folders import find_pictures
+
+    for source in sources:
+        path = Path(source)
+        if path.is_dir():
+            for film in find_pictures(path, without=results).films:
+                yield film, film.relative_to(path)
+        elif is_film(source):
+            yield path, Path(path.name)
+
+
+def _report(source: str | Path, name: str, done: Conversion) -> int:
+    height, width = done.size
+    print(
+        f"wrote {name}: {width}x{height} pixels, {done.frames} frames, "
+        f"{done.frames / done.rate:.1f} seconds; {done.frames / done.seconds:.1f} frames a second"
+    )
+    if done.tone_mapped:
+        print("the film is HDR; its brightness is mapped to an ordinary screen's")
+    if done.broken:
+        say(f"{done.broken} broken frames were skipped")
+    if done.sound == "lost":
+        say("the sound cannot be read; the film is silent")
+    if done.interrupted:
+        return fail(f"interrupted; {name} holds what was painted so far", 130)
+    if done.fault is not None:
+        return fail(f"{done.fault.command}; {name} holds what was painted so far", 1)
+    if done.missing > 1:
+        say(f"{source} says that it lasts {done.missing:.1f} seconds longer than its pictures")
+    return 0

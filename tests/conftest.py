@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
+import typer
 from hypothesis import settings
 
-from nstlib.cli.main import main
+from nstlib.cli.main import app, main
 
 # No window, also where there is a screen. Not by MPLBACKEND: notebooks run by a test would inherit
 # it and show no pictures.
 matplotlib.use("Agg")
+
+# Tests that several files inherit show what they compared, as those in test files do.
+pytest.register_assert_rewrite("exercise_tests")
 
 # The first call of a function that TensorFlow traces takes seconds; that is no fault of the test.
 settings.register_profile("course", deadline=None)
@@ -33,6 +39,70 @@ def nst(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFi
         capfd.readouterr()
         code = main([str(argument) for argument in arguments])
         out, err = capfd.readouterr()
+        check_words([str(argument) for argument in arguments], err.splitlines())
         return code, out.splitlines(), err.splitlines()
 
     return run
+
+
+def commands() -> dict[tuple[str, ...], set[str]]:
+    """Every command of ``nst``, groups included, with the options that it takes."""
+    found: dict[tuple[str, ...], set[str]] = {}
+
+    def walk(command: Any, path: tuple[str, ...]) -> None:
+        options = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
+        found[path] = {*options, "--help"}
+        for name, inner in getattr(command, "commands", {}).items():
+            walk(inner, (*path, name))
+
+    walk(typer.main.get_command(app), ())
+    return found
+
+
+def command_of(words: Sequence[str]) -> tuple[str, ...]:
+    """The command that a line of words begins with."""
+    path: tuple[str, ...] = ()
+    for word in words:
+        if (*path, word) not in commands():
+            break
+        path = (*path, word)
+    return path
+
+
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+COMMAND = re.compile(r"\bnst ((?:[a-z]+ ?)+)")
+
+#: Words of Python: a keyword with its value, a name of the library, the name of an argument.
+API = re.compile(
+    r"\b[a-z_]+=(?:['\"\[]|True|False|None)|\bnstlib\.[a-z]|\b(?:from_uint8|"
+    + "|".join(
+        sorted(
+            {
+                option[2:].replace("-", "_")
+                for options in commands().values()
+                for option in options
+                if "-" in option[2:]
+            }
+        )
+    )
+    + r")\b"
+)
+
+
+def check_words(given: Sequence[str], lines: Iterable[str]) -> None:
+    """Let no line speak of what whoever reads it does not have.
+
+    Options are those of the command that was given, or of one that the line names in full before;
+    and no line speaks of Python's arguments and functions.
+    """
+    for line in lines:
+        for match in OPTION.finditer(line):
+            if match[0] in given:  # it may be what is wrong
+                continue
+            named = list(COMMAND.finditer(line, 0, match.start()))
+            path = command_of(named[-1][1].split() if named else given)
+            assert match[0] in commands()[path], f"nst {' '.join(path)} has no {match[0]}: {line}"
+        told = line
+        for word in given:
+            told = told.replace(word, "") if {"_", "="} & {*word} else told
+        assert not API.search(told), f"words of Python: {line}"

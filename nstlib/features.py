@@ -328,9 +328,13 @@ def _vgg19(weights: str) -> keras.Model:
         except Exception as error:  # Keras raises a bare Exception when a download fails
             keras_home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
             path = Path(keras_home) / "models" / IMAGENET_FILE
-            raise WeightsError(
+            absent = (
                 f"the ImageNet weights are not at {path} and could not be downloaded: put the file "
-                f"{IMAGENET_FILE} there, or use weights='mini' or weights='random', which need none"
+                f"{IMAGENET_FILE} there, or use"
+            )
+            raise WeightsError(
+                f"{absent} weights='mini' or weights='random', which need none",
+                command=f"{absent} --weights mini or --weights random, which need none",
             ) from error
     if weights == "mini":
         return load_twin(embedded_model("vgg19_mini.npz"))

@@ -176,8 +176,10 @@ def transfer(
     First says how long it will take, and how much memory. Ctrl-C ends the run early and keeps the
     best picture so far.
     """
+    from nstlib._checks import check_number
     from nstlib.images.encode import save_image
 
+    check_number("style_scale", style_scale, above=0)  # by which styles are drawn
     if mask is not None and len(styles) > 2:
         raise ArgumentError(f"--mask divides a picture between 2 styles; there are {len(styles)}")
     pictures = [name for name in (mask, init) if name not in (None, "content", "noise")]

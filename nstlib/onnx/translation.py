@@ -97,9 +97,13 @@ class _Graph:
         """Add a tensor; return its name."""
         array: NDArray[Any] = np.asarray(values, dtype)
         if not np.isfinite(array).all():
-            raise ModelError(
+            unfit = (
                 f"{name} holds values that are not finite, or too large for "
-                f"{np.dtype(dtype).name}; train it again, or export it with half=False"
+                f"{np.dtype(dtype).name}; train it again, or"
+            )
+            raise ModelError(
+                f"{unfit} export it with half=False",
+                command=f"{unfit} write it by nst export --float32",
             )
         self.constants.append(numpy_helper.from_array(array, name))
         return name

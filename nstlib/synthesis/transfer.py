@@ -185,7 +185,7 @@ def transfer_style(
     full = content.shape[:2] if size is None else target_size(content.shape[:2], size)
     check_sizes(content.shape[:2], full, 1)
     if isinstance(init, str) and init not in ("content", "noise"):
-        raise refusal("init", init, "'content', 'noise' or an image")
+        raise refusal("init", init, "content, noise or an image")
 
     original = content
     if preserve_colors == "covariance":
@@ -194,7 +194,7 @@ def transfer_style(
         styles = [match_luminance(s, content) for s in styles]
         content = grey(content)
     elif preserve_colors is not None:
-        raise refusal("preserve_colors", preserve_colors, "luminance, covariance or None")
+        raise refusal("preserve_colors", preserve_colors, "luminance or covariance")
     if isinstance(init, str):
         noise = np.random.default_rng(seed).random((*full, 3), dtype=np.float32)
         start = content if init == "content" else noise

@@ -11,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -131,25 +130,13 @@ def test_version(nst: Run) -> None:
 def test_help_and_version_do_without_the_heavy_packages(option: str) -> None:
     code = (
         "import sys; from nstlib.cli.main import main; main(sys.argv[1:]); "
-        "print(*sorted({'cv2', 'keras', 'matplotlib', 'pooch', 'skimage', 'tensorflow'} "
-        "& set(sys.modules)), file=sys.stderr)"
+        "heavy = 'cv2 imageio keras matplotlib numpy onnx onnxruntime PIL pooch requests scipy '"
+        "'skimage tensorflow tqdm'; "
+        "print(*sorted(set(heavy.split()) & set(sys.modules)), file=sys.stderr)"
     )
     result = python("-c", code, option)
     assert result.stdout
     assert result.stderr.strip() == ""
-
-
-def test_help_takes_less_than_half_a_second() -> None:
-    def fastest(*arguments: str) -> float:
-        seconds = []
-        for _ in range(5):
-            began = time.perf_counter()
-            assert python(*arguments).returncode == 0
-            seconds.append(time.perf_counter() - began)
-        return min(seconds)
-
-    # On a loaded machine everything is slow; three imports of NumPy are about half a second there.
-    assert fastest("-m", "nstlib.cli", "--help") < max(0.5, 3 * fastest("-c", "import numpy"))
 
 
 COMMON = {"iterations": "iterations", "optimizer": "method", "tv_weight": "tv_weight"}
@@ -157,7 +144,7 @@ DEFAULTS: dict[str, tuple[Callable[..., int], Callable[..., Synthesis], dict[str
     "texture": (
         texture,
         synthesize_texture,
-        COMMON | {"tile": "tileable", "weights": "weights", "seed": "seed"},
+        COMMON | {"tileable": "tileable", "weights": "weights", "seed": "seed"},
     ),
     "transfer": (
         transfer,
@@ -248,10 +235,13 @@ def test_options_arrive(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         return synthesize_texture(source, size, iterations=1, progress=False)
 
     replace_synthesis(monkeypatch, remember)
-    options = "--size 48 --iterations 7 --optimizer adam --tv-weight 0.5 --tile --weights random"
+    options = (
+        "--size 48 --iterations 7 --optimizer adam --tv-weight 0.5 --tileable --weights random"
+    )
     code, _, err = nst("texture", "coffee", "--output", "out.webp", *options.split(), "--seed", 3)
     assert (code, err) == (0, [])
     [(source, size, given)] = calls
+    assert callable(given.pop("callback"))
     # Coffee is 400 x 600 pixels: its longest side becomes 48, and the texture is square.
     assert (source.shape, size) == ((32, 48, 3), (48, 48))
     assert given == {
@@ -391,11 +381,8 @@ def test_transfer_options_arrive(nst: Run, calls: Calls, estimated: Calls) -> No
     [(content, [style], given)] = calls
     assert (content.shape, style.shape) == ((32, 48, 3), (300, 451, 3))
     np.testing.assert_allclose(given.pop("init"), noise, atol=1 / 255)
-    assert (given.pop("checkpoint"), given.pop("callback"), given.pop("progress")) == (
-        Path("run.npz"),
-        None,
-        False,
-    )
+    assert (given.pop("checkpoint"), given.pop("progress")) == (Path("run.npz"), False)
+    assert callable(given.pop("callback"))
     assert given == {
         "content_weight": 2.0,
         "style_weight": 3.0,
@@ -442,7 +429,6 @@ def test_transfer_sizes(
         ("mosaic", "--size 64", 512),
         ("mosaic", "--size 64 --style-scale 9", 576),  # drawn as large as needed
         ("mosaic", "--size 64 --style-scale 1000", 4096),
-        ("mosaic", "--size 64 --style-scale nan", 512),  # which the library will refuse
         ("small.png", "--size 64 --style-scale 9", 60),  # and a file as large as it is
     ],
 )
@@ -580,6 +566,7 @@ def test_interrupted_transfer_goes_on(
     assert (code, len(out)) == (130, 1)
     assert err == [
         "about 40 s and 1.2 GB for 64x43 pixels, in 2 sizes",
+        "nst: interrupted: ending ...",
         "nst: interrupted; o.png is the best picture so far; the same command goes on from run.npz",
     ]
     np.testing.assert_array_equal(pixels("o.png"), np.rint(result.image * 255))
@@ -604,7 +591,7 @@ def test_checkpoint_outlives_a_failed_write(
     def full(*_: object) -> None:
         raise OutputError("out.png: cannot be written (no space left on device)")
 
-    Path("run.npz").write_text("the state")
+    Path("run.npz").write_bytes(b"PK the state")
     monkeypatch.setattr("nstlib.images.encode.save_image", full)
     code, _, err = nst("transfer", "coffee", "mosaic", "-o", "out.png", "--checkpoint", "run.npz")
     assert (code, len(calls)) == (2, 1)
@@ -647,7 +634,7 @@ def test_interrupted_run_keeps_the_best_picture(nst: Run, monkeypatch: pytest.Mo
             if len(steps) == 3:
                 signal.raise_signal(signal.SIGINT)  # what Ctrl-C does
 
-        return synthesize_texture(*arguments, **options, callback=callback)
+        return synthesize_texture(*arguments, **options | {"callback": callback})
 
     results = replace_synthesis(monkeypatch, interrupted)
     code, out, err = nst(
@@ -656,7 +643,10 @@ def test_interrupted_run_keeps_the_best_picture(nst: Run, monkeypatch: pytest.Mo
     [result] = results
     assert result.interrupted
     assert code == 130
-    assert err == ["nst: interrupted; o.png is the best picture so far"]
+    assert err == [
+        "nst: interrupted: ending ...",
+        "nst: interrupted; o.png is the best picture so far",
+    ]
     assert len(out) == 1
     np.testing.assert_array_equal(
         np.asarray(PIL.Image.open("o.png")), np.rint(result.image * 255).astype(np.uint8)
@@ -849,7 +839,8 @@ def test_bad_options(nst: Run, options: str, words: list[str]) -> None:
         ("--tv-weight inf", ["--tv-weight", "inf"]),
         ("--style-scale 0", ["--style-scale", "0"]),
         ("--style-scale inf", ["--style-scale", "inf"]),
-        ("--preserve-colors hue", ["'hue'", "'luminance', 'covariance'"]),
+        ("--style-scale nan", ["--style-scale", "nan"]),
+        ("--preserve-colors hue", ["--preserve-colors is hue", "luminance or covariance"]),
         ("--weights imaginet", ["imaginet", ", ".join(WEIGHTS)]),
         ("--optimizer sgd", ["sgd", "lbfgs"]),
         ("--iterations 0", ["iterations", "0"]),
@@ -875,7 +866,7 @@ def test_checkpoint_of_another_run(nst: Run) -> None:
         "transfer", "coffee", "mosaic", "-o", "out.png", *SMALL, "--checkpoint", "notes.txt"
     )
     assert (code, out) == (2, [])
-    assert err[-1].startswith("nst: notes.txt is not a checkpoint")
+    assert err[-1].startswith("nst: notes.txt is there already, and it is no checkpoint")
     assert [path.name for path in Path().iterdir()] == ["notes.txt"]
     assert Path("notes.txt").read_text() == "not a checkpoint"
 

@@ -30,7 +30,8 @@ from nstlib.losses import total_variation_loss
 from nstlib.optimize import OptimizationError, Step
 from nstlib.sources import PHOTOS, load_image
 from nstlib.synthesis.common import Synthesis
-from nstlib.synthesis.estimate import Estimate, estimate_transfer, memory
+from nstlib._memory import memory
+from nstlib.synthesis.estimate import Estimate, estimate_transfer
 from nstlib.synthesis.texture import synthesize_texture
 from nstlib.synthesis.tiles import compare_by_tiles
 from nstlib.synthesis.transfer import transfer_style
@@ -585,10 +586,10 @@ HALF = np.full((64, 80), 0.5, np.float32)
         ({"size": 0}, "size is 0"),
         ({"size": (64, 20)}, "size is 64×20"),
         ({"size": 64.0}, "size is 64.0"),
-        ({"init": "photo"}, "init is 'photo'; it must be 'content', 'noise' or an image"),
+        ({"init": "photo"}, "init is 'photo'; it must be content, noise or an image"),
         (
             {"preserve_colors": "hue"},
-            "preserve_colors is 'hue'; it must be 'luminance', 'covariance'",
+            "preserve_colors is 'hue'; it must be luminance or covariance",
         ),
         ({"weights": "magic"}, "weights is 'magic'"),
         ({"method": "sgd"}, "method is 'sgd'"),

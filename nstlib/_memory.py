@@ -10,7 +10,7 @@ from pathlib import Path
 #: What runtimes say where they could not have memory: OpenCV and ONNX Runtime have no exception of
 #: its own for that.
 _WORDS = re.compile(
-    r"bad_?alloc|insufficient memory|out of memory|failed to allocate|cannot allocate memory",
+    r"bad[_ ]?alloc|insufficient memory|out of memory|failed to allocate|cannot allocate memory",
     re.IGNORECASE,
 )
 

@@ -243,7 +243,13 @@ def _keras_backend() -> Finding:
 
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        return Finding("Keras backend", True, backend)
+        order = keras.config.image_data_format()
+        if order == "channels_last":
+            return Finding("Keras backend", True, backend)
+        # This library's own networks say where their channels are.
+        found = f"{backend}; image_data_format is {order}, so the lessons' own layers may fail"
+        advice = 'set "image_data_format" to "channels_last" in ~/.keras/keras.json'
+        return Finding("Keras backend", None, found, advice)
     advice = "start Python anew, and import nstlib before keras"
     return Finding("Keras backend", False, backend, advice)
 

@@ -438,18 +438,22 @@ def test_a_matte_of_another_size() -> None:
 
 def test_models_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Any] = []
+    backends: set[str] = set()
 
-    def stylizer(model: Any) -> Any:
+    def stylizer(model: Any, *, backend: str) -> Any:
         loaded.append(model)
+        backends.add(backend)
         return invert
 
-    def segmenter(model: Any) -> Any:
+    def segmenter(model: Any, *, backend: str) -> Any:
         loaded.append(model)
+        backends.add(backend)
         return Ellipse()
 
     monkeypatch.setattr("nstlib.inference.stylizer.Stylizer", stylizer)
     monkeypatch.setattr("nstlib.inference.segmenter.PersonSegmenter", segmenter)
-    composer = Composer("candy", Path("mine.onnx"), segmenter="pp_humanseg")
+    composer = Composer("candy", Path("mine.onnx"), segmenter="pp_humanseg", backend="ort")
+    assert backends == {"ort"}
     composer(PHOTO)
     composer(PHOTO)
     assert sorted(map(str, loaded)) == ["candy", "mine.onnx", "pp_humanseg"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nstlib.cli._films import Films, becomes_film, is_film
 from nstlib.cli._options import (
+    Backend,
     Feather,
+    FrameRate,
     Hard,
     LongestSide,
     Match,
@@ -22,16 +26,19 @@ from nstlib.cli._options import (
     SegmenterName,
     Source,
     Strength,
+    ValueRange,
     WorldStyle,
 )
 from nstlib.cli._outputs import check_outputs
 from nstlib.cli._run import fail
-from nstlib.errors import ArgumentError, OutputError
+from nstlib.errors import ArgumentError, NstError, OutputError
 
 if TYPE_CHECKING:
     from nstlib.batch import Paint, Recipe
     from nstlib.compose import Calm, PaintParts
     from nstlib.images.arrays import Image, Picture
+    from nstlib.inference.segmenter import PersonSegmenter
+    from nstlib.video.convert import PaintFrame
 
 
 def stylize(
@@ -59,16 +66,17 @@ def stylize(
             "-o",
             metavar="OUT",
             help="Where to write. A name that ends in .png, .jpg, .jpeg or .webp is a file, for "
-            "one INPUT. One that ends in a slash, has no suffix or is a folder already, is a "
-            "folder: every INPUT's picture goes there under its own name.",
+            "one INPUT, and so is a film: .mp4, .mov, .mkv, .webm, .gif. One that ends in a slash, "
+            "has no suffix or is a folder already, is a folder: every INPUT's picture goes there "
+            "under its own name. %04d in a name stands for the numbers of a film's frames.",
         ),
     ],
     strength: Strength = 1.0,
     preserve_colors: PreserveColors = False,
-    backend: Annotated[
-        str, typer.Option(help="What computes: cv2 (OpenCV) or ort (ONNX Runtime).")
-    ] = "cv2",
+    backend: Backend = "cv2",
+    value_range: ValueRange = None,
     size: LongestSide = None,
+    rate: FrameRate = None,
     max_megapixels: MaxMegapixels = 64.0,
     jobs: Annotated[int, typer.Option(help="How many pictures at a time.")] = 1,
     scheduler: Annotated[
@@ -83,17 +91,23 @@ def stylize(
 ) -> int:
     """Paint each INPUT by a trained network, in one pass. Transparent pictures stay transparent.
 
-    A folder is searched to its depths, and OUT gets its structure. Results that are there already
-    are skipped, so a run that was ended goes on when it is given again. Exit code 1 if a picture
-    could not be painted; the others are.
+    INPUT is a picture, a film, or a folder; frames/%04d.png stands for numbered pictures that are a
+    film's frames. A folder is searched to its depths, and OUT gets its structure. Results that are
+    there already are skipped, so a run that was ended goes on when it is given again. Exit code 1
+    if a picture could not be painted; the others are.
     """
     from nstlib.batch import Stylize
 
-    recipe = Stylize(model, backend, strength, preserve_colors)
+    _tell_sizes(model)
+    recipe = Stylize(model, backend, strength, preserve_colors, value_range)
+    films = Films(functools.partial(_frame_stylist, recipe), size, rate)
+    if len(sources) == 1 and becomes_film(output):
+        return films.paint(sources[0], Path(output))
     return _paint_each(
         sources,
         output,
         recipe,
+        films,
         size=size,
         max_megapixels=max_megapixels,
         jobs=jobs,
@@ -120,53 +134,120 @@ def segment(
         bool,
         typer.Option(
             "--cutout",
-            help="In place of a mask, the people themselves on transparency: .png or .webp.",
+            help="In place of a mask, the people themselves on transparency: .png or .webp, for "
+            "films .webm or .mov.",
         ),
     ] = False,
     size: LongestSide = None,
+    rate: FrameRate = None,
     max_megapixels: MaxMegapixels = 64.0,
     segmenter: SegmenterName = "person",
+    backend: Backend = "cv2",
+    value_range: ValueRange = None,
 ) -> int:
-    """Find the people in INPUT: a picture, a film, or a folder of pictures."""
+    """Find the people in INPUT: a picture, a film, or a folder.
+
+    frames/%04d.png stands for numbered pictures that are a film's frames, in INPUT and in MASK.
+    """
+    find = functools.partial(
+        _person_segmenter, segmenter, backend=backend, value_range=value_range
+    )
     if cutout:
         _check_cutout(source, output, matte)
+        films = Films(functools.partial(_frame_cutter, find), size, rate, suffix=".webm")
+        if becomes_film(output):
+            return films.paint(source, Path(output))
         return _paint_each(
             [source],
             output,
-            functools.partial(_cutter, segmenter),
+            functools.partial(_cutter, find),
+            films,
             size=size,
             max_megapixels=max_megapixels,
             suffix=".png",
         )
-    recipe = functools.partial(_silhouette, segmenter, matte)
-    return _paint_parts(source, output, recipe, size, max_megapixels, mask=True)
+    recipe = functools.partial(_silhouette, find, matte)
+    return _paint_parts(source, output, recipe, size, max_megapixels, rate, mask=True)
 
 
 def _check_cutout(source: str, output: str, matte: bool) -> None:
     from nstlib._files import check_suffix
     from nstlib.images.encode import ALPHA_FORMATS
+    from nstlib.video.writer import ALPHA_FILMS
 
     if matte:
         raise ArgumentError("--cutout and --matte exclude each other; give one of them")
-    if not _is_folder(output) and not Path(source).is_dir():
+    if not _is_folder(output) and (becomes_film(output) or not Path(source).is_dir()):
         try:
-            check_suffix(output, ALPHA_FORMATS)
+            check_suffix(output, [*ALPHA_FORMATS, *ALPHA_FILMS])
         except OutputError as error:
             raise OutputError(f"{error}, which can be transparent") from error
 
 
-def _cutter(segmenter: str) -> Paint:
+def _person_segmenter(model: str, *, backend: str, value_range: str | None) -> PersonSegmenter:
+    from nstlib.inference.segmenter import PersonSegmenter
+
+    return PersonSegmenter(model, backend=backend, value_range=value_range)
+
+
+def _tell_sizes(*models: str | None) -> None:
+    """Say which networks paint at one size only, because their paintings are enlarged."""
+    from nstlib.inference.stylizer import size_of
+
+    for model in dict.fromkeys(models):
+        size = None
+        if model is not None:
+            with contextlib.suppress(NstError):  # it is raised when the model is needed
+                size = size_of(model)
+        if size is not None:
+            print(
+                f"nst: {model} paints at {size[1]}x{size[0]} pixels only, and its painting is "
+                f"enlarged; nst export {model} -o FREE.onnx frees it of that, if it can",
+                file=sys.stderr,
+            )
+
+
+def _frame_stylist(recipe: Recipe) -> PaintFrame:
+    """Make what paints the frames of a film by one network, steadily."""
+    from nstlib.images.arrays import Picture
+    from nstlib.video.steady import steadily
+
+    paint = recipe()
+
+    def show(frame: Image, calm: Calm | None = None) -> Image:
+        painted = paint(Picture(frame)).image
+        return painted if calm is None else calm("painted", painted)
+
+    return steadily(show)
+
+
+def _frame_cutter(segmenter: Callable[[], PersonSegmenter]) -> PaintFrame:
+    """Make what leaves people alone in the frames of a film, with steady edges."""
+    from nstlib.images.arrays import Picture
+    from nstlib.video.steady import Steady
+
+    cut, calm = _cutter(segmenter), Steady()
+
+    def show(frame: Image) -> Picture:
+        calm.see(frame)
+        return cut(Picture(frame), calm)
+
+    return show
+
+
+def _cutter(segmenter: Callable[[], PersonSegmenter]) -> Callable[..., Picture]:
     """Make what leaves people alone: their colours without the old background's, and a matte."""
     import numpy as np
 
     from nstlib.compose import composite, estimate_layers
     from nstlib.images.arrays import Picture
-    from nstlib.inference.segmenter import PersonSegmenter
 
-    find = PersonSegmenter(segmenter)
+    find = segmenter()
 
-    def cut(photo: Picture) -> Picture:
+    def cut(photo: Picture, calm: Calm | None = None) -> Picture:
         matte = find.matte(photo.image)
+        if calm is not None:
+            matte = calm("alpha", matte)
         person, _ = estimate_layers(photo.image, matte)
         seen = composite(person, np.ones_like(person), matte)
         return Picture(seen, matte if photo.alpha is None else matte * photo.alpha)
@@ -174,12 +255,11 @@ def _cutter(segmenter: str) -> Paint:
     return cut
 
 
-def _silhouette(segmenter: str, matte: bool) -> PaintParts:
+def _silhouette(segmenter: Callable[[], PersonSegmenter], matte: bool) -> PaintParts:
     """Make what shows people white, and all else black."""
     from nstlib.images.arrays import check_alpha
-    from nstlib.inference.segmenter import PersonSegmenter
 
-    find = PersonSegmenter(segmenter)
+    find = segmenter()
 
     def show(photo: Image, calm: Calm | None = None) -> Image:
         alpha = check_alpha(find.matte(photo) if matte else find.mask(photo), photo)
@@ -201,7 +281,7 @@ def compose(
             "-o",
             metavar="OUT",
             help="Where to write it: a picture (.png, .jpg, .jpeg, .webp), a film (.mp4, .mov, "
-            ".mkv, .gif), or a folder's place.",
+            ".mkv, .webm, .gif), a film's numbered frames (out/%04d.png), or a folder's place.",
         ),
     ],
     style: WorldStyle = None,
@@ -212,28 +292,34 @@ def compose(
     hard: Hard = False,
     preserve_colors: PreserveColors = False,
     size: LongestSide = None,
+    rate: FrameRate = None,
     max_megapixels: MaxMegapixels = 64.0,
     segmenter: SegmenterName = "person",
+    backend: Backend = "cv2",
 ) -> int:
     """Paint the world around the people in INPUT, the people, or each in a style of its own.
 
-    INPUT is a picture, a film, or a folder of pictures. Transparent pictures stay transparent,
-    films keep their sound. Ctrl-C ends a film early, and keeps what is painted so far.
+    INPUT is a picture, a film, or a folder of both; frames/%04d.png stands for numbered pictures
+    that are a film's frames, and so does a folder if OUT is a film. What is transparent stays so
+    where OUT can be (.png, .webp, .webm, .mov). Films keep their sound and their timing. Ctrl-C
+    ends a film early, and keeps what is painted so far.
     """
     from nstlib.compose import Composer
 
+    _tell_sizes(style, person)
     recipe = functools.partial(
         Composer,
         style,
         person,
         segmenter=segmenter,
+        backend=backend,
         feather=feather,
         strength=strength,
         match=match,
         hard=hard,
         preserve_colors=preserve_colors,
     )
-    return _paint_parts(source, output, recipe, size, max_megapixels)
+    return _paint_parts(source, output, recipe, size, max_megapixels, rate)
 
 
 def webcam(
@@ -246,6 +332,7 @@ def webcam(
     preserve_colors: PreserveColors = False,
     size: Annotated[int, typer.Option(help="Longest side of the picture, in pixels.")] = 640,
     segmenter: SegmenterName = "person",
+    backend: Backend = "cv2",
     camera: Annotated[int, typer.Option(help="The number of the camera.")] = 0,
 ) -> int:
     """Show what the camera sees, painted as 'nst compose' would.
@@ -256,10 +343,12 @@ def webcam(
     from nstlib.video.camera import webcam as show
     from nstlib.video.steady import steadily
 
+    _tell_sizes(style, person)
     composer = Composer(
         style,
         person,
         segmenter=segmenter,
+        backend=backend,
         feather=feather,
         strength=strength,
         match=match,
@@ -280,25 +369,26 @@ def _paint_each(
     sources: Sequence[str],
     output: str,
     recipe: Recipe,
+    films: Films,
     *,
     size: int | None,
     max_megapixels: float,
     jobs: int = 1,
     scheduler: str | None = None,
     suffix: str | None = None,
-    formats: Sequence[str] = (),
 ) -> int:
-    """Paint a picture into a file, or several and folders into a folder.
-
-    `formats` are what the command writes besides pictures, to be named where a suffix is refused.
-    """
+    """Paint a picture into a file, or several and folders into a folder, films included."""
+    from nstlib._files import check_suffix
     from nstlib.batch import paint_all, plan
     from nstlib.images.encode import save_image
     from nstlib.sources import load_picture
+    from nstlib.video.writer import FILM_FORMATS
 
     place = Path(output)
     if len(sources) == 1 and not Path(sources[0]).is_dir() and not _is_folder(output):
-        check_outputs(sources, place, formats=formats)
+        if is_film(sources[0]):
+            check_suffix(place, FILM_FORMATS)
+        check_outputs(sources, place, formats=FILM_FORMATS)
         photo = load_picture(sources[0], size, max_megapixels=max_megapixels)
         picture = recipe()(photo)
         save_image(picture.image, place, alpha=picture.alpha)
@@ -306,9 +396,15 @@ def _paint_each(
         print(f"wrote {typer.format_filename(place)}: {width}x{height} pixels")
         return 0
 
-    planned = plan(sources, place, suffix=suffix)
+    moving = films.find(sources, place)
+    planned = plan(
+        [source for source in sources if not is_film(source)], place, suffix=suffix, films=True
+    )
+    planned.found.films.clear()
     if left_out := planned.found.left_out():
         print(f"nst: left out: {left_out}", file=sys.stderr)
+    if moving and not planned.tasks:
+        return films.paint_all(moving)
     done = paint_all(
         planned.tasks,
         recipe,
@@ -327,7 +423,7 @@ def _paint_each(
         fail(fault.command if known else f"{task.source}: {fault.command}", 1)
     if done.interrupted:
         return fail("interrupted; the same command goes on with what is missing", 130)
-    return int(bool(done.failed))
+    return max(int(bool(done.failed)), films.paint_all(moving))
 
 
 def _paint_parts(
@@ -336,22 +432,24 @@ def _paint_parts(
     recipe: Callable[[], PaintParts],
     size: int | None,
     max_megapixels: float,
+    rate: float | None,
     *,
     mask: bool = False,
 ) -> int:
-    """Paint a film, a picture, or a folder of pictures. Masks are opaque, and PNGs in a folder."""
-    from nstlib.video.writer import FILM_FORMATS
+    """Paint a film, a picture, or a folder. Masks are opaque; pictures' are PNGs in a folder."""
+    from nstlib.video.steady import steadily
 
-    if Path(output).suffix.lower() in FILM_FORMATS and not _is_folder(output):
-        return _paint_film(source, Path(output), recipe(), size)
+    films = Films(lambda: steadily(recipe()), size, rate, keep_alpha=not mask)
+    if becomes_film(output):
+        return films.paint(source, Path(output))
     return _paint_each(
         [source],
         output,
         functools.partial(_painter, recipe, not mask),
+        films,
         size=size,
         max_megapixels=max_megapixels,
         suffix=".png" if mask else None,
-        formats=tuple(FILM_FORMATS),
     )
 
 
@@ -360,33 +458,3 @@ def _painter(recipe: Callable[[], PaintParts], keep_alpha: bool) -> Paint:
 
     paint = recipe()
     return lambda photo: Picture(paint(photo.image), photo.alpha if keep_alpha else None)
-
-
-def _paint_film(source: str, output: Path, paint: PaintParts, size: int | None) -> int:
-    from nstlib.video.convert import convert_video
-    from nstlib.video.steady import steadily
-
-    try:
-        done = convert_video(
-            source, output, steadily(paint), size=size, progress=sys.stderr.isatty()
-        )
-    except KeyboardInterrupt:
-        return fail("interrupted before the first frame; nothing is written", 130)
-    height, width = done.size
-    name = typer.format_filename(output)
-    print(
-        f"wrote {name}: {width}x{height} pixels, {done.frames} frames, "
-        f"{done.frames / done.rate:.1f} seconds; {done.frames / done.seconds:.1f} frames a second"
-    )
-    if done.broken:
-        print(f"nst: {done.broken} broken frames were skipped", file=sys.stderr)
-    if done.sound == "lost":
-        print("nst: the sound cannot be read; the film is silent", file=sys.stderr)
-    if done.interrupted:
-        return fail(f"interrupted; {name} holds what was painted so far", 130)
-    if done.missing > 1:
-        print(
-            f"nst: {source} says that it lasts {done.missing:.1f} seconds longer than its pictures",
-            file=sys.stderr,
-        )
-    return 0

@@ -14,11 +14,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from nstlib._checks import check_choice
+from nstlib._memory import ran_out
 from nstlib.assets.cache import embedded_model, fetch
 from nstlib.assets.registry import ASSETS
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.images.arrays import Blob
-from nstlib.inference.memory import is_out_of_memory
 from nstlib.onnx.reading import load_onnx, picture_input
 
 #: What computes, and what it is called.
@@ -102,7 +102,7 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
         try:
             return work()
         except Exception as error:
-            if is_out_of_memory(error):
+            if ran_out(error):
                 raise
             fault = f"{this} cannot run {name} ({' '.join(str(error).split())[:300]})"
             raise blame(fault, f"{fault}, and {that} cannot either", arrays) from error

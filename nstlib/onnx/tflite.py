@@ -74,10 +74,7 @@ def from_tflite(
     try:
         import tf2onnx
     except ImportError as error:
-        raise DependencyError(
-            "tf2onnx is not installed, and TensorFlow Lite files need it: "
-            "pip install 'nstlib[tflite]'"
-        ) from error
+        raise DependencyError.of("tf2onnx", "converting files of TensorFlow Lite") from error
     name = str(source)
     log = logging.getLogger("tf2onnx")
     level = log.level

@@ -1,10 +1,10 @@
 """The small twin of VGG19, taught by another network.
 
 It has VGG19's layers at a quarter of their width, average pooling, and a teacher in place of a
-million labelled photos. It learns to make its feature maps tell, through one linear map each,
-what the feature maps of a network trained on ImageNet tell about the same picture (knowledge
-distillation; Romero et al. 2015 regress a teacher's inner layers in this way). A photo seen at
-twice its size by the teacher gives targets at the full resolution of the student's first block.
+million labelled photos. It learns to predict, by one linear map from each of its feature maps, the
+feature maps of a network trained on ImageNet for the same picture (knowledge distillation; Romero
+et al. 2015 regress a teacher's inner layers in this way). A photo seen at twice its size by the
+teacher gives targets at the full resolution of the student's first block.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def load_squeezenet(path: str | Path, layers: Sequence[str]) -> keras.Model:
     import onnx
     from onnx import numpy_helper
 
-    graph = onnx.load(path).graph
+    from nstlib.onnx.reading import load_onnx
+
+    graph = load_onnx(path).graph
     constants = {c.name: numpy_helper.to_array(c).astype(np.float32) for c in graph.initializer}
     image = keras.Input((None, None, 3))
     (name,) = [i.name for i in graph.input if i.name not in constants]
@@ -68,7 +70,7 @@ def load_squeezenet(path: str | Path, layers: Sequence[str]) -> keras.Model:
         x = values[node.input[0]]
         if options.get("strides", [1, 1]) == [2, 2]:
             x = keras.layers.ZeroPadding2D(
-                ((0, 1), (0, 1)) if halvings % 2 == 0 else ((1, 0), (1, 0))
+                ((0, 1), (0, 1)) if halvings % 2 == 0 else ((1, 0), (1, 0)), "channels_last"
             )(x)
             halvings += 1
         if node.op_type == "Conv":
@@ -78,13 +80,16 @@ def load_squeezenet(path: str | Path, layers: Sequence[str]) -> keras.Model:
                 kernel.shape[2:],
                 strides=options["strides"],
                 padding="same" if options["strides"] == [1, 1] else "valid",
+                data_format="channels_last",
             )
             values[node.output[0]] = conv(x)
             conv.set_weights([kernel.transpose(2, 3, 1, 0), bias])
         elif node.op_type == "Relu":
             values[node.output[0]] = keras.layers.ReLU()(x)
         elif node.op_type == "MaxPool":
-            values[node.output[0]] = keras.layers.MaxPooling2D(3, strides=2)(x)
+            values[node.output[0]] = keras.layers.MaxPooling2D(
+                3, strides=2, data_format="channels_last"
+            )(x)
         elif node.op_type == "Concat":
             values[node.output[0]] = keras.layers.Concatenate()([values[i] for i in node.input])
         else:
@@ -117,7 +122,7 @@ class Distiller:
         }
         self.heads = {
             (layer, scale, name): keras.layers.Conv2D(
-                self.teachers[scale].output[name].shape[-1], 1
+                self.teachers[scale].output[name].shape[-1], 1, data_format="channels_last"
             )
             for layer, targets in TARGETS.items()
             for scale, name in targets
@@ -133,7 +138,7 @@ class Distiller:
         return self.student.trainable_variables + heads
 
     def targets(self, image: tf.Tensor) -> dict[tuple[int, str], tf.Tensor]:
-        """Teacher's feature maps of a batch seen at once and at twice its size."""
+        """Teacher's feature maps of a batch, at its own size and at twice its size."""
         large = tf.image.resize(image, 2 * tf.shape(image)[1:3], method="bicubic")
         return {
             (scale, name): features
@@ -245,7 +250,7 @@ def normalize_activations(vgg: keras.Model, photos: Sequence[NDArray[np.float32]
 
     Convolution and ReLU are homogeneous: dividing a layer's kernel and bias by a positive number
     divides its output by it, and multiplying the next kernel by the same number makes up for it.
-    Gram matrices of all layers then are of one size.
+    The Gram matrices of all layers are then of about one size.
     """
     convolutions = [layer for layer in vgg.layers if layer.weights]
     extractor = extractor_of(vgg, tuple(layer.name for layer in convolutions))

@@ -137,13 +137,14 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("nstlib.compose.Composer", Recorder)
     options = "--style candy --person my.onnx --feather 3.5 --strength 0.4 --match 0.2 --size 32"
-    flags = "--preserve-colors --hard --segmenter pp_humanseg"
+    flags = "--preserve-colors --hard --segmenter pp_humanseg --backend ort"
     assert nst("compose", photo, *options.split(), *flags.split(), "-o", "out.png")[0] == 0
     assert made == [
         (
             ("candy", "my.onnx"),
             {
                 "segmenter": "pp_humanseg",
+                "backend": "ort",
                 "feather": 3.5,
                 "strength": 0.4,
                 "match": 0.2,

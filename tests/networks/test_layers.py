@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +240,48 @@ def test_a_file_that_is_no_network(tmp_path: Path, content: bytes | None) -> Non
         path.write_bytes(content)
     with pytest.raises(ModelError, match=r"network\.keras cannot be read"):
         load_network(path)
+
+
+def test_networks_are_the_same_where_keras_is_set_to_channels_first(tmp_path: Path) -> None:
+    """As in the keras.json of many who came from Theano: layers that don't say it would fail."""
+    (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first"}')
+    code = """
+import numpy as np
+from nstlib._tensorflow import keras
+from nstlib.features import build_vgg19, feature_extractor
+from nstlib.networks.person import PersonNet
+from nstlib.networks.transformer import VARIANTS, TransformerNet
+from nstlib.onnx.translation import to_onnx
+from nstlib.training.mini import load_squeezenet
+from squeezenet import SQUEEZENET, write_squeezenet
+from pathlib import Path
+print(keras.config.image_data_format())
+picture = np.zeros((1, 32, 48, 3), np.float32)
+for variant in VARIANTS.values():
+    network = TransformerNet(**variant)
+    print(network(picture).shape)
+    to_onnx(network)
+print(PersonNet()(np.zeros((1, 192, 192, 3))).shape)
+to_onnx(PersonNet())
+for weights in ("mini", "random"):
+    print(feature_extractor(["block2_conv1"], weights=weights)(picture)["block2_conv1"].shape)
+teacher = write_squeezenet(Path("t.onnx"), SQUEEZENET, ("fire2",), ["fire2/concat_1"], pads=(0, 1))
+print(load_squeezenet(teacher, ["fire2/concat_1"])(picture)["fire2/concat_1"].shape)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split("\n")[:-1] == [
+        "channels_first",
+        *2 * ["(1, 32, 48, 3)"],
+        "(1, 192, 192, 2)",
+        "(1, 16, 24, 32)",
+        "(1, 16, 24, 128)",
+        "(1, 8, 12, 128)",
+    ]

@@ -18,6 +18,7 @@ from onnx_files import engines, graph_of, run_onnx_runtime, run_opencv
 import nstlib
 from nstlib._tensorflow import keras
 from nstlib.errors import ModelError, OutputError
+from nstlib.inference.stylizer import Stylizer
 from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 from nstlib.networks.person import PersonNet
 from nstlib.networks.transformer import TransformerNet
@@ -31,6 +32,7 @@ from nstlib.onnx.verification import (
     photo,
     verify,
 )
+from nstlib.sources import load_image
 
 layers = keras.layers
 #: Small, one of each kind.
@@ -104,6 +106,17 @@ def test_export_writes_a_file_that_says_what_it_is(tmp_path: Path) -> None:
         sizes=TWO_SIZES,
     )
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_the_value_range_is_written_if_it_is_known_and_stylizers_read_it(tmp_path: Path) -> None:
+    image = keras.Input((None, None, 3))
+    negative = layers.Rescaling(-1.0, 0.0)(image)  # of [-1, 1]
+    path = tmp_path / "net.onnx"
+    export(keras.Model(image, negative), path, sizes=TWO_SIZES, value_range=(-1, 1))
+    about = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    assert about["value_range"] == "-1,1"
+    picture = load_image("coffee", 64)
+    np.testing.assert_allclose(Stylizer(path)(picture), 1 - picture, atol=1e-5)
 
 
 def test_batch_and_size_are_free_and_odd_sizes_come_back_rounded_up(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from keras_networks import Bomb, small_net
 from onnx import TensorProto, helper
@@ -23,10 +24,15 @@ from nstlib.errors import ModelError
 from nstlib.networks.files import load_network
 from nstlib.onnx.legacy import modernize
 from nstlib.onnx.pytorch import from_pytorch
+from nstlib.onnx.reading import load_onnx, picture_input
 from nstlib.onnx.translation import to_onnx
 from nstlib.onnx.verification import (
+    SIZES,
     verify,
 )
+
+#: Small, one of each kind.
+TWO_SIZES = ((24, 32), (21, 31))
 
 layers = keras.layers
 
@@ -128,6 +134,89 @@ def test_data_beside_a_file_belongs_to_it_but_not_to_mere_content(
     np.testing.assert_array_equal(found, np.broadcast_to([1, 2, 3, 4], picture.shape))
     with pytest.raises(ModelError, match="'w' is in another file"):
         verify(None, external("data"))
+
+
+@pytest.mark.parametrize("length", [True, False])
+@pytest.mark.parametrize("tensors", [1, 3])
+def test_data_elsewhere_is_measured_before_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: bool, tensors: int
+) -> None:
+    """Also if several tensors ask for the same bytes again."""
+    monkeypatch.setattr("nstlib.onnx.reading.LARGEST_FILE", 2000)
+    monkeypatch.setattr(onnx, "load_external_data_for_model", refuse_to_load)
+    (tmp_path / "data").write_bytes(bytes(2400 // tensors))
+    model = graph_of([helper.make_node("Relu", ["x"], ["y"])])
+    for number in range(tensors):
+        tensor = model.graph.initializer.add()
+        tensor.name, tensor.data_type = f"w{number}", TensorProto.FLOAT
+        tensor.dims.append(600 // tensors)
+        tensor.data_location = TensorProto.EXTERNAL
+        told = {"location": "data", **({"length": str(2400 // tensors)} if length else {})}
+        for key, value in told.items():
+            entry = tensor.external_data.add()
+            entry.key, entry.value = key, value
+    path = tmp_path / "file.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert path.stat().st_size < 2000
+    with pytest.raises(ModelError, match=r"file\.onnx asks for 0\.0 GB of data"):
+        load_onnx(path)
+
+
+def refuse_to_load(*_: Any) -> None:
+    raise AssertionError("the data was loaded")
+
+
+def test_tensors_in_functions_and_sparse_ones_are_looked_at() -> None:
+    absurd = helper.make_tensor("absurd", TensorProto.FLOAT, [2], [1, 2])
+    absurd.dims[:] = [2**20, 2**20]
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    sparse = graph_of([relu])
+    sparse.graph.sparse_initializer.add().values.CopyFrom(absurd)
+    function = graph_of([relu])
+    node = helper.make_node("Constant", [], ["c"])
+    node.attribute.add(name="value", type=onnx.AttributeProto.TENSOR).t.CopyFrom(absurd)
+    function.functions.append(
+        helper.make_function("own", "F", [], ["c"], [node], [helper.make_opsetid("", 17)])
+    )
+    for model in (sparse, function):
+        with pytest.raises(ModelError, match="'absurd' has the absurd shape"):
+            load_onnx(model.SerializeToString())
+
+
+def test_sides_of_minus_one_are_free_and_never_written(tmp_path: Path) -> None:
+    sides = (-1, 3, -1, -1)
+    model = graph_of([helper.make_node("Relu", ["x"], ["y"])], shape=sides, output=sides)
+    content = model.SerializeToString()
+    assert picture_input(load_onnx(content)).size is None
+    assert "-1" not in str(verify(None, content, TWO_SIZES))
+    result = modernize(content, tmp_path / "new.onnx")
+    assert result.ok
+    assert {x.size for x in result.comparisons} == set(SIZES)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "found"),
+    [
+        ((1, 3, 8, 9), "FLOAT", "float32 pictures (3, 8, 9)"),
+        ((1, 8, 9, 3), "FLOAT16", "float16 pictures (8, 9, 3)"),
+        (("b", "h", "w", 3), "UINT8", "uint8 pictures (any, any, 3)"),
+        ((1, 4, 8, 3), "FLOAT", "float32 pictures (4, 8, 3)"),
+    ],
+)
+def test_inputs_are_described(shape: tuple[Any, ...], dtype: str, found: str) -> None:
+    model = graph_of([helper.make_node("Identity", ["x"], ["y"])], shape=shape)
+    model.graph.input[0].type.tensor_type.elem_type = getattr(TensorProto, dtype)
+    assert str(picture_input(model)) == found
+
+
+@pytest.mark.parametrize("dtype", ["FLOAT16", "UINT8"])
+@pytest.mark.parametrize("last", [False, True])
+def test_networks_of_other_orders_and_types_are_verified(dtype: str, last: bool) -> None:
+    shape = ("b", "h", "w", 3) if last else ("b", 3, "h", "w")
+    nodes = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)]
+    model = graph_of(nodes, shape=shape)
+    model.graph.input[0].type.tensor_type.elem_type = getattr(TensorProto, dtype)
+    assert verify(None, model.SerializeToString(), TWO_SIZES).ok
 
 
 def test_absent_files_and_folders_are_named(tmp_path: Path) -> None:

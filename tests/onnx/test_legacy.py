@@ -20,6 +20,7 @@ from nstlib._tensorflow import tf
 from nstlib.assets.cache import asset_path
 from nstlib.errors import ModelError
 from nstlib.onnx.legacy import modernize
+from nstlib.onnx.reading import picture_input
 from nstlib.onnx.verification import (
     SIZES,
     photo,
@@ -128,6 +129,68 @@ def test_what_modernize_cannot_do_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"'up' is a ConvTranspose to the fixed size \[8, 8\]"):
         modernize(unknown.SerializeToString(), path)
     assert not list(tmp_path.iterdir())
+
+
+def fixed(nodes: list[Any], channels: int, constants: dict[str, Any]) -> bytes:
+    sides = (1, 3, 64, 48)
+    return graph_of(
+        nodes, constants, opset=13, shape=sides, output=(1, channels, 64, 48)
+    ).SerializeToString()
+
+
+KERNELS = {n: np.random.default_rng(n).normal(0, 0.3, (n, 3, 3, 3)).astype("f4") for n in (1, 2, 3)}
+
+
+def sizes_of(path: Path) -> tuple[int, int] | None:
+    return picture_input(onnx.load(path)).size
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_a_style_network_loses_its_size_and_a_segmenter_keeps_it(
+    channels: int, tmp_path: Path
+) -> None:
+    node = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1] * 4)
+    path = tmp_path / "new.onnx"
+    result = modernize(fixed([node], channels, {"w": KERNELS[channels]}), path)
+    assert result.ok
+    assert sizes_of(path) == (None if channels == 3 else (64, 48))
+    assert {x.size for x in result.comparisons} == (set(SIZES) if channels == 3 else {(64, 48)})
+
+
+@pytest.mark.parametrize(
+    ("node", "constant"),
+    [
+        # To one size, whatever comes: runtimes agree, and the painting is always as large.
+        (
+            helper.make_node("Resize", ["a", "", "", "c"], ["y"], mode="nearest"),
+            np.array([1, 3, 64, 48]),
+        ),
+        # Only possible at one size.
+        (helper.make_node("Add", ["a", "c"], ["y"]), np.zeros((1, 3, 64, 48), np.float32)),
+        (helper.make_node("Reshape", ["a", "c"], ["y"]), np.array([1, 3, 64, 48])),
+    ],
+    ids=lambda x: x.op_type if isinstance(x, onnx.NodeProto) else "",
+)
+def test_a_network_that_works_at_one_size_only_keeps_it(
+    node: onnx.NodeProto, constant: Array, tmp_path: Path
+) -> None:
+    conv = helper.make_node("Conv", ["x", "w"], ["a"], pads=[1] * 4)
+    path = tmp_path / "new.onnx"
+    content = fixed([conv, node], 3, {"w": KERNELS[3], "c": constant})
+    assert modernize(content, path).ok
+    assert sizes_of(path) == (64, 48)
+    picture = np.random.default_rng(0).normal(size=(1, 3, 64, 48)).astype(np.float32)
+    np.testing.assert_allclose(
+        run_onnx_runtime(path.read_bytes(), picture), run_onnx_runtime(content, picture), atol=1e-5
+    )
+
+
+def test_the_value_range_is_written_if_it_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "new.onnx"
+    for known, written in ((None, {}), ((-1, 1), {"value_range": "-1,1"})):
+        modernize(retired("Affine", alpha=2.0), path, value_range=known, sizes=TWO_SIZES)
+        about = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+        assert about == {**written, "library": f"nstlib {nstlib.__version__}"}
 
 
 def test_metadata_are_kept_and_added_to(tmp_path: Path) -> None:

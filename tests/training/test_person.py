@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from onnx_files import picture, save
 from squeezenet import SQUEEZENET, write_squeezenet
 
 from nstlib._tensorflow import keras, tf
@@ -21,8 +22,10 @@ from nstlib.cli.main import main
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image
 from nstlib.images.encode import save_image
+from nstlib.inference.segmenter import PersonSegmenter
 from nstlib.networks.files import save_network
 from nstlib.networks.person import PersonNet
+from nstlib.onnx.translation import to_onnx
 from nstlib.training import person
 from nstlib.training.person import (
     Sample,
@@ -33,6 +36,7 @@ from nstlib.training.person import (
     keep_back,
     pairs,
     person_loss,
+    segmenter_of,
     train_person,
 )
 from nstlib.training.photos import image_files
@@ -387,6 +391,20 @@ def test_nobody_and_nobody_found(others: list[Path]) -> None:
     quarter = np.zeros((8, 8))
     quarter[:4, :4] = 0.8
     assert false_alarms(lambda image: quarter, others) == 0.25  # noqa: ARG005
+
+
+def test_the_served_network_is_the_judged_one(tmp_path: Path) -> None:
+    """A Keras network in evaluation and its ONNX file at work say the same of large photographs."""
+    network = PersonNet()
+    random = np.random.default_rng(0)
+    network.set_weights([random.normal(0, 0.1, x.shape) for x in network.get_weights()])
+    path = save(to_onnx(network, half=False), tmp_path / "person.onnx")
+    served, judged = PersonSegmenter(path), segmenter_of(network)
+    for size in ((700, 900), (100, 500), (64, 64)):
+        photo = picture(*size)
+        enlarged = cv2.resize(np.asarray(judged(photo)), size[::-1])
+        np.testing.assert_allclose(served(photo), enlarged, atol=1e-3)
+    assert enlarged.std() > 0.01
 
 
 def test_a_network_is_judged_as_it_was_trained(people: list[Sample]) -> None:

@@ -45,7 +45,7 @@ def draw(name: str, size: int | tuple[int, int] = 512, *, seed: int = 0) -> Imag
     Parameters
     ----------
     name
-        One of `STYLES`.
+        One of :data:`DRAWN_STYLES`.
     size
         Side of a square, or (height, width), in pixels, 16 to 4,096 each. The elements are sized
         by the shorter side, so the same seed gives the same picture at every size. A third of

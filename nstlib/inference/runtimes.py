@@ -89,7 +89,7 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
     def blame(fault: str, both: str, arrays: list[NDArray[Any]]) -> ModelError:
         """Find out whether the other runtime can do it, and say so."""
         try:
-            run = _STARTS[other](content)
+            run = STARTS[other](content)
             works = all(np.isfinite(run(array)).all() for array in arrays)
         except Exception:  # neither runtime has a base for its errors, but Exception
             works = False
@@ -107,7 +107,7 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
             fault = f"{this} cannot run {name} ({' '.join(str(error).split())[:300]})"
             raise blame(fault, f"{fault}, and {that} cannot either", arrays) from error
 
-    run = attempt(lambda: _STARTS[backend](content), [])
+    run = attempt(lambda: STARTS[backend](content), [])
 
     def compute(blob: Blob) -> Blob:
         array = entry.prepared(blob)
@@ -202,4 +202,5 @@ def _start_onnx_runtime(content: bytes) -> _Run:
     return lambda array: np.asarray(session.run(None, {name: array})[0], np.float32)
 
 
-_STARTS = {"cv2": _start_opencv, "ort": _start_onnx_runtime}
+#: How each backend is given a network.
+STARTS = {"cv2": _start_opencv, "ort": _start_onnx_runtime}

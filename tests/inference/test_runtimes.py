@@ -155,8 +155,8 @@ def test_memory_that_does_not_suffice_is_said_in_one_line(
 
         return failing
 
-    start_opencv = runtimes._STARTS["cv2"]
-    monkeypatch.setitem(runtimes._STARTS, "cv2", start)
+    start_opencv = runtimes.STARTS["cv2"]
+    monkeypatch.setitem(runtimes.STARTS, "cv2", start)
     work = makers(tmp_path)[name]("cv2")
     calls.append(1)
     with pytest.raises(MemoryLimitError, match="does not suffice for 60×40 pixels") as caught:

@@ -1,0 +1,197 @@
+"""Films at the command line: what is said of them, folders, numbered pictures, how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from conftest import Run
+from film_files import COUNT, left_edge, make_films, read
+from onnx_files import Graph, save
+
+from nstlib.errors import MemoryLimitError
+from nstlib.video.convert import Conversion
+from nstlib.video.reader import VideoReader
+from nstlib.video.sequence import PictureReader
+
+RED, BLUE = (230, 20, 30), (20, 40, 200)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The negative as a style, a segmenter that takes red for people, and films."""
+    folder = tmp_path_factory.mktemp("films")
+    graph = Graph()
+    save(
+        graph.model(graph.node("Sub", graph.constant(np.float32(255)), "image")), folder / "n.onnx"
+    )
+    graph = Graph()
+    weights = np.array([[0, 0, 0], [20, 0, -20]], np.float32).reshape(2, 3, 1, 1)
+    scores = graph.node("Conv", "image", graph.constant(weights))
+    shares = graph.node("Softmax", scores, axis=1)
+    save(graph.model(shares, (1, 3, 32, 32), (1, 2, 32, 32)), folder / "red.onnx")
+    return make_films(folder)
+
+
+@pytest.fixture
+def here(nst: Run, folder: Path) -> Path:  # noqa: ARG001  (it goes to an empty folder first)
+    for file in folder.iterdir():
+        Path(file.name).symlink_to(file)
+    return folder
+
+
+def write_transparent(path: str) -> None:
+    """A red person on nothing, three frames."""
+    pages = []
+    for number in range(3):
+        page = np.zeros((48, 64, 4), np.uint8)
+        page[12:, 20:44] = (*RED[:2], RED[2] + number, 255)
+        pages.append(PIL.Image.fromarray(page))
+    pages[0].save(path, save_all=True, append_images=pages[1:], duration=100, lossless=True)
+
+
+@pytest.mark.usefixtures("here")
+def test_stylize_takes_films(nst: Run) -> None:
+    code, [line], err = nst("stylize", "loud.mp4", "-m", "n.onnx", "-o", "out.mp4")
+    assert (code, err) == (0, [])
+    assert line.startswith("wrote out.mp4: 80x48 pixels, 20 frames, 2.0 seconds; ")
+    assert VideoReader("out.mp4").sound == "aac"
+    first, source = (next(iter(VideoReader(name))).astype(int) for name in ("out.mp4", "loud.mp4"))
+    assert np.abs(255 - first - source).mean() < 4
+
+
+@pytest.mark.usefixtures("here")
+def test_films_in_folders(nst: Run) -> None:
+    """Pictures and films, to the folder's depths; what is there already stays."""
+    Path("in/deep").mkdir(parents=True)
+    Path("in/deep/a.mp4").write_bytes(Path("silent.mp4").read_bytes())
+    Path("in/b.mov").write_bytes(Path("loud.mov").read_bytes())
+    Path("in/cut.mkv").write_bytes(b"no film")
+    PIL.Image.new("RGB", (8, 8)).save("in/c.png")
+    options = ("--style", "n.onnx", "--segmenter", "red.onnx")
+    code, out, [err] = nst("compose", "in", *options, "-o", "out")
+    assert code == 1
+    assert out[0] == "out: 1 painted"
+    assert [line.split(":")[0] for line in out[1:]] == ["wrote out/b.mov", "wrote out/deep/a.mp4"]
+    assert err.startswith("nst: in/cut.mkv is not a film")
+    assert len(read(Path("out/deep/a.mp4"))) == COUNT
+    code, out, _ = nst("compose", "in", *options, "-o", "out")
+    assert (code, out[1:]) == (1, ["out/b.mov is there already", "out/deep/a.mp4 is there already"])
+    # Films alone, by their names, and in a folder.
+    assert nst("compose", "silent.mp4", *options, "-o", "named/")[0] == 0
+    assert nst("segment", "in/deep", "--segmenter", "red.onnx", "-o", "masks")[0] == 0
+    assert [*map(str, Path("named").iterdir()), *map(str, Path("masks").iterdir())] == [
+        "named/silent.mp4",
+        "masks/a.mp4",
+    ]
+
+
+@pytest.mark.usefixtures("here")
+def test_numbered_pictures(nst: Run) -> None:
+    options = ("-m", "n.onnx")
+    code, [line], err = nst("stylize", "silent.mp4", *options, "-o", "frames/%03d.png")
+    assert (code, err) == (0, [])
+    assert line.startswith("wrote frames/%03d.png: 80x48 pixels, 20 frames, 2.0 seconds; ")
+    assert nst("stylize", "frames/%03d.png", *options, "-o", "a.mp4", "--rate", 40)[0] == 0
+    assert nst("stylize", "frames", *options, "-o", "b.mp4")[0] == 0
+    assert [VideoReader(name).rate for name in ("a.mp4", "b.mp4")] == [40, 25]
+    for name in ("a.mp4", "b.mp4"):
+        assert [left_edge(frame) for frame in read(Path(name))[:4]] == [0, 3, 6, 9]
+    code, out, [err] = nst("stylize", "silent.mp4", *options, "-o", "c.mp4", "--rate", 5)  # type: ignore[misc]
+    assert (code, out) == (2, [])
+    assert err == "nst: --rate is for pictures, and silent.mp4 is a film; leave it out"
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("output", ["out.webm", "out.mov", "out/%d.png"])
+def test_transparent_films(nst: Run, output: str) -> None:
+    """Composed ones stay transparent, masks are opaque, and people are cut out."""
+    write_transparent("in.webp")
+    segmenter = ("--segmenter", "red.onnx")
+    opens: Any = PictureReader if "%" in output else VideoReader
+    assert nst("compose", "in.webp", "--style", "n.onnx", *segmenter, "-o", output)[::2] == (0, [])
+    assert opens(output).transparent()
+    frame = next(opens(output).frames(alpha=True)).astype(int)
+    np.testing.assert_allclose(frame[[30, 4], [32, 4], 3], [255, 0], atol=3)
+    assert nst("segment", "in.webp", *segmenter, "-o", f"mask_{output}")[0] == 0
+    assert not opens(f"mask_{output}").transparent()
+    assert nst("segment", "silent.mp4", "--cutout", *segmenter, "-o", f"cut_{output}")[0] == 0
+    assert opens(f"cut_{output}").transparent()
+
+
+@pytest.mark.usefixtures("here")
+def test_cutouts_need_alpha(nst: Run) -> None:
+    code, _, [line] = nst("segment", "silent.mp4", "--cutout", "-o", "out.mp4")
+    assert code == 2
+    assert line.endswith("use one of .png, .webp, .mov, .webm, which can be transparent")
+
+
+@pytest.mark.usefixtures("here")
+def test_films_with_a_colon(nst: Run) -> None:
+    Path("12:30.mp4").write_bytes(Path("silent.mp4").read_bytes())
+    assert nst("stylize", "12:30.mp4", "-m", "n.onnx", "-o", "12:31.mp4")[0] == 0
+    assert len(list(VideoReader("12:31.mp4"))) == COUNT
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", ["compose --style n.onnx", "segment", "stylize -m n.onnx"])
+@pytest.mark.parametrize("output", ["out.avi", "out.png"])
+def test_a_film_that_would_become_something_else(nst: Run, command: str, output: str) -> None:
+    code, _, [line] = nst(*command.split(), "silent.mp4", "-o", output)
+    assert code == 2
+    assert f"cannot write '{output[3:]}'; use one of .mp4, .mov, .mkv, .webm, .gif" in line
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_said_of_special_films(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = Conversion(40, 20.0, (48, 64), 5.0, tone_mapped=True)
+    monkeypatch.setattr("nstlib.video.convert.convert_video", lambda *_, **__: done)
+    arguments = ("stylize", "silent.mp4", "-m", "n.onnx", "-o", "out.mp4")
+    code, out, err = nst(*arguments)
+    assert (code, err) == (0, [])
+    assert out[1:] == ["the film is HDR; its brightness is mapped to an ordinary screen's"]
+    fault = MemoryLimitError("too little", command="memory ran out")
+    done = Conversion(40, 20.0, (48, 64), 5.0, fault=fault)
+    code, _, err = nst(*arguments)
+    assert (code, err) == (1, ["nst: memory ran out; out.mp4 holds what was painted so far"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_film_that_is_ended_from_outside(number: signal.Signals) -> None:
+    """What is painted is kept, and no temporary file stays."""
+    code = (
+        "import sys, time, nstlib.inference.stylizer as module\n"
+        "before = module.Stylizer.__call__\n"
+        "def slow(*args, **options):\n"
+        "    print('painting', flush=True); time.sleep(0.05)\n"
+        "    return before(*args, **options)\n"
+        "module.Stylizer.__call__ = slow\n"
+        "from nstlib.cli.main import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    before = {*Path().iterdir()}
+    arguments = ["stylize", "silent.mp4", "-m", "n.onnx", "-o", "out.mp4"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for _ in range(7):
+        assert process.stdout.readline() == "painting\n"
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert process.returncode == 128 + number
+    assert err.splitlines()[-1] == "nst: interrupted; out.mp4 holds what was painted so far"
+    assert {*Path().iterdir()} - before == {Path("out.mp4")}
+    assert 1 <= len(read(Path("out.mp4"))) < COUNT

@@ -160,7 +160,10 @@ def _statistics(
     pixels: NDArray[np.float64], name: str, weights: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and covariance of pixels (N, 3)."""
-    counts = None if weights is None else np.ravel(weights).astype(np.float64)
+    counts: NDArray[np.float64] | None = None
+    if weights is not None:
+        shape = np.asarray(weights).shape
+        counts = np.ravel(weights).astype(np.float64)
     if counts is not None and not (
         counts.shape == pixels.shape[:1]
         and np.isfinite(counts).all()
@@ -168,7 +171,7 @@ def _statistics(
         and counts.any()
     ):
         raise ArgumentError(
-            f"{name} has shape {np.shape(weights)} and values from {counts.min(initial=0):g} to "
+            f"{name} has shape {shape} and values from {counts.min(initial=0):g} to "
             f"{counts.max(initial=0):g}; it must be (H, W) like the picture, 0 or more, not all of "
             "it 0"
         )

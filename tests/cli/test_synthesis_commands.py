@@ -504,19 +504,34 @@ def test_film(nst: Run, calls: Calls, suffix: str) -> None:
     assert sorted(map(str, Path().iterdir())) == [film, "out.png"]
 
 
+def written(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
+    """A list that gets every frame that is written to a film."""
+    from nstlib.video.writer import VideoWriter
+
+    frames: list[NDArray[np.uint8]] = []
+    write = VideoWriter.write
+
+    def remember(film: VideoWriter, frame: NDArray[np.uint8]) -> None:
+        frames.append(frame)
+        write(film, frame)
+
+    monkeypatch.setattr(VideoWriter, "write", remember)
+    return frames
+
+
 @pytest.mark.parametrize(("iterations", "expected"), [(2, 3), (20, 2), (50, 1)])
 def test_frames_of_a_film(
     nst: Run, monkeypatch: pytest.MonkeyPatch, calls: Calls, iterations: int, expected: int
 ) -> None:
     """Ten a size: of iterations 0, 1, 1 again, and 2, not all are taken; and the result."""
-    films: list[Any] = []
-    monkeypatch.setattr("nstlib.course.figures.Animation.save", lambda film, _: films.append(film))
+    film = written(monkeypatch)
     options = ["--size", 64, "--iterations", iterations, "--animate", "film.gif"]
     assert nst("transfer", "coffee", "mosaic", "-o", "out.png", *options)[0] == 0
     assert len(calls) == 1
-    [film] = films
-    assert film.frames.shape == (expected + 1, 43, 64, 3)
-    np.testing.assert_array_equal(film.frames[-1], pixels("out.png"))
+    # In 8 bits and of one size; the last one stays for two seconds.
+    assert np.stack(film).shape == (expected + 20, 43, 64, 3)
+    for frame in film[expected:]:
+        np.testing.assert_array_equal(frame, pixels("out.png"))
 
 
 def test_film_shows_what_the_picture_will_be(
@@ -524,12 +539,11 @@ def test_film_shows_what_the_picture_will_be(
 ) -> None:
     """The content's colours, and its own pixels outside a mask."""
     save_mask()
-    films: list[Any] = []
-    monkeypatch.setattr("nstlib.course.figures.Animation.save", lambda film, _: films.append(film))
+    film = written(monkeypatch)
     options = "--size 60 --mask mask.png --preserve-colors luminance --animate f.gif --iterations 2"
     assert nst("transfer", "coffee", "mosaic", "-o", "out.png", *options.split())[0] == 0
     content = calls[0][0]
-    frame = films[0].frames[2]  # of iteration 2: the content upside down
+    frame = film[2]  # of iteration 2: the content upside down
     np.testing.assert_array_equal(frame[:, 32:], np.rint(content * 255)[:, 32:])
     left = np.rint(content * 255)[:, :28]
     shift = frame[:, :28].astype(int) - left  # brightness changes all channels alike

@@ -184,6 +184,14 @@ def test_another_keras_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     assert finding("TensorFlow").advice == "mend the Keras backend first"
 
 
+def test_keras_that_puts_channels_first_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keras.config.image_data_format", lambda: "channels_first")
+    found = finding("Keras backend")
+    assert found.ok is None
+    assert "image_data_format is channels_first" in found.found
+    assert "keras.json" in found.advice
+
+
 @pytest.mark.parametrize(
     ("version", "ok"), [("4.9.0", False), ("4.10.0", True), ("4.11.0-dev", True), ("5.0.0", True)]
 )

@@ -178,7 +178,9 @@ print("a person, on average over the picture:", f"{person.mean():.0%}")
 #
 # The tutorial goes on in three steps: bring both maps to the photograph's size, take for each pixel the
 # number of the larger one with `argmax` (0 for background, 1 for a person), and multiply by 255. Here
-# is the whole of it, as one function from pixels to mask.
+# is the whole of it, as one function from pixels to mask. One step is not the tutorial's: it shrinks by
+# `INTER_AREA`, which takes the mean over all pixels. `blobFromImage` picks single ones, and on a grainy
+# photograph of 12 megapixels it is chance which.
 
 
 # %%
@@ -186,7 +188,8 @@ def segmentation(path, image):
     """BGR pixels (H, W, 3) in; a mask (H, W, 1) out, 255 where a person is and 0 elsewhere."""
     height, width = image.shape[:2]
     network = cv2.dnn.readNetFromONNX(path)
-    network.setInput(cv2.dnn.blobFromImage(image, size=(SIDE, SIDE), **TO_UNIT))
+    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    network.setInput(cv2.dnn.blobFromImage(small, **TO_UNIT))
     maps = network.forward(network.getUnconnectedOutLayersNames()[0])[0]
     # OpenCV resizes (rows, columns, channels), so the channels go last.
     maps = cv2.resize(maps.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -203,7 +206,7 @@ print(mask.shape, mask.dtype, "values:", np.unique(mask).tolist())
 # %%
 library_mask = segmenter.mask(astronaut)
 print(library_mask.shape, library_mask.dtype)
-print("the same on more than 99.9 % of the pixels:", (library_mask == mask[..., 0]).mean() > 0.999)
+print("the same on more than 99.5 % of the pixels:", (library_mask == mask[..., 0]).mean() > 0.995)
 
 # %% tags=["nbval-ignore-output"]
 again_and_again = min(timeit.repeat(lambda: segmentation(path, bgr), number=1, repeat=10))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -39,6 +40,19 @@ _STEP = 32
 
 #: How far probabilities may lie outside [0, 1] by rounding.
 _ROUNDING = 0.01
+
+
+def as_the_network_sees(photo: Image, size: tuple[int, int]) -> Image:
+    """Stretch a photograph to the size of a person network: (H, W, 3) → (height, width, 3).
+
+    Shrinking takes means over areas, enlarging interpolates. ``cv2.dnn.blobFromImage`` picks pixels
+    instead when it shrinks, so that the grain of a large photograph decides about the mask.
+    :mod:`nstlib.training.person` judges networks by what they see here.
+    """
+    height, width = (min(sides) for sides in zip(photo.shape[:2], size, strict=True))
+    # cv2.INTER_AREA takes means only when both sides shrink, so enlarging is done apart.
+    small = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 class PersonSegmenter:
@@ -206,9 +220,7 @@ class PersonSegmenter:
 
     def _probabilities(self, photo: Image) -> NDArray[np.float32]:
         """Of background and person, (h, w, 2), at the network's own size."""
-        # By area, as in training.person, which judges networks: cv2.dnn.blobFromImage picks pixels,
-        # and the grain of a large photograph would decide about the mask.
-        output = self._output(resize(photo, self._size_for(photo)))
+        output = self._output(as_the_network_sees(photo, self._size_for(photo)))
         if self._gives_scores or _leaves_probabilities(output):
             # A sigmoid is the softmax of a score and 0.
             scores = output if len(output) == 2 else np.concatenate([np.zeros_like(output), output])

@@ -294,7 +294,7 @@ def _read(
     from nstlib.images.colors import luminance
     from nstlib.sources import load_image, load_style
 
-    limit = {"max_megapixels": max_megapixels}
+    limit: dict[str, Any] = {"max_megapixels": max_megapixels}
     photo = load_image(content, 512 if size is None else size, enlarge=size is not None, **limit)
     shape = (photo.shape[0], photo.shape[1])
     return _Pictures(

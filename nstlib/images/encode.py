@@ -59,8 +59,10 @@ def save_image(image: ArrayLike, path: str | Path, *, alpha: ArrayLike | None = 
 
     path = Path(path)
     with uninterrupted():
-        opaque = alpha is None or path.suffix.lower() not in ALPHA_FORMATS
-        pixels = to_uint8(image) if opaque else to_rgba(image, alpha)
+        if alpha is None or path.suffix.lower() not in ALPHA_FORMATS:
+            pixels = to_uint8(image)
+        else:
+            pixels = to_rgba(image, alpha)
         kind, options = IMAGE_FORMATS[check_output(path, IMAGE_FORMATS).suffix.lower()]
         try:
             with atomic_write(path) as file:

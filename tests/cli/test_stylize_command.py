@@ -135,10 +135,10 @@ def test_interrupt(nst: Run, style: str, monkeypatch: pytest.MonkeyPatch) -> Non
     fill("in", "a.png", "b.png", "c.png")
     save_: list[Path] = []
 
-    def saving(image: object, path: Path) -> None:
+    def saving(image: object, path: Path, **options: object) -> None:
         if save_:
             raise KeyboardInterrupt
-        save_.append(save_image(image, path))  # type: ignore[arg-type]
+        save_.append(save_image(image, path, **options))  # type: ignore[arg-type]
 
     monkeypatch.setattr("nstlib.batch.save_image", saving)
     code, out, err = nst("stylize", "in", "-m", style, "-o", "out")

@@ -349,6 +349,7 @@ def test_what_is_written_says_that_it_is_srgb(
         assert found[b"sRGB"] == b"\1"
         assert not {b"iCCP", b"gAMA", b"cHRM"} & found.keys()
         return
+    assert profile is not None
     # As another program reads it: the colorants, by hand; and LittleCMS to its own sRGB.
     assert len(profile) < 600
     (count,) = struct.unpack(">I", profile[128:132])

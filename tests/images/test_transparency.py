@@ -63,7 +63,7 @@ def test_reading_and_writing_changes_nothing_that_is_seen(tmp_path: Path, suffix
 
 def test_painted_colours_are_those_seen_on_white(tmp_path: Path) -> None:
     """By hand: P = 0.4 at alpha 0.8 is the colour (0.4 - 0.2) / 0.8 = 0.25, of 255 that is 64."""
-    painted = np.float32([[[0.4, 0.9, 1.0], [0.6, 0.6, 0.6], [0.1, 0.5, 0.3]]])
+    painted = np.array([[[0.4, 0.9, 1.0], [0.6, 0.6, 0.6], [0.1, 0.5, 0.3]]])
     path = save_image(painted, tmp_path / "p.png", alpha=[[0.8, 1.0, 0.0]])
     found = read(path)
     assert found[0, 0].tolist() == [64, 223, 255, 204]

@@ -188,7 +188,7 @@ def _start_opencv(content: bytes) -> _Run:
     def run(array: NDArray[Any]) -> Blob:
         with computing:
             net.setInput(array)
-            # The array is the network's own memory, which the next call writes to.
+            # What it returns may be the network's own memory, which the next call writes to.
             return np.array(net.forward(), np.float32)
 
     return run

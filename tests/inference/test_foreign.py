@@ -277,6 +277,17 @@ def test_small_scores_are_scores(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, 1 / (1 + np.exp(others - red)), atol=1e-4)
 
 
+def test_scores_are_scores_also_where_they_look_like_probabilities(tmp_path: Path) -> None:
+    """Grey scores 0.5 here: the trial, which has all colours, tells that it is a score."""
+    graph = Graph()
+    weights = np.full((1, 3, 1, 1), 1 / 3, np.float32)
+    x = graph.node("Mul", graph.node("Conv", "image", graph.constant(weights)), number(graph, 3))
+    x = graph.node("Sub", x, number(graph, 1))
+    path = save(graph.model(x, (1, 3, 64, 96), (1, 1, 64, 96)), tmp_path / "n.onnx")
+    found = PersonSegmenter(path)(np.full((64, 96, 3), 0.5, np.float32))
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-0.5)), atol=1e-5)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_segmenter_of_any_size_keeps_the_proportions(tmp_path: Path, backend: str) -> None:
     model = segmenter("Sigmoid", 1, (-1, 3, -1, -1))

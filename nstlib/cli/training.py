@@ -132,9 +132,6 @@ def train_style_network(
     if max(picture.shape) > style_size:
         picture = resize(picture, style_size)
     files = image_files(photos)
-    for folder in photos:
-        if left_out := find_pictures(folder).left_out():
-            print(f"nst: {folder}: left out: {left_out}", file=sys.stderr)
     try:
         from nstlib._tensorflow import keras
         from nstlib.networks.files import load_network
@@ -163,6 +160,11 @@ def train_style_network(
         if progress.preview is not None:
             previews.show(progress.preview)
 
+    for folder in photos:
+        found = find_pictures(folder)
+        found.others.clear()  # notes beside photographs are no loss to a training
+        if left_out := found.left_out():
+            print(f"nst: {folder}: left out: {left_out}", file=sys.stderr)
     began = time.perf_counter()
     train_style(
         picture,

@@ -306,9 +306,9 @@ def test_what_a_folder_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(os, "scandir", refuse)
     found = find_pictures(Path("photos"), without=Path("photos/painted"))
-    for group, expected in names.items():
-        if group:
-            assert sorted(getattr(found, group)) == sorted(Path("photos", n) for n in expected)
+    for kind, expected in names.items():
+        if kind:
+            assert sorted(getattr(found, kind)) == sorted(Path("photos", n) for n in expected)
     assert found.links == [Path("photos/linked")]
     assert found.unreadable == [Path("photos/locked")]
     assert found.left_out() == (

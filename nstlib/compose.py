@@ -21,8 +21,8 @@ from nstlib.images.arrays import Image, check_alpha, check_image
 from nstlib.images.colors import match_colors
 from nstlib.inference.memory import memory_for
 
-#: In :func:`estimate_layers`: how often it looks at each pixel's neighbours, at each size; how many
-#: these are; and the share that counts as nobody's.
+#: In :func:`estimate_layers`: how often it takes the mean of each pixel's neighbours, at each size;
+#: how many neighbours; and the share below which a pixel counts as none of the layer's.
 PASSES, NEAR, FAINT = 5, (5, 5), 0.01
 
 
@@ -108,7 +108,7 @@ def composite(foreground: ArrayLike, background: ArrayLike, alpha: ArrayLike) ->
             f"foreground is {_size(foreground)} pixels, background {_size(background)}; "
             "resize one of them"
         )
-    share = _thrice(check_alpha(alpha, foreground))
+    share = _per_channel(check_alpha(alpha, foreground))
     laid: Image = share * foreground + (1 - share) * background
     return np.clip(laid, 0.0, 1.0, out=laid)
 
@@ -116,16 +116,17 @@ def composite(foreground: ArrayLike, background: ArrayLike, alpha: ArrayLike) ->
 def estimate_layers(image: ArrayLike, alpha: ArrayLike) -> tuple[Image, Image]:
     r"""Take a picture apart into what is in front and what is behind.
 
-    At a soft edge a pixel shows both. Whoever lays such pixels on another background carries the
-    old one along, as a halo. Here each layer is continued smoothly under the other one, and where
-    both are seen :math:`\alpha F + (1 - \alpha) B` is the picture again (unless a colour had to
+    At a soft edge a pixel shows both. If you lay such pixels on another background, the old one
+    comes along as a halo. Here each layer is continued smoothly under the other one, and where both
+    are seen, :math:`\alpha F + (1 - \alpha) B` is the picture again (unless a colour would have to
     leave [0, 1] for that).
 
-    From the coarsest of a pyramid of sizes to half the picture's own, each layer becomes its
-    neighbours' mean, weighted by their share; what is then missing from the picture is added to
-    both, in the smallest amounts that make up for it. At full size only that last step is done.
-    This is the blurred fusion of Forte, on a pyramid like Germer's in place of one large window:
-    there is a colour everywhere, also far inside the other layer.
+    The work goes through a pyramid of sizes, from the coarsest to half the picture's own. At each
+    size, each pixel of a layer becomes the mean of its neighbours, weighted by their share. What is
+    then missing from the picture is added to both layers, in the smallest amounts that make up for
+    it. At full size only that last step is done. This is Forte's blurred fusion, on a pyramid like
+    Germer's instead of one large window: so a layer has a colour everywhere, also far inside the
+    other one.
 
     Parameters
     ----------
@@ -153,7 +154,7 @@ def estimate_layers(image: ArrayLike, alpha: ArrayLike) -> tuple[Image, Image]:
     [[[1.0, 1.0, 1.0, 1.0, 1.0]], [[0.0, 0.0, 0.0, 0.0, 0.0]]]
     """
     image = check_image(image)
-    pyramid = [(image, _thrice(check_alpha(alpha, image)))]
+    pyramid = [(image, _per_channel(check_alpha(alpha, image)))]
     while max(pyramid[-1][0].shape[:2]) > 2:
         picture, a = pyramid[-1]
         pyramid.append((_halved(picture), _halved(a)))
@@ -228,7 +229,7 @@ class Composer:
         Move the colours of the part that stays a photograph (of the person, if both are painted)
         towards the other part's: 1 gives them its mean and covariance.
     hard : bool, default False
-        The tutorials' way: a mask of 0 and 1, and ``numpy.where``. Nothing is done about halos.
+        Cut as the tutorials do: a mask of 0 and 1, and ``numpy.where``. Halos stay.
     preserve_colors : bool, default False
         Paint brightness alone; the photograph's colours stay.
 
@@ -306,7 +307,7 @@ class Composer:
             If the picture is too large for the memory of this machine.
         """
         with memory_for(np.shape(photo)):
-            return self._compose(check_image(photo, "photo"), calm or _as_it_is)
+            return self._compose(check_image(photo, "photo"), calm or _unchanged)
 
     def _compose(self, photo: Image, calm: Calm) -> Image:
         foreground = background = photo
@@ -317,13 +318,13 @@ class Composer:
             alpha = calm("alpha", check_alpha(self._segmenter.matte(photo), photo))
             foreground, background = estimate_layers(photo, alpha)
         if self._person:
-            # In front of what is behind, so that strokes follow the outline.
+            # With the background still behind, so that strokes follow the outline.
             foreground = calm("person", self._painted(self._person, photo))
             if not self._hard:
                 foreground, _ = estimate_layers(foreground, alpha)
         if self._background:
-            # Without whom is in front: a network sees far enough to carry strokes of the outline,
-            # and a glow along it, into the background.
+            # Without the person: a network sees far enough to carry strokes of the outline, and a
+            # glow along it, into the background.
             background = calm("background", self._painted(self._background, background))
         if self._match and 0 < alpha.mean() < 1:
             if self._background:
@@ -383,12 +384,12 @@ def _segmenter(model: str | Path | Segmenter, backend: str) -> Segmenter:
     return PersonSegmenter(model, backend=backend)
 
 
-def _as_it_is(_: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
+def _unchanged(_: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
     return array
 
 
-def _thrice(share: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give each channel its share: NumPy is many times faster without broadcasting along three."""
+def _per_channel(share: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Repeat a share for three channels: NumPy is many times faster without broadcasting them."""
     return np.asarray(cv2.merge([share] * 3), np.float32)
 
 

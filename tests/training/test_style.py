@@ -513,7 +513,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, ends: int) -> list[dict[str, Any]]:
     def train(style: Image, photos: list[Path], **options: Any) -> keras.Model:
         calls.append({"style": style, "photos": photos, **options})
         if options["checkpoint"]:
-            options["checkpoint"].write_text("the state")
+            options["checkpoint"].write_bytes(b"PK: the state")  # as NumPy's archives begin
         options["callback"](Progress(ends, 1.0, {"content": 0.5, "style": 0.25}, 9.0, 60.0))
         return options["network"]
 

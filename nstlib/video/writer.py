@@ -44,9 +44,6 @@ PALETTE_FRAMES = 100
 #: photograph by 0.39 and 0.15 levels with ``veryfast -crf 17``, by 0.16 and 0.06 with these.
 H264 = ("-preset", "faster", "-crf", "12")
 
-#: Without this, players leave a film's alpha out.
-SAYS_ALPHA = ("-metadata:s:v:0", "alpha_mode=1")
-
 #: Which sounds each kind of file keeps as they are, and how others are encoded.
 _SOUNDS = {
     ".webm": (("opus", "vorbis"), ("-c:a", "libopus", "-b:a", "160k")),
@@ -217,7 +214,7 @@ class VideoWriter:
             codec += ["-deadline", "good", "-cpu-used", "4", "-row-mt", "1"]
             pixels = "yuva420p" if transparent else "yuv420p"
             if transparent:
-                codec += ["-auto-alt-ref", "0", *SAYS_ALPHA]
+                codec += ["-auto-alt-ref", "0"]
         elif transparent:
             codec, pixels = ["-c:v", "prores_ks", "-profile:v", "4444"], "yuva444p10le"
         else:
@@ -227,8 +224,6 @@ class VideoWriter:
             *codec,
             "-vf",
             f"scale=out_color_matrix=bt709:out_range=tv:{ACCURATE},format={pixels},setparams={tags}",
-            *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),
-            *("-color_range", "tv"),
         ]
 
     def _endings(self) -> Iterator[tuple[Sound, list[str]]]:
@@ -239,8 +234,6 @@ class VideoWriter:
         tags = ["-c:v", "copy"]
         if self._suffix in (".mp4", ".mov"):
             tags += ["-movflags", "+faststart"]
-        if self._suffix == ".webm" and self._shape[2] == 4:
-            tags += SAYS_ALPHA
         if self._sound:
             keep, encode = _SOUNDS.get(self._suffix, _SOUNDS[""])
             both = [*self._sound._input(), "-map", "0:v", "-map", "1:a:0", *tags]

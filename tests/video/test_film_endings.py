@@ -29,7 +29,7 @@ from film_files import (
 )
 
 import nstlib.video.writer as writer_module
-from nstlib.errors import MemoryLimitError, NstError
+from nstlib.errors import MemoryLimitError, NstError, OutputError
 from nstlib.images.arrays import Image
 from nstlib.video._ffmpeg import FFmpeg
 from nstlib.video.reader import VideoReader
@@ -286,6 +286,23 @@ def test_ffmpeg_does_not_outlive_python(hanging: tuple[Path, Path], number: sign
         process.send_signal(number)
     while alive(int(log.read_text())):  # for ever, if it does
         time.sleep(0.01)
+
+
+def test_a_film_that_was_cut_off_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder that fails at its very end; what it has written is there for who asks again."""
+    with VideoWriter(tmp_path / "out.mp4", 10) as writer:
+        for frame in moving_square():
+            writer.write(frame)
+        assert writer._run is not None
+        wait = writer._run.wait
+        monkeypatch.setattr(writer._run, "wait", lambda: wait() or 1)
+        with pytest.raises(OutputError, match="cannot be written"):
+            writer.finish()
+        assert not (tmp_path / "out.mp4").exists()
+        writer.finish()
+    assert len(read(tmp_path / "out.mp4")) == COUNT
 
 
 WRITES = """\

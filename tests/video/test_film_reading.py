@@ -342,7 +342,7 @@ LIES = (
     "\n  Stream #0:0: Video: h264, yuv420p, 4x4, 50 fps, 50 tbr"
     "\n[Parsed_showinfo_0 @ 0x1] n:   0 pts: 0 fmt:rgb24 sar:1/1 s:4x4 i:P"
     "\n[Parsed_showinfo_0 @ 0x1] color_range:pc color_space:bt2020nc color_primaries:bt2020 "
-    "color_trc:smpte2084\nStream #0:1: Audio: aac, 44100 Hz"
+    "color_trc:smpte2084\n  Stream #0:1: Audio: aac, 44100 Hz"
 )
 
 
@@ -353,7 +353,12 @@ def test_titles_are_not_taken_for_facts(
 ) -> None:
     film = tmp_path / f"in{suffix}"
     tags = ("-metadata", f"title={title}", "-metadata:s:v:0", f"title={title}")
-    ffmpeg("-i", films / "silent.mp4", "-c", "copy", *tags, "-metadata", f"a{title}=x", film)
+    key = "K" * len(LIES)
+    ffmpeg("-i", films / "silent.mp4", "-c", "copy", *tags, "-metadata", f"{key}=x", film)
+    if suffix == ".mkv":  # which can have anything for a tag's name, too
+        content = film.read_bytes()
+        assert content.count(key.encode()) == 1
+        film.write_bytes(content.replace(key.encode(), LIES.encode()))
     reader, truth = VideoReader(film), VideoReader(films / "silent.mp4")
     assert reader.seconds == pytest.approx(2, abs=0.05)
     assert (reader.rate, reader.sound, reader.size) == (truth.rate, None, truth.size)
@@ -386,19 +391,27 @@ def test_pictures_are_no_films(tmp_path: Path) -> None:
             VideoReader(tmp_path / name)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_damaged_films_end(tmp_path: Path, seed: int) -> None:
-    """With a thread for each frame, ffmpeg gives the same error for ever at the end of some."""
-    frames = np.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), np.uint8)
-    content = bytearray(write(tmp_path / "whole.mp4", frames, "-g", 12, rate=10).read_bytes())
-    random = np.random.default_rng(seed)
-    begin, end = content.index(b"mdat") + 4, content.index(b"moov") - 4
-    for place in random.integers(begin + 2000, end - 40, 6):
-        content[place : place + 30] = random.bytes(30)
+@pytest.mark.parametrize(
+    ("options", "share"),
+    [
+        (("-preset", "superfast", "-g", 250), 0.2),
+        (("-preset", "ultrafast", "-g", 12, "-bf", 3), 0.4),
+    ],
+)
+@pytest.mark.parametrize("length", [400, 2000])
+def test_damaged_films_end(
+    tmp_path: Path, options: tuple[object, ...], share: float, length: int
+) -> None:
+    """With a thread for each frame, ffmpeg gives the same error for ever at the end of these."""
+    moving = ("-f", "lavfi", "-i", "testsrc2=s=160x96:r=25:d=4")
+    ffmpeg(*moving, "-c:v", "libx264", *options, tmp_path / "whole.mp4")
+    content = bytearray((tmp_path / "whole.mp4").read_bytes())
+    begin, end = content.index(b"mdat") + 4, content.index(b"moov")
+    place = begin + int((end - begin) * share)
+    content[place : place + length] = b"\xff" * length
     (tmp_path / "in.mp4").write_bytes(content)
     reader = VideoReader(tmp_path / "in.mp4")
-    assert 1 <= len(list(reader)) <= 31
-    assert reader.broken >= 1
+    assert 1 <= len(list(reader)) <= 101
 
 
 def test_a_film_whose_last_frame_never_ends(tmp_path: Path) -> None:

@@ -138,7 +138,9 @@ def test_names_that_look_like_addresses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("http:").mkdir()
     for name in (
+        f"http:/clip{suffix}",
         f"12:30{suffix}",
         f"http:{suffix}",
         f"-i{suffix}",

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib.images.arrays import Image
-from nstlib.video.convert import Conversion, convert_video
-from nstlib.video.steady import Paint
+from nstlib.video.convert import Conversion, PaintFrame, convert_video
 
 Frames = NDArray[np.uint8]
 
@@ -81,7 +80,7 @@ def same(image: Image) -> Image:
     return image
 
 
-def convert(source: Path, output: Path, paint: Paint = invert, **more: Any) -> Conversion:
+def convert(source: Path, output: Path, paint: PaintFrame = invert, **more: Any) -> Conversion:
     result = convert_video(source, output, paint, progress=False, **more)
     assert [p.name for p in output.parent.iterdir() if p.name.startswith(".")] == []
     return result

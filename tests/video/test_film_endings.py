@@ -328,7 +328,7 @@ except OutputError as error:
 def test_a_file_that_may_not_grow(tmp_path: Path, suffix: str) -> None:
     """The system's reason is named, whatever ffmpeg says last."""
     film = tmp_path / f"out{suffix}"
-    command = [sys.executable, "-c", WRITES, film, "40000"]
+    command = [sys.executable, "-c", WRITES, str(film), "40000"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.stdout == f"{film}: cannot be written (File too large)\n"
     assert result.stderr == ""
@@ -340,7 +340,7 @@ def test_a_full_disk(tmp_path: Path, kilobytes: int) -> None:
     """Full while frames are written, or only when the film is put together."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", disk]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)]
     if (
         os.name == "nt"
         or shutil.which("mount") is None
@@ -348,7 +348,7 @@ def test_a_full_disk(tmp_path: Path, kilobytes: int) -> None:
     ):
         pytest.skip("no small disk can be mounted here")
     try:
-        command = [sys.executable, "-c", WRITES, disk / "out.mp4", "-"]
+        command = [sys.executable, "-c", WRITES, str(disk / "out.mp4"), "-"]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.stdout == f"{disk / 'out.mp4'}: cannot be written (No space left on device)\n"
         assert result.stderr == ""

@@ -433,7 +433,7 @@ def test_iterators_that_are_left_end_ffmpeg(films: Path) -> None:
         "try: os.waitpid(-1, os.WNOHANG); print('a child is left')\n"
         "except ChildProcessError: print('none')"
     )
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code, films / "silent.mp4"]
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code, str(films / "silent.mp4")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("none\n", "")
 

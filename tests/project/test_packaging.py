@@ -212,7 +212,7 @@ def test_every_import_of_the_library_is_a_declared_dependency() -> None:
     imported = imported_modules(ROOT / "nstlib")
     assert {"numpy", "cv2", "tensorflow"} <= imported  # the scan sees what it should
     # Not every learner needs a cluster, or reads what other frameworks write: extras bring those.
-    for extra in ("cluster", "tflite", "torch"):
+    for extra in ("cluster", "heic", "tflite", "torch"):
         declared |= distributions(PROJECT["optional-dependencies"][extra])
     undeclared = {
         name

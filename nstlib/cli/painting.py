@@ -149,9 +149,7 @@ def segment(
 
     frames/%04d.png stands for numbered pictures that are a film's frames, in INPUT and in MASK.
     """
-    find = functools.partial(
-        _person_segmenter, segmenter, backend=backend, value_range=value_range
-    )
+    find = functools.partial(_person_segmenter, segmenter, backend=backend, value_range=value_range)
     if cutout:
         _check_cutout(source, output, matte)
         films = Films(functools.partial(_frame_cutter, find), size, rate, suffix=".webm")

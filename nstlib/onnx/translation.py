@@ -28,6 +28,7 @@ def to_onnx(
 
     Examples
     --------
+    >>> from nstlib.networks.transformer import TransformerNet
     >>> graph = to_onnx(TransformerNet(), half=False).graph
     >>> len(graph.node), sorted({node.op_type for node in graph.node})
     (64, ['Add', 'Conv', 'InstanceNormalization', 'Pad', 'Relu', 'Resize'])

@@ -27,8 +27,8 @@ def webcam(
 ) -> int:
     """Show what a camera sees, painted, in a window, until somebody presses q or Esc.
 
-    One thread reads the camera, one paints the newest frame, this one shows it. The picture is
-    mirrored, as people expect of themselves. The key s writes it to the current folder.
+    One thread reads the camera, one paints the newest frame, and this one shows it. The picture is
+    mirrored, as people are used to see themselves. The key s saves it to the current folder.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def webcam(
 
 
 class _Camera:
-    """Reads a camera in a thread of its own, and keeps the newest frame alone."""
+    """Reads a camera in its own thread, and keeps only the newest frame."""
 
     def __init__(self, number: int) -> None:
         # OpenCV tells the terminal what it tried; one line says it better.
@@ -122,7 +122,7 @@ class _Camera:
         self._capture.release()
 
     def frame(self) -> Frame:
-        """Wait for a frame that was not given yet, uint8 BGR."""
+        """Wait for the next frame, uint8 BGR."""
         with self._news:
             self._news.wait_for(lambda: self._frames or not self._open)
             if not self._frames:

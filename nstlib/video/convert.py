@@ -224,7 +224,7 @@ def _run(
             while waiting and not caught:
                 settle(len(waiting) - 1)
             return bool(caught), None
-        except (MemoryError, cv2.error, NstError) as error:
+        except Exception as error:
             fault = _known(error)
             if writer.frames and isinstance(fault, (MemoryLimitError, OutputError)):
                 return bool(caught), fault
@@ -237,15 +237,13 @@ def _run(
 
 
 def _known(error: Exception) -> Exception:
-    """Turn what Python and OpenCV say when memory runs out into the library's error."""
-    if isinstance(error, NstError):
+    """Turn what Python and the runtimes say when memory runs out into the library's error."""
+    if isinstance(error, MemoryLimitError) or not ran_out(error):
         return error
-    if ran_out(error):
-        return MemoryLimitError(
-            "memory ran out while a frame was painted; a smaller size needs less",
-            command="memory ran out while a frame was painted; a smaller --size needs less",
-        )
-    return error
+    return MemoryLimitError(
+        "memory ran out; a smaller size needs less",
+        command="memory ran out; a smaller --size needs less",
+    )
 
 
 class _Work:

@@ -143,6 +143,11 @@ def probe(path: Path) -> FilmInfo:
         video = re.search(
             rf"^  Stream #0:\d\S*: Video: (\w+).*{word}.*(?<!\(attached pic\))$", header, re.M
         )
+        if "not on whitelist" in log:
+            raise VideoError(
+                f"{path} is not a film, but a picture, or a text that names other files; give the "
+                "path of a film"
+            )
         if video is None:
             raise VideoError(f"{path} is not a film that ffmpeg can read{last_line(log)}")
         codec, rest = video[1], header[video.end() :].split("\n  Stream #")[0]

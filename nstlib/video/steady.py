@@ -86,20 +86,20 @@ class Steady:
 
 
 def steadily(composer: PaintParts, steady: Steady | None = None) -> Paint:
-    """Make of a composer what paints a film's frames one after the other, steadily.
+    """Let a composer paint a film's frames one after the other, steadily.
 
     Parameters
     ----------
     composer : Composer
-        Paints the parts of one frame; or what is called like one.
+        Paints the parts of one frame; or anything that is called like one.
     steady : Steady, optional
         How much to calm. By default ``Steady()``.
 
     Returns
     -------
     callable
-        For :func:`convert_video` or :func:`webcam`; of one film, because it remembers the last
-        frame.
+        For :func:`convert_video` or :func:`webcam`. It paints one film only, because it remembers
+        the last frame.
     """
     calm = steady or Steady()
 

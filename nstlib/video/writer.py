@@ -252,13 +252,15 @@ class VideoWriter:
         code, log = run_ffmpeg(
             [
                 *("-y", "-v", "error", *source(self._film, trusted=True)),
-                *("-vf", rf"select=not(mod(n\,{some})),palettegen", f"file:{palette}"),
+                *("-vf", rf"select=not(mod(n\,{some})),palettegen"),
+                # A folder's name may look like a pattern for numbered pictures.
+                *("-update", "1", f"file:{palette}"),
             ]
         )
         if code:
             raise OutputError(f"{self.path}: cannot be written{last_line(log)}")
         # An ordered pattern stays where it is from frame to frame; others crawl.
-        return [*source(palette, trusted=True), "-lavfi", "paletteuse=bayer:4"]
+        return ["-f", "png_pipe", *source(palette, trusted=True), "-lavfi", "paletteuse=bayer:4"]
 
     def _fault(self, run: FFmpeg) -> NstError:
         self._failed = True

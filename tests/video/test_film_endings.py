@@ -166,7 +166,12 @@ def test_ctrl_c_at_every_moment(
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), cv2.error("(-4:Insufficient memory) Failed to allocate 9 bytes")]
+    "error",
+    [
+        MemoryError(),
+        cv2.error("(-4:Insufficient memory) Failed to allocate 9 bytes"),
+        RuntimeError("std::bad_alloc"),
+    ],
 )
 @pytest.mark.parametrize("call", [1, 8])
 def test_memory_that_runs_out(films: Path, tmp_path: Path, error: Exception, call: int) -> None:

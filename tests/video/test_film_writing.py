@@ -139,8 +139,10 @@ def test_names_that_look_like_addresses(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("http:").mkdir()
+    Path("100%d").mkdir()
     for name in (
         f"http:/clip{suffix}",
+        f"100%d/clip{suffix}",
         f"12:30{suffix}",
         f"http:{suffix}",
         f"-i{suffix}",

@@ -58,7 +58,10 @@ def check_number(
     nstlib.errors.ArgumentError: learning_rate is nan; it must be a number above 0
     """
     good = isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
-    number = float(value) if good and isinstance(value, SupportsFloat) else math.nan
+    try:
+        number = float(value) if good and isinstance(value, SupportsFloat) else math.nan
+    except (OverflowError, TypeError, ValueError):  # too large, or an array of something else
+        number = math.nan
     if (
         not math.isfinite(number)
         or (least is not None and number < least)
@@ -88,8 +91,8 @@ def check_choice(name: str, value: T, choices: Collection[T]) -> T:
     Traceback (most recent call last):
     nstlib.errors.ArgumentError: method is 'sgd'; it must be one of lbfgs, adam
     """
-    # A value that cannot be hashed is in no dict, but asking would raise.
-    if value not in list(choices):
+    # Neither hashed nor compared unless it is of the same type: an array could do neither.
+    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
         raise refusal(name, value, f"one of {', '.join(map(str, choices))}")
     return value
 

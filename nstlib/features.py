@@ -75,11 +75,16 @@ def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
     Raises
     ------
     ArgumentError
-        If it is a string: that is an iterable, too, but of letters.
+        If it is a string: that is an iterable, too, but of letters. And if it is none of strings.
     """
     if isinstance(layers, str):
         raise ArgumentError(f"layers is the string {layers!r}; give a list: [{layers!r}]")
-    return tuple(layers)
+    if not isinstance(layers, Iterable) or getattr(layers, "shape", None) == ():
+        raise ArgumentError(f"layers is {layers!r}; give a list of the names of layers")
+    names = tuple(layers)
+    if not all(isinstance(name, str) for name in names):
+        raise ArgumentError(f"layers is {names!r}; give a list of the names of layers")
+    return names
 
 
 def feature_extractor(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from nstlib._checks import check_number, refusal
 from nstlib._tensorflow import tf
 from nstlib.errors import ArgumentError
 
@@ -120,7 +121,7 @@ def channel_statistics(features: tf.Tensor, mask: tf.Tensor | None = None) -> St
     features = _feature_maps(features)
     if mask is None:
         return Statistics(*_moments(_positions(features)))
-    mask = tf.convert_to_tensor(mask, features.dtype)
+    mask = tf.cast(mask, features.dtype)
     if not mask.shape.is_compatible_with(features.shape[-3:-1]):
         raise ArgumentError(
             f"mask has shape {mask.shape}; the features' positions are {features.shape[-3:-1]}"
@@ -371,6 +372,16 @@ def _same_shape(target: tf.Tensor, features: Mapping[str, tf.Tensor], layer: str
             "a content is compared position by position: resize the image to the content's size"
         )
     return target
+
+
+def check_layer_weights(layer_weights: Mapping[str, float] | None) -> None:
+    """Refuse weights of layers that are no mapping of names to numbers, 0 or more."""
+    if layer_weights is None:
+        return
+    if not isinstance(layer_weights, Mapping):
+        raise refusal("layer_weights", layer_weights, "a mapping of layers to numbers")
+    for weight in layer_weights.values():
+        check_number("layer_weights", weight, least=0)
 
 
 def _layer_weights(

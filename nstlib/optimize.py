@@ -20,7 +20,7 @@ import threadpoolctl
 import tqdm.auto
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_choice, check_count, check_number
+from nstlib._checks import check_choice, check_count, check_number, refusal
 from nstlib._files import SavedState
 from nstlib._memory import ran_out
 from nstlib._tensorflow import keras, tf
@@ -129,23 +129,20 @@ class UnfinishedError(MemoryLimitError):
 
     Attributes
     ----------
+    size : (int, int)
+        Height and width at which it needed too much.
     image : ndarray of float32, shape (H, W, 3)
-        The best image before that, at the size that the run had reached.
+        The best image before that; it may be of the size before.
     """
 
-    def __init__(self, message: str, image: Image, *, command: str | None = None) -> None:
-        super().__init__(message, command=command)
-        self.image = image
-
-    @classmethod
-    def at(cls, size: Sequence[int], image: Image) -> UnfinishedError:
-        """Make the error for a run that needs too much at a (height, width)."""
+    def __init__(self, size: Sequence[int], image: Image) -> None:
         words = f"memory ran out at {size[1]}×{size[0]} pixels"
-        return cls(
+        super().__init__(
             f"{words}; the best image before that is kept: use a smaller size, or go on from it",
-            image,
             command=f"{words}: give a smaller --size",
         )
+        self.size = (size[0], size[1])
+        self.image = image
 
 
 def minimize_image(
@@ -250,7 +247,7 @@ def minimize_image(
     # Not where the error was caught, because only now the memory that the attempt held is free.
     if out_of_memory:
         image, run = start if run is None else run.best_image, None
-        raise UnfinishedError.at(start.shape, image)
+        raise UnfinishedError(start.shape, image)
     assert run is not None
     best = run.best
     return Result(run.best_image, best.loss, best.terms, tuple(run.history), interrupted)
@@ -384,6 +381,8 @@ def coarse_to_fine(
     >>> result.image.shape, result.loss < 1e-6
     ((8, 8, 3), True)
     """
+    if not isinstance(iterations, Sequence) or isinstance(iterations, str | bytes):
+        raise refusal("iterations", iterations, "a list of whole numbers, one for each size")
     if not sizes or len(sizes) != len(iterations):
         raise ArgumentError(
             f"sizes has {len(sizes)} entries and iterations {len(iterations)}; give one size or "
@@ -449,10 +448,10 @@ def coarse_to_fine(
         if out_of_memory:  # not where it was caught: what the attempt held is free by now
             if result is None:
                 raise MemoryLimitError(
-                    f"memory ran out at {size[1]}×{size[0]} pixels; use a smaller size",
-                    command=f"memory ran out at {size[1]}×{size[0]} pixels: give a smaller --size",
+                    "memory ran out before there was a picture; use a smaller size",
+                    command="memory ran out before there was a picture: give a smaller --size",
                 )
-            raise UnfinishedError.at(size, result.image)
+            raise UnfinishedError(size, result.image)
         if ended:
             break
     assert result is not None  # there is one size or more, and a finished run left one

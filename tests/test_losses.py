@@ -145,6 +145,36 @@ def test_gram_of_a_batch() -> None:
     np.testing.assert_allclose(batched, tf.stack([gram_matrix(f) for f in features]), rtol=1e-5)
 
 
+@pytest.mark.parametrize("half", [tf.float16, tf.bfloat16])
+def test_half_precision_is_summed_in_single(half: Any) -> None:
+    """It ends at 65,504, less than the positions of a picture of 300 × 300 pixels."""
+    features = tf.cast(4 * random(300, 300, 3), half)
+    exact = features.numpy().astype(np.float64)
+    found = gram_matrix(features)
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found, gram(exact), rtol=1e-4)
+    wanted = statistics(exact)
+    for region in (None, tf.ones((300, 300), half)):
+        mean, covariance = channel_statistics(features, region)
+        np.testing.assert_allclose(mean, wanted.mean, rtol=1e-4)
+        np.testing.assert_allclose(covariance, wanted.covariance, atol=1e-3)
+    other = tf.cast(random(300, 300, 3, seed=1), half)
+    targets = {"a": wanted_of(other)}
+    style = style_loss({"a": features}, targets)
+    content = content_loss({"a": features}, {"a": other})
+    of_other = other.numpy().astype(np.float64)
+    assert float(style) == pytest.approx(relative({"a": exact}, targets), rel=1e-3)
+    assert float(content) == pytest.approx(
+        ((exact - of_other) ** 2).sum() / (of_other**2).sum(), rel=1e-3
+    )
+    assert float(total_variation_loss(features)) == pytest.approx(total_variation(exact), rel=1e-3)
+    assert {x.dtype for x in (style, content, total_variation_loss(features))} == {tf.float32}
+
+
+def wanted_of(features: tf.Tensor) -> Statistics:
+    return Statistics(*(tf.cast(part, tf.float32) for part in statistics(features.numpy())))
+
+
 def test_gram_gradient() -> None:
     direction = random(4, 4, seed=3)
     assert_gradient(

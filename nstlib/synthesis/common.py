@@ -79,7 +79,7 @@ def first_and_last(
     except Exception as error:
         if not ran_out(error):
             raise
-    raise UnfinishedError.at(size, result.image)
+    raise UnfinishedError(size, result.image)
 
 
 def stage_sizes(full: tuple[int, int]) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from nstlib._checks import check_count
 from nstlib._memory import memory
 from nstlib.features import feature_extractor, stride
 from nstlib.images.arrays import check_image
@@ -76,6 +77,8 @@ def estimate_transfer(
     bound = inspect.signature(transfer_style).bind(content, style, **options)
     bound.apply_defaults()
     given = bound.arguments
+    given["iterations"] = check_count("iterations", given["iterations"])
+    given["tile"] = check_count("tile", given["tile"], 256)
     shape = check_image(content, "content").shape[:2]
     full = shape if given["size"] is None else target_size(shape, given["size"])
     sizes = stage_sizes(full)

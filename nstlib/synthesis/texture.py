@@ -20,7 +20,12 @@ from nstlib.features import (
 )
 from nstlib.images.arrays import Image, Size, check_image
 from nstlib.images.resizing import resize, target_size
-from nstlib.losses import channel_statistics, style_loss, total_variation_loss
+from nstlib.losses import (
+    channel_statistics,
+    check_layer_weights,
+    style_loss,
+    total_variation_loss,
+)
 from nstlib.optimize import Loss, Step, coarse_to_fine
 from nstlib.synthesis.common import Synthesis, check_sizes, first_and_last
 
@@ -131,6 +136,7 @@ def synthesize_texture(
     full = source.shape[:2] if size is None else target_size((1, 1), size)
     step = max(map(stride, layers)) if tileable else 1
     check_sizes(source.shape[:2], full, step)
+    check_layer_weights(layer_weights)
     scales = check_count("scales", scales)
     iterations = check_count("iterations", iterations)
     tv_weight = check_number("tv_weight", tv_weight, least=0)
@@ -161,8 +167,8 @@ def synthesize_texture(
     pixels = source.reshape(-1, 3)
     noise = pixels[random.integers(len(pixels), size=full)]
     smallest = min(*full, *source.shape[:2])
-    while scales > 1 and smallest < SMALLEST_SIDE * 2 ** (scales - 1):
-        scales -= 1
+    # So often that its half is still large enough: 32 pixels allow 1 size, 64 two, 128 three.
+    scales = min(scales, (smallest // SMALLEST_SIDE).bit_length())
     coarse = [
         [max(step, round(side / 2**halvings / step) * step) for side in full]
         for halvings in range(scales)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_count, check_number, refusal
+from nstlib._checks import check_choice, check_count, check_number, refusal
 from nstlib._tensorflow import tf
 from nstlib.errors import ArgumentError
 from nstlib.features import (
@@ -27,7 +27,13 @@ from nstlib.features import (
 from nstlib.images.arrays import Image, Size, check_image
 from nstlib.images.colors import grey, match_colors, match_luminance, replace_luminance
 from nstlib.images.resizing import resize, target_size
-from nstlib.losses import Statistics, channel_statistics, style_loss, total_variation_loss
+from nstlib.losses import (
+    Statistics,
+    channel_statistics,
+    check_layer_weights,
+    style_loss,
+    total_variation_loss,
+)
 from nstlib.optimize import (
     Checkpoint,
     Loss,
@@ -175,6 +181,7 @@ def transfer_style(
             "content_weight and style_weight are both 0; one is above 0",
             command="--content-weight and --style-weight are both 0; one is above 0",
         )
+    check_layer_weights(layer_weights)
     style_scale = check_number("style_scale", style_scale, above=0)
     iterations = check_count("iterations", iterations)
     learning_rate = check_number("learning_rate", learning_rate, above=0)
@@ -187,14 +194,14 @@ def transfer_style(
     if isinstance(init, str) and init not in ("content", "noise"):
         raise refusal("init", init, "content, noise or an image")
 
+    if preserve_colors is not None:
+        check_choice("preserve_colors", preserve_colors, ("luminance", "covariance"))
     original = content
     if preserve_colors == "covariance":
         styles = [match_colors(s, content) for s in styles]
     elif preserve_colors == "luminance":
         styles = [match_luminance(s, content) for s in styles]
         content = grey(content)
-    elif preserve_colors is not None:
-        raise refusal("preserve_colors", preserve_colors, "luminance or covariance")
     if isinstance(init, str):
         noise = np.random.default_rng(seed).random((*full, 3), dtype=np.float32)
         start = content if init == "content" else noise
@@ -284,9 +291,13 @@ def transfer_style(
             progress=progress,
         )
         losses, interrupted = first_and_last(loss_at, frame(resize(start, full)), result)
-    except (OptimizationError, UnfinishedError) as error:
+    except OptimizationError as error:
         error.image = unframe(error.image)
         raise
+    except UnfinishedError as error:
+        height, width = error.size
+        inside = (height - 2 * FRAME, width - 2 * FRAME)
+        raise UnfinishedError(inside, unframe(error.image)) from None
     image = unframe(result.image)
     if preserve_colors == "luminance":
         image = replace_luminance(resize(original, full), image)
@@ -321,7 +332,11 @@ def _check_styles(style: NDArray[Any] | Sequence[ArrayLike]) -> list[Image]:
 
 
 def _check_shares(shares: Sequence[float] | None, count: int) -> list[float]:
-    shares = [1.0] * count if shares is None else [float(share) for share in shares]
+    if shares is None:
+        shares = [1.0] * count
+    elif not isinstance(shares, Iterable) or getattr(shares, "shape", None) == ():
+        raise refusal("style_shares", shares, "a list of numbers, one for each style")
+    shares = [check_number("style_shares", share) for share in shares]
     if len(shares) != count or min(shares) < 0 or not 0 < sum(shares) < math.inf:
         raise ArgumentError(
             f"style_shares is {shares}; it must be {count} numbers, one for each style, not "
@@ -335,7 +350,10 @@ def _check_masks(
 ) -> list[Image]:
     if masks is None:
         return []
-    regions = [np.asarray(mask, np.float32) for mask in masks]
+    try:
+        regions = [np.asarray(mask, np.float32) for mask in masks]
+    except (TypeError, ValueError, OverflowError):
+        raise refusal("masks", masks, "a list of arrays, one for each style") from None
     if len(regions) != count:
         raise ArgumentError(
             f"there are {len(regions)} masks and {count} styles; each style has one"

@@ -70,7 +70,7 @@ def test_memory_runs_out_at_a_later_size(nst: Run, monkeypatch: pytest.MonkeyPat
     picture = load_image("coffee", size=(40, 48))
 
     def fail(*_: object, **__: object) -> None:
-        raise UnfinishedError.at((1414, 2000), picture)
+        raise UnfinishedError((1414, 2000), picture)
 
     for recipe in ("texture.synthesize_texture", "transfer.transfer_style"):
         monkeypatch.setattr(f"nstlib.synthesis.{recipe}", fail)

@@ -24,7 +24,7 @@ PYTHON_ONLY = {
 }
 
 
-def texts(node: ast.expr) -> str:
+def texts(node: ast.AST) -> str:
     """The text of a string, also a formatted or a divided one; what is filled in is left out."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""

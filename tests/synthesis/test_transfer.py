@@ -19,6 +19,7 @@ from conftest import Run
 from numpy.typing import NDArray
 
 from nstlib import features
+from nstlib._memory import memory
 from nstlib._tensorflow import keras, tf
 from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.registry import search
@@ -30,7 +31,6 @@ from nstlib.losses import total_variation_loss
 from nstlib.optimize import OptimizationError, Step
 from nstlib.sources import PHOTOS, load_image
 from nstlib.synthesis.common import Synthesis
-from nstlib._memory import memory
 from nstlib.synthesis.estimate import Estimate, estimate_transfer
 from nstlib.synthesis.texture import synthesize_texture
 from nstlib.synthesis.tiles import compare_by_tiles

@@ -18,8 +18,12 @@ from nstlib.errors import ArgumentError
 T = TypeVar("T")
 
 
+#: What counts and seeds may be at most: more fits neither Keras's seeds nor a progress bar.
+MOST = 2**32 - 1
+
+
 def check_count(name: str, value: object, least: int = 1) -> int:
-    """Return a whole number that is `least` or more.
+    """Return a whole number that is `least` or more, and 2³² − 1 at most.
 
     Examples
     --------
@@ -36,6 +40,8 @@ def check_count(name: str, value: object, least: int = 1) -> int:
         number = least - 1
     if number < least:
         raise refusal(name, value, f"a whole number, {least} or more")
+    if number > MOST:
+        raise refusal(name, value, f"a whole number from {least} to {MOST}")
     return number
 
 

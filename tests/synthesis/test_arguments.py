@@ -76,7 +76,7 @@ VALUES = [
     lambda: 3,
 ]
 
-RECIPES: dict[str, tuple[Callable[..., Any], list[str]]] = {
+RECIPES: dict[str, tuple[Callable[..., Any], str]] = {
     "texture": (
         lambda _, **given: synthesize_texture(IMAGE, **given),
         "size weights layers layer_weights tv_weight scales method iterations learning_rate seed",
@@ -112,13 +112,13 @@ RECIPES: dict[str, tuple[Callable[..., Any], list[str]]] = {
         lambda photo, **given: train_person([(photo, None)], [], **given),
         "steps batch learning_rate seed",
     ),
-}  # type: ignore[assignment]
+}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_it_works_or_it_is_refused(arrived: Path, recipe: str) -> None:
     call, names = RECIPES[recipe]
-    for name in names.split():  # type: ignore[attr-defined]
+    for name in names.split():
         for value in VALUES:
             try:
                 call(arrived, **{name: value})
@@ -147,7 +147,8 @@ def test_a_transfer_of_numpys_numbers_goes_on_as_one_of_pythons(
         raise Arrived
 
     monkeypatch.setattr("nstlib.synthesis.transfer.coarse_to_fine", stop)
-    for number, count in ((float, int), (np.float32, np.int64), (np.float64, np.uint8)):
+    kinds: list[tuple[Any, Any]] = [(float, int), (np.float32, np.int64), (np.float64, np.uint8)]
+    for number, count in kinds:
         with pytest.raises(Arrived):
             transfer_style(
                 IMAGE,

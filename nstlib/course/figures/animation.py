@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,11 +66,10 @@ class Animation:
         from nstlib.video.writer import VideoWriter
 
         path = check_suffix(path, FORMATS)
-        stay = max(1, round(self.hold * self.fps))
         with VideoWriter(path, self.fps) as film:
-            for frame in itertools.chain(self.frames, itertools.repeat(self.frames[-1], stay - 1)):
+            for frame in self.frames:
                 film.write(frame)
-            film.finish()
+            film.finish(hold=self.hold)
         return path
 
     def _repr_mimebundle_(self, **_: object) -> Bundle:

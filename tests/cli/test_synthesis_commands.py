@@ -27,7 +27,6 @@ from nstlib.assets.registry import ASSETS
 from nstlib.cli.synthesis import texture, transfer
 from nstlib.doctor import Finding
 from nstlib.errors import OutputError
-from nstlib.features import WEIGHTS, default_weights
 from nstlib.images.encode import save_image
 from nstlib.images.resizing import resize
 from nstlib.optimize import OptimizationError, Step
@@ -36,6 +35,7 @@ from nstlib.synthesis.common import Synthesis
 from nstlib.synthesis.estimate import Estimate
 from nstlib.synthesis.texture import synthesize_texture
 from nstlib.synthesis.transfer import transfer_style
+from nstlib.vgg19 import WEIGHTS, default_weights
 
 SMALL = ("--size", "64", "--iterations", "2")
 
@@ -854,7 +854,7 @@ def test_bad_options(nst: Run, options: str, words: list[str]) -> None:
         ("--style-scale 0", ["--style-scale", "0"]),
         ("--style-scale inf", ["--style-scale", "inf"]),
         ("--style-scale nan", ["--style-scale", "nan"]),
-        ("--preserve-colors hue", ["--preserve-colors is hue", "luminance or covariance"]),
+        ("--preserve-colors hue", ["--preserve-colors is hue", "luminance, covariance"]),
         ("--weights imaginet", ["imaginet", ", ".join(WEIGHTS)]),
         ("--optimizer sgd", ["sgd", "lbfgs"]),
         ("--iterations 0", ["iterations", "0"]),

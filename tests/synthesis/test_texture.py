@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nstlib import features
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.features import build_vgg19, feature_extractor
+from nstlib.features import feature_extractor
 from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
 from nstlib.losses import channel_statistics, style_loss, total_variation_loss
@@ -21,6 +21,7 @@ from nstlib.optimize import OptimizationError, Step, minimize_image
 from nstlib.sources import load_image
 from nstlib.synthesis.common import Synthesis
 from nstlib.synthesis.texture import _resize_tile, synthesize_texture
+from nstlib.vgg19 import build_vgg19
 
 LAYERS = ("block1_conv1", "block2_conv1")
 
@@ -31,7 +32,7 @@ def narrow() -> Iterator[None]:
     keras.utils.set_random_seed(0)
     network = build_vgg19(1 / 8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "_vgg19", lambda _: network)
+        patch.setattr(features, "vgg19_with", lambda _: network)
         yield
 
 
@@ -378,7 +379,7 @@ def test_nan_keeps_the_last_good_image(monkeypatch: pytest.MonkeyPatch, source: 
         ({"layers": "block1_conv1"}, r"give a list: \['block1_conv1'\]"),
         ({"layers": ["block1_conv7"]}, "block1_conv7"),
         ({"layer_weights": {"block5_conv1": 1.0}}, "the layers do not match"),
-        ({"layer_weights": {"block1_conv1": -1.0}}, "not negative"),
+        ({"layer_weights": {"block1_conv1": -1.0}}, "it must be a number, 0 or more"),
         ({"weights": "magic"}, "weights is 'magic'"),
         ({"method": "sgd"}, "method is 'sgd'"),
         ({"iterations": 0}, "iterations is 0"),

@@ -24,7 +24,7 @@ from nstlib._tensorflow import keras, tf
 from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.registry import search
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.features import CONTENT_LAYERS, STYLE_LAYERS, build_vgg19
+from nstlib.features import CONTENT_LAYERS, STYLE_LAYERS
 from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
 from nstlib.losses import total_variation_loss
@@ -35,6 +35,7 @@ from nstlib.synthesis.estimate import Estimate, estimate_transfer
 from nstlib.synthesis.texture import synthesize_texture
 from nstlib.synthesis.tiles import compare_by_tiles
 from nstlib.synthesis.transfer import transfer_style
+from nstlib.vgg19 import build_vgg19
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import figures
@@ -51,7 +52,7 @@ def narrow() -> Iterator[None]:
     keras.utils.set_random_seed(0)
     network = build_vgg19(1 / 8, "average")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "_vgg19", lambda _: network)
+        patch.setattr(features, "vgg19_with", lambda _: network)
         yield
 
 
@@ -589,7 +590,7 @@ HALF = np.full((64, 80), 0.5, np.float32)
         ({"init": "photo"}, "init is 'photo'; it must be content, noise or an image"),
         (
             {"preserve_colors": "hue"},
-            "preserve_colors is 'hue'; it must be luminance or covariance",
+            "preserve_colors is 'hue'; it must be one of luminance, covariance",
         ),
         ({"weights": "magic"}, "weights is 'magic'"),
         ({"method": "sgd"}, "method is 'sgd'"),

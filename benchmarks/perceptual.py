@@ -39,9 +39,9 @@ from numpy.typing import NDArray
 import nstlib as nst
 from nstlib.assets.cache import verify_assets
 from nstlib.assets.registry import ASSETS
-from nstlib.features import IMAGENET_FILE
 from nstlib.images.arrays import Image, from_uint8
 from nstlib.images.resizing import resize
+from nstlib.vgg19 import IMAGENET_FILE
 
 #: Share of the sources on which the twin must be the nearer one.
 ENOUGH = 5 / 6

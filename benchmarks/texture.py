@@ -21,8 +21,8 @@ import classic
 import numpy as np
 
 import nstlib as nst
-from nstlib.features import WEIGHTS
 from nstlib.optimize import Loss, Step
+from nstlib.vgg19 import WEIGHTS
 
 #: Steps of the tutorial's own run.
 STEPS_AS_WRITTEN = 5000

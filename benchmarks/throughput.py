@@ -19,8 +19,8 @@ import numpy as np
 
 import nstlib as nst
 from nstlib import keras, tf
-from nstlib.features import stride
 from nstlib.images.arrays import Image
+from nstlib.vgg19 import stride
 
 
 def best_seconds(works: Sequence[Callable[[], object]], repeats: int = 15) -> list[float]:

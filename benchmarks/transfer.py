@@ -22,9 +22,9 @@ import numpy as np
 
 import nstlib as nst
 from nstlib import tf
-from nstlib.features import WEIGHTS
 from nstlib.images.arrays import Image
 from nstlib.optimize import Loss, Step
+from nstlib.vgg19 import WEIGHTS
 
 #: Steps of the tutorial's own run.
 STEPS_AS_WRITTEN = 2000

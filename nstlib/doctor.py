@@ -325,7 +325,7 @@ def _opencv() -> Finding:
 
 def _weights() -> Finding:
     from nstlib.errors import ArgumentError
-    from nstlib.features import WEIGHTS, default_weights
+    from nstlib.vgg19 import WEIGHTS, default_weights
 
     try:
         name = default_weights()

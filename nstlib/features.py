@@ -7,21 +7,18 @@ Zisserman 2015). Style transfer reads those intermediate feature maps and never 
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
-import zlib
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nstlib._checks import check_choice
-from nstlib._files import atomic_write
 from nstlib._tensorflow import keras, tf
-from nstlib.assets.cache import embedded_model
-from nstlib.errors import ArgumentError, WeightsError
+from nstlib.errors import ArgumentError
+from nstlib.images.arrays import check_image
+from nstlib.vgg19 import check_weights, vgg19_with
 
 #: The layers that describe a style (Gatys et al. 2016): the first of each block.
 STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
@@ -29,44 +26,13 @@ STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 #: The layer that describes a content (Gatys et al. 2016).
 CONTENT_LAYERS = ("block4_conv2",)
 
-#: Where the features' weights may come from.
-WEIGHTS = ("mini", "random", "imagenet")
-
 #: How a convolution continues the image beyond its border.
 PADDINGS = ("zeros", "replicate", "wrap")
 
-#: The file that Keras downloads for ``weights="imagenet"``.
-IMAGENET_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
-
 #: The mean colour of ImageNet in BGR on the 0..255 scale, as VGG19's training subtracted it.
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+
 SMALLEST_SIDE = 32
-
-#: How many convolutions there are in each of VGG19's five blocks.
-DEPTHS = (2, 2, 4, 4, 4)
-
-
-def default_weights() -> str:
-    """Name of the weights used when none are named: ``NSTLIB_WEIGHTS``, or ``"mini"``."""
-    weights = os.environ.get("NSTLIB_WEIGHTS") or "mini"
-    if weights not in WEIGHTS:
-        raise ArgumentError(
-            f"NSTLIB_WEIGHTS is {weights!r}; it must be one of {', '.join(WEIGHTS)}"
-        )
-    return weights
-
-
-def check_weights(weights: str | None) -> str:
-    """Return the name of the weights to use; None stands for the default.
-
-    Raises
-    ------
-    ArgumentError
-        If there are no weights of that name.
-    """
-    if weights is None:
-        return default_weights()
-    return check_choice("weights", weights, WEIGHTS)
 
 
 def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
@@ -75,7 +41,7 @@ def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
     Raises
     ------
     ArgumentError
-        If it is a string: that is an iterable, too, but of letters. And if it is none of strings.
+        If it is a string, which is an iterable of letters, or holds anything but strings.
     """
     if isinstance(layers, str):
         raise ArgumentError(f"layers is the string {layers!r}; give a list: [{layers!r}]")
@@ -99,13 +65,15 @@ def feature_extractor(
     layers : iterable of str
         Keras's names, ``"block1_conv1"`` to ``"block5_conv4"`` and ``"block1_pool"`` to
         ``"block5_pool"``. A convolution's features are taken after its ReLU.
-    weights : {"mini", "random", "imagenet"}, optional
+    weights : {"mini", "random", "imagenet"} or path of a file, optional
         ``"mini"``: the small twin that comes with the library, the same layers with a quarter of
         the channels, trained to see what an ImageNet network sees (its card is in ``models/``).
         ``"random"``: VGG19 with seeded He-normal values, no file needed (Ustyuzhaninov et al. 2016
-        showed that such networks make textures). ``"imagenet"``: Keras's trained VGG19, 80 MB,
-        downloaded and checked by Keras on first use. By default the environment variable
-        ``NSTLIB_WEIGHTS``, else ``"mini"``.
+        showed that such networks make textures). ``"imagenet"``: Keras's trained VGG19: the file
+        that Keras keeps (80 MB), else a compact copy of it in the cache of models
+        (``nst assets pack`` makes one, 18 MB), else Keras downloads its file. Or a file of VGG19's
+        layers, see :func:`load_vgg19`. By default the environment variable ``NSTLIB_WEIGHTS``,
+        else ``"mini"``.
     padding : {"zeros", "replicate", "wrap"}, default "zeros"
         What a convolution sees beyond the border: black (as VGG19 was trained), the border's own
         pixels again, or the opposite side (the image tiles the plane; its sides must then be
@@ -164,86 +132,35 @@ def extractor_of(vgg: keras.Model, wanted: tuple[str, ...], padding: str = "zero
     return FeatureExtractor(image, {name: outputs[name] for name in wanted}, name="features")
 
 
-def build_vgg19(width: float = 1.0, pooling: str = "max") -> keras.Model:
-    """Build VGG19's convolutional part with He-normal weights, layer names as in Keras.
+def feature_differences(
+    one: keras.Model, other: keras.Model, layers: Iterable[str], image: ArrayLike
+) -> dict[str, float]:
+    """Compare what two networks with VGG19's layers find in an image.
 
     Parameters
     ----------
-    width : float, default 1.0
-        Factor on the number of channels; 1 gives 64, 128, 256, 512, 512 in the five blocks.
-    pooling : {"max", "average"}, default "max"
-        How each block halves its feature maps. Gatys et al. found averages to give slightly more
-        pleasing pictures.
+    one, other : keras.Model
+        See :func:`nstlib.vgg19.build_vgg19`; of the same width.
+    layers : iterable of str
+        Where to compare them.
+    image : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
 
     Returns
     -------
-    keras.Model
-        From a preprocessed batch (B, H, W, 3) to ``block5_pool``.
+    dict of str to float
+        Layer → root mean square of the difference, divided by that of the features of `one`.
     """
-    pool = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}[pooling]
-    x = image = keras.Input((None, None, 3), name="preprocessed")
-    for block, (channels, depth) in enumerate(
-        zip((64, 128, 256, 512, 512), DEPTHS, strict=True), start=1
-    ):
-        for conv in range(1, depth + 1):
-            x = keras.layers.Conv2D(
-                round(channels * width),
-                3,
-                padding="same",
-                data_format="channels_last",
-                activation="relu",
-                kernel_initializer="he_normal",
-                name=f"block{block}_conv{conv}",
-            )(x)
-        x = pool(2, data_format="channels_last", name=f"block{block}_pool")(x)
-    return keras.Model(image, x, name="vgg19")
-
-
-def save_twin(vgg: keras.Model, path: Path) -> None:
-    """Store a network of :func:`build_vgg19` in half precision, as arrays by layer."""
-    arrays = {
-        f"{layer.name}/{part}": values.astype(np.float16)
-        for layer in vgg.layers
-        for part, values in zip(("kernel", "bias"), layer.get_weights(), strict=False)
+    names, batch = check_layers(layers), check_image(image)[np.newaxis]
+    first, second = (extractor_of(vgg, names)(batch) for vgg in (one, other))
+    return {
+        name: float(
+            tf.sqrt(
+                tf.reduce_mean((first[name] - second[name]) ** 2) / tf.reduce_mean(first[name] ** 2)
+            )
+        )
+        for name in names
     }
-    with atomic_write(path) as file:
-        np.savez_compressed(file, **arrays)
-
-
-def load_twin(path: Path) -> keras.Model:
-    """Build the average-pooling VGG19 whose weights :func:`save_twin` stored."""
-    with np.load(path, allow_pickle=False) as arrays:
-        twin = build_vgg19(arrays["block1_conv1/bias"].size / 64, "average")
-        for layer in twin.layers:
-            if layer.weights:
-                layer.set_weights([arrays[f"{layer.name}/{part}"] for part in ("kernel", "bias")])
-    return twin
-
-
-def stride(layer: str) -> int:
-    """How many pixels apart two neighbouring features of `layer` look.
-
-    Examples
-    --------
-    >>> stride("block1_conv1"), stride("block5_conv1"), stride("block5_pool")
-    (1, 16, 32)
-    """
-    block, part = int(layer[5]), layer[7:]
-    return int(2 ** (block - (part != "pool")))
-
-
-def reach(layer: str) -> int:
-    """How many pixels beyond its own square of :func:`stride` pixels a feature of `layer` sees.
-
-    Examples
-    --------
-    >>> reach("block1_conv1"), reach("block1_pool"), reach("block2_conv1"), reach("block5_conv1")
-    (1, 2, 4, 70)
-    """
-    block, part = int(layer[5]), layer[7:]
-    # Each convolution before it sees one of its own positions further; pooling sees no further.
-    here = DEPTHS[block - 1] if part == "pool" else int(part.removeprefix("conv"))
-    return sum(depth * 2**above for above, depth in enumerate((*DEPTHS[: block - 1], here)))
 
 
 @keras.saving.register_keras_serializable(package="nstlib")
@@ -308,52 +225,9 @@ class BorderPadding(keras.layers.Layer):
 
 @functools.lru_cache(maxsize=8)
 def _extractor(layers: tuple[str, ...], weights: str, padding: str) -> keras.Model:
-    extractor = extractor_of(_vgg19(weights), layers, padding)
+    extractor = extractor_of(vgg19_with(weights), layers, padding)
     extractor.trainable = False
     return extractor
-
-
-@contextlib.contextmanager
-def _channels_last() -> Iterator[None]:
-    """Let ``keras.applications``, which has no argument for it, build with the channels last."""
-    chosen = keras.config.image_data_format()
-    keras.config.set_image_data_format("channels_last")
-    try:
-        yield
-    finally:
-        keras.config.set_image_data_format(chosen)
-
-
-@functools.lru_cache(maxsize=2)
-def _vgg19(weights: str) -> keras.Model:
-    if weights == "imagenet":
-        try:
-            with _channels_last():
-                return keras.applications.VGG19(include_top=False, weights="imagenet")
-        except Exception as error:  # Keras raises a bare Exception when a download fails
-            keras_home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-            path = Path(keras_home) / "models" / IMAGENET_FILE
-            absent = (
-                f"the ImageNet weights are not at {path} and could not be downloaded: put the file "
-                f"{IMAGENET_FILE} there, or use"
-            )
-            raise WeightsError(
-                f"{absent} weights='mini' or weights='random', which need none",
-                command=f"{absent} --weights mini or --weights random, which need none",
-            ) from error
-    if weights == "mini":
-        return load_twin(embedded_model("vgg19_mini.npz"))
-    vgg = build_vgg19()
-    for layer in vgg.layers:
-        if not layer.weights:
-            continue
-        # A seed for each layer, so that a layer's values do not depend on those before it.
-        random = np.random.default_rng(zlib.crc32(layer.name.encode()))
-        kernel, bias = layer.get_weights()
-        fan_in = np.prod(kernel.shape[:3])
-        he_normal = random.standard_normal(kernel.shape, np.float32) * np.sqrt(2.0 / fan_in)
-        layer.set_weights([he_normal, np.zeros_like(bias)])
-    return vgg
 
 
 def _padded(layer: keras.layers.Conv2D, mode: str) -> keras.Sequential:

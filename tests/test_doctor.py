@@ -28,7 +28,7 @@ from nstlib.doctor import (
     diagnose,
     report,
 )
-from nstlib.features import WEIGHTS
+from nstlib.vgg19 import WEIGHTS
 
 
 @pytest.fixture(autouse=True)

@@ -9,29 +9,39 @@ import sys
 import zlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+import scipy.cluster.vq
 import scipy.signal
 from numpy.typing import NDArray
 
 from nstlib._tensorflow import keras, tf
-from nstlib.assets.cache import embedded_model
+from nstlib.assets.cache import cache_dir, embedded_model
 from nstlib.errors import ArgumentError, WeightsError
 from nstlib.features import (
-    IMAGENET_FILE,
     IMAGENET_MEAN_BGR,
     PADDINGS,
     STYLE_LAYERS,
-    WEIGHTS,
     CaffePreprocessing,
-    build_vgg19,
     check_layers,
-    default_weights,
     extractor_of,
     feature_extractor,
-    stride,
 )
 from nstlib.sources import load_image
+from nstlib.vgg19 import (
+    COMPACT_FILE,
+    IMAGENET_FILE,
+    WEIGHTS,
+    build_vgg19,
+    codebook,
+    default_weights,
+    keras_file,
+    load_vgg19,
+    save_vgg19,
+    stride,
+    vgg19_with,
+)
 
 CONVOLUTIONS = {1: 2, 2: 2, 3: 4, 4: 4, 5: 4}
 LAYERS = [
@@ -186,9 +196,7 @@ def test_random_weights_are_the_same_in_another_process() -> None:
         "extractor = feature_extractor(['block2_conv2'], 'random')\n"
         "print(zlib.crc32(b''.join(w.tobytes() for w in extractor.get_weights())))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     weights = feature_extractor(["block2_conv2"], "random").get_weights()
     assert int(run.stdout) == zlib.crc32(b"".join(w.tobytes() for w in weights))
 
@@ -221,6 +229,8 @@ def test_imagenet_without_network(
         )
 
     monkeypatch.setattr(keras.applications, "VGG19", fail)
+    monkeypatch.setenv("NSTLIB_CACHE", str(tmp_path))
+    vgg19_with.cache_clear()
     if keras_home:
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))
         expected = tmp_path / "models" / IMAGENET_FILE
@@ -243,13 +253,135 @@ def test_name_of_the_imagenet_file_is_keras() -> None:
     assert IMAGENET_FILE in inspect.getsource(module)
 
 
-def test_imagenet_tells_things_apart() -> None:
-    """The trained network, where its file is."""
-    if not (Path.home() / ".keras" / "models" / IMAGENET_FILE).exists():
-        pytest.skip(f"{IMAGENET_FILE} is not in ~/.keras/models")
-    kernel = feature_extractor(["block1_conv1"], "imagenet").get_weights()[0]
-    theirs = keras.applications.VGG19(include_top=False).get_layer("block1_conv1").get_weights()[0]
-    np.testing.assert_array_equal(kernel, theirs)
+# Files of VGG19's layers
+
+
+def test_a_saved_network_computes_what_it_did(tmp_path: Path) -> None:
+    """In half precision: eleven bits of each number."""
+    vgg = build_vgg19(range(3, 19), "average")
+    save_vgg19(vgg, tmp_path / "vgg.npz")
+    loaded = load_vgg19(tmp_path / "vgg.npz")
+    assert isinstance(loaded.get_layer("block1_pool"), keras.layers.AveragePooling2D)
+    for mine, theirs in zip(vgg.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_allclose(theirs, mine, rtol=2**-11, atol=1e-7)
+
+
+def test_codes_stand_for_the_nearest_of_256_values(tmp_path: Path) -> None:
+    vgg = build_vgg19(1 / 8)
+    save_vgg19(vgg, tmp_path / "vgg.npz", codes=True)
+    with np.load(tmp_path / "vgg.npz") as arrays:
+        codes, table = arrays["block3_conv2/codes"], arrays["block3_conv2/table"]
+    assert (codes.dtype, table.shape) == (np.uint8, (256,))
+    kernel = vgg.get_layer("block3_conv2").get_weights()[0]
+    nearest = np.abs(kernel[..., np.newaxis] - table).argmin(axis=-1)
+    np.testing.assert_allclose(table[codes], table[nearest], atol=1e-7)
+    loaded = load_vgg19(tmp_path / "vgg.npz")
+    np.testing.assert_array_equal(loaded.get_layer("block3_conv2").get_weights()[0], table[codes])
+    assert isinstance(loaded.get_layer("block1_pool"), keras.layers.MaxPooling2D)
+
+
+@pytest.mark.parametrize("draw", ["normal", "laplace", "t"])
+def test_a_codebook_is_as_good_as_k_means(draw: str) -> None:
+    """SciPy's k-means, begun at this table, finds hardly anything better."""
+    random = np.random.default_rng(0)
+    values = random.standard_t(5, 4000) if draw == "t" else getattr(random, draw)(size=4000)
+    codes, table = codebook(values, 32)
+    error = np.mean((values - table[codes]) ** 2)
+    better, labels = scipy.cluster.vq.kmeans2(
+        values[:, np.newaxis], table[:, np.newaxis].astype(float), iter=30, minit="matrix"
+    )
+    best = np.mean((values - better[labels, 0]) ** 2)
+    even = np.linspace(values.min(), values.max(), 32)
+    spacing = even[1] - even[0]
+    assert best <= error < 1.02 * best
+    assert error < 0.8 * spacing**2 / 12  # what evenly spaced values would lose
+
+
+def test_a_codebook_loses_nothing_of_few_values() -> None:
+    values = np.random.default_rng(0).choice(np.array([-2, 0.5, 0.7, 9], np.float32), (5, 7))
+    codes, table = codebook(values)
+    np.testing.assert_array_equal(table[codes], values)
+
+
+def write_as_keras_did(vgg: keras.Model, path: Path) -> None:
+    """Write weights in the layout of the files that keras.applications downloads."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in vgg.layers]
+        for layer in vgg.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{part}:0" for part in ("kernel", "bias")[: len(layer.weights)]]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, values in zip(names, layer.get_weights(), strict=True):
+                group.create_dataset(name, data=values)
+
+
+def test_keras_own_files_are_read(tmp_path: Path) -> None:
+    """Those that it downloads, and those that it writes today."""
+    vgg = keras.applications.VGG19(include_top=False, weights=None)
+    vgg.save_weights(tmp_path / "today.weights.h5")
+    write_as_keras_did(vgg, tmp_path / "downloaded.h5")
+    for name in ("today.weights.h5", "downloaded.h5"):
+        loaded = load_vgg19(tmp_path / name)
+        for mine, theirs in zip(vgg.get_weights(), loaded.get_weights(), strict=True):
+            np.testing.assert_array_equal(theirs, mine)
+
+
+@pytest.mark.parametrize("name", ["vgg.npz", "vgg.h5"])
+def test_a_file_of_something_else(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"no weights at all")
+    with pytest.raises(WeightsError, match=r"does not hold VGG19's layers .*nst assets pack"):
+        load_vgg19(tmp_path / name)
+    np.savez(tmp_path / "other.npz", block1_conv1=np.zeros(3))
+    with pytest.raises(WeightsError, match="does not hold VGG19's layers"):
+        load_vgg19(tmp_path / "other.npz")
+
+
+def test_a_path_is_as_good_as_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.npz"
+    save_vgg19(build_vgg19(1 / 16), file)
+    image = np.zeros((1, 32, 32, 3), np.float32)
+    assert feature_extractor(["block1_conv1"], str(file))(image)["block1_conv1"].shape[-1] == 4
+    monkeypatch.setenv("NSTLIB_WEIGHTS", str(file))
+    assert feature_extractor(["block5_conv1"])(image)["block5_conv1"].shape[-1] == 32
+    with pytest.raises(ArgumentError, match=r"weights is 'no\.npz'; it must be one of mini"):
+        feature_extractor(["block1_conv1"], "no.npz")
+
+
+@pytest.mark.parametrize("here", ["keras", "compact", "both"])
+def test_where_imagenets_weights_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str
+) -> None:
+    """Keras's own file comes first, then the compact copy; nothing is downloaded."""
+    exact, compact = build_vgg19(), build_vgg19(1 / 16)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("NSTLIB_CACHE", str(tmp_path / "cache"))
+    for folder in (tmp_path / "keras" / "models", tmp_path / "cache" / "models"):
+        folder.mkdir(parents=True)
+    if here in ("keras", "both"):
+        write_as_keras_did(exact, keras_file())
+    if here in ("compact", "both"):
+        save_vgg19(compact, tmp_path / "cache" / "models" / COMPACT_FILE, codes=True)
+    monkeypatch.setattr(keras.applications, "VGG19", None)
+    vgg19_with.cache_clear()
+    try:
+        found = vgg19_with("imagenet").get_layer("block1_conv1").filters
+    finally:
+        vgg19_with.cache_clear()
+    assert found == (4 if here == "compact" else 64)
+
+
+@pytest.mark.skipif(
+    not (keras_file().exists() or (cache_dir("model") / COMPACT_FILE).exists()),
+    reason="ImageNet's weights are neither in Keras's folder nor in the cache of models",
+)
+def test_imagenets_features_are_those_of_vgg19() -> None:
+    """Their means over a photograph are about those known of Keras's file."""
+    vgg = vgg19_with("imagenet")
+    assert vgg.count_params() == 20_024_384
+    maps = feature_extractor(STYLE_LAYERS, "imagenet")(load_image("chelsea", 224)[np.newaxis])
+    means = [float(np.mean(maps[layer])) for layer in STYLE_LAYERS]
+    for mean, usual in zip(means, (14.7, 87.5, 94.7, 401, 45), strict=True):
+        assert usual / 2.5 < mean < 2.5 * usual
 
 
 # ----------------------------------------------------------------------------------------- borders

@@ -13,7 +13,8 @@ from IPython.display import display
 
 import nstlib as nst
 from nstlib import keras, tf
-from nstlib.features import IMAGENET_FILE, IMAGENET_MEAN_BGR, build_vgg19, stride
+from nstlib.features import IMAGENET_MEAN_BGR
+from nstlib.vgg19 import IMAGENET_FILE, build_vgg19, stride
 
 cat = nst.load_image("chelsea", size=288)
 extractor = nst.feature_extractor(nst.STYLE_LAYERS)

@@ -16,8 +16,8 @@ import numpy as np
 
 import nstlib as nst
 from nstlib import keras, tf
-from nstlib.features import stride
 from nstlib.images.colors import luminance, match_luminance, replace_luminance
+from nstlib.vgg19 import stride
 
 cat = nst.load_image("chelsea", size=320)
 mosaic, flowers = nst.load_image("mosaic"), nst.load_image("watercolour")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from nstlib.cli._run import fail_to_start
 
 assets_app = typer.Typer(help="List, download and check paintings, photos and models.")
 
@@ -70,3 +73,52 @@ def verify_command(
     for name, state in states.items():
         print(f"{name:{width}}  {state}")
     return int("corrupt" in states.values())
+
+
+@assets_app.command("pack")
+def pack_assets(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="vgg19.")],
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="VGG19 without its classifier, as Keras stores it: .h5.",
+            show_default="the one that Keras downloaded",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write the copy: .npz.",
+            show_default="the cache, where --weights imagenet finds it",
+        ),
+    ] = None,
+) -> int:
+    """Write a compact copy of VGG19's weights, a quarter as large, and say what that loses."""
+    from nstlib._checks import check_choice
+    from nstlib._files import check_output
+    from nstlib.assets.cache import cache_dir
+
+    check_choice("name", name, ("vgg19",))
+    if output is None:
+        folder = cache_dir("model")
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        from nstlib.features import STYLE_LAYERS, feature_differences
+        from nstlib.sources import load_image
+        from nstlib.vgg19 import COMPACT_FILE, keras_file, load_vgg19, save_vgg19
+    except Exception as error:
+        return fail_to_start(error)
+    target = check_output(folder / COMPACT_FILE if output is None else output, [".npz"])
+    exact = load_vgg19(source or keras_file())
+    save_vgg19(exact, target, codes=True)
+    print(f"wrote {typer.format_filename(target)}: {target.stat().st_size / 1e6:.1f} MB")
+    photo = load_image("astronaut", 224)
+    losses = feature_differences(exact, load_vgg19(target), STYLE_LAYERS, photo)
+    print("difference of the features of a photograph, in percent of their size:")
+    print(", ".join(f"{layer} {loss:.2%}" for layer, loss in losses.items()))
+    return 0

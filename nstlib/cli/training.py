@@ -212,10 +212,10 @@ def train_small_twin(
     """Train the small twin of VGG19."""
     try:
         from nstlib._tensorflow import tf
-        from nstlib.features import save_twin
         from nstlib.images.arrays import from_uint8
         from nstlib.training.mini import normalize_activations, train_mini
         from nstlib.training.photos import crops, load_photos
+        from nstlib.vgg19 import save_vgg19
     except Exception as error:
         return fail_to_start(error)
     images = load_photos(photos)
@@ -230,7 +230,7 @@ def train_small_twin(
             seen = f"{name.partition('/')[0].partition('_')[0]} at {scale}×"
             print(f"{layer} leaves {float(unexplained):.0%} of {seen} unexplained")
     normalize_activations(twin, [from_uint8(image) for image in images[::60]])
-    save_twin(twin, output)
+    save_vgg19(twin, output)
     print(f"wrote {output}")
     return 0
 

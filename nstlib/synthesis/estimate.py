@@ -12,13 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_count
 from nstlib._memory import memory
-from nstlib.features import feature_extractor, stride
+from nstlib.features import feature_extractor
 from nstlib.images.arrays import check_image
 from nstlib.images.resizing import target_size
 from nstlib.optimize import Step, kept_steps
 from nstlib.synthesis.common import FRAME, stage_sizes
 from nstlib.synthesis.tiles import step_and_margin
 from nstlib.synthesis.transfer import transfer_style
+from nstlib.vgg19 import stride
 
 
 @dataclass(frozen=True)

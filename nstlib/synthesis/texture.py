@@ -10,14 +10,7 @@ from numpy.typing import ArrayLike
 
 from nstlib._checks import check_count, check_number
 from nstlib._tensorflow import tf
-from nstlib.features import (
-    SMALLEST_SIDE,
-    STYLE_LAYERS,
-    check_layers,
-    check_weights,
-    feature_extractor,
-    stride,
-)
+from nstlib.features import SMALLEST_SIDE, STYLE_LAYERS, check_layers, feature_extractor
 from nstlib.images.arrays import Image, Size, check_image
 from nstlib.images.resizing import resize, target_size
 from nstlib.losses import (
@@ -28,6 +21,7 @@ from nstlib.losses import (
 )
 from nstlib.optimize import Loss, Step, coarse_to_fine
 from nstlib.synthesis.common import Synthesis, check_sizes, first_and_last
+from nstlib.vgg19 import check_weights, stride
 
 #: How much the deep layers count in :func:`synthesize_texture`; all others count 1. Their terms
 #: settle last, and while they are large the fine layers suffer: colours fringe, and rings appear

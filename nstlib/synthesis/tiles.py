@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._tensorflow import keras, tf
-from nstlib.features import SMALLEST_SIDE, reach, stride
+from nstlib.features import SMALLEST_SIDE
 from nstlib.images.arrays import Image
 from nstlib.losses import Statistics, channel_statistics, content_loss
+from nstlib.vgg19 import reach, stride
 
 Mask: TypeAlias = NDArray[np.float32]
 

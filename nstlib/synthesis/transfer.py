@@ -21,7 +21,6 @@ from nstlib.features import (
     SMALLEST_SIDE,
     STYLE_LAYERS,
     check_layers,
-    check_weights,
     feature_extractor,
 )
 from nstlib.images.arrays import Image, Size, check_image
@@ -53,6 +52,7 @@ from nstlib.synthesis.common import (
     unframe,
 )
 from nstlib.synthesis.tiles import compare_by_tiles, compare_whole
+from nstlib.vgg19 import check_weights
 
 
 def transfer_style(

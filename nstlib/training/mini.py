@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
-from nstlib.features import CaffePreprocessing, build_vgg19, extractor_of
+from nstlib.features import CaffePreprocessing, extractor_of
 from nstlib.training.photos import crops
 from nstlib.training.state import TrainingState
+from nstlib.vgg19 import build_vgg19
 
 #: Student layer → the teacher's layers that it is to predict, at (the picture's scale, layer).
 TARGETS = {

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from nstlib._checks import check_count, check_number, refusal
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, ImageError, NstWarning
-from nstlib.features import CONTENT_LAYERS, SMALLEST_SIDE, check_weights, feature_extractor
+from nstlib.features import CONTENT_LAYERS, SMALLEST_SIDE, feature_extractor
 from nstlib.images.arrays import Image, check_image
 from nstlib.images.resizing import resize
 from nstlib.losses import channel_statistics, content_loss, style_loss, total_variation_loss
@@ -29,6 +29,7 @@ from nstlib.sources import load_image
 from nstlib.training.photos import cached_photo, random_crop
 from nstlib.training.pipeline import Pipeline
 from nstlib.training.state import TrainingState, check_loss
+from nstlib.vgg19 import check_weights
 
 #: The layers that judge a painting's style, as Johnson et al. chose them. Those of a transfer lie
 #: at the beginning of their blocks and see less: a network soon learns to fake their grain with a

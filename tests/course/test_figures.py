@@ -21,19 +21,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nstlib.course.figures import (
-    Animation,
-    Plot,
-    animate,
-    show_curves,
-    show_distributions,
-    show_feature_maps,
-    show_grams,
-    show_images,
-    show_matrix,
-)
-from nstlib.course.figures.charts import apart
-from nstlib.course.figures.plot import MARGIN, PIXELS
+from nstlib.course.figures.animation import Animation, animate
+from nstlib.course.figures.charts import apart, show_curves, show_distributions
+from nstlib.course.figures.matrices import show_grams, show_matrix
+from nstlib.course.figures.pictures import show_feature_maps, show_images
+from nstlib.course.figures.plot import MARGIN, PIXELS, Plot
 from nstlib.errors import ArgumentError, ImageError, OutputError
 
 WORDS: Any = {"caption": "What to look at.", "alt": "What is shown."}

@@ -14,17 +14,7 @@ from numpy.typing import NDArray
 
 from nstlib import features
 from nstlib._tensorflow import keras, tf
-from nstlib.features import (
-    CONTENT_LAYERS,
-    DEPTHS,
-    PADDINGS,
-    SMALLEST_SIDE,
-    STYLE_LAYERS,
-    build_vgg19,
-    feature_extractor,
-    reach,
-    stride,
-)
+from nstlib.features import CONTENT_LAYERS, PADDINGS, SMALLEST_SIDE, STYLE_LAYERS, feature_extractor
 from nstlib.images.arrays import Image
 from nstlib.losses import Statistics
 from nstlib.sources import load_image
@@ -35,6 +25,7 @@ from nstlib.synthesis.tiles import (
     compare_whole,
     step_and_margin,
 )
+from nstlib.vgg19 import DEPTHS, build_vgg19, reach, stride
 
 TILE = 112
 LAYERS = (*STYLE_LAYERS, *CONTENT_LAYERS)
@@ -49,7 +40,7 @@ def narrow() -> Iterator[None]:
     keras.utils.set_random_seed(0)
     network = build_vgg19(1 / 8, "average")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "_vgg19", lambda _: network)
+        patch.setattr(features, "vgg19_with", lambda _: network)
         yield
 
 

@@ -15,11 +15,12 @@ from nstlib._tensorflow import tf
 from nstlib.art.catalogue import DRAWN_STYLES, draw
 from nstlib.cli.main import main
 from nstlib.errors import ArgumentError
-from nstlib.features import extractor_of, load_twin, save_twin
+from nstlib.features import extractor_of
 from nstlib.images.arrays import from_uint8, to_uint8
 from nstlib.images.encode import save_image
 from nstlib.training.mini import load_squeezenet, normalize_activations, train_mini
 from nstlib.training.photos import crops
+from nstlib.vgg19 import load_vgg19, save_vgg19
 
 FIRE = {"fire3": (8, 12), "fire5": (8, 16), "fire7": (8, 20), "fire9": (8, 24)}
 
@@ -89,8 +90,8 @@ def test_a_few_steps_explain_more_and_a_second_call_goes_on(
         ratio = scaled.sum() / flat.sum()
         np.testing.assert_allclose(scaled, ratio * flat, rtol=1e-2, atol=1e-3)  # only rescaled
 
-    save_twin(twin, tmp_path / "twin.npz")
-    loaded = load_twin(tmp_path / "twin.npz")
+    save_vgg19(twin, tmp_path / "twin.npz")
+    loaded = load_vgg19(tmp_path / "twin.npz")
     for kept, read in zip(twin.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_allclose(read, kept, rtol=1e-3, atol=1e-6)
 
@@ -118,5 +119,5 @@ def test_the_command_writes_the_weights(
     assert (
         main(["train", "twin", *(str(word) for option in options.items() for word in option)]) == 0
     )
-    assert load_twin(output).count_params() == 1_252_880
+    assert load_vgg19(output).count_params() == 1_252_880
     assert "block5_conv4 leaves" in capsys.readouterr().out

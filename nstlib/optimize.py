@@ -528,7 +528,7 @@ class _Run:
                 "rate or smaller weights",
                 self.best_image,
                 command=f"the loss became NaN or infinite at evaluation {self._evaluations}; a "
-                "smaller --tv-weight or another --optimizer may help",
+                "smaller --tv-weight or another --method may help",
             )
         self.latest = Step(
             iteration=len(self.history),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from nstlib.cli.main import app, main
 # No window, also where there is a screen. Not by MPLBACKEND: notebooks run by a test would inherit
 # it and show no pictures.
 matplotlib.use("Agg")
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so all that they
+# start. Some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests that several files inherit show what they compared, as those in test files do.
 pytest.register_assert_rewrite("exercise_tests")

@@ -100,7 +100,7 @@ Weights = Annotated[
 ContentWeight = Annotated[float, typer.Option(help="More keeps more of the subject.")]
 StyleWeight = Annotated[float, typer.Option(help="More gives bolder strokes.")]
 TvWeight = Annotated[float, typer.Option(help="Weight of smoothness in the loss.")]
-Optimizer = Annotated[str, typer.Option(help="lbfgs or adam.")]
+Method = Annotated[str, typer.Option(help="lbfgs or adam.")]
 Report = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write how the run went there, as JSON.")
 ]

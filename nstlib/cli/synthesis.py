@@ -14,7 +14,7 @@ import typer
 from nstlib.cli._options import (
     ContentWeight,
     MaxMegapixels,
-    Optimizer,
+    Method,
     PictureOutput,
     Report,
     StyleWeight,
@@ -46,7 +46,7 @@ def texture(
     output: PictureOutput,
     size: Annotated[int, typer.Option(help="Side of the square texture, in pixels.")] = 224,
     iterations: Annotated[int, typer.Option(help="At most, at each of up to three sizes.")] = 60,
-    optimizer: Optimizer = "lbfgs",
+    method: Method = "lbfgs",
     tv_weight: TvWeight = 0.0,
     tileable: Annotated[
         bool, typer.Option("--tileable", help="Let opposite edges fit together.")
@@ -80,7 +80,7 @@ def texture(
             (size, size),
             weights=weights,
             iterations=iterations,
-            method=optimizer,
+            method=method,
             tv_weight=tv_weight,
             tileable=tileable,
             seed=seed,
@@ -149,7 +149,7 @@ def transfer(
         str, typer.Option(help="What to begin with: content, noise, or a picture.")
     ] = "content",
     weights: Weights = None,
-    optimizer: Optimizer = "lbfgs",
+    method: Method = "lbfgs",
     iterations: Annotated[
         int, typer.Option(help="At most, at each size from 128 pixels up by steps of 1.4.")
     ] = 50,
@@ -205,7 +205,7 @@ def transfer(
         "masks": given.masks,
         "init": given.start,
         "weights": weights,
-        "method": optimizer,
+        "method": method,
         "iterations": iterations,
         "seed": seed,
     }

@@ -109,7 +109,7 @@ class Distiller:
     Parameters
     ----------
     student : keras.Model
-        VGG19's layers; see :func:`nstlib.features.build_vgg19`.
+        VGG19's layers; see :func:`nstlib.vgg19.build_vgg19`.
     teacher_file : str or pathlib.Path
         SqueezeNet as ONNX.
     """
@@ -204,7 +204,7 @@ def train_mini(
     Returns
     -------
     keras.Model
-        The twin, as :func:`nstlib.features.build_vgg19` builds it.
+        The twin, as :func:`nstlib.vgg19.build_vgg19` builds it.
     Distiller
         The twin with its heads, to measure how well it does.
     list of float

@@ -159,7 +159,7 @@ def test_narrow_strips(name: str) -> None:
 @given(
     name=st.sampled_from(DRAWN_STYLES),
     size=st.one_of(st.integers(16, 64), st.tuples(st.integers(16, 64), st.integers(16, 64))),
-    seed=st.integers(0, 2**64),
+    seed=st.integers(0, 2**32 - 1),
 )
 def test_any_size_and_seed(name: str, size: int | tuple[int, int], seed: int) -> None:
     image = draw(name, size, seed=seed)

@@ -248,7 +248,8 @@ def test_networks_are_the_same_where_keras_is_set_to_channels_first(tmp_path: Pa
     code = """
 import numpy as np
 from nstlib._tensorflow import keras
-from nstlib.features import build_vgg19, feature_extractor
+from nstlib.features import feature_extractor
+from nstlib.vgg19 import build_vgg19
 from nstlib.networks.person import PersonNet
 from nstlib.networks.transformer import VARIANTS, TransformerNet
 from nstlib.onnx.translation import to_onnx

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run
+from narrow_vgg19 import narrow_vgg19
 from numpy.typing import NDArray
 
-from nstlib import features
 from nstlib._memory import memory
-from nstlib._tensorflow import keras, tf
+from nstlib._tensorflow import tf
 from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.registry import search
 from nstlib.errors import ArgumentError, ImageError
@@ -35,7 +35,6 @@ from nstlib.synthesis.estimate import Estimate, estimate_transfer
 from nstlib.synthesis.texture import synthesize_texture
 from nstlib.synthesis.tiles import compare_by_tiles
 from nstlib.synthesis.transfer import transfer_style
-from nstlib.vgg19 import build_vgg19
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import figures
@@ -49,10 +48,7 @@ LAYERS = ("block1_conv1", "block2_conv1")
 @pytest.fixture(scope="module", autouse=True)
 def narrow() -> Iterator[None]:
     """VGG19 with an eighth of its channels in place of the whole: as deep, and fast."""
-    keras.utils.set_random_seed(0)
-    network = build_vgg19(1 / 8, "average")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "vgg19_with", lambda _: network)
+    with narrow_vgg19("average"):
         yield
 
 

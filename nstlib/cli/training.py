@@ -235,6 +235,34 @@ def train_small_twin(
     return 0
 
 
+@train_app.command("vgg19-twin")
+def train_twin_of_vgg19(
+    teacher: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="VGG19's weights, as 'nst assets pack' writes them."),
+    ],
+    photos: Photos,
+    styles: Annotated[
+        list[Path],
+        typer.Option(metavar="DIR", help="A folder of paintings; give --styles again for another."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Where state and results are kept."),
+    ],
+    steps: Annotated[int, typer.Option(help="How often the twin is changed.")] = 12000,
+    seed: Seed = 0,
+) -> int:
+    """Train a twin of VGG19 that VGG19 itself teaches. Goes on from what is in FOLDER."""
+    try:
+        from nstlib.training.twin import train_twin_from_folders
+    except Exception as error:
+        return fail_to_start(error)
+    found = train_twin_from_folders(teacher, photos, styles, output, steps=steps, seed=seed)
+    print(f"wrote {typer.format_filename(found)}")
+    return 0
+
+
 @train_app.command("person")
 def train_person_network(
     people: Annotated[

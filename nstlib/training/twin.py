@@ -12,12 +12,11 @@ changed colours, and what the twin itself makes of them: textures synthesised th
 is. Those are the pictures that it will be asked about, and where it is wrong, it is wrong there.
 
 The file is long because it is the whole road, from VGG19's weights to the twin's file:
-``python -m nstlib.training.twin --help``.
+``nst train vgg19-twin --help``.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -1104,51 +1103,45 @@ def _listed(values: Mapping[str, float]) -> str:
     return " ".join(f"{name[5]}_{name[-1]}:{value:.3f}" for name, value in values.items())
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train from the command line."""
-    parser = argparse.ArgumentParser(description="teach VGG19's small twin")
-    parser.add_argument("--teacher", required=True, metavar="FILE", help="VGG19's weights, .npz")
-    for name, what, needed in (
-        ("--photos", "photographs", True),
-        ("--people", "photographs of people", False),
-        ("--styles", "paintings", True),
-    ):
-        parser.add_argument(
-            name, nargs="+", default=[], required=needed, metavar="DIR", help=f"folders of {what}"
-        )
-    parser.add_argument("--folder", default="twin", help="for the state and the results")
-    parser.add_argument("--steps", type=int, default=12000)
-    parser.add_argument("--until", metavar="HH:MM", help="end today, UTC; instead of --steps")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    until = None
-    if given.until:
-        hours, minutes = map(int, given.until.split(":"))
-        until = time.time() // 86400 * 86400 + 3600 * hours + 60 * minutes
-    styles = load_photos(given.styles, 448)
-    learned, held = kept_back(styles)
-    photos = load_photos(given.photos, 272)
-    people = load_photos(given.people, 288) if given.people else []
-    pictures = {
-        "photo": (0.38, photos),
-        "people": (0.10, people),
-        "style": (0.36, learned),
-        "drawn": (0.16, drawn_styles(100, given.seed)),
-    }
-    settings = Settings(seed=given.seed)
+def train_twin_from_folders(
+    teacher: str | Path,
+    photos: Sequence[str | Path],
+    styles: Sequence[str | Path],
+    folder: str | Path,
+    *,
+    steps: int = 12000,
+    seed: int = 0,
+) -> Path:
+    """Distil VGG19 into its twin, with the pictures in some folders. The twin's file is returned.
+
+    Parameters
+    ----------
+    teacher : str or pathlib.Path
+        VGG19's weights, as ``nst assets pack`` writes them.
+    photos, styles : sequence of str or pathlib.Path
+        Folders of photographs, and of paintings, of which a tenth is kept back to measure on.
+    folder : str or pathlib.Path
+        For the state and the results; a training goes on from what is there.
+    steps : int, default 12000
+        How often the twin is changed.
+    seed : int, default 0
+        Of the pictures that are drawn.
+    """
+    learned, held = kept_back(load_photos(styles, 448))
+    pictures = load_photos(photos, 288)
+    settings = Settings(seed=seed)
     random = np.random.default_rng(7)
-    unseen = np.stack([random_crop(random, p, settings.side, 0.5) for p in held])
-    train_twin(
-        given.teacher,
-        pictures,
-        given.folder,
-        [*photos, *people][::60],
+    unseen = np.stack([random_crop(random, picture, settings.side, 0.5) for picture in held])
+    return train_twin(
+        teacher,
+        {
+            "photo": (0.48, pictures),
+            "style": (0.36, learned),
+            "drawn": (0.16, drawn_styles(100, seed)),
+        },
+        folder,
+        pictures[::60],
         held=unseen,
-        steps=given.steps,
-        until=until,
+        steps=steps,
         settings=settings,
     )
-
-
-if __name__ == "__main__":
-    main()

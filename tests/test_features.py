@@ -514,19 +514,23 @@ def test_too_small_is_seen_where_one_side_is_known(narrow: keras.Model) -> None:
         traced.get_concrete_function(tf.TensorSpec((None, None, 16, 3)))
 
 
-def test_the_twin_has_vgg19s_layers_at_a_quarter_of_the_width() -> None:
-    layers = [f"block{block}_conv{conv}" for block in range(1, 6) for conv in (1, 2)]
+def test_the_twin_has_vgg19s_layers_with_fewer_channels() -> None:
+    layers = [f"block{block}_{part}" for block in range(1, 6) for part in ("conv1", "pool")]
     image = load_image("coffee", size=64)[np.newaxis]
     twin = feature_extractor(layers, "mini")(image)
     full = feature_extractor(layers, "random")(image)
     for layer in layers:
         assert twin[layer].shape[:3] == full[layer].shape[:3]
-        assert 4 * twin[layer].shape[3] == full[layer].shape[3]
+    # As its card says: 16 | 48 | 64 | 160 | 384, then 256, of VGG19's 64 | 128 | 256 | 512 | 512.
+    channels = [twin[layer].shape[3] for layer in layers]
+    assert channels == [16, 16, 48, 48, 64, 64, 160, 160, 384, 256]
+    assert [full[layer].shape[3] for layer in layers[::2]] == [64, 128, 256, 512, 512]
 
 
 def test_the_twins_first_layer_is_a_correlation_with_its_stored_kernel() -> None:
     with np.load(embedded_model("vgg19_mini.npz"), allow_pickle=False) as stored:
-        kernel = stored["block1_conv1/kernel"].astype(np.float64)
+        table, codes = stored["block1_conv1/table"], stored["block1_conv1/codes"]
+        kernel = table.astype(np.float64)[codes]
         bias = stored["block1_conv1/bias"].astype(np.float64)
     image = load_image("coffee", size=48).astype(np.float64)
     caffe = image[..., ::-1] * 255 - [103.939, 116.779, 123.68]

@@ -44,7 +44,7 @@ def test_unexplained_is_a_share() -> None:
 
 
 def test_the_file_holds_a_twin_of_these_widths() -> None:
-    twin = load_vgg19(embedded_model("vgg19_twin.npz"))
+    twin = load_vgg19(embedded_model("vgg19_mini.npz"))
     assert tuple(twin.get_layer(name).filters for name in LAYERS) == WIDTHS
     assert twin.count_params() == 3_571_504
     maps = extractor_of(twin, STYLE_LAYERS)(load_image("chelsea", 128)[np.newaxis])

@@ -100,11 +100,12 @@ def draft(source: Path, edition: Edition) -> Notebook:
             "raw": nbformat.v4.new_raw_cell,
         }[cell.cell_type]
         kept = [tag for tag in tags if tag not in EDITIONS]
+        hidden = cell.metadata.get("jupyter")
         notebook.cells.append(
             new_cell(
                 text,
                 id=hashlib.sha256(key.encode()).hexdigest()[:12],
-                metadata={"tags": kept} if kept else {},
+                metadata=({"tags": kept} if kept else {}) | ({"jupyter": hidden} if hidden else {}),
             )
         )
     return notebook
@@ -244,6 +245,15 @@ def exercises_open_or_solved(notebook: Notebook, edition: Edition) -> Iterator[s
             yield f"{name!r} is answered wrongly in the solution edition"
 
 
+def choices_open_or_solved(notebook: Notebook, edition: Edition) -> Iterator[str]:
+    """Find multiple-choice questions that the wrong edition answers, or leaves open."""
+    unwanted = f"^{RIGHT} " if edition == "learner" else f"^(?:{WRONG} |.*{OPEN})"
+    for number, cell in enumerate(_code_cells(notebook), start=1):
+        for text in _texts(cell):
+            if "nst.check(" in cell.source and re.search(unwanted, text, re.M):
+                yield f"{_place(number, cell)} says in the {edition} edition: {text.strip()[:80]}"
+
+
 _TIME = re.compile(
     r"\b(?:faster|slower|quicker|fastest|slowest|as (?:fast|quick|slow|long)|took|fps|"
     r"(?:milli|micro)seconds?|(?:a |per )second|seconds|minutes?|threads?|cores|"
@@ -308,7 +318,9 @@ def source_faults(notebook: Notebook, path: Path) -> list[str]:
 def output_faults(notebook: Notebook, edition: Edition) -> list[str]:
     """Return what is wrong with the outputs of an executed notebook."""
     faults = [fault for check in OUTPUT_CHECKS for fault in check(notebook)]
-    return faults + list(exercises_open_or_solved(notebook, edition))
+    faults.extend(exercises_open_or_solved(notebook, edition))
+    faults.extend(choices_open_or_solved(notebook, edition))
+    return faults
 
 
 def stated_seconds(notebook: Notebook) -> float:
@@ -323,9 +335,12 @@ def stated_seconds(notebook: Notebook) -> float:
     return sum(float(number) * (60 if unit == "min" else 1) for number, unit in parts)
 
 
-def cells_that_count(notebook: Notebook) -> list[tuple[str, str, list[str]]]:
-    """Return what makes a notebook stale when it differs: type, text and tags of its cells."""
-    return [(cell.cell_type, cell.source, _tags(cell)) for cell in notebook.cells]
+def cells_that_count(notebook: Notebook) -> list[tuple[Any, ...]]:
+    """Return what makes a notebook stale when it differs: type, text, tags, what is collapsed."""
+    return [
+        (cell.cell_type, cell.source, _tags(cell), dict(cell.metadata.get("jupyter", {})))
+        for cell in notebook.cells
+    ]
 
 
 def is_stale(source: Path, edition: Edition) -> bool:

@@ -57,14 +57,16 @@ def test_outputs(source: Path, edition: build.Edition, check: build.Check) -> No
 
 @each_notebook
 def test_exercises(source: Path, edition: build.Edition) -> None:
-    assert list(build.exercises_open_or_solved(read(source, edition), edition)) == []
+    notebook = read(source, edition)
+    assert list(build.exercises_open_or_solved(notebook, edition)) == []
+    assert list(build.choices_open_or_solved(notebook, edition)) == []
 
 
 @each_notebook
 def test_notebook_carries_no_trace_of_its_making(source: Path, edition: build.Edition) -> None:
     notebook = read(source, edition)
     assert notebook.metadata == build.METADATA
-    assert {key for cell in notebook.cells for key in cell.metadata} <= {"tags"}
+    assert {key for cell in notebook.cells for key in cell.metadata} <= {"tags", "jupyter"}
 
 
 # --- The guards: they pass a small good lesson, and fail when what they guard is broken ---------
@@ -242,9 +244,10 @@ def test_cells_run_out_of_order_are_caught(good: Path) -> None:
         (FIRST_CELL, FIRST_CELL + "  # changed"),
         ("# # 00 A lesson", "# # 00 Another lesson"),
         ("# %%\nprint", '# %% tags=["nbval-skip"]\nprint'),
+        ("# %%\nprint", '# %% jupyter={"outputs_hidden": true}\nprint'),
         ("# %% [markdown]\n# ### Exercise 2", "# %%\n0\n# %% [markdown]\n# ### Exercise 2"),
     ],
-    ids=["code", "prose", "tag", "new cell"],
+    ids=["code", "prose", "tag", "collapsed", "new cell"],
 )
 def test_stale_notebook_is_caught(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str
@@ -358,6 +361,22 @@ def test_exercise_left_open_or_answered_wrongly_in_the_solutions_is_caught(good:
     solution.cells[-2].outputs[0].text = "✗ divide: this multiplies.\n"
     faults = list(build.exercises_open_or_solved(solution, "solution"))
     assert faults == ["'Exercise 3: divide' is answered wrongly in the solution edition"]
+
+
+def test_choice_answered_for_the_learner_or_not_in_the_solutions_is_caught(good: Path) -> None:
+    notebook = read(good, "learner")
+    cell = notebook.cells[1]
+    cell.source = 'nst.check("overflow", ...)'
+    said = {
+        "○ overflow: still open. Put a letter": "solution",
+        "✗ overflow: no": "solution",
+        "✓ overflow: right.": "learner",
+    }
+    for text, wrong in said.items():
+        cell.outputs[0].text = f"{text}\n"
+        for edition in build.EDITIONS:
+            faults = list(build.choices_open_or_solved(notebook, edition))
+            assert len(faults) == (edition == wrong)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@
 with a reference solution and, where they differ, with what common mistakes would give; so it can
 say which mistake it was. Each lesson's exercises stand in a module of their own, where the
 docstring of each reference solution states the exercise.
+
+``nst.check("overflow", "b")`` answers a multiple-choice question in the same way. The lesson's text
+lists the answers; the module knows which is right, and has a reason for each.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import copy
 import inspect
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -45,19 +48,20 @@ class Verdict:
 
 
 def check(name: str, answer: object) -> None:
-    """Check an answer to an exercise, and print what is right or wrong about it.
+    """Check an answer to an exercise or a question; print what is right or wrong about it.
 
     Parameters
     ----------
     name : str
-        The exercise.
-    answer : callable
-        The function that the exercise asks for. One that returns None is still open.
+        The exercise or the multiple-choice question.
+    answer : callable or str
+        The function that the exercise asks for; one that returns None is still open. Or the letter
+        of the answer to a question; ``...`` leaves it open.
 
     Raises
     ------
     ArgumentError
-        If there is no such exercise; the message lists those there are.
+        If there is no such exercise or question; the message lists those there are.
 
     Examples
     --------
@@ -67,6 +71,8 @@ def check(name: str, answer: object) -> None:
     ✗ sparsity: this is the fraction of values that are not zero; count those that are.
     >>> check("gram_matrix", lambda features: ...)
     ○ gram_matrix: still open. Write the body, then run this cell again.
+    >>> check("overflow", ...)
+    ○ overflow: still open. Put a letter in place of the dots, then run this cell again.
     """
     print(evaluate(name, answer).message)
 
@@ -79,14 +85,17 @@ def evaluate(name: str, answer: object) -> Verdict:
     >>> evaluate("rgb_to_bgr", lambda image: image).passed
     False
     """
-    if name not in EXERCISES:
-        raise ArgumentError(f"there is no exercise {name!r}; there are {', '.join(EXERCISES)}")
-    exercise = EXERCISES[name]
     try:
-        fact = exercise.check(_callable(exercise, answer))
+        if name in CHOICES:
+            fact = CHOICES[name].check(answer)
+        elif name in EXERCISES:
+            fact = EXERCISES[name].check(_callable(EXERCISES[name], answer))
+        else:
+            names = ", ".join([*EXERCISES, *CHOICES])
+            raise ArgumentError(f"there is no exercise {name!r}; there are {names}")
     except _Open:
-        message = f"○ {name}: still open. Write the body, then run this cell again."
-        return Verdict(False, message)
+        to_do = "Put a letter in place of the dots" if name in CHOICES else "Write the body"
+        return Verdict(False, f"○ {name}: still open. {to_do}, then run this cell again.")
     except Wrong as wrong:
         return Verdict(False, f"✗ {name}: {wrong}")
     return Verdict(True, f"✓ {name}: right. {fact}")
@@ -123,6 +132,51 @@ def exercise(reference: Answer) -> Callable[[Callable[[Answer], str]], Callable[
         return checker
 
     return register
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A multiple-choice question: the right letter, and what each letter's answer deserves."""
+
+    text: str
+    right: str
+    reasons: Mapping[str, str]
+
+    def check(self, answer: object) -> str:
+        """Return the reason why `answer` is right; raise Wrong with the reason why it is not."""
+        if answer is None or answer is ... or answer == "...":
+            raise _Open
+        letter = answer.strip().lower() if isinstance(answer, str) else None
+        if letter not in self.reasons:
+            letters = ", ".join(f'"{letter}"' for letter in self.reasons)
+            raise Wrong(f"give one of the letters {letters}; this is {answer!r:.40}")
+        if letter != self.right:
+            raise Wrong(self.reasons[letter])
+        return self.reasons[letter]
+
+
+CHOICES: dict[str, Choice] = {}
+
+
+def choice(name: str, text: str, *, right: str, **reasons: str) -> None:
+    """Register a multiple-choice question.
+
+    Parameters
+    ----------
+    name : str
+        What the lesson calls it in ``nst.check(name, letter)``.
+    text : str
+        What is asked, for those who read this module; the lesson's text asks it, and lists the
+        answers.
+    right : str
+        The letter of the right answer.
+    **reasons : str
+        By letter: why that answer is wrong, or what makes it right. The reason of a wrong answer
+        helps to think again, and does not name the right one.
+    """
+    if name in CHOICES or right not in reasons:
+        raise ValueError(f"choice {name!r} is there already, or has no reason for {right!r}")
+    CHOICES[name] = Choice(text, right, reasons)
 
 
 def _callable(exercise: _Exercise, answer: object) -> Answer:

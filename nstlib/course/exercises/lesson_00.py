@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
+from nstlib.course.exercises._engine import Answer, Array, choice, compare, exercise, numbers
+
+choice(
+    "overflow",
+    "A uint8 pixel of 200 is made brighter by 100. What comes out?",
+    right="a",
+    a="Eight bits keep the remainder modulo 256, and 300 - 256 = 44.",
+    b="the largest number does not act as a ceiling. OpenCV's cv2.add stops there; NumPy does not.",
+    c="300 needs nine bits, and the sum of two uint8 arrays is a uint8 array again.",
+    d="NumPy does not warn you about overflow in arrays; it would cost a test for every pixel.",
+)
 
 
 def rgb_to_bgr(image: Array) -> Array:

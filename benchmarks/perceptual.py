@@ -1,12 +1,14 @@
 """Does the small twin see more than random weights? The same textures with each, and a distance.
 
     python benchmarks/perceptual.py [--size 128] [--output FILE] [--sources NAME ...]
+        [--weights NAME ...] [--seeds 1]
 
-Each source is a square of a picture that the twin's training never saw: photographs, the drawn
-styles and, where they have been downloaded (``nst assets fetch starry_night``), paintings. Textures
-are made of it with VGG19 of random weights, with the small twin and, where Keras has its file, with
-ImageNet's VGG19; only the weights differ. The pictures go to one contact sheet, the distances to
-the terminal.
+Each source is a square of a picture: photographs that the twin's training never saw, the drawn
+styles (it saw others of their kind) and, where they have been downloaded (``nst assets fetch
+starry_night``), paintings. Textures are made of it with VGG19 of random weights, with the small
+twin and, where its file is here, with ImageNet's VGG19; only the weights differ. ``--weights``
+compares others: the second named is judged against the first. The pictures go to one contact
+sheet, the distances to the terminal.
 
 The distance sees structure and uses none of these networks; see :func:`structure`. Each run first
 puts it to the test, on pictures whose order is known without it:
@@ -18,13 +20,15 @@ puts it to the test, on pictures whose order is known without it:
 - noise: the source's own pixels, shuffled.
 
 The last lines count: on how many sources is the twin's texture the nearer one, and what do its
-evaluations cost? The exit status is 1 if it is the nearer one on fewer than five in six.
+evaluations cost? The exit status is 1 if it is the nearer one on fewer than five in six. With
+several seeds, distances are means over them, and the sources are named on which the difference is
+more than twice its standard error.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -41,7 +45,7 @@ from nstlib.assets.cache import verify_assets
 from nstlib.assets.registry import ASSETS
 from nstlib.images.arrays import Image, from_uint8
 from nstlib.images.resizing import resize
-from nstlib.vgg19 import IMAGENET_FILE
+from nstlib.vgg19 import check_weights, imagenet_file
 
 #: Share of the sources on which the twin must be the nearer one.
 ENOUGH = 5 / 6
@@ -316,13 +320,7 @@ def faults(image: Image) -> NDArray[np.float64]:
 # The run
 
 
-def imagenet_cached() -> bool:
-    """Whether Keras has ImageNet's weights, so that nothing need be downloaded."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    return (home / "models" / IMAGENET_FILE).is_file()
-
-
-def milliseconds(weights: tuple[str, ...], padding: str, size: int = 224) -> dict[str, float]:
+def milliseconds(weights: Sequence[str], padding: str, size: int = 224) -> dict[str, float]:
     """Time one evaluation of the loss and its gradient; the networks take turns."""
     source = nst.load_image("immunohistochemistry", size=(size, size))
     extractors = [
@@ -334,23 +332,42 @@ def milliseconds(weights: tuple[str, ...], padding: str, size: int = 224) -> dic
     return {name: 1e3 * taken for name, taken in zip(weights, seconds, strict=True)}
 
 
+def noise_of_seeds(found: NDArray[np.float64]) -> float:
+    """Return the standard deviation from seed to seed, pooled over sources.
+
+    Parameters
+    ----------
+    found : ndarray of float, shape (sources, seeds)
+        Two seeds or more.
+    """
+    return float(np.sqrt(found.var(axis=1, ddof=1).mean()))
+
+
 def main() -> None:
     """Make the textures, print the tables and the verdict, write the contact sheet."""
     sources = available()
+    usual = ("random", "mini", *(["imagenet"] if imagenet_file() else []))
     parser = argparse.ArgumentParser(description="the small twin against random weights")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--iterations", type=int, default=60, help="at each of three sizes")
     parser.add_argument("--output", type=Path, default=Path("perceptual.png"))
     parser.add_argument("--sources", nargs="+", choices=[s.name for s in sources], metavar="NAME")
+    parser.add_argument("--weights", nargs="+", default=usual, metavar="NAME")
+    parser.add_argument("--seeds", type=int, default=1, help="textures of each source and network")
     options = parser.parse_args()
     sources = tuple(s for s in sources if s.name in (options.sources or [s.name]))
-    weights = ("random", "mini", *(["imagenet"] if imagenet_cached() else []))
+    files = {Path(name).stem: check_weights(name) for name in options.weights}
+    if len(files) < max(2, len(options.weights)):
+        parser.error("--weights takes two or more, files of different names")
+    weights = tuple(files)
+    baseline, judged = weights[:2]
 
     known = ("another crop", "quilted", "random phases", "noise")
     columns = (*known[:2], *weights, *known[2:])
     print(f"Distance to the source at {options.size}×{options.size} pixels (0: as the source)\n")
     print(" " * 20, *(f"{name:>13}" for name in columns))
     found: dict[str, list[float]] = {name: [] for name in columns}
+    each: dict[str, list[list[float]]] = {name: [] for name in weights}
     excess: dict[str, list[NDArray[np.float64]]] = {name: [] for name in weights}
     evaluations: dict[str, list[int]] = {name: [] for name in weights}
     pictures: list[Image] = []
@@ -363,15 +380,24 @@ def main() -> None:
             "random phases": random_phases(crop),
             "noise": shuffled(crop),
         }
-        for name in weights:
-            texture = nst.synthesize_texture(
-                crop, weights=name, iterations=options.iterations, progress=False
-            )
-            made[name] = texture.image
-            evaluations[name].append(texture.evaluations)
-            excess[name].append(faults(texture.image) - faults(crop))
-        for name in columns:
+        for name in known:
             found[name].append(distance(made[name], crop))
+        for name in weights:
+            of_seeds = []
+            for seed in reversed(range(options.seeds)):
+                texture = nst.synthesize_texture(
+                    crop,
+                    weights=files[name],
+                    iterations=options.iterations,
+                    seed=seed,
+                    progress=False,
+                )
+                of_seeds.append(distance(texture.image, crop))
+                evaluations[name].append(texture.evaluations)
+                excess[name].append(faults(texture.image) - faults(crop))
+            made[name] = texture.image  # of seed 0
+            each[name].append(of_seeds)
+            found[name].append(float(np.mean(of_seeds)))
         row = {name: found[name][-1] for name in columns}
         print(f"{source.name:20}", *(f"{row[name]:13.3f}" for name in columns), flush=True)
         shown = ("another crop", *weights)
@@ -390,9 +416,9 @@ def main() -> None:
     print("\nThe distance on known cases:")
     ladders = (
         ("another crop", "quilted", "random phases", "noise"),
-        ("another crop", "mini", "random", "noise"),
-        ("another crop", "random"),
-        ("quilted", "random"),
+        ("another crop", judged, baseline, "noise"),
+        ("another crop", baseline),
+        ("quilted", baseline),
     )
     for ladder in ladders:
         for nearer, farther in pairwise(ladder):
@@ -413,9 +439,10 @@ def main() -> None:
 
     print("\nTime per evaluation at 224×224 (best of fifteen, the networks taking turns):")
     for use, padding in (("transfer", "zeros"), ("texture", "replicate")):
-        times = milliseconds(weights, padding)
-        print(f"  for a {use}:", ", ".join(f"{name} {t:.1f} ms" for name, t in times.items()))
-        print(f"    mini costs 1/{times['random'] / times['mini']:.1f} of VGG19's time")
+        times = milliseconds(list(files.values()), padding)
+        print(f"  for a {use}:", ", ".join(f"{Path(n).stem} {t:.1f} ms" for n, t in times.items()))
+        ratio = times[files[judged]] / times[files[baseline]]
+        print(f"    {judged} takes {ratio:.2f} of the time of {baseline}")
 
     across = 1 + len(shown)
     two_sources = across < 5 and options.size < 200  # in a row, where they are shown large enough
@@ -431,8 +458,19 @@ def main() -> None:
     ).save(options.output)
     print(f"\nContact sheet: {options.output}")
 
-    wins = sum(m < r for m, r in zip(found["mini"], found["random"], strict=True))
-    print(f"mini beats random on {count('mini', 'random')}")
+    if options.seeds > 1:
+        distances = {name: np.array(each[name]) for name in weights}
+        noise = {name: noise_of_seeds(distances[name]) for name in weights}
+        print("\nFrom seed to seed:", ", ".join(f"{n} ±{sd:.3f}" for n, sd in noise.items()))
+        error = np.hypot(noise[judged], noise[baseline]) / np.sqrt(options.seeds)
+        apart = np.array(found[judged]) - np.array(found[baseline])
+        for word, much in (("farther", apart > 2 * error), ("nearer", apart < -2 * error)):
+            those = [source.name for source, one in zip(sources, much, strict=True) if one]
+            where = ", ".join(those) or "none"
+            print(f"{judged} is {word} by more than {2 * error:.3f} on {where}")
+
+    wins = sum(m < r for m, r in zip(found[judged], found[baseline], strict=True))
+    print(f"{judged} beats {baseline} on {count(judged, baseline)}")
     raise SystemExit(0 if wins >= ENOUGH * total else 1)
 
 

@@ -277,6 +277,12 @@ def keras_file() -> Path:
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / IMAGENET_FILE
 
 
+def imagenet_file() -> Path | None:
+    """Return the file on this machine that holds ImageNet's weights, Keras's rather than a copy."""
+    files = keras_file(), cache_dir("model") / COMPACT_FILE
+    return next((file for file in files if file.is_file()), None)
+
+
 @functools.lru_cache(maxsize=2)
 def vgg19_with(weights: str) -> keras.Model:
     """Return VGG19 with the weights of a name or of a file, see :func:`check_weights`."""
@@ -312,18 +318,17 @@ def _channels_last() -> Iterator[None]:
 
 def _imagenet() -> keras.Model:
     """Load Keras's file if it is here, else the compact copy, else let Keras download its file."""
-    exact, compact = keras_file(), cache_dir("model") / COMPACT_FILE
-    if exact.is_file():
-        return load_vgg19(exact)
-    if compact.is_file():
-        return load_vgg19(compact)
+    file = imagenet_file()
+    if file is not None:
+        return load_vgg19(file)
     try:
         with _channels_last():
             return keras.applications.VGG19(include_top=False, weights="imagenet")
     except Exception as error:  # Keras raises a bare Exception when a download fails
         absent = (
-            f"the ImageNet weights are not at {exact} and could not be downloaded: put the file "
-            f"{IMAGENET_FILE} there, or its compact copy at {compact}, or use"
+            f"the ImageNet weights are not at {keras_file()} and could not be downloaded: put the "
+            f"file {IMAGENET_FILE} there, or its compact copy at "
+            f"{cache_dir('model') / COMPACT_FILE}, or use"
         )
         raise WeightsError(
             f"{absent} weights='mini' or weights='random', which need none",

@@ -216,7 +216,7 @@ def test_verdict_and_exit_status(
         image = crop[::-1] if weights == better else perceptual.shuffled(crop)
         return types.SimpleNamespace(image=image, evaluations=200)
 
-    monkeypatch.setattr(perceptual, "imagenet_cached", lambda: False)
+    monkeypatch.setattr(perceptual, "imagenet_file", lambda: None)
     monkeypatch.setattr(perceptual, "milliseconds", lambda weights, _: dict.fromkeys(weights, 5.0))
     monkeypatch.setattr(nst, "synthesize_texture", synthesize, raising=False)
     sheet = tmp_path / "sheet.png"

@@ -31,7 +31,7 @@ from nstlib.assets.cache import embedded_model
 from nstlib.compose import Composer
 from nstlib.images.arrays import Image, to_uint8
 from nstlib.video.convert import convert_video
-from nstlib.video.steady import flicker, steadily
+from nstlib.video.steady import flicker, steady_painter
 from nstlib.video.writer import VideoWriter
 
 Frame = NDArray[np.uint8]
@@ -148,7 +148,7 @@ def main() -> None:
             writer.finish()
 
         composer = Composer(background=style, segmenter=person)
-        ours = convert_video(clip, folder / "out.mp4", steadily(composer), progress=False)
+        ours = convert_video(clip, folder / "out.mp4", steady_painter(composer), progress=False)
         rate = ours.frames / ours.seconds
         theirs = as_written(clip, folder / "theirs.mp4", str(person), johnsons)
         mixed = as_written(clip, folder / "mixed.mp4", str(person), style)
@@ -159,7 +159,7 @@ def main() -> None:
 
         source = list(standing(24, width, height))
         alone = flicker(source, [composer(frame) for frame in source])
-        paint = steadily(composer)
+        paint = steady_painter(composer)
         steadied = flicker(source, [paint(frame) for frame in source])
         print(
             f"flicker where nothing moves: {alone:.5f} frame by frame, {steadied:.5f} steadied; "

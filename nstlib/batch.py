@@ -163,6 +163,12 @@ def plan(
             ]
         else:
             tasks.append(Task(source, folder / _result(Path(path.name), suffix)))
+    check_targets(tasks)
+    return Plan(tuple(tasks), everything)
+
+
+def check_targets(tasks: Sequence[Task]) -> None:
+    """Refuse two tasks whose results would have one name, and one whose result is its source."""
     taken: dict[str, Task] = {}
     for task in tasks:
         # Some file systems do not tell capitals from small letters.
@@ -174,7 +180,6 @@ def plan(
             )
         if Path(task.source).resolve() == task.target.resolve():
             raise OutputError(f"{task.target} is the input itself; choose another folder")
-    return Plan(tuple(tasks), everything)
 
 
 def _result(name: Path, suffix: str | None) -> Path:

@@ -19,7 +19,7 @@ import nstlib as nst
 from nstlib.assets.cache import embedded_model
 from nstlib.compose import Composer, composite, estimate_layers, feather_alpha, stylize_background
 from nstlib.inference.segmenter import PersonSegmenter
-from nstlib.video.steady import Steady, flicker, steadily
+from nstlib.video.steady import Steady, flicker, steady_painter
 
 astronaut = nst.load_image("astronaut")
 portrait = stylize_background(astronaut, "starry_night")
@@ -468,7 +468,7 @@ print(f"{len(clip)} frames of {clip[0].shape}")
 # %%
 night_behind = Composer(background="starry_night")
 each_alone = [night_behind(frame) for frame in clip]
-paint = steadily(night_behind, Steady(hold=0.9, reach=4))
+paint = steady_painter(night_behind, Steady(hold=0.9, reach=4))
 steady = [paint(frame) for frame in clip]
 
 source_change = flicker(clip, clip)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from nstlib.cli._run import fail, say
 from nstlib.errors import NstError
 
 if TYPE_CHECKING:
+    from nstlib.batch import Task
     from nstlib.video.convert import Conversion, PaintFrame
 
 
@@ -41,14 +42,19 @@ class Films:
     keep_alpha: bool = True
     suffix: str | None = None
 
-    def paint(self, source: str | Path, output: Path) -> int:
-        """Paint one film; say how it went."""
+    def paint(self, source: str | Path, output: Path, part: Path | None = None) -> int:
+        """Paint one film; say how it went.
+
+        What is painted of a film that ends early is kept as `part`, if that is given.
+        """
         from nstlib.video.convert import convert_video
+
+        place = output if part is None else part
 
         try:
             done = convert_video(
                 source,
-                output,
+                place,
                 self.recipe(),
                 size=self.size,
                 rate=self.rate,
@@ -57,32 +63,47 @@ class Films:
             )
         except KeyboardInterrupt:
             return fail("interrupted before the first frame; nothing is written", 130)
-        return _report(source, typer.format_filename(output), done)
+        if part is not None and not done.interrupted and done.fault is None:
+            place = part.replace(output)
+        return _report(source, typer.format_filename(place), done)
 
-    def paint_all(self, films: Iterable[tuple[Path, Path]]) -> int:
-        """Paint films, each into its place. Those that are there already are skipped."""
+    def paint_all(self, films: Sequence[Task]) -> int:
+        """Paint films, each into its place. Those that are there already are skipped.
+
+        So a film that ends early must not stand in its place: the next run begins it anew.
+        """
         worst = 0
-        for film, target in films:
+        taken = {film.target for film in films}
+        for film in films:
+            source, target = str(film.source), film.target
             if target.is_file():
                 print(f"{typer.format_filename(target)} is there already")
                 continue
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                code = self.paint(film, target)
+                part = target
+                while part in taken:
+                    part = part.with_stem(f"{part.stem}.part")
+                taken.add(part)
+                code = self.paint(source, target, part)
             except NstError as error:
                 # The library's messages begin with the file; others are told which it was.
-                known = error.command.startswith(str(film))
-                code = fail(error.command if known else f"{film}: {error.command}", 1)
+                known = error.command.startswith(source)
+                code = fail(error.command if known else f"{source}: {error.command}", 1)
             if code == 130:
                 return code
             worst = max(worst, code)
         return worst
 
-    def find(self, sources: Sequence[str], folder: Path) -> list[tuple[Path, Path]]:
+    def plan(self, sources: Sequence[str], folder: Path) -> list[Task]:
         """List the films among the sources and in their folders, and where their results go."""
-        return [(film, folder / self._result(name)) for film, name in _films(sources, folder)]
+        from nstlib.batch import Task, check_targets
 
-    def _result(self, name: Path) -> Path:
+        films = [Task(film, folder / self._target(name)) for film, name in _films(sources, folder)]
+        check_targets(films)
+        return films
+
+    def _target(self, name: Path) -> Path:
         from nstlib.video.writer import FILM_FORMATS
 
         suffix = self.suffix or name.suffix.lower()

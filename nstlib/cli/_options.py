@@ -38,6 +38,20 @@ SegmenterName = Annotated[
     str,
     typer.Option(metavar="MODEL", help="What finds people: person, pp_humanseg, or an ONNX file."),
 ]
+SegmenterSize = Annotated[
+    int,
+    typer.Option(
+        help="Longest side at which it sees a picture, in pixels, if its file takes any size.",
+    ),
+]
+SegmenterRange = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH",
+        help="What black and white are to what finds people: as --value-range for styles.",
+        show_default="what the file says, or a trial tells",
+    ),
+]
 Backend = Annotated[str, typer.Option(help="What computes: cv2 (OpenCV) or ort (ONNX Runtime).")]
 ValueRange = Annotated[
     str | None,

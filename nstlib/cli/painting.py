@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
@@ -24,6 +24,8 @@ from nstlib.cli._options import (
     PersonStyle,
     PreserveColors,
     SegmenterName,
+    SegmenterRange,
+    SegmenterSize,
     Source,
     Strength,
     ValueRange,
@@ -35,7 +37,7 @@ from nstlib.errors import ArgumentError, NstError, OutputError
 
 if TYPE_CHECKING:
     from nstlib.batch import Paint, Recipe
-    from nstlib.compose import Calm, PaintParts
+    from nstlib.compose import Calm, Composer, Options, PaintParts
     from nstlib.images.arrays import Image, Picture
     from nstlib.inference.segmenter import PersonSegmenter
     from nstlib.video.convert import PaintFrame
@@ -100,10 +102,8 @@ def stylize(
 
     _tell_sizes(model)
     recipe = Stylize(model, backend, strength, preserve_colors, value_range)
-    films = Films(functools.partial(_frame_stylist, recipe), size, rate)
-    if len(sources) == 1 and becomes_film(output):
-        return films.paint(sources[0], Path(output))
-    return _paint_each(
+    films = Films(functools.partial(_make_film_stylist, recipe), size, rate)
+    return _paint(
         sources,
         output,
         recipe,
@@ -142,6 +142,7 @@ def segment(
     rate: FrameRate = None,
     max_megapixels: MaxMegapixels = 64.0,
     segmenter: SegmenterName = "person",
+    segmenter_size: SegmenterSize = 320,
     backend: Backend = "cv2",
     value_range: ValueRange = None,
 ) -> int:
@@ -149,22 +150,21 @@ def segment(
 
     frames/%04d.png stands for numbered pictures that are a film's frames, in INPUT and in MASK.
     """
-    find = functools.partial(_person_segmenter, segmenter, backend=backend, value_range=value_range)
+    load = functools.partial(
+        _load_segmenter, segmenter, segmenter_size, backend, value_range=value_range
+    )
     if cutout:
         _check_cutout(source, output, matte)
-        films = Films(functools.partial(_frame_cutter, find), size, rate, suffix=".webm")
-        if becomes_film(output):
-            return films.paint(source, Path(output))
-        return _paint_each(
+        return _paint(
             [source],
             output,
-            functools.partial(_cutter, find),
-            films,
+            functools.partial(_make_cutter, load),
+            Films(functools.partial(_make_film_cutter, load), size, rate, suffix=".webm"),
             size=size,
             max_megapixels=max_megapixels,
             suffix=".png",
         )
-    recipe = functools.partial(_silhouette, find, matte)
+    recipe = functools.partial(_make_mask_painter, load, matte)
     return _paint_parts(source, output, recipe, size, max_megapixels, rate, mask=True)
 
 
@@ -182,10 +182,19 @@ def _check_cutout(source: str, output: str, matte: bool) -> None:
             raise OutputError(f"{error}, which can be transparent") from error
 
 
-def _person_segmenter(model: str, *, backend: str, value_range: str | None) -> PersonSegmenter:
-    from nstlib.inference.segmenter import PersonSegmenter
+def _load_segmenter(
+    model: str, size: int, backend: str, **value_range: str | None
+) -> PersonSegmenter:
+    """Load what finds people. The range has the name of its option, which a message says."""
+    from nstlib._checks import check_count
+    from nstlib.inference.foreign import parse_range
+    from nstlib.inference.segmenter import STEP, PersonSegmenter
 
-    return PersonSegmenter(model, backend=backend, value_range=value_range)
+    check_count("segmenter_size", size, STEP)
+    ((name, value),) = value_range.items()
+    if value is not None:
+        parse_range(value, name)
+    return PersonSegmenter(model, backend=backend, value_range=value, size=size)
 
 
 def _tell_sizes(*models: str | None) -> None:
@@ -205,10 +214,10 @@ def _tell_sizes(*models: str | None) -> None:
             )
 
 
-def _frame_stylist(recipe: Recipe) -> PaintFrame:
+def _make_film_stylist(recipe: Recipe) -> PaintFrame:
     """Make what paints the frames of a film by one network, steadily."""
     from nstlib.images.arrays import Picture
-    from nstlib.video.steady import steadily
+    from nstlib.video.steady import steady_painter
 
     paint = recipe()
 
@@ -216,15 +225,15 @@ def _frame_stylist(recipe: Recipe) -> PaintFrame:
         painted = paint(Picture(frame)).image
         return painted if calm is None else calm("painted", painted)
 
-    return steadily(show)
+    return steady_painter(show)
 
 
-def _frame_cutter(segmenter: Callable[[], PersonSegmenter]) -> PaintFrame:
+def _make_film_cutter(load: Callable[[], PersonSegmenter]) -> PaintFrame:
     """Make what leaves people alone in the frames of a film, with steady edges."""
     from nstlib.images.arrays import Picture
     from nstlib.video.steady import Steady
 
-    cut, calm = _cutter(segmenter), Steady()
+    cut, calm = _make_cutter(load), Steady()
 
     def show(frame: Image) -> Picture:
         calm.see(frame)
@@ -233,17 +242,17 @@ def _frame_cutter(segmenter: Callable[[], PersonSegmenter]) -> PaintFrame:
     return show
 
 
-def _cutter(segmenter: Callable[[], PersonSegmenter]) -> Callable[..., Picture]:
+def _make_cutter(load: Callable[[], PersonSegmenter]) -> Callable[..., Picture]:
     """Make what leaves people alone: their colours without the old background's, and a matte."""
     import numpy as np
 
     from nstlib.compose import composite, estimate_layers
     from nstlib.images.arrays import Picture
 
-    find = segmenter()
+    segmenter = load()
 
     def cut(photo: Picture, calm: Calm | None = None) -> Picture:
-        matte = find.matte(photo.image)
+        matte = segmenter.matte(photo.image)
         if calm is not None:
             matte = calm("alpha", matte)
         person, _ = estimate_layers(photo.image, matte)
@@ -253,14 +262,14 @@ def _cutter(segmenter: Callable[[], PersonSegmenter]) -> Callable[..., Picture]:
     return cut
 
 
-def _silhouette(segmenter: Callable[[], PersonSegmenter], matte: bool) -> PaintParts:
+def _make_mask_painter(load: Callable[[], PersonSegmenter], matte: bool) -> PaintParts:
     """Make what shows people white, and all else black."""
     from nstlib.images.arrays import check_alpha
 
-    find = segmenter()
+    segmenter = load()
 
     def show(photo: Image, calm: Calm | None = None) -> Image:
-        alpha = check_alpha(find.matte(photo) if matte else find.mask(photo), photo)
+        alpha = check_alpha(segmenter.matte(photo) if matte else segmenter.mask(photo), photo)
         if calm is not None:
             alpha = calm("alpha", alpha)
         if not matte:
@@ -293,7 +302,10 @@ def compose(
     rate: FrameRate = None,
     max_megapixels: MaxMegapixels = 64.0,
     segmenter: SegmenterName = "person",
+    segmenter_size: SegmenterSize = 320,
+    segmenter_range: SegmenterRange = None,
     backend: Backend = "cv2",
+    value_range: ValueRange = None,
 ) -> int:
     """Paint the world around the people in INPUT, the people, or each in a style of its own.
 
@@ -302,14 +314,13 @@ def compose(
     where OUT can be (.png, .webp, .webm, .mov). Films keep their sound and their timing. Ctrl-C
     ends a film early, and keeps what is painted so far.
     """
-    from nstlib.compose import Composer
-
     _tell_sizes(style, person)
     recipe = functools.partial(
-        Composer,
+        _make_composer,
         style,
         person,
-        segmenter=segmenter,
+        value_range,
+        (segmenter, segmenter_size, segmenter_range),
         backend=backend,
         feather=feather,
         strength=strength,
@@ -330,22 +341,25 @@ def webcam(
     preserve_colors: PreserveColors = False,
     size: Annotated[int, typer.Option(help="Longest side of the picture, in pixels.")] = 640,
     segmenter: SegmenterName = "person",
+    segmenter_size: SegmenterSize = 320,
+    segmenter_range: SegmenterRange = None,
     backend: Backend = "cv2",
+    value_range: ValueRange = None,
     camera: Annotated[int, typer.Option(help="The number of the camera.")] = 0,
 ) -> int:
     """Show what the camera sees, painted as 'nst compose' would.
 
     In the window, q ends it, and s saves the picture to the current folder.
     """
-    from nstlib.compose import Composer
     from nstlib.video.camera import webcam as show
-    from nstlib.video.steady import steadily
+    from nstlib.video.steady import steady_painter
 
     _tell_sizes(style, person)
-    composer = Composer(
+    composer = _make_composer(
         style,
         person,
-        segmenter=segmenter,
+        value_range,
+        (segmenter, segmenter_size, segmenter_range),
         backend=backend,
         feather=feather,
         strength=strength,
@@ -353,9 +367,31 @@ def webcam(
         hard=hard,
         preserve_colors=preserve_colors,
     )
-    shown = show(steadily(composer), camera=camera, size=size)
+    shown = show(steady_painter(composer), camera=camera, size=size)
     print(f"showed {shown} frames")
     return 0
+
+
+def _make_composer(
+    style: str | None,
+    person: str | None,
+    value_range: str | None,
+    people: tuple[str, int, str | None],
+    **options: Unpack[Options],
+) -> Composer:
+    """Load the networks, whose ranges and sizes may have been said, and what composes by them."""
+    from nstlib.compose import Composer
+    from nstlib.inference.stylizer import Stylizer
+
+    backend = options["backend"]
+    stylizers: dict[str | None, Stylizer] = {
+        model: Stylizer(model, backend=backend, value_range=value_range)
+        for model in {style, person}
+        if model is not None
+    }
+    model, size, segmenter_range = people
+    options["segmenter"] = _load_segmenter(model, size, backend, segmenter_range=segmenter_range)
+    return Composer(stylizers.get(style), stylizers.get(person), **options)
 
 
 def _is_folder(output: str) -> bool:
@@ -363,7 +399,7 @@ def _is_folder(output: str) -> bool:
     return output.endswith(("/", os.sep)) or Path(output).is_dir() or not Path(output).suffix
 
 
-def _paint_each(
+def _paint(
     sources: Sequence[str],
     output: str,
     recipe: Recipe,
@@ -375,7 +411,7 @@ def _paint_each(
     scheduler: str | None = None,
     suffix: str | None = None,
 ) -> int:
-    """Paint a picture into a file, or several and folders into a folder, films included."""
+    """Paint a picture or a film into a file, or several and folders into a folder."""
     from nstlib._files import check_suffix
     from nstlib.batch import paint_all, plan
     from nstlib.images.encode import save_image
@@ -383,6 +419,8 @@ def _paint_each(
     from nstlib.video.writer import FILM_FORMATS
 
     place = Path(output)
+    if len(sources) == 1 and becomes_film(output):
+        return films.paint(sources[0], place)
     if len(sources) == 1 and not Path(sources[0]).is_dir() and not _is_folder(output):
         if is_film(sources[0]):
             check_suffix(place, FILM_FORMATS)
@@ -394,7 +432,7 @@ def _paint_each(
         print(f"wrote {typer.format_filename(place)}: {width}x{height} pixels")
         return 0
 
-    moving = films.find(sources, place)
+    moving = films.plan(sources, place)
     planned = plan(
         [source for source in sources if not is_film(source)], place, suffix=suffix, films=True
     )
@@ -434,24 +472,21 @@ def _paint_parts(
     *,
     mask: bool = False,
 ) -> int:
-    """Paint a film, a picture, or a folder. Masks are opaque; pictures' are PNGs in a folder."""
-    from nstlib.video.steady import steadily
+    """Paint a picture, a film or a folder. Masks are opaque, and those of a folder are PNGs."""
+    from nstlib.video.steady import steady_painter
 
-    films = Films(lambda: steadily(recipe()), size, rate, keep_alpha=not mask)
-    if becomes_film(output):
-        return films.paint(source, Path(output))
-    return _paint_each(
+    return _paint(
         [source],
         output,
-        functools.partial(_painter, recipe, not mask),
-        films,
+        functools.partial(_make_picture_painter, recipe, not mask),
+        Films(lambda: steady_painter(recipe()), size, rate, keep_alpha=not mask),
         size=size,
         max_megapixels=max_megapixels,
         suffix=".png" if mask else None,
     )
 
 
-def _painter(recipe: Callable[[], PaintParts], keep_alpha: bool) -> Paint:
+def _make_picture_painter(recipe: Callable[[], PaintParts], keep_alpha: bool) -> Paint:
     from nstlib.images.arrays import Picture
 
     paint = recipe()

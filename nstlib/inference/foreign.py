@@ -57,8 +57,10 @@ class Scale:
         return blob
 
 
-def parse_range(value: ValueRange) -> tuple[Scale, Scale | None]:
+def parse_range(value: ValueRange, name: str = "value_range") -> tuple[Scale, Scale | None]:
     """Read what :data:`ValueRange` describes: scales of the input and, if it is said, the output.
+
+    `name` is the argument's, for the message about a value that cannot be read.
 
     Examples
     --------
@@ -78,7 +80,7 @@ def parse_range(value: ValueRange) -> tuple[Scale, Scale | None]:
         numbers = []
     ends = [numbers[i : i + 2] for i in range(0, len(numbers), 2)]
     if len(numbers) not in (2, 4) or not np.isfinite(numbers).all() or any(a == b for a, b in ends):
-        raise refusal("value_range", value, _ACCEPTED)
+        raise refusal(name, value, _ACCEPTED)
     return Scale.of(*ends[0]), Scale.of(*ends[-1])
 
 

@@ -36,7 +36,7 @@ from nstlib.onnx.graphs import check_memory
 from nstlib.onnx.reading import picture_input
 
 #: Sides of what a network of any size is given are multiples of this.
-_STEP = 32
+STEP = 32
 
 #: How far probabilities may lie outside [0, 1] by rounding.
 _ROUNDING = 0.01
@@ -113,7 +113,7 @@ class PersonSegmenter:
         size: int = 320,
     ) -> None:
         self._name = str(model)
-        self._longest = check_count("size", size, _STEP)
+        self._longest = check_count("size", size, STEP)
         self._proto = in_float32(with_one_output(load_model(model, ("person",)), (1, 2)))
         entry = picture_input(self._proto)
         if entry.channels != 3:
@@ -122,7 +122,7 @@ class PersonSegmenter:
         known = known_range(value_range, self._proto, self._name)
         self._run = start_network(self._proto, backend, self._name)
         self._checked = 0
-        trial = trial_picture(*(self._size or (size - size % _STEP,) * 2))
+        trial = trial_picture(*(self._size or (size - size % STEP,) * 2))
         self._taken = known[0] if known else Scale.of(-1, 1)
         output = self._output(trial)
         if known is None and len(output) == 1:
@@ -265,7 +265,7 @@ class PersonSegmenter:
 
 
 def _to_steps(side: int) -> int:
-    return max(1, round(side / _STEP)) * _STEP
+    return max(1, round(side / STEP)) * STEP
 
 
 def _leaves_probabilities(output: NDArray[np.float32]) -> bool:

@@ -85,8 +85,8 @@ class Steady:
         return array
 
 
-def steadily(composer: PaintParts, steady: Steady | None = None) -> Paint:
-    """Let a composer paint a film's frames one after the other, steadily.
+def steady_painter(composer: PaintParts, steady: Steady | None = None) -> Paint:
+    """Make what paints a film's frames one after the other by a composer, steadily.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from conftest import Run
 from numpy.typing import NDArray
 from onnx_files import Graph, save
 
-from nstlib.cli.painting import compose, webcam
+from nstlib.cli.painting import compose, segment, webcam
 from nstlib.compose import Composer
 from nstlib.images.arrays import from_uint8, to_uint8
 from nstlib.inference.segmenter import PersonSegmenter
@@ -124,35 +124,58 @@ def test_hard_is_the_tutorials_where(nst: Run, photo: Path, models: Path) -> Non
 
 
 def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[tuple[Any, Any]] = []
+    made: list[Any] = []
 
     class Recorder:
-        def __init__(self, *styles: Any, **options: Any) -> None:
-            made.append((styles, options))
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            made.append((arguments, options))
 
         def __call__(self, picture: Any, calm: Any = None) -> Any:
             assert calm is None, "a picture is no film"
             assert picture.shape == (24, 32, 3)
             return picture
 
-    monkeypatch.setattr("nstlib.compose.Composer", Recorder)
+    for place in ("compose.Composer", "inference.stylizer.Stylizer"):
+        monkeypatch.setattr(f"nstlib.{place}", Recorder)
+    monkeypatch.setattr("nstlib.inference.segmenter.PersonSegmenter", Recorder)
     options = "--style candy --person my.onnx --feather 3.5 --strength 0.4 --match 0.2 --size 32"
-    flags = "--preserve-colors --hard --segmenter pp_humanseg --backend ort"
-    assert nst("compose", photo, *options.split(), *flags.split(), "-o", "out.png")[0] == 0
-    assert made == [
-        (
-            ("candy", "my.onnx"),
-            {
-                "segmenter": "pp_humanseg",
-                "backend": "ort",
-                "feather": 3.5,
-                "strength": 0.4,
-                "match": 0.2,
-                "hard": True,
-                "preserve_colors": True,
-            },
-        )
-    ]
+    flags = "--preserve-colors --hard --segmenter pp_humanseg --segmenter-size 512 --backend ort"
+    ranges = "--value-range 0,1 --segmenter-range imagenet"
+    given = " ".join((options, flags, ranges)).split()
+    assert nst("compose", photo, *given, "-o", "out.png")[0] == 0
+    *networks, (composed, looks) = made
+    segmenter = looks.pop("segmenter")
+    assert looks == {
+        "backend": "ort",
+        "feather": 3.5,
+        "strength": 0.4,
+        "match": 0.2,
+        "hard": True,
+        "preserve_colors": True,
+    }
+    network = {"backend": "ort", "value_range": "0,1"}
+    assert sorted(networks[:2]) == [(("candy",), network), (("my.onnx",), network)]
+    person = {"backend": "ort", "value_range": "imagenet", "size": 512}
+    assert networks[2:] == [(("pp_humanseg",), person)]
+    assert all(isinstance(part, Recorder) for part in (*composed, segmenter))
+
+
+def test_one_network_for_both_parts_is_loaded_once(
+    nst: Run, photo: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+
+    class Counted(Stylizer):
+        def __init__(self, model: str, **options: Any) -> None:
+            loaded.append(model)
+            super().__init__(model, **options)
+
+    monkeypatch.setattr("nstlib.inference.stylizer.Stylizer", Counted)
+    style = str(models / "negative.onnx")
+    options = ("--style", style, "--person", style, "--segmenter", models / "red.onnx")
+    assert nst("compose", photo, *options, "-o", "out.png")[::2] == (0, [])
+    assert loaded == [style]
+    near(pixels("out.png")[OUTSIDE], tuple(255 - c for c in BLUE), 6)
 
 
 @pytest.mark.parametrize("command", [compose, webcam])
@@ -160,6 +183,12 @@ def test_defaults_are_the_librarys(command: Any) -> None:
     ours = inspect.signature(command).parameters
     for name, theirs in inspect.signature(Composer).parameters.items():
         assert ours["style" if name == "background" else name].default == theirs.default
+
+
+def test_the_default_size_of_segmenters_is_the_librarys() -> None:
+    size = inspect.signature(PersonSegmenter).parameters["size"].default
+    for command in (compose, segment, webcam):
+        assert inspect.signature(command).parameters["segmenter_size"].default == size
 
 
 def test_samples_have_names(nst: Run, models: Path) -> None:
@@ -293,6 +322,12 @@ def test_no_camera(nst: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("compose photo.png --style NEGATIVE --size 0 -o out.png", "size is 0"),
         ("compose film.mp4 --style NEGATIVE --size 0 -o out.mp4", "size is 0"),
         ("compose film.mp4 --style NEGATIVE -o film.mp4", "is the input itself"),
+        ("compose photo.png --style NEGATIVE --value-range 5 -o o.png", "nst: --value-range is 5"),
+        (
+            "compose photo.png --style NEGATIVE --segmenter-range 5 -o out.png",
+            "nst: --segmenter-range is 5; it must be LOW,HIGH",
+        ),
+        ("segment photo.png --segmenter-size 31 -o out.png", "nst: --segmenter-size is 31; it"),
         ("segment photo.png -o photo.png", "is the input itself"),
         ("segment photo.png", "Missing option"),
         ("webcam", "there is no style"),

@@ -17,6 +17,7 @@ from film_files import COUNT, left_edge, make_films, read
 from onnx_files import Graph, save
 
 from nstlib.errors import MemoryLimitError
+from nstlib.inference.stylizer import Stylizer
 from nstlib.video.convert import Conversion
 from nstlib.video.reader import VideoReader
 from nstlib.video.sequence import PictureReader
@@ -91,6 +92,63 @@ def test_films_in_folders(nst: Run) -> None:
         "named/silent.mp4",
         "masks/a.mp4",
     ]
+
+
+@pytest.mark.usefixtures("here")
+def test_films_that_would_become_one(nst: Run) -> None:
+    """By their suffixes, because not all can be written; and one that would become itself."""
+    for name in ("a.avi", "a.mp4"):
+        Path(name).write_bytes(Path("silent.mp4").read_bytes())
+    for sources, folder, fault in (
+        (["a.avi", "a.mp4"], "out", "a.avi and a.mp4 would both become out/a.mp4; paint them"),
+        (["a.mp4"], "./", "a.mp4 is the input itself; choose another folder"),
+    ):
+        code, out, [line] = nst("stylize", *sources, "-m", "n.onnx", "-o", folder)
+        assert (code, out) == (2, [])
+        assert line.startswith(f"nst: {fault}")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("end", ["interrupted", "memory ran out"])
+def test_a_film_of_a_folder_that_ends_early(
+    nst: Run, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Its part is kept, but not under the name by which the next run would take it for done."""
+    Path("in").mkdir()
+    for name in ("a", "b", "b.part"):  # the part of the second would have the third's name
+        Path(f"in/{name}.mp4").write_bytes(Path("silent.mp4").read_bytes())
+    command = ("stylize", "in", "-m", "n.onnx", "-o", "out")
+    paint, calls = Stylizer.__call__, 0
+
+    def end_early(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == COUNT + 8:
+            if end != "interrupted":
+                raise MemoryError
+            signal.raise_signal(signal.SIGINT)
+        return paint(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stylizer, "__call__", end_early)
+        code, out, err = nst(*command)
+    films = {path.name for path in Path("out").iterdir()}
+    assert code == (130 if end == "interrupted" else 1), err
+    assert [line.split(":")[0] for line in out][:2] == [
+        "wrote out/a.mp4",
+        "wrote out/b.part.part.mp4",
+    ]
+    assert end in err[-1]
+    assert err[-1].endswith("; out/b.part.part.mp4 holds what was painted so far")
+    assert {"a.mp4", "b.part.part.mp4"} <= films
+    assert "b.mp4" not in films
+    assert 1 <= len(read(Path("out/b.part.part.mp4"))) < COUNT
+    code, out, err = nst(*command)
+    assert (code, err) == (0, [])
+    assert out[0] == "out/a.mp4 is there already"
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.mp4", "b.mp4", "b.part.mp4"]
+    for path in Path("out").iterdir():
+        assert len(read(path)) == COUNT
 
 
 @pytest.mark.usefixtures("here")

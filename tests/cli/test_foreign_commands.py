@@ -89,6 +89,30 @@ def test_a_scale_is_given_to_a_command_or_written_into_the_file(nst: Run) -> Non
     np.testing.assert_array_equal(pixels("out.png"), 255 - photo)
 
 
+def test_scales_of_all_networks_that_compose(nst: Run) -> None:
+    """A style and a segmenter on -1..1, to which red above a half is a person.
+
+    On 0..1, which files with one channel are given otherwise, the whole picture would be one.
+    """
+    save(negative(-1, 1), Path("n.onnx"))
+    graph = Graph()
+    red = graph.constant(np.array([1000, 0, 0], np.float32).reshape(1, 3, 1, 1))
+    people = graph.node("Sigmoid", graph.node("Conv", "image", red))
+    save(graph.model(people, result=("batch", 1, "rows", "columns")), Path("red.onnx"))
+    drawn = np.full((48, 64, 3), (20, 40, 200), np.uint8)
+    drawn[12:, 20:44] = (230, 20, 30)
+    PIL.Image.fromarray(drawn).save("photo.png")
+    options = ("--style", "n.onnx", "--segmenter", "red.onnx", "--hard", "--value-range=-1,1")
+    for size in (32, 128):
+        segmenter = ("--segmenter-range=-1,1", "--segmenter-size", size)
+        assert nst("compose", "photo.png", *options, *segmenter, "-o", "out.png")[::2] == (0, [])
+        shown, away = pixels("out.png"), np.s_[:, :16]
+        np.testing.assert_array_equal(shown[16:, 24:40], drawn[16:, 24:40])
+        np.testing.assert_array_equal(shown[away], 255 - drawn[away])
+    assert nst("compose", "photo.png", *options, "-o", "out.png")[::2] == (0, [])
+    np.testing.assert_array_equal(pixels("out.png"), drawn)
+
+
 @pytest.mark.parametrize("command", ["stylize coffee -m", "segment coffee --segmenter", "export"])
 def test_a_scale_that_is_none(nst: Run, command: str) -> None:
     save(negative(0, 1), Path("n.onnx"))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nstlib.compose import Composer
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image
-from nstlib.video.steady import Steady, flicker, steadily
+from nstlib.video.steady import Steady, flicker, steady_painter
 
 
 def test_steady_by_hand() -> None:
@@ -123,7 +123,7 @@ def test_flicker_goes_down_and_movement_stays() -> None:
     composer = Composer(strokes(2), strokes(3), segmenter=Unsteady())
     alone = [composer(frame) for frame in source]
     painter = Composer(strokes(2), strokes(3), segmenter=Unsteady())
-    steady_paint = steadily(painter, Steady(reach=3))
+    steady_paint = steady_painter(painter, Steady(reach=3))
     together = [steady_paint(frame) for frame in source]
     before, after = flicker(source, alone, 0.02), flicker(source, together, 0.02)
     assert before > 0.08

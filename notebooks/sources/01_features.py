@@ -5,16 +5,13 @@
 # say how far each layer sees.
 
 # %%
-import os
-from pathlib import Path
-
 import numpy as np
 from IPython.display import display
 
 import nstlib as nst
 from nstlib import keras, tf
 from nstlib.features import IMAGENET_MEAN_BGR
-from nstlib.vgg19 import IMAGENET_FILE, build_vgg19, stride
+from nstlib.vgg19 import build_vgg19, imagenet_file, stride, vgg19_with
 
 cat = nst.load_image("chelsea", size=288)
 extractor = nst.feature_extractor(nst.STYLE_LAYERS)
@@ -122,15 +119,16 @@ print("all sixteen layers:", f"{vgg19.count_params():,}")
 
 # %% [markdown]
 # Twenty million parameters, 80 MB. This course starts with a **small twin** that comes with it: the
-# same sixteen layers under the same names, each with a quarter of the channels, and pooling by
-# means. It was taught to see what a network trained on ImageNet sees. Its card, in `models/`, says
-# how. `weights="imagenet"` gives you Keras's VGG19 instead, if you are online, in every function of
-# the course.
+# same sixteen layers under the same names, with fewer channels, and pooling by means. VGG19 itself
+# taught it to see what it sees. Its card, in `models/`, says how. `weights="imagenet"` gives you
+# Keras's VGG19 instead, if you are online, in every function of the course.
 
 # %%
-twin = build_vgg19(width=0.25, pooling="average")
+twin = vgg19_with("mini")
+channels = [layer.filters for layer in twin.layers if "conv" in layer.name]
+print("the twin's channels:", *channels)
 print(
-    f"the twin: {twin.count_params():,} parameters, {vgg19.count_params() / twin.count_params():.0f} times fewer"
+    f"{twin.count_params():,} parameters, {vgg19.count_params() / twin.count_params():.1f} times fewer"
 )
 
 # %% [markdown]
@@ -324,12 +322,11 @@ print("trained ones by less than 0.2:", alike[f"mini, {layer}"] < 0.2)
 # ### And the real VGG19?
 #
 # Its full weights come from ImageNet: more than a million photographs, and a thousand names to tell
-# apart. The next cell puts all three side by side if Keras has them on this machine already. It
-# downloads nothing.
+# apart. The next cell puts all three side by side if they are on this machine already. It downloads
+# nothing.
 
 # %% tags=["nbval-ignore-output"]
-keras_folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-if (keras_folder / "models" / IMAGENET_FILE).exists():
+if imagenet_file():
     full = nst.feature_extractor([layer], "imagenet")(cat[np.newaxis])[layer]
     plot = nst.show_feature_maps(
         {**by_weights, f"imagenet, {layer}": full},
@@ -345,13 +342,13 @@ else:
 # %% [markdown]
 # With or without the picture, you should know what the small twin **lacks**:
 #
-# - It has a quarter of the channels, so a quarter of the words. What VGG19 calls by two names the twin
-#   may call by one.
-# - Its teacher was a smaller network than VGG19, SqueezeNet, and it saw a few thousand photographs
-#   instead of a million. It hardly knows what is rare in them.
+# - It has a quarter to three quarters of the channels, depending on the layer, so it has fewer words.
+#   What VGG19 calls by two names the twin may call by one.
+# - Its teacher was VGG19, but it saw a few thousand photographs and paintings instead of a million. It
+#   hardly knows what is rare in them.
 # - The deeper the layer, the less it has learned. In `block1` and `block2` it explains most of what its
 #   teacher sees, in `block5` the least by far; the card in `models/` gives the figures. It is at home
-#   with strokes, fibres, cells and grains, and less so with eyes, windows or letters.
+#   with strokes, fibres, cells and grains, and less so with windows or letters.
 # - It cannot name anything: it has no classifier, and to it a cat is no more than a carpet.
 #
 # In return it needs no download and far fewer multiplications; lesson 06 counts how many. With the
@@ -453,7 +450,7 @@ nst.check("receptive_field", receptive_field_of)
 # ## In this lesson you have
 #
 # - computed a convolution by hand and found TensorFlow's equal;
-# - counted VGG19's 20,024,384 parameters, and met its twin with a sixteenth of them;
+# - counted VGG19's 20,024,384 parameters, and met its twin with less than a fifth of them;
 # - looked at a cat through five layers, from outlines to patches;
 # - predicted receptive fields of 3, 10, 24, 68 and 156 pixels, and found none exceeded;
 # - seen that trained channels are less alike than random ones, and read what the small twin lacks.

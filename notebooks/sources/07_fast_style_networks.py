@@ -102,8 +102,9 @@ print(f"one pass through the style network:    {one_pass / 1e9:5.2f} thousand mi
 print(f"one look at a picture through the twin: {look / 1e9:4.2f} thousand million")
 
 # %% [markdown]
-# About alike! But the optimiser looks a hundred times and more, and each time also goes back for the
-# gradient, which costs twice as much again as the way forward.
+# A look costs about twice as much as the whole painting. And the optimiser looks a hundred times and
+# more, and each time also goes back for the gradient, which costs twice as much again as the way
+# forward.
 
 # %%
 brushwork = nst.load_image("brushwork")

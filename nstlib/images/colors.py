@@ -147,6 +147,44 @@ def replace_luminance(image: ArrayLike, brightness: ArrayLike) -> Image:
     return np.clip(skimage.color.yiq2rgb(yiq), 0.0, 1.0).astype(np.float32)
 
 
+def to_linear(image: Image) -> Image:
+    """Turn sRGB's code values into amounts of light: half the light has the code 0.735.
+
+    Parameters
+    ----------
+    image : ndarray of float32
+        In [0, 1], of any shape.
+
+    Returns
+    -------
+    ndarray of float32
+        In [0, 1], of the same shape.
+
+    References
+    ----------
+    IEC 61966-2-1:1999, the transfer function of sRGB.
+
+    Examples
+    --------
+    >>> to_linear(np.float32([0, 0.04, 0.5, 1])).round(4)
+    array([0.    , 0.0031, 0.214 , 1.    ], dtype=float32)
+    """
+    curve = ((image + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    return np.where(image <= 0.04045, image / np.float32(12.92), curve).astype(np.float32)
+
+
+def from_linear(light: Image) -> Image:
+    """Turn amounts of light into sRGB's code values: the inverse of :func:`to_linear`.
+
+    Examples
+    --------
+    >>> from_linear(np.float32([0, 0.0031, 0.5, 1])).round(4)
+    array([0.    , 0.0401, 0.7354, 1.    ], dtype=float32)
+    """
+    curve = np.float32(1.055) * light ** np.float32(1 / 2.4) - np.float32(0.055)
+    return np.where(light <= 0.0031308, np.float32(12.92) * light, curve).astype(np.float32)
+
+
 def grey(image: ArrayLike) -> Image:
     """Leave an image its brightness alone: three equal channels (H, W, 3) in [0, 1]."""
     return _grey(luminance(image))

@@ -19,7 +19,6 @@ from conftest import Run
 from narrow_vgg19 import narrow_vgg19
 from numpy.typing import NDArray
 
-from nstlib._memory import memory
 from nstlib._tensorflow import tf
 from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.registry import search
@@ -655,13 +654,13 @@ def estimate(content: Image, style: Image, **options: Any) -> Estimate:
     return estimate_transfer(content, style, **(OPTIONS | options))
 
 
-def test_an_estimate(content: Image, style: Image) -> None:
+def test_an_estimate(content: Image, style: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nstlib.synthesis.estimate.memory", lambda: 1000.0)
     found = estimate(content, style)
     assert found.sizes == ((64, 80),)
     assert found.seconds > 0
-    now = memory()
-    assert now is not None
-    assert 0.8 * now < found.megabytes < 3 * now
+    # What the process holds already, what stays for one size, and the small picture's features.
+    assert 1015 < found.megabytes < 1030
 
 
 @pytest.fixture
@@ -767,35 +766,6 @@ def test_an_estimate_of_bad_arguments(
         estimate(content, style, **options)
     with pytest.raises(TypeError, match="magic"):
         estimate(content, style, magic=1)
-
-
-def test_memory() -> None:
-    before, peak = memory(), memory(peak=True)
-    assert before is not None
-    assert peak is not None
-    held = np.ones(25_000_000)  # 200 MB
-    after = memory()
-    assert after is not None
-    assert 150 < after - before < 400
-    assert memory(peak=True) >= after * 0.99  # type: ignore[operator]
-    del held
-    now = memory()
-    assert now is not None
-    assert now < after - 150
-    assert memory(peak=True) >= after * 0.99  # type: ignore[operator]
-
-
-def test_memory_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    resource = pytest.importorskip("resource")
-
-    def absent(_: Path) -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", absent)
-    peak = memory()
-    assert peak is not None
-    assert 30 < peak < 100_000
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
 
 
 def test_both_recipes_mean_the_same_by_the_same_names() -> None:

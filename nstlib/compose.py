@@ -320,7 +320,8 @@ class Composer:
     ) -> None:
         if background is None and person is None and backdrop is None:
             raise ArgumentError(
-                "there is no style; give one for the background, the person or both, or a backdrop"
+                "there is no style; give one for the background, the person or both, or a backdrop",
+                command="there is no style; give --style, --person or both, or a --background",
             )
         check_number("strength", strength, least=0, most=1)
         check_number("match", match, least=0, most=1)

@@ -94,6 +94,38 @@ PreserveColors = Annotated[
     ),
 ]
 
+Backdrop = Annotated[
+    str | None,
+    typer.Option(
+        "--background",
+        metavar="IMAGE|COLOUR|blur",
+        help="What is seen behind people: a picture, a colour such as '#1e90ff' or navy, or blur "
+        "for their own background out of focus. --style paints it, too.",
+        show_default="their own background",
+    ),
+]
+Linear = Annotated[
+    bool,
+    typer.Option("--linear", help="Mix light as a lens does, not the numbers that stand for it."),
+]
+Smallest = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        help="From 0 to 1: what is smaller than this share of the largest person is taken for a "
+        "mistake, and left out.",
+    ),
+]
+PersonAt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X,Y",
+        help="Only the person at this point, who is followed through a film: shares of the width "
+        "from the left and of the height from the top, as in 0.5,0.3.",
+        show_default="all people",
+    ),
+]
+
 # What the commands take that optimise pictures or train networks.
 PictureOutput = Annotated[
     Path,

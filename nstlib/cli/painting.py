@@ -8,24 +8,28 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, TypeAlias, Unpack
 
 import typer
 
 from nstlib.cli._films import Films, becomes_film, is_film
 from nstlib.cli._options import (
+    Backdrop,
     Backend,
     Feather,
     FrameRate,
     Hard,
+    Linear,
     LongestSide,
     Match,
     MaxMegapixels,
+    PersonAt,
     PersonStyle,
     PreserveColors,
     SegmenterName,
     SegmenterRange,
     SegmenterSize,
+    Smallest,
     Source,
     Strength,
     ValueRange,
@@ -36,11 +40,16 @@ from nstlib.cli._run import fail
 from nstlib.errors import ArgumentError, NstError, OutputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nstlib.batch import Paint, Recipe
-    from nstlib.compose import Calm, Composer, Options, PaintParts
+    from nstlib.compose import Calm, Composer, Options, PaintParts, Segmenter
     from nstlib.images.arrays import Image, Picture
     from nstlib.inference.segmenter import PersonSegmenter
     from nstlib.video.convert import PaintFrame
+
+    Find: TypeAlias = Callable[[Image], NDArray[np.float32]]
 
 
 def stylize(
@@ -138,6 +147,8 @@ def segment(
             "films .webm or .mov.",
         ),
     ] = False,
+    smallest: Smallest = 0.05,
+    person_at: PersonAt = None,
     size: LongestSide = None,
     rate: FrameRate = None,
     max_megapixels: MaxMegapixels = 64.0,
@@ -153,18 +164,19 @@ def segment(
     load = functools.partial(
         _load_segmenter, segmenter, segmenter_size, backend, value_range=value_range
     )
+    find = functools.partial(_make_finder, load, matte or cutout, smallest, person_at)
     if cutout:
         _check_cutout(source, output, matte)
         return _paint(
             [source],
             output,
-            functools.partial(_make_cutter, load),
-            Films(functools.partial(_make_film_cutter, load), size, rate, suffix=".webm"),
+            lambda: _make_cutter(find()),
+            Films(lambda: _make_film_cutter(find(film=True)), size, rate, suffix=".webm"),
             size=size,
             max_megapixels=max_megapixels,
             suffix=".png",
         )
-    recipe = functools.partial(_make_mask_painter, load, matte)
+    recipe = functools.partial(_make_mask_painter, find, matte)
     return _paint_parts(source, output, recipe, size, max_megapixels, rate, mask=True)
 
 
@@ -228,12 +240,37 @@ def _make_film_stylist(recipe: Recipe) -> PaintFrame:
     return steady_painter(show)
 
 
-def _make_film_cutter(load: Callable[[], PersonSegmenter]) -> PaintFrame:
+def _make_finder(
+    load: Callable[[], PersonSegmenter],
+    matte: bool,
+    smallest: float,
+    person_at: str | None,
+    *,
+    film: bool = False,
+) -> Find:
+    """Make what finds the people in a picture, or those who are meant."""
+    from nstlib.images.arrays import check_alpha
+    from nstlib.inference.parts import keep_people
+    from nstlib.video.follow import Follow
+
+    keep_people([[0.0]], smallest=smallest, person_at=person_at)
+    segmenter: Segmenter = load()
+    if film and person_at is not None:
+        segmenter, person_at = Follow(segmenter, person_at), None
+
+    def find(photo: Image) -> NDArray[np.float32]:
+        alpha = check_alpha(segmenter.matte(photo) if matte else segmenter.mask(photo), photo)
+        return keep_people(alpha, smallest=smallest, person_at=person_at)
+
+    return find
+
+
+def _make_film_cutter(find: Find) -> PaintFrame:
     """Make what leaves people alone in the frames of a film, with steady edges."""
     from nstlib.images.arrays import Picture
     from nstlib.video.steady import Steady
 
-    cut, calm = _make_cutter(load), Steady()
+    cut, calm = _make_cutter(find), Steady()
 
     def show(frame: Image) -> Picture:
         calm.see(frame)
@@ -242,17 +279,15 @@ def _make_film_cutter(load: Callable[[], PersonSegmenter]) -> PaintFrame:
     return show
 
 
-def _make_cutter(load: Callable[[], PersonSegmenter]) -> Callable[..., Picture]:
+def _make_cutter(find: Find) -> Callable[..., Picture]:
     """Make what leaves people alone: their colours without the old background's, and a matte."""
     import numpy as np
 
     from nstlib.compose import composite, estimate_layers
     from nstlib.images.arrays import Picture
 
-    segmenter = load()
-
     def cut(photo: Picture, calm: Calm | None = None) -> Picture:
-        matte = segmenter.matte(photo.image)
+        matte = find(photo.image)
         if calm is not None:
             matte = calm("alpha", matte)
         person, _ = estimate_layers(photo.image, matte)
@@ -262,14 +297,12 @@ def _make_cutter(load: Callable[[], PersonSegmenter]) -> Callable[..., Picture]:
     return cut
 
 
-def _make_mask_painter(load: Callable[[], PersonSegmenter], matte: bool) -> PaintParts:
+def _make_mask_painter(recipe: Callable[..., Find], matte: bool, **film: bool) -> PaintParts:
     """Make what shows people white, and all else black."""
-    from nstlib.images.arrays import check_alpha
-
-    segmenter = load()
+    find = recipe(**film)
 
     def show(photo: Image, calm: Calm | None = None) -> Image:
-        alpha = check_alpha(segmenter.matte(photo) if matte else segmenter.mask(photo), photo)
+        alpha = find(photo)
         if calm is not None:
             alpha = calm("alpha", alpha)
         if not matte:
@@ -298,6 +331,10 @@ def compose(
     match: Match = 0.0,
     hard: Hard = False,
     preserve_colors: PreserveColors = False,
+    background: Backdrop = None,
+    linear: Linear = False,
+    smallest: Smallest = 0.05,
+    person_at: PersonAt = None,
     size: LongestSide = None,
     rate: FrameRate = None,
     max_megapixels: MaxMegapixels = 64.0,
@@ -327,8 +364,13 @@ def compose(
         match=match,
         hard=hard,
         preserve_colors=preserve_colors,
+        backdrop=background,
+        linear=linear,
+        smallest=smallest,
+        person_at=person_at,
     )
-    return _paint_parts(source, output, recipe, size, max_megapixels, rate)
+    opaque = background is not None
+    return _paint_parts(source, output, recipe, size, max_megapixels, rate, opaque=opaque)
 
 
 def webcam(
@@ -339,6 +381,10 @@ def webcam(
     match: Match = 0.0,
     hard: Hard = False,
     preserve_colors: PreserveColors = False,
+    background: Backdrop = None,
+    linear: Linear = False,
+    smallest: Smallest = 0.05,
+    person_at: PersonAt = None,
     size: Annotated[int, typer.Option(help="Longest side of the picture, in pixels.")] = 640,
     segmenter: SegmenterName = "person",
     segmenter_size: SegmenterSize = 320,
@@ -360,12 +406,17 @@ def webcam(
         person,
         value_range,
         (segmenter, segmenter_size, segmenter_range),
+        film=True,
         backend=backend,
         feather=feather,
         strength=strength,
         match=match,
         hard=hard,
         preserve_colors=preserve_colors,
+        backdrop=background,
+        linear=linear,
+        smallest=smallest,
+        person_at=person_at,
     )
     shown = show(steady_painter(composer), camera=camera, size=size)
     print(f"showed {shown} frames")
@@ -377,11 +428,17 @@ def _make_composer(
     person: str | None,
     value_range: str | None,
     people: tuple[str, int, str | None],
+    *,
+    film: bool = False,
     **options: Unpack[Options],
 ) -> Composer:
-    """Load the networks, whose ranges and sizes may have been said, and what composes by them."""
+    """Load the networks, whose ranges and sizes may have been said, and what composes by them.
+
+    In a film, one person is followed.
+    """
     from nstlib.compose import Composer
     from nstlib.inference.stylizer import Stylizer
+    from nstlib.video.follow import Follow
 
     backend = options["backend"]
     stylizers: dict[str | None, Stylizer] = {
@@ -390,7 +447,10 @@ def _make_composer(
         if model is not None
     }
     model, size, segmenter_range = people
-    options["segmenter"] = _load_segmenter(model, size, backend, segmenter_range=segmenter_range)
+    segmenter = _load_segmenter(model, size, backend, segmenter_range=segmenter_range)
+    options["segmenter"] = segmenter
+    if film and (point := options["person_at"]) is not None:
+        options["segmenter"], options["person_at"] = Follow(segmenter, point), None
     return Composer(stylizers.get(style), stylizers.get(person), **options)
 
 
@@ -465,28 +525,30 @@ def _paint(
 def _paint_parts(
     source: str,
     output: str,
-    recipe: Callable[[], PaintParts],
+    recipe: Callable[..., PaintParts],
     size: int | None,
     max_megapixels: float,
     rate: float | None,
     *,
     mask: bool = False,
+    opaque: bool = False,
 ) -> int:
     """Paint a picture, a film or a folder. Masks are opaque, and those of a folder are PNGs."""
     from nstlib.video.steady import steady_painter
 
+    keep_alpha = not (mask or opaque)
     return _paint(
         [source],
         output,
-        functools.partial(_make_picture_painter, recipe, not mask),
-        Films(lambda: steady_painter(recipe()), size, rate, keep_alpha=not mask),
+        functools.partial(_make_picture_painter, recipe, keep_alpha),
+        Films(lambda: steady_painter(recipe(film=True)), size, rate, keep_alpha=keep_alpha),
         size=size,
         max_megapixels=max_megapixels,
         suffix=".png" if mask else None,
     )
 
 
-def _make_picture_painter(recipe: Callable[[], PaintParts], keep_alpha: bool) -> Paint:
+def _make_picture_painter(recipe: Callable[..., PaintParts], keep_alpha: bool) -> Paint:
     from nstlib.images.arrays import Picture
 
     paint = recipe()

@@ -141,7 +141,8 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
     options = "--style candy --person my.onnx --feather 3.5 --strength 0.4 --match 0.2 --size 32"
     flags = "--preserve-colors --hard --segmenter pp_humanseg --segmenter-size 512 --backend ort"
     ranges = "--value-range 0,1 --segmenter-range imagenet"
-    given = " ".join((options, flags, ranges)).split()
+    world = "--background navy --linear --smallest 0.2 --person-at 0.5,0.3"
+    given = " ".join((options, flags, ranges, world)).split()
     assert nst("compose", photo, *given, "-o", "out.png")[0] == 0
     *networks, (composed, looks) = made
     segmenter = looks.pop("segmenter")
@@ -152,6 +153,10 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
         "match": 0.2,
         "hard": True,
         "preserve_colors": True,
+        "backdrop": "navy",
+        "linear": True,
+        "smallest": 0.2,
+        "person_at": "0.5,0.3",
     }
     network = {"backend": "ort", "value_range": "0,1"}
     assert sorted(networks[:2]) == [(("candy",), network), (("my.onnx",), network)]
@@ -181,8 +186,9 @@ def test_one_network_for_both_parts_is_loaded_once(
 @pytest.mark.parametrize("command", [compose, webcam])
 def test_defaults_are_the_librarys(command: Any) -> None:
     ours = inspect.signature(command).parameters
+    names = {"background": "style", "backdrop": "background"}
     for name, theirs in inspect.signature(Composer).parameters.items():
-        assert ours["style" if name == "background" else name].default == theirs.default
+        assert ours[names.get(name, name)].default == theirs.default
 
 
 def test_the_default_size_of_segmenters_is_the_librarys() -> None:

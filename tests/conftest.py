@@ -50,6 +50,14 @@ def nst(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFi
     return run
 
 
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small films, for all the tests that read some."""
+    from film_files import make_films
+
+    return make_films(tmp_path_factory.mktemp("films"))
+
+
 def commands() -> dict[tuple[str, ...], set[str]]:
     """Every command of ``nst``, groups included, with the options that it takes."""
     found: dict[tuple[str, ...], set[str]] = {}

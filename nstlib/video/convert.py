@@ -225,9 +225,11 @@ def _run(
                 settle(len(waiting) - 1)
             return bool(caught), None
         except Exception as error:
+            if caught:  # whoever has ended it need not hear what fails after that
+                return True, None
             fault = _known(error)
             if writer.frames and isinstance(fault, (MemoryLimitError, OutputError)):
-                return bool(caught), fault
+                return False, fault
             if fault is error:
                 raise
             raise fault from error

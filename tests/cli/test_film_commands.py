@@ -15,6 +15,7 @@ import pytest
 from conftest import Run
 from film_files import COUNT, left_edge, make_films, read
 from onnx_files import Graph, save
+from waiting import LONGEST
 
 from nstlib.errors import MemoryLimitError
 from nstlib.inference.stylizer import Stylizer
@@ -227,12 +228,13 @@ def test_what_is_said_of_special_films(nst: Run, monkeypatch: pytest.MonkeyPatch
 def test_a_film_that_is_ended_from_outside(number: signal.Signals) -> None:
     """What is painted is kept, and no temporary file stays."""
     code = (
-        "import sys, time, nstlib.inference.stylizer as module\n"
-        "before = module.Stylizer.__call__\n"
-        "def slow(*args, **options):\n"
-        "    print('painting', flush=True); time.sleep(0.05)\n"
+        "import sys, nstlib.inference.stylizer as module\n"
+        "before, calls = module.Stylizer.__call__, []\n"
+        "def wait(*args, **options):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) == 7: print('painting', flush=True); sys.stdin.readline()\n"
         "    return before(*args, **options)\n"
-        "module.Stylizer.__call__ = slow\n"
+        "module.Stylizer.__call__ = wait\n"
         "from nstlib.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))"
     )
@@ -240,15 +242,15 @@ def test_a_film_that_is_ended_from_outside(number: signal.Signals) -> None:
     arguments = ["stylize", "silent.mp4", "-m", "n.onnx", "-o", "out.mp4"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
-    for _ in range(7):
-        assert process.stdout.readline() == "painting\n"
+    assert process.stdout.readline() == "painting\n"
     process.send_signal(number)
-    _, err = process.communicate()
+    _, err = process.communicate("go on\n", timeout=LONGEST)
     assert process.returncode == 128 + number
     assert err.splitlines()[-1] == "nst: interrupted; out.mp4 holds what was painted so far"
     assert {*Path().iterdir()} - before == {Path("out.mp4")}

@@ -15,6 +15,7 @@ import PIL.Image
 import pytest
 from film_files import invert, same
 from numpy.typing import NDArray
+from waiting import wait_for
 
 from nstlib.errors import ImageError, VideoError
 from nstlib.images.arrays import Image
@@ -22,26 +23,27 @@ from nstlib.video.camera import webcam
 
 
 class Camera:
-    """Stands in for cv2.VideoCapture: gives frames of a known colour, then stops."""
+    """Stands in for cv2.VideoCapture: gives frames of a known colour, each with its number."""
 
-    frames = 200
+    frames: float = np.inf  # after which it stops
     opened: Any = None
     released = 0
+    given = 0
 
     def __init__(self, number: int) -> None:
         type(self).opened = number
-        self._given = 0
 
     def isOpened(self) -> bool:
         return Camera.opened == 0
 
     def read(self) -> tuple[bool, NDArray[np.uint8] | None]:
-        time.sleep(0.002)
-        if self._given == Camera.frames:
+        time.sleep(0.001)  # as one does that waits for light; nothing depends on it
+        if Camera.given == Camera.frames:
             return False, None
-        self._given += 1
         frame = np.zeros((48, 64, 3), np.uint8)
         frame[:, :32] = (200, 100, 50)  # blue, green, red; at the left
+        frame[-1, -1] = Camera.given // 256, Camera.given % 256, 0
+        Camera.given += 1
         return True, frame
 
     def release(self) -> None:
@@ -53,8 +55,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """A camera, and a screen that remembers what was shown and presses keys."""
     state: dict[str, Any] = {"shown": [], "keys": {}, "closed": False, "titles": [], "visible": 1.0}
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr(Camera, "frames", 200)
     monkeypatch.setattr(Camera, "released", 0)
+    monkeypatch.setattr(Camera, "given", 0)
     monkeypatch.setattr(cv2, "VideoCapture", Camera)
     monkeypatch.setattr(cv2, "imshow", lambda _, frame: state["shown"].append(frame))
     monkeypatch.setattr(cv2, "setWindowTitle", lambda _, title: state["titles"].append(title))
@@ -83,14 +85,20 @@ def test_a_camera(screen: dict[str, Any], key: int) -> None:
 
 def test_only_the_newest_frame_is_painted(screen: dict[str, Any]) -> None:
     """Painting takes as long as ten frames of the camera: most of them are left out."""
+    before: list[int] = []
 
     def slow(image: Image) -> Image:
-        time.sleep(0.03)
+        before.append(Camera.given)
+        wait_for(lambda: Camera.given >= before[-1] + 10)
         return image
 
     screen["keys"] = {4: 27}
     assert webcam(slow, size=None) == 4
     assert screen["shown"][0].shape == (48, 64, 3)
+    corners = np.array([frame[-1, 0] for frame in screen["shown"]])
+    numbers = corners.astype(int) @ [256, 1, 0]
+    for number, earlier in zip(numbers[1:], before, strict=False):
+        assert number >= earlier + 9  # the tenth may be on its way
 
 
 def test_a_picture_is_kept(

@@ -20,7 +20,6 @@ from film_files import (
     ffmpeg,
     invert,
     left_edge,
-    make_films,
     moving_square,
     read,
     same,
@@ -34,11 +33,6 @@ from nstlib.video.convert import _Work, convert_video
 from nstlib.video.reader import VideoReader
 from nstlib.video.sequence import PictureReader
 from nstlib.video.writer import VideoWriter
-
-
-@pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_films(tmp_path_factory.mktemp("films"))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,12 @@ from film_files import (
     WIDTH,
     convert,
     ffmpeg,
-    make_films,
     moving_square,
     read,
     sound,
     write,
 )
+from waiting import LONGEST, wait_for
 
 import nstlib.video.writer as writer_module
 from nstlib.errors import MemoryLimitError, NstError, OutputError
@@ -34,11 +33,6 @@ from nstlib.images.arrays import Image
 from nstlib.video._ffmpeg import FFmpeg
 from nstlib.video.reader import VideoReader
 from nstlib.video.writer import VideoWriter
-
-
-@pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_films(tmp_path_factory.mktemp("films"))
 
 
 def test_ctrl_c_leaves_a_film(tmp_path: Path) -> None:
@@ -65,8 +59,7 @@ def test_ctrl_c_leaves_a_film(tmp_path: Path) -> None:
 def test_ctrl_c_before_the_first_frame(films: Path, tmp_path: Path) -> None:
     def paint(_: Image) -> Image:
         signal.raise_signal(signal.SIGINT)
-        time.sleep(0.2)
-        raise NstError("too late")
+        raise NstError("nobody asks any more")
 
     with pytest.raises(KeyboardInterrupt):
         convert(films / "silent.mp4", tmp_path / "out.mp4", paint)
@@ -77,24 +70,27 @@ def test_ctrl_c_before_the_first_frame(films: Path, tmp_path: Path) -> None:
 def test_ctrl_c_at_a_terminal_reaches_every_program(films: Path, tmp_path: Path) -> None:
     """The whole group is interrupted, as a terminal does it; ffmpeg still finishes its file."""
     code = (
-        "import sys, time; from nstlib.video.convert import convert_video\n"
+        "import sys; from nstlib.video.convert import convert_video\n"
+        "calls = []\n"
         "def paint(image):\n"
-        "    print('painting', flush=True); time.sleep(0.1); return image\n"
+        "    calls.append(1)\n"
+        "    if len(calls) == 5: print('painting', flush=True); sys.stdin.readline()\n"
+        "    return image\n"
         "print(convert_video(sys.argv[1], sys.argv[2], paint, progress=False).interrupted)"
     )
     output = tmp_path / "out.mp4"
     process = subprocess.Popen(
         [sys.executable, "-c", code, films / "loud.mp4", output],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     assert process.stdout is not None
-    for _ in range(5):
-        assert process.stdout.readline() == "painting\n"
+    assert process.stdout.readline() == "painting\n"
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate("go on\n", timeout=LONGEST)
     assert (process.returncode, err) == (0, "")
     assert out.splitlines()[-1] == "True"
     assert 1 <= len(read(output)) < COUNT
@@ -235,7 +231,7 @@ HANGS = """\
 import os, sys, time
 os.write(1, bytes({size}) * {frames})
 print(os.getpid(), file=open({log!r}, "w"))
-time.sleep(600)
+time.sleep(36000)
 """
 
 
@@ -263,13 +259,20 @@ def alive(number: int) -> bool:
 def test_an_ffmpeg_that_hangs(
     films: Path, hanging: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is stopped; what it gave counts, and that the rest is missing can be seen."""
+    """It is stopped; what it gave counts, and that the rest is missing can be seen.
+
+    It is left all the time that it needs to begin with.
+    """
     program, log = hanging
     reader = VideoReader(films / "silent.mp4")
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
     monkeypatch.setattr("nstlib.video._ffmpeg.TICK", 0.02)
-    monkeypatch.setattr("nstlib.video._ffmpeg.STALLED", 40)
-    assert len(list(reader)) == 3
+    monkeypatch.setattr("nstlib.video._ffmpeg.STALLED", LONGEST / 0.02)
+    frames = iter(reader)
+    for _ in range(3):
+        next(frames)
+    monkeypatch.setattr("nstlib.video._ffmpeg.STALLED", 5)
+    assert list(frames) == []
     assert not alive(int(log.read_text()))
 
 
@@ -286,11 +289,9 @@ def test_ffmpeg_does_not_outlive_python(hanging: tuple[Path, Path], number: sign
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"started\n"
-        while not (log.exists() and log.read_text().strip()):
-            time.sleep(0.01)
+        wait_for(lambda: log.exists() and log.read_text().strip() != "")
         process.send_signal(number)
-    while alive(int(log.read_text())):  # for ever, if it does
-        time.sleep(0.01)
+    wait_for(lambda: not alive(int(log.read_text())))
 
 
 def test_a_film_that_was_cut_off_is_no_success(

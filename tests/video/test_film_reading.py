@@ -18,7 +18,6 @@ from film_files import (
     convert,
     ffmpeg,
     left_edge,
-    make_films,
     moving_square,
     read,
     same,
@@ -29,11 +28,6 @@ from numpy.typing import NDArray
 
 from nstlib.errors import ArgumentError, VideoError
 from nstlib.video.reader import VideoReader
-
-
-@pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_films(tmp_path_factory.mktemp("films"))
 
 
 def test_reading(films: Path) -> None:

@@ -12,18 +12,13 @@ import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from film_files import ffmpeg, left_edge, make_films, moving_square, read, same
+from film_files import ffmpeg, left_edge, moving_square, read, same
 from numpy.typing import NDArray
 
 from nstlib.errors import ArgumentError, ImageError, OutputError
 from nstlib.video.convert import convert_video
 from nstlib.video.reader import VideoReader
 from nstlib.video.writer import VideoWriter
-
-
-@pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_films(tmp_path_factory.mktemp("films"))
 
 
 def test_colours_survive(tmp_path: Path) -> None:

@@ -225,11 +225,9 @@ def _run(
                 settle(len(waiting) - 1)
             return bool(caught), None
         except Exception as error:
-            if caught:  # whoever has ended it need not hear what fails after that
-                return True, None
             fault = _known(error)
             if writer.frames and isinstance(fault, (MemoryLimitError, OutputError)):
-                return False, fault
+                return bool(caught), fault
             if fault is error:
                 raise
             raise fault from error

@@ -56,14 +56,18 @@ def test_ctrl_c_leaves_a_film(tmp_path: Path) -> None:
     assert len(sound(tmp_path / "out.mp4")) / 44100 == pytest.approx(result.frames / 10, abs=0.1)
 
 
-def test_ctrl_c_before_the_first_frame(films: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, COUNT])
+def test_ctrl_c_before_the_first_frame(tmp_path: Path, count: int) -> None:
+    """If the film has one frame, its error comes before anybody looks at Ctrl-C."""
+    film = write(tmp_path / "in.mp4", moving_square(count))
+
     def paint(_: Image) -> Image:
         signal.raise_signal(signal.SIGINT)
         raise NstError("nobody asks any more")
 
     with pytest.raises(KeyboardInterrupt):
-        convert(films / "silent.mp4", tmp_path / "out.mp4", paint)
-    assert list(tmp_path.iterdir()) == []
+        convert(film, tmp_path / "out.mp4", paint)
+    assert list(tmp_path.iterdir()) == [film]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="process groups are those of Unix terminals")

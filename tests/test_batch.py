@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from onnx_files import save, style_network
+from waiting import LONGEST, wait_for
 
 from nstlib import batch
 from nstlib.batch import Outcome, Paint, Plan, Stylize, Task, _bar, paint_all, plan
@@ -297,47 +297,58 @@ def cluster() -> Iterator[object]:
         yield started
 
 
-def when(condition: Callable[[], bool], then: Callable[[], None]) -> threading.Thread:
-    """Wait for a condition in a thread of its own, and do something then."""
+@dataclass(frozen=True)
+class Halting:
+    """The recipe of a recipe whose painters stop after eight pictures, until a file is there."""
 
-    def wait() -> None:
-        for _ in range(6000):
-            if condition():
-                return then()
-            time.sleep(0.005)
-        return None
+    recipe: Stylize
+    folder: Path
 
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    return thread
+    def __call__(self) -> Paint:
+        paint = self.recipe()
+
+        def halt(photo: Picture) -> Picture:
+            if len(done(self.folder)) >= 8:
+                wait_for((self.folder / "go").exists)
+            return paint(photo)
+
+        return halt
+
+
+def done(folder: Path) -> list[Path]:
+    return list((folder / "out").rglob("*.jpg"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-def test_cluster_that_loses_a_worker(cluster: object, here: Path) -> None:
+def test_cluster_that_loses_a_worker(
+    cluster: object, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nstlib.batch.TIMEOUT", LONGEST)
     save(style_network(), here / "style.onnx")
-    photo = save_image(load_image("coffee", size=400), "photo.jpg").read_bytes()
+    photo = save_image(load_image("coffee", size=64), "photo.jpg").read_bytes()
     for number in range(40):
         path = Path(f"in/{number % 3}/{number:02}.jpg")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(photo)
-    Path("in/broken.jpg").write_bytes(photo[:1000])
+    Path("in/broken.jpg").write_bytes(photo[:400])
     tasks = plan(["in"], Path("out")).tasks
 
     distributed = pytest.importorskip("distributed")
     with distributed.Client(cluster) as client:
         victim = next(iter(client.run(os.getpid).values()))
-    left: list[int] = []
 
     def kill() -> None:
-        left.append(41 - len(list(Path("out").rglob("*.jpg"))))
+        wait_for(lambda: len(done(here)) >= 8)
         os.kill(victim, signal.SIGKILL)
+        (here / "go").touch()
 
-    killer = when(lambda: len(list(Path("out").rglob("*.jpg"))) >= 5, kill)
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    recipe = Halting(Stylize(str(here / "style.onnx")), here)
     address = cluster.scheduler_address  # type: ignore[attr-defined]
-    outcome = paint_all(tasks, Stylize(str(here / "style.onnx")), scheduler=address)
+    outcome = paint_all(tasks, recipe, scheduler=address)
     killer.join()
 
-    assert left[0] > 10  # it was killed half-way
     assert counts(outcome) == (40, 0, 1)
     [(task, fault)] = outcome.failed
     assert task.source == Path("in/broken.jpg")
@@ -357,8 +368,9 @@ def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
             paint_all(tasks, Negative(), scheduler=address)
 
 
-def test_scheduler_without_workers() -> None:
+def test_scheduler_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed", reason="distributed is not installed")
+    monkeypatch.setattr("nstlib.batch.TIMEOUT", LONGEST)
     tasks = [Task(write("in/a.png"), Path("out/a.png"))]
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as empty,

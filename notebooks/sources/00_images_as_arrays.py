@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 00 · Images as arrays
 #
-# After this lesson you can hand any picture to any library in this course, and spot at a glance
-# when one of them got it wrong.
+# After this lesson you can hand any picture to any library in this course, and tell at a glance
+# what went wrong when it comes out blue, black, or nine times.
 
 # %%
 import tempfile
@@ -14,38 +14,46 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import nstlib as nst
+from nstlib.course.figures.layouts import memory_layouts, nine_copies
+from nstlib.course.figures.rows import show_rows
 
-astronaut = nst.load_image("astronaut", size=256)
+astronaut = nst.load_image("astronaut", size=384)
+blue = astronaut[..., ::-1]
+nine = astronaut.transpose(2, 0, 1).reshape(astronaut.shape)
 
-nst.show_images(
-    [astronaut, astronaut[..., ::-1], astronaut.transpose(2, 0, 1).reshape(astronaut.shape)],
-    ["right", "channels reversed", "axes confused"],
-    caption="One array, read in three ways. By the end of this lesson you can tell what happened.",
-    alt="A portrait of an astronaut: once right, once with blue skin and suit, once as nine small grey copies.",
+show_rows(
+    [astronaut, blue, nine],
+    titles=["right", "wrong", "wrong"],
+    height=4,
+    alt="A portrait of an astronaut: once right, once with blue skin and a blue suit, and once as "
+    "nine small grey copies in three rows of three.",
 )
 
 # %% [markdown]
+# *One array, read in three ways. Before you go on: what do you think happened to the second and the
+# third? You will find out below.*
+#
 # | | |
 # | --- | --- |
-# | Prerequisites | Python; a little NumPy |
-# | Time to read | 20 min |
+# | Prerequisites | Python; NumPy's shapes, slices and `mean` |
+# | Time to read | 20 min; exercises 80 min |
 # | Time to run on 2 cores | 15 s |
 # | Downloads | nothing |
 #
 # ## Learning objectives
 #
 # - **Read** an image's shape, type and range, and say what each number means.
-# - **Convert** between 8-bit and floating-point pixels without losing or inventing light.
-# - **Tell** RGB from BGR, and turn one into the other.
-# - **Rearrange** an image into the NCHW blob that `cv2.dnn` takes.
-# - **Check** that your machine is ready for the rest of the course.
+# - **Convert** between 8-bit and floating-point pixels without losing anything.
+# - **Tell** RGB from BGR, and NHWC from NCHW, and turn one into the other.
+# - **Explain** the nine grey copies.
+# - **Ask** of any result: what would we see if it were not so?
 
 # %% [markdown]
 # ## Is everything in place?
 #
-# `nst doctor` on the command line, or the cell below, looks at your Python, at the libraries, at
-# the processor settings and at the disk. Each fault comes with what to do about it. The report
-# differs from machine to machine, so yours need not look like the one stored here.
+# `nst doctor` on the command line, or the cell below, looks at your Python, the libraries, the
+# processor and the disk. Each fault comes with what to do about it. Every machine gets a report of
+# its own, so yours may differ from the one stored here.
 
 # %% tags=["nbval-ignore-output"]
 from nstlib.doctor import diagnose
@@ -58,11 +66,16 @@ for finding in findings:
 print("faults found:", sum(finding.ok is False for finding in findings))
 
 # %% [markdown]
+# This course follows two tutorials, both in Korean. Lessons 00 to 05 follow HyunMin Kim's blog post
+# on neural style transfer (3 November 2020). Lessons 07 to 10 follow the notes on style transfer in
+# chapter 9 of *opencv-study* by lemon-lime-honey (undated). Each lesson says what it took from them:
+# most of it is right, and a slip teaches something too.
+#
 # ## An image small enough to read
 #
-# A picture is a table of pixels, and a pixel is three numbers: how much red, green and blue light
-# it sends. NumPy keeps them in one array with three axes: row, column, **channel**. Here is one with
-# two rows and three columns, written out by hand.
+# A picture is a table of pixels, and a pixel is three numbers: how much red, green and blue. NumPy
+# keeps them in one array with three axes: row, column, **channel**. Here is one with two rows and
+# three columns, written out by hand.
 
 # %%
 tiny = np.array(
@@ -78,42 +91,55 @@ print("the red channel alone:")
 print(tiny[..., 0])
 
 # %%
-nst.show_images(
+show_rows(
     [tiny, tiny[..., 0], tiny[..., 1], tiny[..., 2]],
-    ["the image", "red channel", "green channel", "blue channel"],
-    caption="Six pixels, and what each channel holds: white where the number is 1, black where it "
-    "is 0. White and grey have equal parts of all three.",
+    titles=["the image", "red channel", "green channel", "blue channel"],
+    height=1.6,
     alt="A grid of six coloured pixels, and its three channels as grids in black, grey and white.",
 )
 
 # %% [markdown]
-# Note the order: **row before column**, so height before width. Most libraries speak of a
-# 640 × 480 picture and mean width × height; its array has the shape `(480, 640, 3)`.
+# *Six pixels, and what each channel holds: white for 1, black for 0. Grey and white have equal parts
+# of all three.*
+#
+# Note the order: **row before column**, so height before width. People speak of a 640 × 480 picture
+# and mean width × height; its array has the shape `(480, 640, 3)`. OpenCV's functions take sizes as
+# (width, height) too, so you will swap the two more than once.
 #
 # ## Eight bits, and why sums go wrong
 #
-# Files and screens store a channel in eight bits, as a whole number from 0 to 255 (`uint8`). That
-# is compact, and dangerous to calculate with.
+# Files and screens keep a channel in eight bits, as a whole number from 0 to 255 (`uint8`). That saves
+# space, but calculating with it is dangerous.
 #
-# **Question.** A pixel of 200 is made brighter by 100. What comes out?
+# **Question.** A `uint8` pixel of 200 is made brighter by 100. What does NumPy give? Put the letter of
+# your answer in place of the dots below, in quotes, and run the cell. Do so *before* you open the
+# result: a guess that turns out wrong is what you will remember.
+#
+# - **a** 44
+# - **b** 255
+# - **c** 300
+# - **d** an error message
 
-# %%
+# %% tags=["learner"]
+nst.check("overflow", ...)
+
+# %% tags=["solution"]
+nst.check("overflow", "a")
+
+# %% jupyter={"outputs_hidden": true}
 bright = np.array([200], dtype=np.uint8)
-print("uint8: 200 + 100 =", int((bright + np.uint8(100))[0]))
+print("200 + 100 =", (bright + np.uint8(100))[0])
 
 # %% [markdown]
-# Not 300, and not 255 either. Eight bits hold remainders modulo 256, and 300 − 256 = 44: the
-# brightest part of a photo turns almost black. So this course calculates in `float32` between 0
-# and 1, and goes back to `uint8` only to save. Going back takes care as well:
-
-# %%
-value = np.float32(0.999)
-print("cut off:", np.uint8(value * 255), " rounded:", np.uint8(np.rint(value * 255)))
-
-
-# %% [markdown]
-# Cutting off the fraction makes every picture a little darker each time it is saved. The two
-# conversions, written out:
+# <details><summary>What happened</summary>
+#
+# Eight bits hold remainders modulo 256: the brightest part of a photo turns almost black.
+#
+# </details>
+#
+# So we calculate in `float32`, between 0 and 1, and go back to `uint8` only to save. (Kim's tutorial
+# does the same, and also clips to [0, 1] after each step. Both are right.) On the way back there is a
+# choice: cut the fraction off, as `astype(np.uint8)` does, or round.
 
 
 # %%
@@ -121,130 +147,278 @@ def from_uint8(pixels):
     return pixels.astype(np.float32) / 255
 
 
+def cut_off(image):
+    return (np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
 def to_uint8(image):
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
-every_value = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
-print(
-    "there and back, all 256 values:",
-    np.array_equal(to_uint8(from_uint8(every_value)), every_value),
-)
+print("0.999 cut off:", cut_off(np.float32(0.999)), " rounded:", to_uint8(np.float32(0.999)))
 
 # %% [markdown]
-# From now on `nstlib.images` does this, with checks around it. The two agree:
-
-# %%
-from nstlib.images.arrays import from_uint8 as library_from_uint8
-from nstlib.images.arrays import to_uint8 as library_to_uint8
-
-print(
-    np.array_equal(from_uint8(every_value), library_from_uint8(every_value))
-    and np.array_equal(to_uint8(tiny), library_to_uint8(tiny))
-)
-
-# %% [markdown]
-# ## A real picture
+# **Question.** A program loads a photo with `from_uint8`, changes nothing, saves it with `cut_off`, and
+# does all this 20 times. How much darker does the photo get, on the scale of 255?
 #
-# `nst.load_image` takes a file, or the name of a picture that comes with the course. It returns
-# `float32` RGB in [0, 1], whatever the file was.
+# - **a** by 10: half a level each time
+# - **b** by 20: a level each time
+# - **c** not at all
+# - **d** it depends on the photo
 
-# %%
-astronaut = nst.load_image("astronaut")
-print("shape:", astronaut.shape, " type:", astronaut.dtype)
-print(f"range: {astronaut.min():.2f} to {astronaut.max():.2f}")
-print("names:", ", ".join(nst.sample_names()))
+# %% tags=["learner"]
+nst.check("cut_off", ...)
+
+# %% tags=["solution"]
+nst.check("cut_off", "c")
+
+# %% jupyter={"outputs_hidden": true}
+# If cutting off cost nothing, "dim and brighten" would show 0.0 for both. If it cost something by
+# itself, "nothing" would show a loss too. Rounding is the control in each row.
+pixels = to_uint8(nst.load_image("astronaut"))
+
+
+def nothing(image, save):
+    return save(image)
+
+
+def dim_and_brighten(image, save):
+    dim = from_uint8(save(image * np.float32(0.9)))
+    return save(dim / np.float32(0.9))
+
+
+print("mean change after 20 rounds     cut off   rounded")
+for between in (nothing, dim_and_brighten):
+    changes = []
+    for save in (cut_off, to_uint8):
+        photo = pixels
+        for _ in range(20):
+            photo = between(from_uint8(photo), save)
+        changes.append(round(photo.mean() - pixels.mean(), 1) + 0.0)  # + 0.0: no "-0.0"
+    print(f"{between.__name__:28} {changes[0]:10.1f} {changes[1]:9.1f}")
 
 # %% [markdown]
+# <details><summary>What happened</summary>
+#
+# Where nothing is computed in between, every one of the 256 values comes back exactly, and there is no
+# fraction to cut off. After a computation the numbers lie *between* two levels. Rounding then errs to
+# both sides, and the errors cancel; cutting off always errs downwards, and the photo gets darker.
+#
+# The tutorial in *opencv-study* saves a network's picture with `clip(0, 255).astype(np.uint8)`. The
+# `clip` is right and needed. Without `rint` the picture is about half a level too dark. Nobody sees
+# that once; in a film that goes through five programs you can.
+#
+# </details>
+#
+# From now on the library does both conversions, with checks around them: `nst.from_uint8` and
+# `nst.to_uint8`.
+#
+# ## A habit for the whole course
+#
+# A result is worth something only if it could have come out otherwise. So ask of every claim here, and
+# in every paper that you read: **what would we see if it were not so?** Then look for that too. The
+# comparison that you make for it is called a **control**.
+#
+# Take a simple claim: *a PNG file keeps every number of a picture.* Save, load, count what differs. You
+# get 0 and are content? The count would also be 0 if you had compared the picture with itself, or
+# counted wrongly. So let the *same lines* count a case that ought to differ, such as a JPEG.
+
+# %%
+picture = from_uint8(pixels)
+with tempfile.TemporaryDirectory() as folder:
+    for name in ("astronaut.png", "astronaut.jpg"):
+        path = nst.save_image(picture, Path(folder) / name)
+        changed = nst.to_uint8(nst.load_image(path)) != pixels
+        # If PNG lost something, its row would not be 0. If counting were broken, JPEG's would be 0.
+        print(f"{name[-3:].upper()}: {changed.mean():4.0%} of {pixels.size:,} numbers differ")
+
+# %% [markdown]
+# Now the 0 says something. You have just used a control before as well: rounding beside cutting off,
+# and "nothing" beside "dim and brighten". Look for the control in every experiment of this course. If
+# you find one without, distrust it, and tell us.
+#
 # ### The same picture, two files, two ranges
 #
-# Many tutorials read a picture with `plt.imread` and divide by 255. Save one picture as PNG and as
-# JPEG, and do what they do.
+# Kim's tutorial reads its picture like this, and for its JPEG that is right:
 #
-# **Question.** Which of the two comes out wrong, and how would you notice?
+# ```python
+# style_image = plt.imread(style_path)
+# style_image = style_image / 255.0
+# ```
+#
+# **Question.** You follow it with a picture of your own, saved as PNG. What do you get?
+#
+# - **a** the same picture as from a JPEG
+# - **b** an almost black picture
+# - **c** a white picture
+# - **d** an error message
 
-# %%
+# %% tags=["learner"]
+nst.check("png_or_jpeg", ...)
+
+# %% tags=["solution"]
+nst.check("png_or_jpeg", "b")
+
+# %% jupyter={"outputs_hidden": true}
 with tempfile.TemporaryDirectory() as folder:
-    png = nst.save_image(astronaut, Path(folder) / "astronaut.png")
-    jpg = nst.save_image(astronaut, Path(folder) / "astronaut.jpg")
-    as_tutorials_do = [plt.imread(path) / 255 for path in (jpg, png)]
-    as_we_do = [nst.load_image(path) for path in (jpg, png)]
-
-for name, image, ours in zip(["JPEG", "PNG"], as_tutorials_do, as_we_do, strict=True):
-    print(
-        f"{name:4}  plt.imread / 255: at most {image.max():.4f}   load_image: at most {ours.max():.4f}"
-    )
-
-# %%
-nst.show_images(
-    [*as_tutorials_do, as_we_do[1]],
-    ["JPEG, plt.imread / 255", "PNG, plt.imread / 255", "PNG, load_image"],
-    caption="plt.imread gives 0..255 for a JPEG but 0..1 for a PNG, so the division turns the PNG "
-    "black. A network fed with it still gives an answer, only a useless one.",
-    alt="An astronaut's portrait read from a JPEG, the same from a PNG entirely black, and right.",
-)
+    # If imread treated both alike, the two maxima would be equal, as load_image's are.
+    print("largest number     plt.imread   plt.imread / 255   nst.load_image")
+    for name in ("astronaut.jpg", "astronaut.png"):
+        path = nst.save_image(picture, Path(folder) / name)
+        raw, ours = plt.imread(path), nst.load_image(path)
+        print(f"{name:18} {raw.max():10} {raw.max() / 255:18.4f} {ours.max():16.4f}")
 
 # %% [markdown]
+# <details><summary>What happened</summary>
+#
+# `plt.imread` gives 0..255 for a JPEG but 0..1 for a PNG, so the second division leaves at most 0.0039:
+# black. The dangerous part: a network takes a black picture without complaint, and gives an answer.
+# `nst.load_image` returns `float32` RGB in [0, 1], whatever the file was.
+#
+# </details>
+#
+# ## Numbers are not light
+#
+# One thing that pixels do *not* say is how much light they send. The numbers in files follow the eye,
+# which tells dark shades apart better than bright ones. In the usual standard, **sRGB**, a number $v$
+# above 0.04 sends the share $((v + 0.055) / 1.055)^{2.4}$ of the light of white. So the middle of the
+# numbers is far from the middle of the light:
+
+
+# %%
+def light(v):
+    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+
+
+def number(share):
+    return np.where(share <= 0.0031308, share * 12.92, 1.055 * share ** (1 / 2.4) - 0.055)
+
+
+print(f"the number 0.5 sends {light(0.5):.2f} of the light of white")
+print(f"half the light of white has the number {number(0.5):.2f}")
+# If numbers were light, both lines would say 0.50.
+
+# %% [markdown]
+# Whoever averages numbers therefore gets something darker than a mix of the lights: black and white
+# stripes seen from afar look like 0.74, and their mean is 0.50. Nearly all programs average numbers all
+# the same, and networks are trained on such pictures. This course does so too. Keep it in mind when
+# fine patterns get darker as they shrink, and in Exercise 4.
+#
 # ## The blue astronaut
 #
-# OpenCV was written when camera drivers delivered blue first, and kept that order: `cv2.imread`
-# returns **BGR**. Everything else here (files, Matplotlib, imageio, Keras's images) is RGB. Nothing
-# in the array says which it is.
+# OpenCV was written when camera drivers delivered blue first, and has kept that order: `cv2.imread`
+# returns **BGR**. Everything else here (files, Matplotlib, imageio, Keras's images) is RGB. Nothing in
+# the array says which it is. That was the second picture at the top.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
-    path = nst.save_image(astronaut, Path(folder) / "astronaut.png")
-    opencv = cv2.imread(str(path))
-    others = iio.imread(path)
+    path = nst.save_image(picture, Path(folder) / "astronaut.png")
+    by_opencv, by_imageio = cv2.imread(str(path)), iio.imread(path)
 
-print("a pixel of her orange suit, imageio (RGB):", others[400, 130])
-print("the same pixel, OpenCV (BGR):             ", opencv[400, 130])
-print("one is the other reversed:                ", np.array_equal(opencv, others[..., ::-1]))
-
-# %%
-small = nst.resize(astronaut, 300)
-nst.show_images(
-    [small, nst.rgb_to_bgr(small), nst.bgr_to_rgb(nst.rgb_to_bgr(small))],
-    ["RGB shown as RGB", "BGR shown as RGB", "reversed twice"],
-    caption="Red and blue change places, green stays: orange turns blue. Skin is the quickest test. "
-    "Reversing twice brings the picture back.",
-    alt="The astronaut with natural skin, with a blue face and a blue suit, and natural again.",
-)
+print("a pixel of her orange suit, imageio (RGB):", by_imageio[400, 130])
+print("the same pixel, OpenCV (BGR):             ", by_opencv[400, 130])
+# If something else than the order differed, the second count would not be 0.
+print("numbers that differ, as they are:       ", f"{np.sum(by_opencv != by_imageio):,}")
+print("numbers that differ, channels reversed: ", np.sum(by_opencv[..., ::-1] != by_imageio))
 
 # %% [markdown]
-# ## Smaller without stripes
+# **Question.** You want to find out whether some program mixes up RGB and BGR, and feed it a test
+# picture. Which one would tell you *nothing*?
 #
-# Networks are hungry, so pictures are shrunk first. To take every eighth pixel is quick and wrong:
-# detail finer than the new grid does not vanish, it turns into false patterns (*aliasing*).
-# Averaging each 8 × 8 block is right; OpenCV calls it `INTER_AREA`.
+# - **a** a portrait
+# - **b** a red apple on a table
+# - **c** a black and white photograph
+# - **d** the blue sky
+
+# %% tags=["learner"]
+nst.check("blind_picture", ...)
+
+# %% tags=["solution"]
+nst.check("blind_picture", "c")
+
+# %% [markdown]
+# ## Smaller, without ghosts
+#
+# Networks are slow on large pictures, so pictures are shrunk first. Taking every eighth pixel is quick
+# and wrong: detail finer than the new grid doesn't vanish, it turns into false patterns (**aliasing**).
+# Our test picture has one centre, and rings that get finer outwards. From 512 to 64 pixels, most of
+# them are too fine to be shown. A perfect method would leave the middle alone and fade the rest to grey.
 
 # %%
-rings_y, rings_x = np.mgrid[-1:1:512j, -1:1:512j]
-rings = 0.5 + 0.5 * np.cos(160 * (rings_x**2 + rings_y**2))
-rings = rings[..., np.newaxis].repeat(3, axis=2).astype(np.float32)
-
-every_eighth = rings[4::8, 4::8]
-block_means = rings.reshape(64, 8, 64, 8, 3).mean(axis=(1, 3))
-print(
-    "nst.resize is the mean of each block:",
-    np.allclose(nst.resize(rings, 64), block_means, atol=1e-5),
-)
-
-# %%
-nst.show_images(
-    [rings, every_eighth, block_means],
-    ["512 × 512", "every eighth pixel", "mean of 8 × 8 pixels"],
-    caption="Rings that get finer outwards. Picking pixels invents eight more centres; means "
-    "fade what is too fine to show towards grey.",
-    alt="Concentric rings; picked pixels show nine ring systems, averaged ones one and grey around it.",
+y, x = np.mgrid[-1:1:512j, -1:1:512j]
+rings = np.repeat(0.5 + 0.5 * np.cos(160 * (x**2 + y**2))[..., np.newaxis], 3, 2).astype(np.float32)
+show_rows(
+    [rings],
+    height=3,
+    alt="Concentric rings in black and white, wide in the middle and ever finer outwards.",
 )
 
 # %% [markdown]
+# **Question.** We shrink it in four ways. How many centres do you expect in each result? Write four
+# numbers down, then open the pictures.
+
+# %% jupyter={"outputs_hidden": true}
+small = {
+    "every eighth pixel": rings[4::8, 4::8],
+    "cv2.resize": cv2.resize(rings, (64, 64)),
+    "mean of 8 × 8": rings.reshape(64, 8, 64, 8, 3).mean(axis=(1, 3)),
+    "blur, then pick": cv2.GaussianBlur(rings, (0, 0), sigmaX=4)[4::8, 4::8],
+}
+show_rows(
+    list(small.values())[:2],
+    list(small.values())[2:],
+    titles=[*small],
+    height=3,
+    alt="Every eighth pixel, and cv2.resize: nine systems of rings. Mean of 8 by 8: one system, and "
+    "faint ghosts of others around it. Blurred first: one smaller system on plain grey.",
+)
+
+# %% [markdown]
+# <details><summary>What you see</summary>
+#
+# Picking pixels invents eight more centres. So does `cv2.resize` as it stands, because it looks at four
+# pixels only. The mean of each block fades them, but look closely: ghosts remain. A blur before picking
+# removes them, and some of the true rings too.
+#
+# </details>
+#
+# How strong are the ghosts? The spread (standard deviation) around a false centre says it. And so that
+# a method which wipes out everything doesn't win, we also measure the true centre:
+
+# %%
+print("spread of the numbers    true centre   false centre")
+for name, image in small.items():
+    # A method without aliasing shows 0.00 on the right. One that merely blurs shows 0.00 on both.
+    print(f"{name:22} {image[26:38, 26:38].std():13.2f} {image[26:38, 46:58].std():14.2f}")
+
+# %% [markdown]
+# `nst.resize` takes the mean of each block (OpenCV's `INTER_AREA`): no new centres, small ghosts, sharp
+# enough for photographs. Kim's tutorial calls `cv2.resize` as it stands. It also squashes its painting
+# to a square of 224 × 224; since textures may be stretched a little unnoticed, that is easily
+# overlooked. Do it to a cat, and it isn't: from 451 × 300 pixels her width shrinks to a half, her height
+# to three quarters. `nst.resize(image, 224)` keeps the proportions.
+#
 # ## Blobs: the layout of `cv2.dnn`
 #
 # Networks take images in batches. Keras keeps a batch as (batch, height, width, channels), **NHWC**.
-# `cv2.dnn` and ONNX files mostly keep it as (batch, channels, height, width), **NCHW**, and call it
-# a *blob*: one whole red picture, then one whole green, then one whole blue.
+# `cv2.dnn`, PyTorch and most ONNX files keep it as (batch, channels, height, width), **NCHW**, which
+# OpenCV calls a *blob*. Memory is one long row of numbers, and the two differ in their order:
+
+# %%
+memory_layouts()
+
+# %% [markdown]
+# *The 18 numbers of our six pixels. Pixel after pixel, or plane after plane: one whole red picture, one
+# whole green, one whole blue.*
+#
+# `transpose` puts numbers into another order. `reshape` never moves a number: it cuts the same row into
+# other pieces.
+
+# %%
+numbered = np.arange(18).reshape(2, 3, 3)  # R0 is 0, G0 is 1, B0 is 2, R1 is 3 ...
+print("as it lies in memory:", *numbered.ravel())
+print("after transpose:     ", *numbered.transpose(2, 0, 1).ravel())
+print("after reshape:       ", *numbered.reshape(3, 2, 3).ravel())
 
 
 # %%
@@ -252,96 +426,220 @@ def to_blob(image):
     return image.transpose(2, 0, 1)[np.newaxis]
 
 
-print("image", tiny.shape, "→ blob", to_blob(tiny).shape)
-print("its red plane is the red channel:", np.array_equal(to_blob(tiny)[0, 0], tiny[..., 0]))
-print("equal to nst.to_blob:", np.array_equal(to_blob(tiny), nst.to_blob(tiny)))
+from_opencv = cv2.dnn.blobFromImage(by_opencv, scalefactor=1 / 255, swapRB=True)
+forgot_swap = cv2.dnn.blobFromImage(by_opencv, scalefactor=1 / 255)
+print("image", picture.shape, "→ blob", to_blob(picture).shape)
+# If our layout were wrong, the first line would be as large as the second, where one step is missing.
+print(f"largest difference from OpenCV's blob: {np.abs(to_blob(picture) - from_opencv).max():.4f}")
+print(f"the same without swapRB:               {np.abs(to_blob(picture) - forgot_swap).max():.4f}")
 
 # %% [markdown]
-# OpenCV's own `cv2.dnn.blobFromImage` does several things at once: it scales, swaps red and blue
-# (`swapRB=True`, since its pictures are BGR), resizes, and rearranges.
+# `cv2.dnn.blobFromImage` does several things at once: it scales, swaps red and blue (its pictures are
+# BGR, and most networks want RGB), resizes if you give a size, and rearranges. *opencv-study* calls it
+# with `swapRB=True` and without a scale: right, because its network takes 0..255.
+#
+# ## Nine grey copies
+#
+# A network gives a blob back, and we want an image. The third picture at the top is what comes out if
+# you `reshape` where you should `transpose`.
+#
+# **Question.** Why are the copies grey?
+#
+# - **a** the three channels were averaged
+# - **b** a pixel's three numbers are now neighbours in one plane, and almost equal
+# - **c** only the red plane is shown, nine times
+# - **d** `reshape` loses the colours
 
-# %%
-from_opencv = cv2.dnn.blobFromImage(nst.rgb_to_bgr(others), scalefactor=1 / 255, swapRB=True)
-print("shape:", from_opencv.shape, " type:", from_opencv.dtype)
-print("equal to ours:", np.allclose(from_opencv, nst.to_blob(astronaut), atol=1e-6))
+# %% tags=["learner"]
+nst.check("why_grey", ...)
+
+# %% tags=["solution"]
+nst.check("why_grey", "b")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+nine_copies()
 
 # %% [markdown]
-# **Question.** `reshape` can give the shape (1, 3, H, W) too. Is it the same?
+# <details><summary>Where the nine come from</summary>
+#
+# Each row of the image takes 3 × *width* numbers: three rows of the red plane. So three copies stand
+# side by side, each with every third row and every third column. A third of the way down the red plane
+# is used up, and green begins. Three times three are nine.
+#
+# </details>
+#
+# That explanation predicts more than "grey": the copies in the top row must be *red* planes, those in
+# the middle green, those at the bottom blue. Is it so? Compare each row of copies with each plane.
 
-# %%
-transposed = small.transpose(2, 0, 1)
-reshaped = small.reshape(transposed.shape)
-print(
-    "same shape:",
-    transposed.shape == reshaped.shape,
-    " same array:",
-    np.array_equal(transposed, reshaped),
+# %% jupyter={"outputs_hidden": true}
+third = len(nine) // 3
+planes = astronaut[::3, ::3]
+# If the copies were mixtures of all channels, no column would hold a 0.000.
+print("mean difference from    red     green   blue")
+for i, row in enumerate(("top copies", "middle copies", "bottom copies")):
+    copy = nine[i * third : (i + 1) * third, :third, 0]
+    print(f"{row:22}", *(f"{np.abs(copy - planes[..., c]).mean():7.3f}" for c in range(3)))
+
+# %% [markdown]
+# **Question.** And the other way round: you `reshape` an image into a blob, where you should
+# `transpose`. For which of these pictures would you *not* notice?
+#
+# - **a** one that is the same all over, in one colour
+# - **b** one that is the same all over, in grey
+# - **c** one that is symmetric
+# - **d** any: the shape is right
+
+# %% tags=["learner"]
+nst.check("unnoticed_reshape", ...)
+
+# %% tags=["solution"]
+nst.check("unnoticed_reshape", "b")
+
+# %% jupyter={"outputs_hidden": true}
+half = nst.resize(astronaut, 240)
+planes = half.transpose(2, 0, 1)
+cut = half.reshape(planes.shape)
+show_rows(
+    [*planes],
+    [*cut],
+    titles=["plane 0: red", "plane 1: green", "plane 2: blue", "plane 0", "plane 1", "plane 2"],
+    height=2.8,
+    alt="Top: three grey portraits, in which the orange suit is light, grey and dark. Bottom: head, "
+    "chest and helmet, each stretched and woven into itself like cloth.",
 )
 
-# %%
-nst.show_images(
-    [*transposed, *reshaped],
-    ["red plane", "green plane", "blue plane", "plane 0", "plane 1", "plane 2"],
-    columns=3,
-    caption="Top: transpose sorts the numbers by channel. Bottom: reshape only cuts the old order "
-    "at new places, so red, green and blue lie side by side in narrow stripes.",
-    alt="Three grey portraits, and below them three thirds of the portrait, enlarged and striped.",
-)
-
 # %% [markdown]
-# `reshape` never moves a number; `transpose` does. If a network's output looks like coarse
-# cloth, look for a `reshape` that should have been a `transpose`.
+# <details><summary>What you see</summary>
+#
+# Top, `transpose`: the numbers sorted by channel. Bottom, `reshape`: the old order, cut at new places.
+# The first "plane" holds the top third of the portrait. Each of its rows was cut into three, left,
+# middle and right, which now lie below each other; and red, green and blue alternate along them. Hence
+# the cloth. So if a picture looks woven, or shows nine copies, look for a `reshape` that should have
+# been a `transpose`.
+#
+# </details>
 #
 # ## Exercises
 #
-# Write the body of each function, then run its cell. `nst.check` tells you what is still wrong.
+# Write the body of each function, then run its cell. `nst.check` tells you what is still wrong. The
+# hints go from a nudge to nearly the answer; take one at a time.
 #
-# ### Exercise 1 · Red and blue change places (5 minutes)
+# ### Exercise 1 · Three bugs in three lines (15 minutes)
 #
-# Turn an RGB image (H, W, 3) into BGR, of any type, without changing rows or columns.
+# A colleague's function is meant to turn what `cv2.imread` returns, `uint8` BGR of shape (H, W, 3), into
+# a blob: `float32` RGB in [0, 1] of shape (1, 3, H, W). Its shape is right, and nothing else.
+#
+# ```python
+# def to_network(bgr):
+#     rgb = bgr[::-1]
+#     scaled = np.float32(rgb // 255)
+#     return scaled.reshape(1, 3, *rgb.shape[:2])
+# ```
+#
+# Find the three mistakes and write it right. Then think: which one would you not notice in the
+# picture of a grey, symmetric vase?
+#
+# <details><summary>Hint 1</summary>Look at what each line gives for the image of six pixels.</details>
+# <details><summary>Hint 2</summary>Which axis does <code>[::-1]</code> reverse? What is 254 // 255?</details>
+# <details><summary>Hint 3</summary>Reverse the last axis; use / after making floats; transpose(2, 0, 1),
+# then add an axis in front.</details>
 
 
 # %% tags=["learner"]
-def rgb_to_bgr(image): ...
+def to_network(bgr): ...
 
 
-nst.check("rgb_to_bgr", rgb_to_bgr)
+nst.check("to_network", to_network)
 
 
 # %% tags=["solution"]
-def rgb_to_bgr(image):
-    return image[..., ::-1]
+def to_network(bgr):
+    rgb = bgr[..., ::-1]  # the last axis: [::-1] turned the picture upside down
+    scaled = np.float32(rgb) / 255  # // gave 0, and 1 for white alone
+    return scaled.transpose(2, 0, 1)[np.newaxis]  # reshape left the order as it was
 
 
-nst.check("rgb_to_bgr", rgb_to_bgr)
+nst.check("to_network", to_network)
+
+# %% [markdown] tags=["solution"]
+# The first: with a vase that is grey, the missing exchange of red and blue doesn't show. (That it is
+# also upside down would show, unless the vase is symmetric from top to bottom as well.) The `//` and
+# the `reshape` show in any picture that isn't all black or white.
 
 # %% [markdown]
-# ### Exercise 2 · From a photo to a blob (10 minutes)
+# ### Exercise 2 · A picture that can fail (15 minutes)
 #
-# Turn a `uint8` RGB image (H, W, 3) into a `float32` blob (1, 3, H, W), RGB in [0, 1].
+# A good test picture looks different after *each* mistake, and after each pair of mistakes. Return a
+# square `uint8` picture of `side` × `side` pixels for which red and blue exchanged, upside down,
+# mirrored, rows and columns exchanged, and `reshape` for `transpose` all give different arrays, none of
+# them the right one. It must work for `side=2`, the smallest that can.
+#
+# <details><summary>Hint 1</summary>Which pictures fail? One in which two numbers that trade places are
+# equal.</details>
+# <details><summary>Hint 2</summary>So no two numbers may be equal. How many are there?</details>
+# <details><summary>Hint 3</summary>Count from 0 upwards, as <code>numbered</code> does above, and mind
+# the type.</details>
 
 
 # %% tags=["learner"]
-def to_blob(image): ...
+def telling_picture(side): ...
 
 
-nst.check("to_blob", to_blob)
+nst.check("telling_picture", telling_picture)
 
 
 # %% tags=["solution"]
-def to_blob(image):
-    return (image.astype(np.float32) / 255).transpose(2, 0, 1)[np.newaxis]
+def telling_picture(side):
+    return np.arange(side * side * 3, dtype=np.uint8).reshape(side, side, 3)
 
 
-nst.check("to_blob", to_blob)
+nst.check("telling_picture", telling_picture)
 
 # %% [markdown]
-# ### Exercise 3 · Lay it over white (20 minutes)
+# ### Exercise 3 · Where does this number come from? (20 minutes)
 #
-# Some files have a fourth channel, **alpha**: how opaque a pixel is. To show such a picture on a
-# white page, mix: where alpha is 1 the pixel's colour, where it is 0 white, in between a share of
-# each. Take floating-point RGBA (H, W, 4) in [0, 1] and return RGB (H, W, 3). You will need the same
-# formula at the end of the course, with a painting in place of the white page.
+# Predict the nine copies by arithmetic. A blob's planes (3, height, width) were wrongly reshaped to
+# (height, width, 3). Return where the number at (`row`, `column`, `channel`) of that wrong image comes
+# from, as (plane, row, column) in the blob. Try it by hand first, for a blob of 6 × 6 and the number at
+# (2, 0, 0): the figure above tells you the answer.
+#
+# <details><summary>Hint 1</summary>What is the number's place in the long row in memory?</details>
+# <details><summary>Hint 2</summary>Each row before it holds 3 · width numbers, each pixel 3.</details>
+# <details><summary>Hint 3</summary>place = (row · width + column) · 3 + channel; a plane holds height ·
+# width numbers; divmod gives quotient and remainder.</details>
+
+
+# %% tags=["learner"]
+def comes_from(row, column, channel, height, width): ...
+
+
+nst.check("comes_from", comes_from)
+
+
+# %% tags=["solution"]
+def comes_from(row, column, channel, height, width):
+    place = (row * width + column) * 3 + channel
+    plane, rest = divmod(place, height * width)
+    return plane, *divmod(rest, width)
+
+
+nst.check("comes_from", comes_from)
+
+# %% [markdown]
+# ### Exercise 4 · Lay it over white (20 minutes)
+#
+# Some files have a fourth channel, **alpha**: how opaque a pixel is. To show such a picture on a white
+# page, mix: where alpha is 1 the pixel's colour, where it is 0 white, in between a share of each. Take
+# floating-point RGBA (H, W, 4) in [0, 1] and return RGB (H, W, 3). You will need the same formula at
+# the end of the course, with a painting in place of the white page.
+#
+# And a question to think about: the formula mixes numbers, not light. Is a black line with alpha ½
+# over white too dark or too bright, compared with a real half-transparent film?
+#
+# <details><summary>Hint 1</summary>Write it for one pixel and one channel first.</details>
+# <details><summary>Hint 2</summary>The shares of colour and white add up to 1.</details>
+# <details><summary>Hint 3</summary><code>rgba[..., 3:]</code> keeps an axis of length 1, so it multiplies
+# all three channels.</details>
 
 
 # %% tags=["learner"]
@@ -359,22 +657,51 @@ def over_white(rgba):
 
 nst.check("over_white", over_white)
 
+# %% [markdown] tags=["solution"]
+# Too dark. The formula gives 0.50, which sends 0.21 of the light; a film that lets half of the light
+# through would look like 0.74.
+
+# %% [markdown]
+# ### Exercise 5 · They look the same (open, 10 minutes)
+#
+# A colleague has written a new loader. To prove it right, she shows its picture beside
+# `nst.load_image`'s, and they look the same. Name two faults that her proof would not find, and for
+# each a measurement that would, with its control. There is more than one good answer.
+
+# %% tags=["learner"]
+my_answer = ...
+print("still open" if my_answer is ... else "Now compare it with the solution edition.")
+
+# %% [markdown] tags=["solution"]
+# For instance: *cutting off instead of rounding.* No eye sees one level. Count the numbers that differ
+# from `nst.load_image`'s in `uint8`; control: the same count with an image to which 1 was added in a
+# single place must give 1. *A range of 0..255.* Matplotlib clips or scales what it shows. Print the
+# maximum; control: the maximum of a known white pixel. *Height and width exchanged for a square
+# picture that is symmetric; BGR for a grey one.* Take the picture of Exercise 2; control: break the
+# loader on purpose, and see the comparison fail.
+
 # %% [markdown]
 # ## In this lesson you have
 #
 # - read shapes: a 2 × 3 picture is an array of shape `(2, 3, 3)`, row before column;
-# - seen `uint8` turn 200 + 100 into 44, and carried all 256 values to floating point and back
-#   without a loss;
+# - seen 200 + 100 become 44, and a photo grow darker where fractions are cut off, but only after a
+#   computation;
 # - found why one PNG turned black: `plt.imread` had already divided by 255;
-# - turned an orange suit blue by reversing its channels, and back by reversing them again;
-# - rearranged an image into a blob, equal to OpenCV's own, and seen why `reshape` cannot.
+# - learned that 0.5 sends 0.21 of the light of white;
+# - turned a suit blue, and named a picture that could not have shown it;
+# - shrunk rings with and without ghosts, and measured both what should go and what should stay;
+# - rearranged an image into OpenCV's own blob, and explained nine grey copies down to the last index;
+# - and taken up a habit: **what would we see if it were not so?**
 #
 # Next: [01 · Features](01_features.ipynb), where the array meets a network.
 #
 # ## Further reading
 #
+# - HyunMin Kim, "Neural style transfer" (in Korean), blog post, 3 November 2020.
+# - lemon-lime-honey, *opencv-study*, chapter 9, "Style transfer" (in Korean), notes on GitHub, undated.
 # - A. R. Smith, "A pixel is not a little square", Microsoft technical memo 6, 1995.
-# - C. Poynton, *Digital Video and HD: Algorithms and Interfaces*, 2nd edition, 2012. Everything
-#   about what the numbers mean as light.
-# - S. van der Walt et al., "scikit-image: image processing in Python", PeerJ, 2014. The library
-#   that the sample photos come from.
+# - C. Poynton, *Digital Video and HD: Algorithms and Interfaces*, 2nd edition, 2012. Everything about
+#   what the numbers mean as light.
+# - R. P. Feynman, "Cargo cult science", 1974. On experiments without a control.
+# - S. van der Walt et al., "scikit-image: image processing in Python", PeerJ, 2014. The library that the
+#   sample photos come from.

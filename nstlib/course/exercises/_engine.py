@@ -65,8 +65,8 @@ def check(name: str, answer: object) -> None:
 
     Examples
     --------
-    >>> check("rgb_to_bgr", lambda image: image[..., ::-1])
-    ✓ rgb_to_bgr: right. Red and blue changed places; rows, columns and the dtype stayed.
+    >>> check("telling_picture", lambda n: np.arange(3 * n * n, dtype="u1").reshape(n, n, 3))
+    ✓ telling_picture: right. Each of the five mistakes gives another array, so this test can fail.
     >>> check("sparsity", lambda features: (features != 0).mean())
     ✗ sparsity: this is the fraction of values that are not zero; count those that are.
     >>> check("gram_matrix", lambda features: ...)
@@ -82,7 +82,7 @@ def evaluate(name: str, answer: object) -> Verdict:
 
     Examples
     --------
-    >>> evaluate("rgb_to_bgr", lambda image: image).passed
+    >>> evaluate("to_network", lambda bgr: bgr).passed
     False
     """
     try:

@@ -395,7 +395,8 @@ def webcam(
 ) -> int:
     """Show what the camera sees, painted as 'nst compose' would.
 
-    In the window, q ends it, and s saves the picture to the current folder.
+    In the window, q ends it, s saves the picture to the current folder, and h hides the line that
+    says so. On a machine that is too slow, the picture gets smaller; it is never late.
     """
     from nstlib.video.camera import webcam as show
     from nstlib.video.steady import steady_painter

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import statistics
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from nstlib._checks import check_count, check_number
 from nstlib.errors import VideoError
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.images.encode import save_image
@@ -21,25 +25,68 @@ from nstlib.images.resizing import resize
 from nstlib.video._ffmpeg import Frame
 from nstlib.video.steady import Paint
 
+#: What the keys do, as the window says it.
+KEYS = "q: quit   s: save   h: hide this line"
+
+#: How many paintings are looked at to tell whether the machine is slow. Their median counts, so the
+#: first one, for which memory is reserved, does not.
+RECENT = 9
+
+#: Longest side, in pixels, below which pictures are not halved further.
+LEAST_SIZE = 160
+
+#: Width in pixels from which there is room for the line about the keys.
+_ROOM = 200
+
+
+class Capture(Protocol):
+    """What gives a camera's frames: a ``cv2.VideoCapture``, or anything like it."""
+
+    def isOpened(self) -> bool:  # noqa: N802  (the name that OpenCV gave it)
+        """Tell whether there is a camera."""
+
+    def read(self) -> tuple[bool, Any]:
+        """Wait for the next frame, uint8 BGR (H, W, 3); False in front of it if there is none."""
+
+    def release(self) -> None:
+        """Let others use the camera."""
+
+
+#: Tells the time in seconds, from any beginning.
+Clock: TypeAlias = Callable[[], float]
+
 
 def webcam(
-    paint: Paint, *, camera: int = 0, size: int | None = 640, title: str = "nst webcam"
+    paint: Paint,
+    *,
+    camera: int | Capture = 0,
+    size: int | None = 640,
+    least_rate: float = 12.0,
+    title: str = "nst webcam",
+    clock: Clock = time.perf_counter,
 ) -> int:
     """Show what a camera sees, painted, in a window, until somebody presses q or Esc.
 
-    One thread reads the camera, one paints the newest frame, and this one shows it. The picture is
-    mirrored, as people are used to see themselves. The key s saves it to the current folder.
+    One thread reads the camera, one paints the newest frame, and this one shows it. So what is
+    shown is never late: frames that come while one is painted are left out. A machine that is too
+    slow to paint `least_rate` frames a second gets half the size. The picture is mirrored, as
+    people are used to see themselves. The key s saves it to the current folder; h hides and shows
+    the line that says what the keys do.
 
     Parameters
     ----------
     paint : callable
-        Takes and returns an image, as for :func:`convert_video`.
-    camera : int, default 0
-        The number of the camera.
+        Takes and returns an image, as for :func:`convert_video`. It must take any size.
+    camera : int or Capture, default 0
+        The number of the camera, or what gives its frames.
     size : int or None, default 640
-        Longest side of the picture, in pixels; None for the camera's own.
+        Longest side of the picture at first, in pixels; None for the camera's own.
+    least_rate : float, default 12
+        Frames a second below which the size is halved, again and again down to 160 pixels.
     title : str
         The window's.
+    clock : callable, default time.perf_counter
+        Tells the time in seconds.
 
     Returns
     -------
@@ -50,34 +97,42 @@ def webcam(
     ------
     VideoError
         If there is no camera, it stops, or there is no screen to show a window on.
+    ArgumentError
+        If a number lies outside its range.
     """
+    pace = _Pace(None if size is None else check_count("size", size), least_rate)
     screens = ("DISPLAY", "WAYLAND_DISPLAY")
     if sys.platform.startswith("linux") and not any(map(os.environ.get, screens)):
         raise VideoError("there is no screen here to show a window on; nst compose writes films")
-    shown = 0
-    began = time.perf_counter()
+    shown, keys = 0, True
+    times = deque([clock()], maxlen=30)
     with _Camera(camera) as newest, ThreadPoolExecutor(1, "paint") as painting:
 
         def work() -> Image:
             frame = from_uint8(cv2.cvtColor(newest.frame(), cv2.COLOR_BGR2RGB)[:, ::-1])
-            if size is not None and max(frame.shape) > size:
-                frame = resize(frame, size)
-            return paint(frame)
+            frame = pace.fitted(frame)
+            began = clock()
+            painted = paint(frame)
+            pace.took(clock() - began)
+            return painted
 
         try:
             next_one = painting.submit(work)
             while True:
                 picture = next_one.result()
                 next_one = painting.submit(work)
-                cv2.imshow(title, cv2.cvtColor(to_uint8(picture), cv2.COLOR_RGB2BGR))
+                pixels = cv2.cvtColor(to_uint8(picture), cv2.COLOR_RGB2BGR)
+                cv2.imshow(title, _with_text(pixels, KEYS) if keys else pixels)
                 shown += 1
-                rate = shown / (time.perf_counter() - began)
-                cv2.setWindowTitle(title, f"{title}: {rate:.1f} frames a second, q to quit")
+                times.append(clock())
+                cv2.setWindowTitle(title, f"{title}: {_rate(times):.1f} frames a second, q to quit")
                 key = cv2.waitKey(1) & 0xFF
                 if key in (ord("q"), 27) or cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
                     return shown
                 if key == ord("s"):
                     save_image(picture, time.strftime("nst-%Y%m%d-%H%M%S.png"))
+                if key == ord("h"):
+                    keys = not keys
         except KeyboardInterrupt:
             return shown
         except cv2.error as error:
@@ -91,22 +146,71 @@ def webcam(
                 cv2.destroyAllWindows()
 
 
+def _rate(times: deque[float]) -> float:
+    """Frames a second over the last frames."""
+    seconds = times[-1] - times[0]
+    return (len(times) - 1) / seconds if seconds > 0 else 0.0
+
+
+def _with_text(pixels: NDArray[Any], text: str) -> NDArray[Any]:
+    """Write a line at the lower edge of a picture (H, W, 3), if there is room for it."""
+    height, width, _ = pixels.shape
+    if width < _ROOM:
+        return pixels
+    font, margin = cv2.FONT_HERSHEY_SIMPLEX, 8
+    (long, _), _ = cv2.getTextSize(text, font, 1.0, 1)
+    scale = min(0.5, (width - 2 * margin) / long)
+    written = pixels.copy()
+    # White on a dark outline can be read on any picture.
+    for colour, thickness in ((0, 3), (255, 1)):
+        place = (margin, height - margin)
+        cv2.putText(written, text, place, font, scale, (colour,) * 3, thickness, cv2.LINE_AA)
+    return written
+
+
+class _Pace:
+    """Chooses the size at which a machine paints fast enough."""
+
+    def __init__(self, size: int | None, least_rate: float) -> None:
+        self._longest = 1 / check_number("least_rate", least_rate, above=0)
+        self._size = size
+        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._last = 0  # longest side of the last frame
+
+    def fitted(self, frame: Image) -> Image:
+        """Shrink a frame to the size, if it is larger."""
+        if self._size is not None and max(frame.shape) > self._size:
+            frame = resize(frame, self._size)
+        self._last = max(frame.shape)
+        return frame
+
+    def took(self, seconds: float) -> None:
+        """Note how long a painting took; halve the size if most of the last ones took too long."""
+        self._recent.append(seconds)
+        if len(self._recent) == RECENT and statistics.median(self._recent) > self._longest:
+            self._size = max(min(LEAST_SIZE, self._last), self._last // 2)
+            self._recent.clear()
+
+
 class _Camera:
     """Reads a camera in its own thread, and keeps only the newest frame."""
 
-    def __init__(self, number: int) -> None:
-        # OpenCV tells the terminal what it tried; one line says it better.
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            self._capture = cv2.VideoCapture(number)
-        finally:
-            cv2.utils.logging.setLogLevel(level)
+    def __init__(self, camera: int | Capture) -> None:
+        self._name = "the camera"
+        if isinstance(camera, int):
+            # OpenCV tells the terminal what it tried; one line says it better.
+            level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+            try:
+                number, camera = camera, cv2.VideoCapture(camera)
+            finally:
+                cv2.utils.logging.setLogLevel(level)
+            self._name = f"camera {number}"
+        self._capture = camera
         if not self._capture.isOpened():
             raise VideoError(
-                f"there is no camera {number}, or another program uses it; --camera takes another "
+                f"there is no {self._name}, or another program uses it; --camera takes another "
                 "number"
             )
-        self._number = number
         self._frames: deque[Frame] = deque(maxlen=1)
         self._news = threading.Condition()
         self._open = True
@@ -126,7 +230,7 @@ class _Camera:
         with self._news:
             self._news.wait_for(lambda: self._frames or not self._open)
             if not self._frames:
-                raise VideoError(f"camera {self._number} stopped; connect it again")
+                raise VideoError(f"{self._name} stopped; connect it again")
             return self._frames.popleft()
 
     def _read(self) -> None:

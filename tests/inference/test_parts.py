@@ -98,6 +98,10 @@ def test_where_nobody_is_sure_nothing_is_taken_away() -> None:
     np.testing.assert_array_equal(keep_people(haze, person_at=(0.5, 0.5)), haze)
 
 
+def test_corners_connect() -> None:
+    assert Parts(np.eye(4, dtype=np.float32)).areas.tolist() == [4]
+
+
 def test_parts_shared_with_a_mask() -> None:
     parts = Parts(np.array([[1, 1, 0, 1], [0, 0, 0, 1], [0, 0, 0, 1]], np.float32))
     mask = np.array([[1, 0, 1, 1], [1, 1, 1, 1], [0, 0, 0, 0]], bool)

@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from waiting import LONGEST
 
 import nstlib
 from nstlib.assets.cache import embedded_model
@@ -110,7 +111,7 @@ def run(program: Path, *arguments: str, folder: Path, code: int = 0) -> str:
         env={**kept, "HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LONGEST,
         check=False,
     )
     assert done.returncode == code, done.stderr

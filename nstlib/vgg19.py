@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from nstlib._checks import check_choice, refusal
 from nstlib._files import atomic_write
-from nstlib._tensorflow import keras
+from nstlib._keras import keras
 from nstlib.assets.cache import cache_dir, embedded_model
 from nstlib.errors import ArgumentError, WeightsError
 
@@ -80,6 +80,9 @@ _CHANNELS = {
     )
     for conv in range(1, depth + 1)
 }
+
+#: The convolutions' names, from the first to the last.
+CONVOLUTIONS = tuple(_CHANNELS)
 
 _POOLING = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
 
@@ -152,9 +155,13 @@ def save_vgg19(vgg: keras.Model, path: str | Path, *, codes: bool = False) -> No
         else:
             arrays[f"{layer.name}/kernel"] = kernel.astype(np.float16)
             arrays[f"{layer.name}/bias"] = bias.astype(np.float16)
-    pooling = "average" if isinstance(vgg.get_layer("block1_pool"), _POOLING["average"]) else "max"
     with atomic_write(Path(path)) as file:
-        np.savez_compressed(file, **arrays, pooling=np.array(pooling))
+        np.savez_compressed(file, **arrays, pooling=np.array(pooling_of(vgg)))
+
+
+def pooling_of(vgg: keras.Model) -> str:
+    """Tell how a network of :func:`build_vgg19` halves its maps: by "max" or "average"."""
+    return "average" if isinstance(vgg.get_layer("block1_pool"), _POOLING["average"]) else "max"
 
 
 def load_vgg19(path: str | Path) -> keras.Model:

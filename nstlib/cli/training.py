@@ -61,7 +61,10 @@ def train_style_network(
         ),
     ],
     variant: Annotated[
-        str, typer.Option(help="full, or lite: several times as fast, for video.")
+        str,
+        typer.Option(
+            help="full; lite: several times as fast, for video; bold: twice as wide as lite."
+        ),
     ] = "full",
     start: Annotated[
         Path | None,
@@ -197,69 +200,100 @@ def train_style_network(
 @train_app.command("twin")
 def train_small_twin(
     photos: Photos,
-    teacher: Annotated[
-        str, typer.Option(help="SqueezeNet 1.1 as ONNX: a file, or squeezenet to download it.")
-    ],
-    kept_back: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Images to measure on, not trained on.")
-    ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o")] = Path("vgg19_mini.npz"),
-    checkpoint: Annotated[Path, typer.Option(metavar="FILE")] = Path("mini_checkpoint.npz"),
-    steps: int = 5000,
-    batch: int = 16,
-    seed: Seed = 0,
-) -> int:
-    """Train the small twin of VGG19."""
-    try:
-        from nstlib._tensorflow import tf
-        from nstlib.images.arrays import from_uint8
-        from nstlib.training.mini import normalize_activations, train_mini
-        from nstlib.training.photos import crops, load_photos
-        from nstlib.vgg19 import save_vgg19
-    except Exception as error:
-        return fail_to_start(error)
-    images = load_photos(photos)
-    twin, distiller, _ = train_mini(
-        images, _file(teacher), checkpoint, steps=steps, batch=batch, seed=seed
-    )
-    if kept_back is not None:
-        unseen = crops(load_photos([kept_back]), 64, 128, seed=0, noise=0.0)
-        for (layer, scale, name), unexplained in distiller.errors(
-            tf.constant(next(unseen))
-        ).items():
-            seen = f"{name.partition('/')[0].partition('_')[0]} at {scale}×"
-            print(f"{layer} leaves {float(unexplained):.0%} of {seen} unexplained")
-    normalize_activations(twin, [from_uint8(image) for image in images[::60]])
-    save_vgg19(twin, output)
-    print(f"wrote {output}")
-    return 0
-
-
-@train_app.command("vgg19-twin")
-def train_twin_of_vgg19(
-    teacher: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="VGG19's weights, as 'nst assets pack' writes them."),
-    ],
-    photos: Photos,
     styles: Annotated[
         list[Path],
-        typer.Option(metavar="DIR", help="A folder of paintings; give --styles again for another."),
+        typer.Option(
+            metavar="DIR",
+            help="A folder of paintings, of which a tenth is kept back to measure on; give "
+            "--styles again for another.",
+            show_default=False,
+        ),
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Where state and results are kept."),
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write the twin: .npz."),
     ],
+    teacher: Annotated[
+        str,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="VGG19, from which it learns: imagenet, or a file of VGG19's layers, .npz or .h5.",
+        ),
+    ] = "imagenet",
     steps: Annotated[int, typer.Option(help="How often the twin is changed.")] = 12000,
+    size: Annotated[int, typer.Option(help="Side of the pictures' crops, in pixels.")] = 128,
+    batch: Annotated[int, typer.Option(help="Crops that it learns from at a time.")] = 8,
     seed: Seed = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Save the state there every 100 steps (150 MB). A training that was ended goes on "
+            "from it if the same command is given again. Removed once the twin is complete.",
+        ),
+    ] = None,
 ) -> int:
-    """Train a twin of VGG19 that VGG19 itself teaches. Goes on from what is in FOLDER."""
+    """Train the small twin of VGG19, what --weights mini looks through.
+
+    Says after every 100 steps which share of VGG19's variance the twin leaves unexplained, by
+    block, on the paintings that were kept back. Ctrl-C ends the training early and keeps the twin
+    so far.
+    """
+    from nstlib._files import check_output, check_places
+
+    check_output(output, [".npz"])
+    check_places([output], checkpoint=checkpoint)
     try:
-        from nstlib.training.twin import train_twin_from_folders
+        from nstlib.training.photos import keep_back, load_photos
+        from nstlib.training.twin.pictures import drawn_styles
+        from nstlib.training.twin.run import Report, Settings, train_twin
+        from nstlib.vgg19 import DEPTHS, load_vgg19, save_vgg19, vgg19_with
     except Exception as error:
         return fail_to_start(error)
-    found = train_twin_from_folders(teacher, photos, styles, output, steps=steps, seed=seed)
-    print(f"wrote {typer.format_filename(found)}")
+    settings = Settings(steps=steps, size=size, batch=batch, seed=seed)
+    vgg = vgg19_with(teacher) if teacher == "imagenet" else load_vgg19(teacher)
+    done = 0
+
+    def tell(report: Report) -> None:
+        nonlocal done
+        done = report.step
+        of = report.held or report.learned
+        blocks = [
+            sum(left for name, left in of.items() if name[5] == block) / depth
+            for block, depth in zip("12345", DEPTHS, strict=True)
+        ]
+        shares = ", ".join(f"{share:.3f}" for share in blocks if of)
+        left = f"; about {duration(report.remaining)} left" if done < steps else ""
+        print(
+            f"step {done} of {steps}: unexplained of blocks 1 to 5 {shares}{left}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    learned, held = keep_back(load_photos(styles, 448), 0.1)
+    pools = {
+        "photo": (0.48, load_photos(photos, 288)),
+        "style": (0.36, learned),
+        "drawn": (0.16, drawn_styles(100, seed)),
+    }
+    began = time.perf_counter()
+    twin = train_twin(
+        vgg,
+        pools,
+        held=held,
+        settings=settings,
+        checkpoint=checkpoint,
+        callback=tell,
+        stop=_stop,
+        progress=sys.stderr.isatty(),
+    )
+    save_vgg19(twin, output, codes=True)
+    if done < steps and signals.asked():
+        return _interrupted(output, checkpoint)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    seconds = time.perf_counter() - began
+    print(f"wrote {typer.format_filename(output)}: {steps} steps, {duration(seconds)}")
     return 0
 
 
@@ -315,11 +349,10 @@ def train_person_network(
             evaluate_person,
             false_alarms,
             group_of,
-            keep_back,
             pairs,
             train_person,
         )
-        from nstlib.training.photos import image_files
+        from nstlib.training.photos import image_files, keep_back
     except Exception as error:
         return fail_to_start(error)
     check_network(output, [], checkpoint=checkpoint)

@@ -7,7 +7,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -22,14 +22,13 @@ from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.inference.segmenter import as_the_network_sees
 from nstlib.networks.person import PERSON_SIDE, PersonNet
 from nstlib.sources import load_image
-from nstlib.training.mini import load_squeezenet
 from nstlib.training.photos import cached_photo, image_files
 from nstlib.training.pipeline import Pipeline
+from nstlib.training.squeezenet import load_squeezenet
 from nstlib.training.state import TrainingState, check_loss
 
 #: Steps in what Keras calls an epoch: from one saving of the state to the next.
 EPOCH = 100
-T = TypeVar("T")
 
 #: One photograph and its mask file; a photograph without people has none.
 Sample: TypeAlias = tuple[Path, Path | None]
@@ -56,29 +55,6 @@ def pairs(folder: str | Path) -> list[Sample]:
     return found
 
 
-def keep_back(samples: Sequence[T], share: float) -> tuple[list[T], list[T]]:
-    """Divide samples into those to train on and those to judge by, taken at even distances.
-
-    Parameters
-    ----------
-    samples : sequence
-        Of anything.
-    share : float
-        How many to judge by, from 0 to 0.5 of them: every n-th.
-
-    Examples
-    --------
-    >>> keep_back([1, 2, 3, 4, 5, 6], 1 / 3)
-    ([2, 3, 5, 6], [1, 4])
-    """
-    if not 0 <= share <= 0.5:
-        raise ArgumentError(f"the share to keep back is {share}; it lies between 0 and 0.5")
-    if share == 0:
-        return list(samples), []
-    step = round(1 / share)
-    return [s for i, s in enumerate(samples) if i % step], list(samples[::step])
-
-
 def from_squeezenet(network: keras.Model, path: str | Path) -> None:
     """Give a person network's encoder the weights of a trained SqueezeNet 1.1, in place.
 
@@ -87,7 +63,7 @@ def from_squeezenet(network: keras.Model, path: str | Path) -> None:
     network : keras.Model
         As :func:`nstlib.PersonNet` builds it.
     path : str or pathlib.Path
-        SqueezeNet as ONNX; see :func:`nstlib.training.mini.load_squeezenet`.
+        SqueezeNet as ONNX; see :func:`nstlib.training.squeezenet.load_squeezenet`.
 
     Raises
     ------

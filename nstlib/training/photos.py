@@ -1,22 +1,25 @@
-"""Photographs to train on: found, read, cropped, augmented."""
+"""Photographs to train on: found, read, divided, cropped."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
-import tqdm
+import tqdm.auto
 from numpy.typing import NDArray
 
-from nstlib.errors import ArgumentError
+from nstlib.errors import ArgumentError, ImageError, NstWarning
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.images.decode import MEGAPIXELS, read_picture
 from nstlib.images.folders import find_pictures
 from nstlib.images.resizing import resize
+
+T = TypeVar("T")
 
 
 def image_files(folders: Sequence[str | Path]) -> list[Path]:
@@ -56,10 +59,60 @@ cached_photo = functools.lru_cache(maxsize=256)(load_photo)
 
 
 def load_photos(folders: Sequence[str | Path], side: int = 256) -> list[NDArray[np.uint8]]:
-    """Read all photos of some folders, their shorter side at most `side` pixels, as uint8 RGB."""
-    return [
-        load_photo(file, side) for file in tqdm.tqdm(image_files(folders), desc="reading photos")
-    ]
+    """Read all photos of some folders, their shorter side at most `side` pixels, as uint8 RGB.
+
+    Raises
+    ------
+    ArgumentError
+        If one is not a folder, or holds no image.
+    ImageError
+        If none of the images can be read.
+
+    Warns
+    -----
+    NstWarning
+        For damaged images, which are left out.
+    """
+    files = image_files(folders)
+    photos, damaged = [], []
+    for file in tqdm.auto.tqdm(files, desc="reading photos", disable=None):
+        try:
+            photos.append(load_photo(file, side))
+        except ImageError as error:
+            damaged.append(error)
+    if not photos:
+        raise damaged[0]
+    if damaged:
+        warnings.warn(
+            f"of {len(files)} photographs, {len(damaged)} could not be read and "
+            f"{'was' if len(damaged) == 1 else 'were'} left out: {damaged[0].command}",
+            NstWarning,
+            stacklevel=2,
+        )
+    return photos
+
+
+def keep_back(samples: Sequence[T], share: float) -> tuple[list[T], list[T]]:
+    """Divide samples into those to train on and those to judge by, taken at even distances.
+
+    Parameters
+    ----------
+    samples : sequence
+        Of anything.
+    share : float
+        How many to judge by, from 0 to 0.5 of them: every n-th.
+
+    Examples
+    --------
+    >>> keep_back([1, 2, 3, 4, 5, 6], 1 / 3)
+    ([2, 3, 5, 6], [1, 4])
+    """
+    if not 0 <= share <= 0.5:
+        raise ArgumentError(f"the share to keep back is {share}; it lies between 0 and 0.5")
+    if share == 0:
+        return list(samples), []
+    step = round(1 / share)
+    return [s for i, s in enumerate(samples) if i % step], list(samples[::step])
 
 
 def random_crop(
@@ -75,27 +128,3 @@ def random_crop(
     way = cv2.INTER_AREA if window > side else cv2.INTER_CUBIC
     crop = cv2.resize(crop, (side, side), interpolation=way)[:, :: random.choice([-1, 1])]
     return crop.clip(0, 1)
-
-
-def crops(
-    photos: Sequence[NDArray[np.uint8]], count: int, side: int, seed: int, noise: float = 0.25
-) -> Iterator[NDArray[np.float32]]:
-    """Batches of random square crops, augmented, without end.
-
-    Crops are taken at random scale, flipped, changed in contrast and colour. A share `noise` gets
-    noise of random grain and colour: textures start as noise, and the student must know it.
-    """
-    random = np.random.default_rng(seed)
-    while True:
-        batch = np.empty((count, side, side, 3), np.float32)
-        for i in range(count):
-            photo = photos[int(random.integers(len(photos)))]
-            least = min(0.4, side / min(photo.shape[:2]))
-            crop: NDArray[Any] = random_crop(random, photo, side, least)
-            crop = (crop - 0.5) * random.uniform(0.6, 1.4) + 0.5 + random.normal(0, 0.05, 3)
-            if random.random() < noise:
-                grain: NDArray[Any] = random.standard_normal((side, side, 3)).astype(np.float32)
-                grain = cv2.GaussianBlur(grain, (0, 0), random.uniform(0.1, 1.5))
-                crop = crop + random.uniform(0, 0.3) * grain / grain.std()
-            batch[i] = crop.clip(0, 1)
-        yield batch

@@ -253,7 +253,7 @@ from nstlib.vgg19 import build_vgg19
 from nstlib.networks.person import PersonNet
 from nstlib.networks.transformer import VARIANTS, TransformerNet
 from nstlib.onnx.translation import to_onnx
-from nstlib.training.mini import load_squeezenet
+from nstlib.training.squeezenet import load_squeezenet
 from squeezenet import SQUEEZENET, write_squeezenet
 from pathlib import Path
 print(keras.config.image_data_format())

@@ -33,13 +33,12 @@ from nstlib.training.person import (
     evaluate_person,
     false_alarms,
     from_squeezenet,
-    keep_back,
     pairs,
     person_loss,
     segmenter_of,
     train_person,
 )
-from nstlib.training.photos import image_files
+from nstlib.training.photos import image_files, keep_back
 
 
 def figure(height: int, width: int) -> NDArray[np.float32]:

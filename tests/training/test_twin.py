@@ -1,123 +1,173 @@
-"""The small twin's training: the teacher is read right, and a few steps make the loss fall."""
+"""The twin's training: a tiny VGG19 teaches a tinier one."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from squeezenet import write_squeezenet
 
-from nstlib._tensorflow import tf
-from nstlib.art.catalogue import DRAWN_STYLES, draw
+from nstlib._tensorflow import keras
 from nstlib.cli.main import main
-from nstlib.errors import ArgumentError
-from nstlib.features import extractor_of
-from nstlib.images.arrays import from_uint8, to_uint8
+from nstlib.errors import ArgumentError, ImageError, NstWarning
+from nstlib.images.arrays import from_uint8
 from nstlib.images.encode import save_image
-from nstlib.training.mini import load_squeezenet, normalize_activations, train_mini
-from nstlib.training.photos import crops
-from nstlib.vgg19 import load_vgg19, save_vgg19
+from nstlib.sources import load_image
+from nstlib.synthesis.texture import synthesize_texture
+from nstlib.training.photos import load_photos
+from nstlib.training.twin.run import Report, Settings, Training
+from nstlib.vgg19 import CONVOLUTIONS, build_vgg19, load_vgg19, save_vgg19
 
-FIRE = {"fire3": (8, 12), "fire5": (8, 16), "fire7": (8, 20), "fire9": (8, 24)}
+WIDTHS = (3, 3, 5, 5, 8, 8, 8, 8, 12, 12, 12, 12, 16, 16, 16, 16)
+SETTINGS = Settings(
+    steps=40,
+    size=64,
+    batch=2,
+    widths=WIDTHS,
+    start=2,
+    own_every=10,
+    own_from=0.3,
+    iterations=(2, 2, 2),
+    dtype="float32",
+)
 
 
 @pytest.fixture(scope="module")
-def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a small network of SqueezeNet's build, with random kernels, as an ONNX file."""
-    path = tmp_path_factory.mktemp("teacher") / "teacher.onnx"
-    outputs = ("conv1_2", "fire9/concat_1")
-    return write_squeezenet(path, FIRE, ("fire3", "fire5", "fire7"), outputs, channels=8)
+def vgg() -> keras.Model:
+    """Return a teacher with a sixteenth of VGG19's channels."""
+    keras.utils.set_random_seed(1)
+    return build_vgg19(1 / 16)
 
 
 @pytest.fixture(scope="module")
-def photos() -> list[NDArray[np.uint8]]:
-    return [to_uint8(draw(name, 160, seed=seed)) for name in DRAWN_STYLES[:5] for seed in (0, 1)]
+def pictures() -> list[NDArray[np.uint8]]:
+    names = ("coffee", "chelsea", "astronaut", "rocket")
+    return [np.rint(255 * load_image(name, 96)).astype(np.uint8) for name in names]
 
 
-def test_the_teacher_sees_what_onnx_runtime_sees(teacher: Path) -> None:
-    image = np.random.default_rng(1).random((1, 64, 64, 3), dtype=np.float32)
-    mean = np.array([103.939, 116.779, 123.68], np.float32)
-    preprocessed = (image[..., ::-1] * 255 - mean).transpose(0, 3, 1, 2)
-    # Our reading pads the first stride-2 step by one row and column of zeros at the end.
-    padded = np.pad(preprocessed, [(0, 0), (0, 0), (0, 1), (0, 1)])
-    session = onnxruntime.InferenceSession(teacher, providers=["CPUExecutionProvider"])
-    (expected,) = session.run(["conv1_2"], {"data": padded})
-    ours = load_squeezenet(teacher, ["conv1_2"])(image)["conv1_2"].numpy()
-    np.testing.assert_allclose(ours.transpose(0, 3, 1, 2), expected, rtol=1e-3, atol=1e-2)
+@pytest.fixture(scope="module")
+def folder(pictures: list[NDArray[np.uint8]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of pictures, one of which is damaged."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for i, picture in enumerate(pictures):
+        save_image(from_uint8(picture), folder / f"{i}.png")
+    whole = (folder / "0.png").read_bytes()
+    (folder / "damaged.png").write_bytes(whole[: len(whole) // 2])
+    return folder
 
 
-def test_an_unknown_layer_of_the_teacher_is_named(teacher: Path) -> None:
-    with pytest.raises(ArgumentError, match="has no layer 'fire8'"):
-        load_squeezenet(teacher, ["fire8"])
+def start(
+    vgg: keras.Model, pictures: list[NDArray[np.uint8]], checkpoint: Path, **changed: Any
+) -> Training:
+    pools = {"photo": (0.6, pictures[:2]), "style": (0.4, pictures[2:3])}
+    given: dict[str, Any] = {"scaling": pictures[:1], "held": pictures[3:], "settings": SETTINGS}
+    return Training(vgg, pools, checkpoint=checkpoint, **given | changed)
 
 
-def test_crops_are_images_and_repeat_with_the_seed(photos: list[NDArray[np.uint8]]) -> None:
-    one, again, other = (next(crops(photos, 4, 96, seed)) for seed in (0, 0, 1))
-    assert one.shape == (4, 96, 96, 3)
-    assert one.dtype == np.float32
-    assert one.min() >= 0
-    assert one.max() <= 1
-    np.testing.assert_array_equal(one, again)
-    assert np.abs(one - other).mean() > 0.05
-    assert next(crops(photos, 1, 200, 0)).shape == (1, 200, 200, 3)  # larger than the photos
-
-
-def test_a_few_steps_explain_more_and_a_second_call_goes_on(
-    teacher: Path, photos: list[NDArray[np.uint8]], tmp_path: Path
+def test_the_twin_learns_and_an_interruption_changes_nothing(
+    vgg: keras.Model, pictures: list[NDArray[np.uint8]], tmp_path: Path
 ) -> None:
-    options: dict[str, Any] = {"batch": 4, "side": 64, "progress": False}
-    state = tmp_path / "state.npz"
-    _, _, first = train_mini(photos, teacher, state, steps=25, **options)
-    assert np.mean(first[-5:]) < 0.9 * np.mean(first[:3])
-    twin, _, second = train_mini(photos, teacher, state, steps=30, **options)
-    assert len(second) == 5  # 25 of the 30 were done
-    assert np.mean(second) < np.mean(first[:5])
+    """Gone on with from the file of the 25th step, it ends with the very same weights."""
+    checkpoint, early = tmp_path / "state.npz", tmp_path / "early.npz"
+    reports: list[Report] = []
+    whole = start(vgg, pictures, checkpoint)
+    before = whole.report(0, 0)
+    whole.run(stop=lambda: whole.step == 25, callback=reports.append, progress=False)
+    part = whole.twin().get_weights()
+    shutil.copy(checkpoint, early)
+    whole.run(callback=reports.append, progress=False)
+    middle, end = reports
+    assert (middle.step, end.step, end.remaining) == (25, 40, 0)
+    # Its own pictures, made at steps 20 and 30, were looked at, and its crops.
+    assert middle.own.keys() == end.own.keys() == end.learned.keys() == set(CONVOLUTIONS)
+    # On the picture that was kept back.
+    assert sum(end.held.values()) < 0.95 * sum(before.held.values())
 
-    images = [from_uint8(photo) for photo in photos[:3]]
-    names = tuple(layer.name for layer in twin.layers if layer.weights)
-    before = extractor_of(twin, names)(images[0][np.newaxis])
-    before = {name: features.numpy() for name, features in before.items()}
-    normalize_activations(twin, images)
-    batch = tf.constant(np.stack(images))
-    after = extractor_of(twin, names)(batch)
-    for name in names:
-        assert float(tf.reduce_mean(after[name])) == pytest.approx(1, rel=1e-3)
-        flat, scaled = before[name].ravel(), after[name][0].numpy().ravel()
-        ratio = scaled.sum() / flat.sum()
-        np.testing.assert_allclose(scaled, ratio * flat, rtol=1e-2, atol=1e-3)  # only rescaled
+    resumed = start(vgg, pictures, early)
+    assert resumed.step == 25
+    resumed.run(callback=reports.append, progress=False)
+    assert reports[-1].held == end.held
+    for one, other, once in zip(
+        whole.twin().get_weights(), resumed.twin().get_weights(), part, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+        assert not np.array_equal(one, once)
 
-    save_vgg19(twin, tmp_path / "twin.npz")
-    loaded = load_vgg19(tmp_path / "twin.npz")
-    for kept, read in zip(twin.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_allclose(read, kept, rtol=1e-3, atol=1e-6)
+    with pytest.raises(ArgumentError, match="other settings"):
+        start(vgg, pictures, early, scaling=pictures[1:])
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    with pytest.raises(ArgumentError, match="is damaged"):
+        start(vgg, pictures, checkpoint)
 
 
-def test_the_command_writes_the_weights(
-    teacher: Path,
-    photos: list[NDArray[np.uint8]],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"size": 62}, "size is 62; it must be a multiple of 4, 64 or more"),
+        ({"steps": 0}, "steps is 0; it must be a whole number, 1 or more"),
+        ({"batch": 0}, "batch is 0; it must be a whole number, 1 or more"),
+        ({"seed": -1}, "seed is -1; it must be a whole number, 0 or more"),
+    ],
+)
+def test_settings_that_cannot_be(wrong: dict[str, int], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_damaged_photo_is_left_out(folder: Path, tmp_path: Path) -> None:
+    with pytest.warns(NstWarning, match=r"of 5 photographs, 1 could not .*damaged\.png"):
+        photos = load_photos([folder], 64)
+    assert [min(photo.shape[:2]) for photo in photos] == [64, 64, 64, 64]
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"bad\.jpg"):
+        load_photos([tmp_path])
+
+
+@pytest.mark.filterwarnings("ignore:of 5 photographs")
+def test_the_command_from_nothing_to_a_file_that_serves(
+    vgg: keras.Model, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for i, photo in enumerate(photos):
-        save_image(from_uint8(photo), folder / f"{i}.png")
-    output = tmp_path / "twin.npz"
-    options = {
-        "--photos": folder,
-        "--teacher": teacher,
-        "--kept-back": folder,
-        "--output": output,
-        "--checkpoint": tmp_path / "state",
-        "--steps": 2,
-        "--batch": 2,
-    }
-    assert (
-        main(["train", "twin", *(str(word) for option in options.items() for word in option)]) == 0
+    save_vgg19(vgg, tmp_path / "vgg19.npz")
+    monkeypatch.chdir(tmp_path)
+    grey = np.full((96, 96, 3), 0.5, np.float32)  # drawing takes long
+    monkeypatch.setattr("nstlib.training.twin.pictures.draw", lambda *_, **__: grey)
+    given = f"--photos {folder} --styles {folder} --teacher vgg19.npz --size 64 --batch 2"
+    command = ["train", "twin", *given.split(), "-o", "twin.npz", "--checkpoint", "state.npz"]
+    assert main([*command, "--steps", "3"]) == 0
+    out, err = capfd.readouterr()
+    assert out.startswith("wrote twin.npz: 3 steps, ")
+    assert "step 3 of 3: unexplained of blocks 1 to 5 0." in err
+    assert not Path("state.npz").exists()
+    twin = load_vgg19("twin.npz")
+    # As wide as it should be, but no wider than its teacher.
+    assert [twin.get_layer(f"block{b}_conv1").filters for b in range(1, 6)] == [4, 8, 16, 32, 32]
+    with np.load("twin.npz") as arrays:
+        assert arrays["block5_conv4/codes"].dtype == np.uint8
+    made = synthesize_texture(
+        load_image("coffee", (64, 64)), weights="twin.npz", iterations=2, progress=False
     )
-    assert load_vgg19(output).count_params() == 1_252_880
-    assert "block5_conv4 leaves" in capsys.readouterr().out
+    assert made.losses["style"][1] < made.losses["style"][0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--photos nowhere --styles {here}", "nowhere is not a folder"),
+        ("--photos {here} --styles {here} --teacher no.npz", "no.npz does not hold VGG19's layers"),
+        ("--photos {here} --styles {here} --size 30", "--size is 30; it must be"),
+    ],
+)
+def test_the_command_says_what_is_wrong(
+    nst: Any, words: str, message: str, vgg: keras.Model, folder: Path
+) -> None:
+    save_vgg19(vgg, "vgg19.npz")
+    teacher = [] if "--teacher" in words else ["--teacher", "vgg19.npz"]
+    code, _, err = nst(
+        "train", "twin", *words.format(here=folder).split(), *teacher, "-o", "twin.npz"
+    )
+    assert code == 2
+    assert message in err[-1]
+    assert not Path("twin.npz").exists()

@@ -138,7 +138,7 @@ def blur_background(image: ArrayLike, alpha: ArrayLike, *, linear: bool = False)
     photo = resize(photo, small)
     if linear:
         photo = to_linear(photo)
-    filled = _filled(photo, np.asarray(cv2.merge([1 - away] * 3), np.float32))
+    filled = fill(photo, np.asarray(1 - away, np.float32))
     behind = cv2.GaussianBlur(
         filled, (0, 0), max(BLUR * longest, 0.5), borderType=cv2.BORDER_REPLICATE
     )
@@ -147,8 +147,28 @@ def blur_background(image: ArrayLike, alpha: ArrayLike, *, linear: bool = False)
     return from_linear(blurred) if linear else blurred
 
 
-def _filled(image: Image, share: NDArray[np.float32]) -> Image:
-    """Fill what is missing from a picture, whose pixels count by their share, from around it."""
+def fill(image: Image, share: NDArray[np.float32]) -> Image:
+    """Continue a picture smoothly to where it is missing.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1].
+    share : ndarray of float32, shape (H, W)
+        How much each pixel counts: 1 for those that stay, 0 for those that are missing.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1].
+
+    Examples
+    --------
+    >>> row = np.float32([[[0.2] * 3, [0.9] * 3, [0.4] * 3]])
+    >>> fill(row, np.float32([[1, 0, 1]]))[..., 0].round(1)
+    array([[0.2, 0.3, 0.4]], dtype=float32)
+    """
+    share = np.asarray(cv2.merge([share] * 3), np.float32)
     weighted = share * image
     pyramid = [(weighted, share)]
     while max(weighted.shape[:2]) > 1:

@@ -109,6 +109,29 @@ def test_parameters_by_hand() -> None:
     assert lite.count_params() == down + blocks + up
 
 
+def multiplications(half: int, quarter: int) -> float:
+    """Count those a pixel, for channels at a half and at a quarter of the picture's size."""
+    down = 25 * 3 * half / 4 + 9 * half * quarter / 16
+    blocks = 5 * 2 * 9 * quarter**2 / 16
+    up = 9 * quarter * half / 4 + 25 * half * 3
+    return down + blocks + up
+
+
+def test_what_the_variants_cost() -> None:
+    lite, bold = multiplications(16, 48), multiplications(32, 96)
+    for name, expected in (("lite", lite), ("bold", bold)):
+        network = TransformerNet(**VARIANTS[name])
+        found, side = 0.0, 1.0  # of the feature maps, in shares of the picture's side
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.UpSampling2D):
+                side *= 2
+            elif isinstance(layer, keras.layers.Conv2D):
+                side /= layer.strides[0]
+                found += side**2 * np.prod(layer.kernel.shape)
+        assert found == expected
+    assert bold < 4 * lite
+
+
 def test_the_layers_are_those_of_the_description() -> None:
     """Johnson's, as PyTorch's example has them: names, kernels and strides, in order."""
     convolutions = [x for x in TransformerNet().layers if isinstance(x, keras.layers.Conv2D)]
@@ -280,9 +303,9 @@ print(load_squeezenet(teacher, ["fire2/concat_1"])(picture)["fire2/concat_1"].sh
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split("\n")[:-1] == [
         "channels_first",
-        *2 * ["(1, 32, 48, 3)"],
+        *len(VARIANTS) * ["(1, 32, 48, 3)"],
         "(1, 192, 192, 2)",
-        "(1, 16, 24, 32)",
+        "(1, 16, 24, 48)",
         "(1, 16, 24, 128)",
         "(1, 8, 12, 128)",
     ]

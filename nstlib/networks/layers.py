@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nstlib._tensorflow import keras, tf
+from nstlib._keras import keras
 
 
 @keras.saving.register_keras_serializable(package="nstlib")
@@ -21,10 +21,10 @@ class ReflectionPadding2D(keras.layers.Layer):
         super().__init__(**options)
         self.pixels = pixels
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: Any) -> Any:
         """(B, H, W, C) → (B, H + 2 pixels, W + 2 pixels, C)."""
         beyond = [self.pixels, self.pixels]
-        return tf.pad(x, [[0, 0], beyond, beyond, [0, 0]], "REFLECT")
+        return keras.ops.pad(x, [[0, 0], beyond, beyond, [0, 0]], mode="reflect")
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Shape of the output for an input of `shape`."""
@@ -59,9 +59,8 @@ class InstanceNormalization(keras.layers.Layer):
         self.gamma = self.add_weight(name="gamma", shape=(shape[-1],), initializer="ones")
         self.beta = self.add_weight(name="beta", shape=(shape[-1],), initializer="zeros")
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: Any) -> Any:
         """Normalise a batch (B, H, W, C)."""
-        mean, variance = tf.nn.moments(x, axes=(1, 2), keepdims=True)
-        return tf.nn.batch_normalization(
-            x, mean, variance, self.beta.value, self.gamma.value, self.EPSILON
-        )
+        mean, variance = keras.ops.moments(x, axes=(1, 2), keepdims=True)
+        scale = self.gamma * keras.ops.rsqrt(variance + self.EPSILON)
+        return x * scale + (self.beta - mean * scale)

@@ -1,0 +1,17 @@
+"""Keras, with whatever computes for it.
+
+The library's Keras computes by TensorFlow, see :mod:`nstlib._tensorflow`. Modules that import it
+from here instead use nothing of TensorFlow beside it. They work with ``KERAS_BACKEND=jax`` and
+``torch``, too: for a long training on a machine that has one of those and a graphics card.
+"""
+
+from __future__ import annotations
+
+import os
+
+if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+    from nstlib._tensorflow import keras
+else:
+    import keras
+
+__all__ = ["keras"]

@@ -10,11 +10,12 @@ models, by networks of others: magenta's network for any style (Ghiasi et al. 20
 2017; ``multistyle26.onnx``) and the files of 2018 (``nst assets fetch johnson_candy``).
 ``--network`` judges more files, such as one that is still being trained.
 
-VGG19 judges: :func:`style_distance` compares a painting with the style at its first layers,
-:func:`nstlib.content_loss` compares it with the photograph at ``block4_conv2``. Both are means
-over the photographs. The first line is the photograph itself, painted by nobody. Smaller is better
-in both columns, but neither counts alone: a photograph that is left as it is keeps all its content.
-And neither sees a weave or a glow as the eye does: look at the sheet.
+VGG19 judges, or, where the file of its weights is not here, its small twin, whose figures are no
+match for the others. :func:`style_distance` compares a painting with the style at the first layer
+of each block, :func:`nstlib.content_loss` compares it with the photograph at ``block4_conv2``. Both
+are means over the photographs. The first line is the photograph itself, painted by nobody. Smaller
+is better in both columns, but neither counts alone: a photograph that is left as it is keeps all
+its content. And neither sees a weave or a glow as the eye does: look at the sheet.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from nstlib.inference.stylizer import STYLE_NETWORKS
 from nstlib.losses import channel_statistics, content_loss
 from nstlib.onnx.legacy import modernize
 from nstlib.sources import load_style
-from nstlib.vgg19 import check_weights
+from nstlib.vgg19 import check_weights, imagenet_file
 
 PHOTOS = ("astronaut", "chelsea", "coffee")
 SIZE = 448
@@ -202,7 +203,8 @@ def main() -> None:
     parser.add_argument(
         "--network", action="append", default=[], metavar="STYLE=FILE", help="one more to judge"
     )
-    parser.add_argument("--weights", default="imagenet", help="of the judge")
+    usual = "imagenet" if imagenet_file() else "mini"
+    parser.add_argument("--weights", default=usual, help="of the judge")
     parser.add_argument("--output", type=Path, default=Path("fast_styles.png"))
     options = parser.parse_args()
     judge = Judge(check_weights(options.weights))
@@ -211,6 +213,7 @@ def main() -> None:
     more = [(style, Path(file)) for style, _, file in (n.partition("=") for n in options.network)]
     pictures: list[Image] = []
     titles: list[str] = []
+    print(f"Judged by VGG19, weights {options.weights}")
     print(f"{'style':16}{'painted by':24}{'style':>8}{'content':>9}")
     with tempfile.TemporaryDirectory() as folder:
         for name in options.styles:

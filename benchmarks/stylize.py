@@ -5,7 +5,7 @@
 On one side stands the tutorial's network, Johnson's with 1.68 million parameters, as PyTorch runs
 it (where PyTorch is installed) and, exported, as ONNX Runtime and OpenCV run it: from blob to blob,
 nothing else. On the other side stands the library, from a picture to the painting: a style that
-comes with it, and both sizes of network that it trains, by both backends. Weights are random where
+comes with it, and every size of network that it trains, by both backends. Weights are random where
 they are not a style's: the cost does not depend on them.
 
 All take turns, so that each has the same share of what else the machine does; the median counts.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nstlib._checks import check_choice, check_count, refusal
-from nstlib._tensorflow import keras
+from nstlib._keras import keras
 from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 
 #: Arguments of :func:`TransformerNet` for the sizes that the course trains.

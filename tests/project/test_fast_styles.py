@@ -142,7 +142,8 @@ def test_the_table_and_the_sheet(
     chosen = ["--methods", "the photo itself", "nst stylize", "--network", f"mosaic={own}"]
     monkeypatch.setattr(sys, "argv", ["fast_styles.py", *options, *chosen])
     fast_styles.main()
-    _, first, second, third, *_ = capsys.readouterr().out.splitlines()
+    judged_by, _, first, second, third, *_ = capsys.readouterr().out.splitlines()
+    assert judged_by.endswith("mini")
     assert first.split()[:4] == ["mosaic", "the", "photo", "itself"]
     assert first.split()[-1] == "0.00"
     # The shipped network by its name, and by its file.

@@ -1,9 +1,13 @@
 # make lab        open the course in JupyterLab (sets everything up on the first call)
 # make test       lint, types, unit tests, doctests, and all lessons and solutions compared
 # make test-lab   run a lesson in JupyterLab in a real browser
+# make test-site  build the site and open it in a real browser
 # make test-torch   compare with PyTorch, which it installs
-# make test-opencv4   compare exported files with OpenCV 4, in an environment of its own
+# make test-opencv4   run networks in OpenCV 4, in an environment of its own
 # make lessons    build both editions of the lessons from their sources (LESSONS="02 03": these)
+# make site       build the site in build/site
+# make site-serve   look at it, on this machine's port 8000 (PORT=8001: another)
+# make lessons-imagenet   run lessons 01 to 06 on ImageNet's VGG19 (hours; LESSONS="02 03": these)
 # make bench      this library beside what a user would pick instead
 # make figures    make the README's figures again
 # make constraints  write the exact versions of a fresh environment to constraints.txt
@@ -26,8 +30,8 @@ SECTION = @printf '\n=== %s ===\n'
 # An upgrade of the system's Python can leave the environment without its interpreter: start anew.
 BROKEN := $(shell test -x $(PYTHON) || rm -f $(VENV)/.created $(VENV)/.with-*)
 
-.PHONY: lab test test-lab test-torch test-opencv4 style types units lesson-check lessons bench \
-    figures constraints clean
+.PHONY: lab test test-lab test-site test-torch test-opencv4 style types units lesson-check lessons site \
+    site-serve bench figures constraints clean
 .NOTPARALLEL:
 
 lab: $(VENV)/.with-lab
@@ -48,7 +52,7 @@ types: $(VENV)/.with-test
 
 units: $(VENV)/.with-test
 	$(SECTION) 'Unit tests and doctests: pytest'
-	$(PYTHON) -m pytest -m "not browser and not torch"
+	$(PYTHON) -m pytest -m "not browser and not site and not torch"
 
 lesson-check: $(VENV)/.with-test
 	$(SECTION) 'Lessons and solutions: nbval'
@@ -59,16 +63,32 @@ test-lab: $(VENV)/.with-browser
 	$(SECTION) 'A lesson in JupyterLab in a browser: playwright'
 	$(PYTHON) -m pytest -m browser tests/project/test_lab.py
 
+test-site: $(VENV)/.with-site-tests
+	$(PYTHON) docs/build_site.py
+	$(SECTION) 'The site in a browser: playwright'
+	$(PYTHON) -m pytest -m site tests/project/test_site.py
+
 test-torch: $(VENV)/.with-torch
 	$(SECTION) 'Checkpoints of PyTorch: pytest'
 	$(PYTHON) -m pytest -m torch tests
 
 test-opencv4: build/opencv4/.with-opencv4
-	$(SECTION) 'Exported files in OpenCV 4: pytest'
-	build/opencv4/bin/python -m pytest -m "not torch" tests/onnx
+	$(SECTION) 'Networks in OpenCV 4: pytest'
+	build/opencv4/bin/python -m pytest -m "not torch" tests/onnx tests/inference
 
 lessons: $(VENV)/.with-test
 	$(IN_VENV) $(PYTHON) notebooks/build.py $(LESSONS)
+
+site: $(VENV)/.with-site
+	$(PYTHON) docs/build_site.py
+
+PORT = 8000
+site-serve: site
+	$(PYTHON) -m http.server --directory build/site --bind 127.0.0.1 $(PORT)
+
+lessons-imagenet: $(VENV)/.with-test
+	$(SECTION) "Lessons on ImageNet's VGG19"
+	$(IN_VENV) $(PYTHON) notebooks/imagenet.py $(LESSONS)
 
 bench: $(VENV)/.with-lab
 	$(PYTHON) benchmarks/texture.py
@@ -77,6 +97,7 @@ bench: $(VENV)/.with-lab
 	$(PYTHON) benchmarks/perceptual.py
 	$(PYTHON) benchmarks/compose.py
 	$(PYTHON) benchmarks/stylize.py
+	$(PYTHON) benchmarks/fast_styles.py
 
 figures: $(VENV)/.with-lab
 	$(PYTHON) benchmarks/figures.py
@@ -105,9 +126,11 @@ $(VENV)/.with-lab: EXTRAS = learn
 $(VENV)/.with-test: EXTRAS = learn,test
 $(VENV)/.with-browser: EXTRAS = learn,test,browser
 $(VENV)/.with-torch: EXTRAS = learn,test,torch
+$(VENV)/.with-site: EXTRAS = learn,site
+$(VENV)/.with-site-tests: EXTRAS = learn,test,browser,site
 
-$(VENV)/.with-lab $(VENV)/.with-test $(VENV)/.with-browser $(VENV)/.with-torch: \
-    $(VENV)/.created pyproject.toml constraints.txt
+$(VENV)/.with-lab $(VENV)/.with-test $(VENV)/.with-browser $(VENV)/.with-torch \
+    $(VENV)/.with-site $(VENV)/.with-site-tests: $(VENV)/.created pyproject.toml constraints.txt
 	@echo 'Installing what the course needs. The first time takes a few minutes.'
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check \
 	    --constraint constraints.txt --editable '.[$(EXTRAS)]'
@@ -128,7 +151,7 @@ constraints:
 	rm -rf build/constraints
 	$(MAKE) VENV=build/constraints PYTHONS="$(OLDEST)" build/constraints/.created
 	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --upgrade --editable '.[learn,test,browser,torch]' setuptools
+	    --upgrade --editable '.[learn,test,browser,site,torch]' setuptools
 	{ echo '# The exact versions that the tests ran with: what pip chose in a fresh environment with the'; \
 	  echo '# oldest Python this project supports. Written by `make constraints`.'; \
 	  build/constraints/bin/python -m pip freeze --all --exclude pip --exclude-editable \

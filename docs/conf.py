@@ -1,0 +1,42 @@
+"""Sphinx's settings for the site. `build_site.py` first copies what it shows beside this file."""
+
+from importlib.metadata import version as version_of
+
+project = "Neural style transfer, hands on"
+author = "the authors of nstlib"
+copyright = "text CC BY 4.0, code MIT"  # noqa: A001  (Sphinx's name)
+version = release = version_of("nstlib")
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+exclude_patterns = ["README.md", "downloads"]  # shown in parts, or as files
+root_doc = "index"
+
+# Lessons are shown with the outputs that are stored in them.
+nb_execution_mode = "off"
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline"]
+myst_heading_anchors = 4
+# The tags of nbval and of collapsed cells are for JupyterLab.
+nb_render_markdown_format = "myst"
+
+autodoc_typehints = "none"  # the docstrings give types, with shapes and ranges
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+add_module_names = False
+
+# Formulas are drawn while the site is built (see build_site.py), so that pages load no MathJax.
+mathjax_path = "mathjax.js"  # build_site.py takes the script's tag out of the pages
+
+# Furo's pages weigh a tenth of sphinx-book-theme's: no Bootstrap, and no icon font of 1.5 MB.
+html_theme = "furo"
+html_title = project
+html_static_path = ["static"]
+html_favicon = "static/favicon.svg"
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+pygments_style = "a11y-light"
+pygments_dark_style = "a11y-dark"
+suppress_warnings = ["mystnb.unknown_mime_type"]

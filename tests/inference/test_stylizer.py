@@ -15,6 +15,7 @@ from onnx_files import (
     computed,
     painted,
     picture,
+    rounding,
     save,
     style_network,
 )
@@ -40,7 +41,8 @@ def test_painting_is_what_the_file_computes(
     painting = Stylizer(style_file, backend=backend)(image)
     assert painting.shape == image.shape
     assert painting.dtype == np.float32
-    np.testing.assert_allclose(painting, painted(style_network(), image), atol=1e-4)
+    atol = max(1e-4, rounding(backend) / 255)
+    np.testing.assert_allclose(painting, painted(style_network(), image), atol=atol)
     if size > (16, 16):
         assert painting.std() > 0.05  # there is something to compare
 

@@ -229,14 +229,14 @@ nst.show_distributions(
         for name in nst.STYLE_LAYERS
     },
     ylabel="entry / largest entry",
-    caption="All entries of the Gram matrices at five layers, largest first. In the deepest two the "
-    "curves end early: the other pairs of features hardly ever occur together.",
-    alt="Five panels of falling curves, four textures each, which end early in deeper layers.",
+    caption="All entries of the Gram matrices at five layers, largest first. In the deepest the curves "
+    "fall fastest and end early: the other pairs of features hardly ever occur together.",
+    alt="Five panels of falling curves, four textures each, which end early in the deepest layer.",
 )
 
 # %%
 for name in ("block1_conv1", "block4_conv1", "block5_conv1"):
-    empty = [np.mean(grams[name] < 1e-6 * np.max(grams[name])) for grams in all_grams.values()]
+    empty = [np.mean(grams[name] < 1e-3 * np.max(grams[name])) for grams in all_grams.values()]
     print(
         f"{name}: more than a tenth of all pairs hardly ever meet, in every texture: {min(empty) > 0.1}"
     )
@@ -295,7 +295,10 @@ found = statistics_of(halves[0])[layer]
 rows = one_map.reshape(-1, one_map.shape[-1])
 mu, covariance = rows.mean(axis=0), np.cov(rows, rowvar=False, bias=True)
 print("means equal NumPy's:", np.allclose(found.mean, mu, rtol=1e-3))
-print("covariances equal NumPy's:", np.allclose(found.covariance, covariance, atol=1e-3))
+largest = np.abs(covariance).max()
+print(
+    "covariances equal NumPy's:", np.allclose(found.covariance, covariance, atol=1e-5 * largest)
+)
 print("C + μμᵀ equals G:", np.allclose(covariance + np.outer(mu, mu), G, rtol=1e-3, atol=1e-3))
 
 # %% [markdown]
@@ -316,14 +319,15 @@ for name, distances in blank.items():
     print(f"{name:6}", *(f"{d:4.0%}" for d in distances))
 
 # %%
-print("stars, less than 15 % in every layer:", max(blank["stars"]) < 0.15)
-print("less than for waves, in every layer:", np.all(np.less(blank["stars"], blank["waves"])))
+print("stars, block1: less than 5 %:", blank["stars"][0] < 0.05)
+print("the others there: more than 15 %:", min(blank[n][0] for n in blank if n != "stars") > 0.15)
+print("less than a half, everywhere:", max(max(distances) for distances in blank.values()) < 0.5)
 
 # %% [markdown]
-# For the stars, a few percent! Nearly all of their Gram matrices is what is always there. If you make
-# a sky by comparing Gram matrices, you get almost the whole reward for the right means, and hardly any
-# for stars. The next lesson shows what such a sky looks like. The waves, light and dark all over,
-# suffer less.
+# For the stars in `block1`, about one percent! Nearly all of this Gram matrix is what is always there.
+# And in no layer is any of the four textures off by a half. If you make a sky by comparing Gram
+# matrices, you get most of the reward for the right means, and little for stars. The next lesson shows
+# what such a sky looks like.
 #
 # So the course compares the two parts **apart**. A hat marks the style:
 #
@@ -443,6 +447,18 @@ for name in nst.STYLE_LAYERS:
 # %% [markdown]
 # Guessing would find one of twelve. Every layer does far better, and not all find the same ones. So a
 # style is described by several layers, from the finest edges to the largest arrangements.
+#
+# ### Does it take a trained network?
+#
+# The same twelve pieces, compared by means and covariances (`nst.style_loss`), through three networks:
+# through random weights in the twin's shape 6 of 12 find their sibling, through the twin all 12, and
+# through VGG19 itself all 12. Here is what the three say of one piece of tissue:
+#
+# ![Matrices of correlations: red all over for random weights at block5, mixed for the twin and VGG19](figures/vgg19_statistics.jpg)
+#
+# (`python benchmarks/vgg19.py statistics` makes this picture and counts.) Through random weights nearly
+# everything rises and falls together, the more so the deeper the layer: 32 channels say little more than
+# one. A trained network has many different things to say, and its covariances tell materials apart.
 #
 # ## Exercises
 #

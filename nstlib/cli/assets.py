@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nstlib.cli._run import fail_to_start
+from nstlib.errors import ArgumentError
 
 assets_app = typer.Typer(help="List, download and check paintings, photos and models.")
 
@@ -99,11 +100,11 @@ def pack_assets(
     ] = None,
 ) -> int:
     """Write a compact copy of VGG19's weights, a quarter as large, and say what that loses."""
-    from nstlib._checks import check_choice
     from nstlib._files import check_output
     from nstlib.assets.cache import cache_dir
 
-    check_choice("name", name, ("vgg19",))
+    if name != "vgg19":
+        raise ArgumentError(f"{name} cannot be packed; vgg19 can")
     if output is None:
         folder = cache_dir("model")
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import scipy.ndimage
-import skimage.filters
 import skimage.measure
 from exercise_tests import Answer, ExerciseTests, Right, Wrong
 
@@ -50,44 +48,49 @@ def unguarded_iou(mask: Any, truth: Any) -> Any:
         return np.mean([np.sum(m & t) / np.sum(m | t) for m, t in [(mask, truth), (~mask, ~truth)]])
 
 
-def flooded(
-    probability: Any,
-    low: float,
-    high: float,
-    neighbours: Any = ((0, 1), (1, 0), (0, -1), (-1, 0)),
-    rounds: int = 99,
-) -> Any:
-    """Spread from the sure pixels to their neighbours, round by round."""
-    sure = probability > high
-    for _ in range(rounds):
-        padded = np.pad(sure, 1)
-        for dy, dx in neighbours:
-            sure = sure | padded[1 + dy :, 1 + dx :][: len(sure), : len(sure[0])]
-        sure &= probability > low
-    return sure
+def regions(mask: Any, corners: bool = False) -> list[Any]:
+    """The regions of a mask, each as the booleans of its pixels, found by flooding."""
+    left, found = mask.copy(), []
+    steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if corners or 0 in (y, x)]
+    while left.any():
+        region, waiting = np.zeros_like(mask), [tuple(np.argwhere(left)[0])]
+        while waiting:
+            y, x = waiting.pop()
+            if 0 <= y < len(mask) and 0 <= x < len(mask[0]) and left[y, x]:
+                left[y, x], region[y, x] = False, True
+                waiting += [(y + dy, x + dx) for dy, dx in steps]
+        found.append(region)
+    return found
 
 
-CORNERS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+def parts(stays: Answer, corners: bool = False) -> Answer:
+    """`stays` takes a region's size, the largest size, `smallest` and the mask."""
 
-
-def region_numbers(probability: Any, low: float) -> Any:
-    return skimage.measure.label(probability > low, connectivity=1)
-
-
-def by_region(test: Answer) -> Answer:
-    def answer(probability: Any, low: float, high: float) -> Any:
-        mask = np.zeros(probability.shape, bool)
-        numbers = region_numbers(probability, low)
-        for number in range(1, numbers.max() + 1):
-            mask |= (numbers == number) & test(probability[numbers == number], high)
-        return mask
+    def answer(mask: Any, smallest: float) -> Any:
+        kept = np.zeros_like(mask)
+        found = regions(mask, corners)
+        largest = max((region.sum() for region in found), default=0)
+        for region in found:
+            if stays(region.sum(), largest, smallest, mask):
+                kept |= region
+        return kept
 
     return answer
 
 
-def biggest_region(probability: Any, low: float, high: float) -> Any:  # noqa: ARG001
-    numbers = region_numbers(probability, low)
-    return numbers == np.bincount(numbers[numbers > 0]).argmax()
+def by_scikit_image(mask: Any, smallest: float) -> Any:
+    numbered = skimage.measure.label(mask, connectivity=1)
+    sizes = [region.area for region in skimage.measure.regionprops(numbered)]
+    stay = [i + 1 for i, size in enumerate(sizes) if size >= smallest * max(sizes)]
+    return np.isin(numbered, stay)
+
+
+def turned(network: Any, image: Any, flip: Answer, back: Answer, mix: Answer) -> Any:
+    return mix(network(image), back(network(flip(image))))
+
+
+def mean(a: Any, b: Any) -> Any:
+    return np.mean([a, b], axis=0)
 
 
 RIGHT: Right = {
@@ -102,11 +105,14 @@ RIGHT: Right = {
             [iou_of(*counts(mask, truth)[:3]), iou_of(*counts(~mask, ~truth)[:3])]
         ),
     ],
-    "hysteresis": [
-        flooded,
-        by_region(lambda values, high: values.max() > high),
-        skimage.filters.apply_hysteresis_threshold,
-        lambda probability, low, high: 1 * flooded(probability, low, high),
+    "keep_parts": [
+        parts(lambda size, largest, smallest, _: size >= smallest * largest),
+        by_scikit_image,
+        lambda mask, smallest: 1 * by_scikit_image(mask, smallest),
+    ],
+    "both_ways": [
+        lambda network, image: turned(network, image, np.fliplr, np.fliplr, mean),
+        lambda network, image: 0.5 * np.fliplr(network(np.fliplr(image))) + 0.5 * network(image),
     ],
 }
 
@@ -153,36 +159,48 @@ WRONG: Wrong = {
         (lambda mask, truth: measured(iou_of)(~mask, truth), "its opposite"),
         (lambda mask, truth: mask & truth, "should be one number"),
     ],
-    "hysteresis": [
-        (lambda probability, low, high: probability > low, "everything above `low`"),  # noqa: ARG005
-        (lambda probability, low, high: probability > high, "only pixels above `high`"),  # noqa: ARG005
+    "keep_parts": [
+        (lambda mask, smallest: mask, "nothing is left out"),  # noqa: ARG005
         (
-            lambda probability, low, high: flooded(probability, low, high, CORNERS),
+            parts(lambda size, largest, smallest, m: size >= smallest * max(largest, (~m).sum())),
+            "the background is counted",
+        ),
+        (parts(lambda size, largest, *_: size == largest), "only the largest"),
+        (
+            parts(lambda size, largest, smallest, _: size >= smallest * largest, corners=True),
             "touch at a corner",
         ),
+        (parts(lambda size, largest, smallest, _: size > smallest * largest), "at least"),
+        (parts(lambda size, _, smallest, m: size >= smallest * m.sum()), "all pixels of the mask"),
+        (parts(lambda size, _, smallest, m: size >= smallest * m.size), "the whole picture"),
         (
-            lambda probability, low, high: flooded(probability, low, high, rounds=1),
-            "a single step",
+            parts(lambda size, largest, smallest, _: size < smallest * largest),
+            "the small regions are kept",
         ),
-        (by_region(lambda values, high: np.mean(values) > high), "mean of a region"),
-        (by_region(lambda values, high: (values > high).all()), "all of a region's pixels"),
-        (biggest_region, "the largest region"),
+        (lambda mask, smallest: mask | (smallest > 0.3), "of an empty mask"),
+        (lambda mask, smallest: by_scikit_image(mask, smallest)[1:], "should be of shape"),
+    ],
+    "both_ways": [
         (
-            lambda probability, low, high: (low < probability) & ~(high < probability),
-            "between the two thresholds",
-        ),
-        (by_region(lambda values, high: values.max() <= high), "without a pixel above"),
-        (
-            # The thresholds exchanged: every region above `high` holds a pixel above `low`.
-            lambda probability, low, high: flooded(probability, high, low),
-            "only pixels above `high`",
+            lambda network, image: turned(network, image, np.fliplr, lambda x: x, mean),
+            "not turned back",
         ),
         (
-            lambda probability, low, high: (
-                scipy.ndimage.label(probability > low)[0] * flooded(probability, low, high)
-            ),
-            "the numbers of the regions",
+            lambda network, image: turned(network, image, np.flipud, np.flipud, mean),
+            "upside down",
         ),
+        (lambda network, image: turned(network, image, np.fliplr, np.fliplr, np.add), "are added"),
+        (
+            lambda network, image: turned(network, image, np.fliplr, np.fliplr, lambda _, b: b),
+            "mirror image alone",
+        ),
+        (lambda network, image: network(image), "the image alone"),
+        (
+            lambda network, image: turned(network, image, np.fliplr, np.fliplr, np.maximum),
+            "the larger answer",
+        ),
+        (lambda network, image: turned(network, image, lambda x: x, np.fliplr, mean), "instead"),
+        (lambda network, image: mean(network(image), network(image[..., ::-1])), "alone"),
     ],
 }
 

@@ -11,6 +11,7 @@ from nstlib.course.exercises._engine import (
     Answer,
     Array,
     Wrong,
+    choice,
     compare,
     exercise,
     numbers,
@@ -189,105 +190,186 @@ def _check_mean_iou(answer: Answer) -> str:
     return "Both classes count alike, however small the person is, and an empty mask can be right."
 
 
-def _regions(above: Array) -> tuple[Array, range]:
+def keep_parts(mask: Array, smallest: float) -> Array:
+    """Keep the connected regions that are not small beside the largest: (H, W) booleans.
+
+    `mask` is (H, W), booleans. A region is made of pixels each of which shares a side with the
+    next. It stays if it has at least `smallest` times as many pixels as the largest region.
+    """
     from scipy import ndimage
 
-    labels, count = ndimage.label(above)
-    return labels, range(1, count + 1)
+    labels, count = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    large = np.flatnonzero(sizes >= smallest * sizes.max(initial=0)) + 1
+    return np.isin(labels, large)
 
 
-def hysteresis(probability: Array, low: float, high: float) -> Array:
-    """Keep the regions above `low` that hold a pixel above `high`: (H, W) booleans.
+@exercise(keep_parts)
+def _check_keep_parts(answer: Answer) -> str:
+    def by(
+        stays: Callable[[Array, float], Any], structure: Any = None
+    ) -> Callable[[Array, float], Array]:
+        """`stays` takes the regions' sizes and `smallest`."""
 
-    A region is made of pixels above `low`, each of which shares a side with the next.
-    """
-    labels, numbers = _regions(probability > low)
-    return np.isin(labels, [n for n in numbers if (probability[labels == n] > high).any()])
+        def parts(mask: Array, smallest: float) -> Array:
+            from scipy import ndimage
 
+            labels, count = ndimage.label(mask, structure)
+            sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+            return np.isin(labels, np.flatnonzero(stays(sizes, smallest)) + 1)
 
-@exercise(hysteresis)
-def _check_hysteresis(answer: Answer) -> str:
-    def kept(test: Callable[[Array, float], Any]) -> Answer:
-        def mask(p: Array, low: float, high: float) -> Array:
-            labels, numbers = _regions(p > low)
-            return np.isin(labels, [n for n in numbers if test(p[labels == n], high)])
+        return parts
 
-        return mask
-
-    def grown(p: Array, low: float, high: float, steps: int = 1, corners: bool = False) -> Array:
-        from scipy import ndimage
-
-        sides = ndimage.generate_binary_structure(2, 2 if corners else 1)
-        mask = ndimage.binary_dilation(p > high, sides, iterations=steps, mask=p > low)
-        return np.asarray(mask)
-
-    def largest(p: Array, low: float, _: float) -> Array:
-        labels, numbers = _regions(p > low)
-        sizes = [np.count_nonzero(labels == n) for n in numbers]
-        return np.asarray(labels == 1 + int(np.argmax(sizes)))
-
-    # A person with a soft edge, a larger weak blot, and specks; two regions meet at a corner.
-    probability = (
-        np.array(
-            [
-                [0, 5, 8, 6, 0, 0, 0, 0, 6],
-                [0, 6, 9, 6, 0, 6, 6, 6, 0],
-                [6, 6, 0, 5, 0, 6, 7, 6, 6],
-                [0, 0, 0, 0, 5, 0, 6, 6, 6],
-                [10, 0, 3, 0, 0, 0, 6, 6, 6],
-                [7.4, 0, 5, 0, 0, 9, 0, 0, 0],
-            ]
-        )
-        / 10
-    )
+    # Regions of 12, 4, 3, 2 and twice 1 pixels; one of the latter touches the largest at a corner.
+    rows = ["111100010", "111100000", "111100110", "000010110", "000000000", "110111000"]
+    mask = np.array([[c == "1" for c in row] for row in rows])
+    nothing = np.zeros((3, 4), bool)
+    seen = try_answer(answer, (nothing, 0.5))[0]
+    if seen.any():
+        raise Wrong("of an empty mask it keeps something; there is no region, so nothing stays.")
     compare(
         answer,
-        hysteresis,
-        [(probability, 0.45, 0.85), (probability[::-1].T.copy(), 0.55, 0.75)],
+        keep_parts,
+        [(mask, 0.25), (mask[::-1].T.copy(), 0.1), (mask, 0.0), (nothing, 0.5)],
         [
+            ("nothing is left out; small regions go.", lambda m, _: m),
             (
-                "everything above `low` is kept; a region stays only if one of its pixels is above "
-                "`high`.",
-                lambda p, low, _: p > low,
+                "the background is counted as a region; leave out number 0.",
+                lambda m, s: m & by(lambda n, s: n >= s * max(n.max(initial=0), (~m).sum()))(m, s),
             ),
             (
-                "only pixels above `high` are kept; their whole region above `low` stays.",
-                lambda p, _, high: p > high,
+                "only the largest region is kept; others stay, too, if they are not small "
+                "beside it.",
+                by(lambda n, _: n == n.max(initial=0)),
             ),
             (
                 "regions that touch at a corner are taken for one; neighbours share a side.",
-                lambda p, low, high: grown(p, low, high, steps=-1, corners=True),
+                by(lambda n, s: n >= s * n.max(initial=0), np.ones((3, 3))),
             ),
             (
-                "the regions grow by a single step from the pixels above `high`; go on until "
-                "nothing is added.",
-                grown,
+                "a region of exactly `smallest` times the largest goes; it stays: at least.",
+                by(lambda n, s: n > s * n.max(initial=0)),
             ),
             (
-                "the mean of a region is compared with `high`; one pixel above it is enough.",
-                kept(lambda values, high: values.mean() > high),
+                "the regions are compared with all pixels of the mask; compare with the largest.",
+                by(lambda n, s: n >= s * n.sum()),
             ),
             (
-                "all of a region's pixels have to be above `high` here; one is enough.",
-                kept(lambda values, high: values.min() > high),
+                "the regions are compared with the whole picture; compare with the largest.",
+                lambda m, s: by(lambda n, s: n >= s * m.size)(m, s),
             ),
             (
-                "this is the largest region; which one stays is decided by `high`, and it may be "
-                "several.",
-                largest,
+                "the small regions are kept, and the others are not.",
+                by(lambda n, s: n < s * n.max(initial=0)),
             ),
             (
-                "these are the pixels between the two thresholds.",
-                lambda p, low, high: (p > low) & (p <= high),
-            ),
-            (
-                "the regions without a pixel above `high` are kept, and the others are not.",
-                lambda p, low, high: (p > low) & ~hysteresis(p, low, high),
-            ),
-            (
-                "these are the numbers of the regions; return True where a region stays.",
-                lambda p, low, high: _regions(p > low)[0] * hysteresis(p, low, high),
+                "`smallest` is taken for a number of pixels; it is a share of the largest region.",
+                by(lambda n, s: n >= s),
             ),
         ],
     )
-    return "A region stays, soft edge and all, if the network is sure of one of its pixels."
+    return "It keeps whom you mean, if they are large; ask before it deletes a child at the back."
+
+
+def both_ways(network: Callable[[Array], Array], image: Array) -> Array:
+    """Return the mean of two answers: about an image, and about its mirror image, turned back.
+
+    `network` takes an image (H, W, 3) and returns probabilities (H, W). Left and right change
+    places in the mirror image.
+    """
+    mirrored = np.ascontiguousarray(image[:, ::-1])
+    return np.asarray((network(image) + network(mirrored)[:, ::-1]) / 2)
+
+
+@exercise(both_ways)
+def _check_both_ways(answer: Answer) -> str:
+    weights = numbers((4, 5), 7, seed=3) / np.float32(8)
+
+    def network(image: Array) -> Array:
+        """See the left side better than the right, and the top better than the bottom."""
+        return np.asarray(image).mean(axis=2) * weights
+
+    image = numbers((4, 5, 3), 9, seed=4) / np.float32(8)
+
+    def of(combine: Callable[[Array, Array], Array], flip: Any = np.s_[:, ::-1]) -> Answer:
+        return lambda net, x: combine(net(x), net(np.ascontiguousarray(x[flip]))[flip])
+
+    compare(
+        answer,
+        both_ways,
+        [(network, image)],
+        [
+            (
+                "the answer about the mirror image is not turned back before the mean is taken.",
+                lambda net, x: (net(x) + net(x[:, ::-1])) / 2,
+            ),
+            (
+                "the image is turned upside down; mirror left and right: image[:, ::-1].",
+                of(lambda a, b: (a + b) / 2, np.s_[::-1]),
+            ),
+            ("the answers are added; take their mean.", of(lambda a, b: a + b)),
+            ("this is the answer about the mirror image alone.", of(lambda _, b: b)),
+            ("this is the answer about the image alone.", of(lambda a, _: a)),
+            ("the larger answer is taken at each pixel; take the mean.", of(np.maximum)),
+            (
+                "the image itself is not mirrored; its answer is mirrored instead.",
+                lambda net, x: (net(x) + net(x)[:, ::-1]) / 2,
+            ),
+            (
+                "the channels are reversed; mirror the columns: image[:, ::-1].",
+                lambda net, x: (net(x) + net(x[..., ::-1])) / 2,
+            ),
+        ],
+    )
+    return "A network without a favourite side would give the same from both."
+
+
+choice(
+    "blob_shape",
+    "What does blobFromImage(size=...) do with a photograph that is not square?",
+    right="a",
+    a="Every pixel of the photograph takes part, and the mask can be stretched back.",
+    b="OpenCV has no such option here; you would have to pad the photograph yourself.",
+    c="that is what happens with crop=True, which is not the default.",
+    d="a resize works with any two sizes, so there is nothing to complain about.",
+)
+
+choice(
+    "unsure_where",
+    "Where do the pixels lie of which the network is unsure?",
+    right="c",
+    a="then a pixel in the middle of a cheek would be as uncertain as one at the edge of hair.",
+    b="look for what is not a person and yet like one: a flag's folds, for instance.",
+    c="The outline is blurred, and some things are neither clearly a person nor clearly not.",
+    d="faces are what the network has seen most; it is sure of them.",
+)
+
+choice(
+    "accuracy_trap",
+    "A person fills 2 %. What do accuracy and IoU say of a program that finds nobody?",
+    right="a",
+    a="It is right about all of the background; and it shares no pixel with the person.",
+    b="IoU counts the person's pixels alone, and the program finds none of them.",
+    c="accuracy counts the background, too, and about that the program is right.",
+    d="neither looks at chance; count the pixels.",
+)
+
+choice(
+    "two_averages",
+    "Intersections 90 and 1, unions 100 and 10: mean over pictures, and over all pixels?",
+    right="a",
+    a="(0.9 + 0.1) / 2, and 91 / 110: over all pixels the large person drowns the small one.",
+    b="these are the two numbers, but in the wrong order.",
+    c="add the intersections and the unions first for the second one.",
+    d="0.91 would be 91 / 100; the unions are 100 and 10.",
+)
+
+choice(
+    "what_hurts",
+    "Which costs the mask most: half the size, a tenth of the light, upside down, or mirrored?",
+    right="c",
+    a="at half the size a person still has 96 of the network's 192 pixels.",
+    b="in training the light was changed, too, and a tenth still leaves 26 grey levels.",
+    c="It has never seen anybody hang from the ceiling: two of the three vanish.",
+    d="in training, photographs were mirrored at random.",
+)

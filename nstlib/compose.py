@@ -8,6 +8,7 @@ layers are laid on one another again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypedDict, Unpack
 
@@ -231,6 +232,24 @@ def feather_alpha(alpha: ArrayLike, pixels: float) -> NDArray[np.float32]:
     return np.clip(soft, 0.0, 1.0, dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class Layers:
+    """A photograph, taken apart by :meth:`Composer.divide`.
+
+    Attributes
+    ----------
+    photo, foreground, background : ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1].
+    alpha : ndarray of float32, shape (H, W)
+        Share of the foreground, in [0, 1].
+    """
+
+    photo: Image
+    alpha: NDArray[np.float32]
+    foreground: Image
+    background: Image
+
+
 class Composer:
     """Paints the background of photographs, the person, or both. Loads its networks once.
 
@@ -360,10 +379,23 @@ class Composer:
         MemoryLimitError
             If the picture is too large for the memory of this machine.
         """
-        with memory_for(np.shape(photo)):
-            return self._compose(check_image(photo, "photo"), calm or _unchanged)
+        return self.paint(self.divide(photo, calm), calm)
 
-    def _compose(self, photo: Image, calm: Calm) -> Image:
+    def divide(self, photo: ArrayLike, calm: Calm | None = None) -> Layers:
+        """Do the first half of a call: find the person, and take the photograph apart.
+
+        While :meth:`paint` does the second half of one frame, another thread can do the first half
+        of the next. Parameters and errors are those of a call.
+        """
+        with memory_for(np.shape(photo)):
+            return self._divide(check_image(photo, "photo"), calm or _unchanged)
+
+    def paint(self, layers: Layers, calm: Calm | None = None) -> Image:
+        """Do the second half of a call: paint what :meth:`divide` made, and lay it together."""
+        with memory_for(layers.photo.shape):
+            return self._paint(layers, calm or _unchanged)
+
+    def _divide(self, photo: Image, calm: Calm) -> Layers:
         find = self._segmenter.mask if self._hard else self._segmenter.matte
         alpha = check_alpha(find(photo), photo)
         alpha = keep_people(alpha, smallest=self._smallest, person_at=self._person_at)
@@ -375,9 +407,13 @@ class Composer:
             foreground, background = estimate_layers(photo, alpha, linear=self._linear)
         if self._backdrop:
             background = self._backdrop(photo, alpha)
+        return Layers(photo, alpha, foreground, background)
+
+    def _paint(self, layers: Layers, calm: Calm) -> Image:
+        alpha, foreground, background = layers.alpha, layers.foreground, layers.background
         if self._person:
             # With the background still behind, so that strokes follow the outline.
-            foreground = calm("person", self._painted(self._person, photo))
+            foreground = calm("person", self._painted(self._person, layers.photo))
             if not self._hard:
                 foreground, _ = estimate_layers(foreground, alpha, linear=self._linear)
         if self._background:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,9 +88,9 @@ def convert_video(
 ) -> Conversion:
     """Paint every frame of a film; keep its sound and its timing.
 
-    One thread reads, one paints, one writes. A frame that equals the one before is not painted
-    again. Ctrl-C ends the work early: what is painted is written, and the film can be played. So it
-    is when memory runs out.
+    One thread reads, one begins with a frame, one paints the frame before it, one writes. A frame
+    that equals the one before is not painted again. Ctrl-C ends the work early: what is painted is
+    written, and the film can be played. So it is when memory runs out.
 
     Parameters
     ----------
@@ -100,7 +101,9 @@ def convert_video(
         Ends in .mp4, .mov, .mkv, .webm or .gif; or a pattern for pictures, ``painted/%04d.png``.
     paint : callable
         Takes and returns an image, float32 RGB in [0, 1] of shape (H, W, 3). It is called for one
-        frame after the other, in another thread than this one. Frames for which it raises an
+        frame after the other, in another thread than this one. If it has a method ``prepare``, as
+        what :func:`nstlib.video.steady.steady_painter` returns, that is called in a third thread,
+        and what it returns does the rest. Frames for which it raises an
         :class:`NstError` or OpenCV an error are counted as broken, except the first. It may also
         return a :class:`Picture`, which has its own transparency.
     size : int, optional
@@ -191,13 +194,14 @@ def _create(output: Path, reader: _Reader) -> _Writer:
 def _run(
     reader: _Reader,
     writer: _Writer,
-    work: Callable[[Frame], Frame],
+    work: _Work,
     alpha: bool,
     progress: bool,
     caught: list[FrameType | None],
 ) -> tuple[bool, NstError | None]:
     """Convert frame by frame; tell whether Ctrl-C ended it, and what else did."""
     with (
+        ThreadPoolExecutor(1, "prepare") as preparing,
         ThreadPoolExecutor(1, "paint") as painting,
         ThreadPoolExecutor(1, "write") as writing,
         closing(reader.frames(alpha=alpha)) as frames,  # type: ignore[type-var]
@@ -206,6 +210,7 @@ def _run(
         ) as bar,
     ):
         waiting: deque[Future[None]] = deque()
+        painted: Future[Frame] | None = None
 
         def settle(most: int) -> None:
             while len(waiting) > most or (waiting and waiting[0].done()):
@@ -217,8 +222,13 @@ def _run(
 
         try:
             for frame in frames:
-                waiting.append(writing.submit(write, painting.submit(work, frame)))
+                earlier = painted
+                prepared = preparing.submit(work.prepare, frame)
+                painted = painting.submit(work, frame, prepared)
+                waiting.append(writing.submit(write, painted))
                 settle(_WAITING)
+                if earlier is not None:
+                    wait([earlier])  # only one frame is prepared ahead: they are large
                 if caught:
                     return True, None
             while waiting and not caught:
@@ -232,6 +242,7 @@ def _run(
                 raise
             raise fault from error
         finally:
+            preparing.shutdown(cancel_futures=True)
             painting.shutdown(cancel_futures=True)
             writing.shutdown(cancel_futures=True)
 
@@ -253,13 +264,29 @@ class _Work:
         self._paint = paint
         self._keep_alpha = keep_alpha
         self._last: tuple[Frame, Frame] | None = None
+        self._before: Frame | None = None
         self.failed = 0
 
-    def __call__(self, frame: Frame) -> Frame:
-        if self._last is not None and np.array_equal(frame, self._last[0]):
-            return self._last[1]
+    def prepare(self, frame: Frame) -> Callable[[], Image | Picture] | None:
+        """Begin with a frame; return what paints it, or None if it equals the one before."""
+        before, self._before = self._before, frame
+        if before is not None and np.array_equal(frame, before):
+            return None
+        image = from_uint8(over_white(frame))
+        begin = getattr(self._paint, "prepare", None)
+        return functools.partial(self._paint, image) if begin is None else begin(image)
+
+    def __call__(
+        self, frame: Frame, prepared: Future[Callable[[], Image | Picture] | None]
+    ) -> Frame:
         try:
-            painted = self._pixels(frame, self._paint(from_uint8(over_white(frame))))
+            paint = prepared.result()
+            if paint is None and self._last is not None:
+                if not np.array_equal(frame, self._last[0]):  # the one before could not be painted
+                    self.failed += 1
+                return self._last[1]
+            assert paint is not None
+            painted = self._pixels(frame, paint())
         except (NstError, cv2.error) as error:
             if self._last is None or isinstance(_known(error), MemoryLimitError):
                 raise

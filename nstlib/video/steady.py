@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import cv2
 import numpy as np
@@ -15,9 +16,20 @@ from nstlib.errors import ArgumentError, NstError
 from nstlib.images.arrays import Image, check_image
 
 if TYPE_CHECKING:
-    from nstlib.compose import PaintParts
+    from nstlib.compose import Calm, PaintParts
 
 Paint: TypeAlias = Callable[[Image], Image]
+
+
+@runtime_checkable
+class Divides(Protocol):
+    """What paints in two halves, as :class:`nstlib.Composer` does."""
+
+    def divide(self, photo: Image, calm: Calm, /) -> Any:
+        """Do the first half."""
+
+    def paint(self, layers: Any, calm: Calm, /) -> Image:
+        """Do the second half with what the first one made."""
 
 
 class Steady:
@@ -63,10 +75,15 @@ class Steady:
         self._keep: NDArray[np.float32] = np.zeros((1, 1), np.float32)
         self._shown: dict[str, NDArray[np.float32]] = {}
 
-    def see(self, source: Image) -> None:
-        """Take in the source's next frame (H, W, 3), before any array of that frame is calmed."""
+    def see(self, source: Image) -> Calm:
+        """Take in the source's next frame (H, W, 3), before any array of that frame is calmed.
+
+        Returns
+        -------
+        callable
+            Calms that frame's arrays, also when the next frame has been taken in already.
+        """
         if self._source is None or self._source.shape != source.shape:
-            self._shown = {}
             self._keep = np.zeros(source.shape[:2], np.float32)
         else:
             changes = cv2.split(cv2.blur(cv2.absdiff(source, self._source), (5, 5)))
@@ -74,18 +91,49 @@ class Steady:
             changed = cv2.dilate(changed, self._around)
             self._keep = self._hold * np.exp(-np.square(changed / np.float32(self._tolerance)))
         self._source = source
+        return functools.partial(self._calmed, self._keep)
 
     def __call__(self, name: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what to show in the place of an array (H, W) or (H, W, C) called `name`."""
+        """Return what to show in the place of an array (H, W) or (H, W, C) called `name`.
+
+        The array belongs to the frame that was taken in last.
+        """
+        return self._calmed(self._keep, name, array)
+
+    def _calmed(
+        self, kept: NDArray[np.float32], name: str, array: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         before = self._shown.get(name)
-        if before is not None:
-            keep = self._keep if array.ndim == 2 else cv2.merge([self._keep] * array.shape[2])
+        if before is not None and before.shape == array.shape:
+            keep = kept if array.ndim == 2 else cv2.merge([kept] * array.shape[2])
             array = array + keep * (before - array)
         self._shown[name] = array
         return array
 
 
-def steady_painter(composer: PaintParts, steady: Steady | None = None) -> Paint:
+class SteadyPainter:
+    """Paints a film's frames one after the other: what :func:`steady_painter` returns."""
+
+    def __init__(self, composer: PaintParts, steady: Steady) -> None:
+        self._composer = composer
+        self._steady = steady
+
+    def __call__(self, frame: Image) -> Image:
+        """Return the next frame (H, W, 3), painted."""
+        return self.prepare(frame)()
+
+    def prepare(self, frame: Image) -> Callable[[], Image]:
+        """Begin with the next frame; return what paints it.
+
+        While that is at work, the frame after it can be prepared in another thread.
+        """
+        calm = self._steady.see(frame)
+        if isinstance(self._composer, Divides):
+            return functools.partial(self._composer.paint, self._composer.divide(frame, calm), calm)
+        return functools.partial(self._composer, frame, calm)
+
+
+def steady_painter(composer: PaintParts, steady: Steady | None = None) -> SteadyPainter:
     """Make what paints a film's frames one after the other by a composer, steadily.
 
     Parameters
@@ -97,17 +145,11 @@ def steady_painter(composer: PaintParts, steady: Steady | None = None) -> Paint:
 
     Returns
     -------
-    callable
+    SteadyPainter
         For :func:`convert_video` or :func:`webcam`. It paints one film only, because it remembers
         the last frame.
     """
-    calm = steady or Steady()
-
-    def paint(frame: Image) -> Image:
-        calm.see(frame)
-        return composer(frame, calm)
-
-    return paint
+    return SteadyPainter(composer, steady or Steady())
 
 
 def flicker(

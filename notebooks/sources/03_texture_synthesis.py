@@ -379,6 +379,17 @@ print(f"random weights took {ratio:.0f} times as long")
 # features do not tell apart: lesson 01 found that they all respond to much the same things. Three times
 # as many iterations make the colours cleaner; strokes do not come.
 #
+# And VGG19 itself, with the weights that it learned from ImageNet? Here are larger textures, each by as
+# many iterations. The random weights are in the twin's shape this time, so that nothing but training
+# tells the two apart.
+#
+# ![Four sources, and textures of each through random weights, the twin and VGG19](figures/vgg19_textures.jpg)
+#
+# (`python benchmarks/vgg19.py textures` makes this picture. It takes a while: VGG19 is slow.) Random
+# weights know the colours and roughly how large the patches are. The twin makes glands, stars, strokes and
+# tiles. What VGG19 adds is seen in the largest shapes: its moon is whole where the twin's has a hole. Its
+# own loss, the numbers above the pictures, says the same: the twin is near, random weights are far off.
+#
 # ## A tile without a seam
 #
 # At its border a convolution needs pixels that are not there. Usually they are taken to be zero. Take

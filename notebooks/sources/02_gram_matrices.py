@@ -296,9 +296,7 @@ rows = one_map.reshape(-1, one_map.shape[-1])
 mu, covariance = rows.mean(axis=0), np.cov(rows, rowvar=False, bias=True)
 print("means equal NumPy's:", np.allclose(found.mean, mu, rtol=1e-3))
 largest = np.abs(covariance).max()
-print(
-    "covariances equal NumPy's:", np.allclose(found.covariance, covariance, atol=1e-5 * largest)
-)
+print("covariances equal NumPy's:", np.allclose(found.covariance, covariance, atol=1e-5 * largest))
 print("C + μμᵀ equals G:", np.allclose(covariance + np.outer(mu, mu), G, rtol=1e-3, atol=1e-3))
 
 # %% [markdown]

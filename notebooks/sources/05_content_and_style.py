@@ -346,15 +346,6 @@ print(
 )
 
 # %% [markdown]
-# ### Through VGG19 itself
-#
-# All pictures in this lesson are the small twin's. With `weights="imagenet"` the same recipe looks
-# through VGG19:
-#
-# ![A cat and a portrait, each painted through the twin and through VGG19](figures/vgg19_transfers.jpg)
-#
-# (`python benchmarks/vgg19.py transfers` makes this picture.) TODO
-#
 # ## Experiment: content against style
 #
 # Two knobs now, `content_weight` and `style_weight`, three values each.

@@ -195,7 +195,7 @@ for between in (nothing, dim_and_brighten):
         for _ in range(20):
             photo = between(from_uint8(photo), save)
         changes.append(round(photo.mean() - pixels.mean(), 1) + 0.0)  # + 0.0: no "-0.0"
-    print(f"{between.__name__:28} {changes[0]:10.1f} {changes[1]:9.1f}")
+    print(f"{between.__name__.replace('_', ' '):28} {changes[0]:10.1f} {changes[1]:9.1f}")
 
 # %% [markdown]
 # <details><summary>What happened</summary>
@@ -205,8 +205,8 @@ for between in (nothing, dim_and_brighten):
 # both sides, and the errors cancel; cutting off always errs downwards, and the photo gets darker.
 #
 # The tutorial in *opencv-study* saves a network's picture with `clip(0, 255).astype(np.uint8)`. The
-# `clip` is right and needed. Without `rint` the picture is about half a level too dark. Nobody sees
-# that once; in a film that goes through five programs you can.
+# `clip` is right and needed. Without rounding the picture is about half a level too dark. Nobody sees
+# that once, but it adds up: our 20 rounds took four levels.
 #
 # </details>
 #
@@ -336,6 +336,13 @@ nst.check("blind_picture", ...)
 # %% tags=["solution"]
 nst.check("blind_picture", "c")
 
+# %% jupyter={"outputs_hidden": true}
+grey = astronaut.mean(axis=2, keepdims=True).repeat(3, axis=2)
+# A test picture that can't fail shows 0 %. One that can is the control.
+for what, image in {"portrait": astronaut, "the same in grey": grey}.items():
+    changed = np.any(image != image[..., ::-1], axis=2)
+    print(f"{what:17} {changed.mean():4.0%} of its pixels change when red and blue change places")
+
 # %% [markdown]
 # ## Smaller, without ghosts
 #
@@ -385,7 +392,7 @@ show_rows(
 # How strong are the ghosts? The spread (standard deviation) around a false centre says it. And so that
 # a method which wipes out everything doesn't win, we also measure the true centre:
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 print("spread of the numbers    true centre   false centre")
 for name, image in small.items():
     # A method without aliasing shows 0.00 on the right. One that merely blurs shows 0.00 on both.
@@ -698,7 +705,8 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # ## Further reading
 #
 # - HyunMin Kim, "Neural style transfer" (in Korean), blog post, 3 November 2020.
-# - lemon-lime-honey, *opencv-study*, chapter 9, "Style transfer" (in Korean), notes on GitHub, undated.
+# - lemon-lime-honey, [*opencv-study*](https://github.com/lemon-lime-honey/opencv-study), chapter 9,
+#   "Style transfer" (in Korean), notes on GitHub, undated.
 # - A. R. Smith, "A pixel is not a little square", Microsoft technical memo 6, 1995.
 # - C. Poynton, *Digital Video and HD: Algorithms and Interfaces*, 2nd edition, 2012. Everything about
 #   what the numbers mean as light.

@@ -34,7 +34,7 @@ def ramp(side: int) -> Any:
 
 
 def colour(side: int) -> Any:
-    return np.tile(np.uint8([1, 2, 3]), (side, side, 1))
+    return np.tile(np.array([1, 2, 3], np.uint8), (side, side, 1))
 
 
 def symmetric(side: int) -> Any:

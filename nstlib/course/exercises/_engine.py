@@ -147,7 +147,7 @@ class Choice:
         if answer is None or answer is ... or answer == "...":
             raise _Open
         letter = answer.strip().lower() if isinstance(answer, str) else None
-        if letter not in self.reasons:
+        if letter is None or letter not in self.reasons:
             letters = ", ".join(f'"{letter}"' for letter in self.reasons)
             raise Wrong(f"give one of the letters {letters}; this is {answer!r:.40}")
         if letter != self.right:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,8 @@ from hypothesis import strategies as st
 
 from nstlib.compose import composite as public_composite
 from nstlib.course.exercises._engine import EXERCISES
+from nstlib.images.arrays import from_uint8
 from nstlib.video.steady import flicker as public_flicker
-
-tf = pytest.importorskip("tensorflow")
 
 
 def over(foreground: Any, background: Any, alpha: Any, back: Answer = lambda a: 1 - a) -> Any:
@@ -23,6 +23,27 @@ def over(foreground: Any, background: Any, alpha: Any, back: Answer = lambda a: 
         for i in range(foreground.shape[-1])
     ]
     return np.stack(channels, axis=-1)
+
+
+def whole(
+    foreground: Any, background: Any, mask: Any, to_whole: Answer = np.rint, full: int = 255
+) -> Any:
+    return to_whole(over(foreground / 1.0, background / 1.0, mask / full)).astype(np.uint8)
+
+
+def by_whole_numbers(foreground: Any, background: Any, mask: Any) -> Any:
+    """Without floats: the nearest whole number is that of the sum and a half."""
+    share = mask[..., None].astype(np.int64)
+    return ((2 * (share * foreground + (255 - share) * background) + 255) // 510).astype(np.uint8)
+
+
+def by_fractions(foreground: Any, background: Any, mask: Any) -> Any:
+    """Pixel by pixel, as programs in C do it, with exact fractions."""
+    result = np.zeros_like(foreground)
+    for y, x, c in np.ndindex(*foreground.shape):
+        m, f, b = int(mask[y, x]), int(foreground[y, x, c]), int(background[y, x, c])
+        result[y, x, c] = round(Fraction(m * f + (255 - m) * b, 255))
+    return result
 
 
 def unmixed(change: Answer, fill: Answer = lambda x, b: x) -> Answer:  # noqa: ARG005
@@ -83,14 +104,10 @@ def steadied(
 
 
 RIGHT: Right = {
-    "composite": [
-        over,
-        lambda foreground, background, alpha: (
-            background + alpha[..., None] * (foreground - background)
-        ),
-        lambda foreground, background, alpha: tf.convert_to_tensor(
-            over(foreground, background, alpha)
-        ),
+    "composite_bytes": [
+        lambda foreground, background, mask: whole(foreground, background, mask),
+        by_whole_numbers,
+        by_fractions,
     ],
     "clean_foreground": [
         unmixed(lambda x, b, a: (x - (1 - a) * b) / a),
@@ -111,54 +128,58 @@ RIGHT: Right = {
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
-    "composite": [
-        (lambda foreground, background, alpha: over(background, foreground, alpha), "exchanged"),
+    "composite_bytes": [
         (
-            lambda foreground, background, alpha: over(foreground, background, alpha > 0.5),
-            "compared with a threshold",
-        ),
-        (
-            lambda foreground, background, alpha: over(foreground, background, alpha.round() > 0),
-            "compared with a threshold",
-        ),
-        (
-            lambda foreground, background, alpha: over(foreground, background, alpha >= 0.5),
-            "compared with a threshold",
-        ),
-        (
-            lambda foreground, background, alpha: over(foreground, background, 1.0 * (alpha > 0)),
-            "above 0 only",
-        ),
-        (
-            lambda foreground, background, alpha: over(foreground, background, 1.0 * (alpha == 1)),
-            "only where alpha is 1",
-        ),
-        (
-            lambda foreground, background, alpha: over(foreground, 0 * background, alpha),
-            "background is missing",
-        ),
-        (
-            lambda foreground, background, alpha: over(0 * foreground, background, alpha),
-            "foreground is missing",
-        ),
-        (
-            lambda foreground, background, alpha: over(
-                foreground, background, alpha, lambda a: 1 + 0 * a
+            lambda foreground, background, mask: (
+                (mask[..., None] * foreground + (255 - mask[..., None]) * background) // 255
             ),
-            "background is added whole",
+            "the products overflow",
         ),
         (
-            lambda foreground, background, alpha: (
-                foreground + over(0 * foreground, background, alpha)
+            lambda foreground, background, mask: whole(foreground, background, mask, np.trunc),
+            "cut off",
+        ),
+        (
+            lambda foreground, background, mask: whole(foreground, background, mask, np.ceil),
+            "rounded up",
+        ),
+        (
+            lambda foreground, background, mask: whole(foreground, background, mask, full=256),
+            "divided by 256",
+        ),
+        (lambda foreground, background, mask: whole(background, foreground, mask), "exchanged"),
+        (
+            lambda foreground, background, mask: np.where(
+                mask[..., None] >= 128, foreground, background
             ),
-            "already multiplied by alpha",
+            "compared with a threshold",
         ),
         (
-            lambda foreground, background, alpha: over(foreground, background, alpha**0 / 2),
-            "half of each",
+            lambda foreground, background, mask: np.where(
+                mask[..., None] == 255, foreground, background
+            ),
+            "compared with a threshold",
         ),
         (
-            lambda foreground, background, alpha: over(foreground, background, alpha)[..., 0],
+            lambda foreground, background, mask: over(
+                foreground / 1.0, background / 1.0, mask / 255.0
+            ),
+            "not rounded",
+        ),
+        (
+            lambda foreground, background, mask: over(
+                foreground / 255.0, background / 255.0, mask / 255.0
+            ),
+            "lies in [0, 1]",
+        ),
+        (
+            lambda foreground, background, mask: np.rint(
+                over(foreground / 1.0, background / 1.0, mask / 255.0)
+            ),
+            "dtype is float64",
+        ),
+        (
+            lambda foreground, background, mask: whole(foreground, background, mask)[..., 0],
             "should be of shape",
         ),
     ],
@@ -292,9 +313,12 @@ class TestExercises(ExerciseTests):
 def test_compositing_as_asked_for_is_the_librarys(seed: int, height: int, width: int) -> None:
     random = np.random.default_rng(seed)
     foreground, background = random.random((2, height, width, 3), np.float32)
-    alpha = random.random((height, width), np.float32)
-    asked = EXERCISES["composite"].reference(foreground, background, alpha)
-    np.testing.assert_allclose(asked, public_composite(foreground, background, alpha), atol=1e-6)
+    mask = random.integers(0, 256, (height, width)).astype(np.uint8)
+    bytes_of = [np.rint(255 * image).astype(np.uint8) for image in (foreground, background)]
+    asked = EXERCISES["composite_bytes"].reference(*bytes_of, mask)
+    front, back = (from_uint8(image) for image in bytes_of)
+    given = public_composite(front, back, mask)
+    assert np.abs(asked - 255 * given).max() < 0.501
 
 
 @given(seed=st.integers(0, 2**32 - 1), frames=st.integers(2, 4))

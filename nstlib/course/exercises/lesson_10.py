@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
+from nstlib.course.exercises._engine import Answer, Array, choice, compare, exercise, numbers
 
 
 def composite(foreground: Array, background: Array, alpha: Array) -> Array:
@@ -19,55 +19,78 @@ def composite(foreground: Array, background: Array, alpha: Array) -> Array:
     return np.asarray(a * foreground + (1 - a) * background)
 
 
-@exercise(composite)
-def _check_composite(answer: Answer) -> str:
-    foreground = numbers((3, 4, 3), 9) / np.float32(8)
-    background = numbers((3, 4, 3), 9, seed=1) / np.float32(8)
-    alpha = numbers((3, 4), 5, seed=2) / np.float32(4)
+def composite_bytes(foreground: Array, background: Array, mask: Array) -> Array:
+    """Lay one image of bytes over another, as `composite` does, rounded to the nearest byte.
+
+    The images (H, W, 3) and the mask (H, W) are uint8; 255 in the mask is all foreground. So is the
+    result.
+    """
+    mixed = composite(foreground.astype(np.float64), background, mask.astype(np.float64) / 255)
+    return np.asarray(np.rint(mixed).astype(np.uint8))
+
+
+@exercise(composite_bytes)
+def _check_composite_bytes(answer: Answer) -> str:
+    random = np.random.default_rng(7)
+    foreground, background = random.integers(0, 256, (2, 4, 6, 3)).astype(np.uint8)
+    mask = random.integers(0, 256, (4, 6)).astype(np.uint8)
+    mask[0, :3] = [0, 128, 255]
+    foreground[0, 1], background[0, 1] = 255, 0
 
     def of(change: Callable[[Array, Array, Array], Array]) -> Answer:
-        return lambda f, b, alpha: change(f, b, alpha[..., np.newaxis])
+        """`change` takes exact floats, and the mask as a share."""
+        return lambda f, b, m: change(f * 1.0, b * 1.0, m[..., np.newaxis] / 255)
+
+    def mixed(f: Array, b: Array, a: Array) -> Array:
+        return a * f + (1 - a) * b
+
+    def wrapped(f: Array, b: Array, m: Array) -> Array:
+        share = m[..., np.newaxis]
+        return np.asarray((share * f + (255 - share) * b) // 255)
 
     compare(
         answer,
-        composite,
-        [(foreground, background, alpha)],
+        composite_bytes,
+        [(foreground, background, mask)],
         [
             (
-                "the roles are exchanged: where alpha is 1 the foreground shows.",
-                of(lambda f, b, a: a * b + (1 - a) * f),
+                "the products overflow: a byte keeps the remainder modulo 256. Turn to floats "
+                "before you multiply.",
+                wrapped,
             ),
             (
-                "the mask is hard: alpha is compared with a threshold; take a share of each.",
+                "the decimals are cut off, half a level on average; round: np.rint.",
+                of(lambda f, b, a: np.floor(mixed(f, b, a))),
+            ),
+            (
+                "the decimals are rounded up; np.rint goes to the nearest.",
+                of(lambda f, b, a: np.ceil(mixed(f, b, a))),
+            ),
+            (
+                "the mask is divided by 256; 255 stands for all, so divide by 255.",
+                lambda f, b, m: np.rint(mixed(f * 1.0, b * 1.0, m[..., np.newaxis] / 256)),
+            ),
+            (
+                "the roles are exchanged: where the mask is 255 the foreground shows.",
+                of(lambda f, b, a: np.rint(mixed(b, f, a))),
+            ),
+            (
+                "the mask is hard: it is compared with a threshold; take a share of each.",
                 of(lambda f, b, a: np.where(a > 0.5, f, b)),
             ),
             (
-                "the mask is hard: alpha is compared with a threshold; take a share of each.",
-                of(lambda f, b, a: np.where(a >= 0.5, f, b)),
-            ),
-            (
-                "the mask is hard: wherever alpha is above 0 only the foreground shows.",
-                of(lambda f, b, a: np.where(a > 0, f, b)),
-            ),
-            (
-                "the mask is hard: the foreground shows only where alpha is 1.",
+                "the mask is hard: it is compared with a threshold; take a share of each.",
                 of(lambda f, b, a: np.where(a == 1, f, b)),
             ),
-            ("the background is missing.", of(lambda f, _, a: a * f)),
-            ("the foreground is missing.", of(lambda _, b, a: (1 - a) * b)),
+            ("the values are right but not rounded; bytes have no decimals.", of(mixed)),
             (
-                "the background is added whole; only 1 - alpha of it shows.",
-                of(lambda f, b, a: a * f + b),
+                "the result lies in [0, 1]; bytes go from 0 to 255.",
+                of(lambda f, b, a: mixed(f, b, a) / 255),
             ),
-            (
-                "the foreground is added whole; that is right only for colours that are already "
-                "multiplied by alpha.",
-                of(lambda f, b, a: f + (1 - a) * b),
-            ),
-            ("alpha is not used; half of each is taken.", of(lambda f, b, _: (f + b) / 2)),
         ],
+        dtype=lambda _: np.dtype(np.uint8),
     )
-    return "In each pixel alpha of the foreground and 1 - alpha of the background."
+    return "Each byte is the nearest to the exact mixture, so nothing darkens on the way."
 
 
 def clean_foreground(image: Array, background: Array, alpha: Array) -> Array:
@@ -342,3 +365,34 @@ def _check_steady_mattes(answer: Answer) -> str:
         ],
     )
     return "Where the picture stands still so does the matte, and what moves leaves no ghost."
+
+
+choice(
+    "half_light",
+    "Half the light of white: which sRGB code value does a camera store?",
+    right="b",
+    a="0.5 is half the code value; light and code values are not proportional.",
+    b="Half the light needs a code of 0.735, because sRGB spends most of its codes on the dark.",
+    c="0.214 is the light of code 0.5: the same curve, read the other way.",
+    d="black, grey and white follow one curve in all three channels.",
+)
+
+choice(
+    "halo_where",
+    "The halo is α (1 - α) (old background - foreground): where is it strongest, and how strong?",
+    right="b",
+    a="with α near 0 hardly anything is pasted at all.",
+    b="α (1 - α) is largest in the middle, and ½ · ½ = ¼.",
+    c="the place is right; multiply ½ by ½.",
+    d="with α near 1 the pixel shows hardly any of the old background.",
+)
+
+choice(
+    "why_flicker",
+    "What makes a painted background flicker that stands still in the source?",
+    right="d",
+    a="try it: no two frames of the source are quite the same.",
+    b="take the noise away, and look whether anything is left.",
+    c="let her stand still, and look whether anything is left.",
+    d="Each is enough: the network sees strokes in noise, and its means go over the whole picture.",
+)

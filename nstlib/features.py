@@ -66,8 +66,8 @@ def feature_extractor(
         Keras's names, ``"block1_conv1"`` to ``"block5_conv4"`` and ``"block1_pool"`` to
         ``"block5_pool"``. A convolution's features are taken after its ReLU.
     weights : {"mini", "random", "imagenet"} or path of a file, optional
-        ``"mini"``: the small twin that comes with the library, the same layers with a quarter of
-        the channels, trained to see what an ImageNet network sees (its card is in ``models/``).
+        ``"mini"``: the small twin that comes with the library, the same layers with fewer channels,
+        taught by VGG19 to see what it sees (its card is in ``models/``).
         ``"random"``: VGG19 with seeded He-normal values, no file needed (Ustyuzhaninov et al. 2016
         showed that such networks make textures). ``"imagenet"``: Keras's trained VGG19: the file
         that Keras keeps (80 MB), else a compact copy of it in the cache of models
@@ -108,7 +108,7 @@ def feature_extractor(
     >>> extractor = feature_extractor(["block1_conv1", "block2_conv1"])
     >>> features = extractor(np.zeros((1, 64, 48, 3), np.float32))
     >>> {name: tuple(f.shape) for name, f in features.items()}
-    {'block1_conv1': (1, 64, 48, 16), 'block2_conv1': (1, 32, 24, 32)}
+    {'block1_conv1': (1, 64, 48, 16), 'block2_conv1': (1, 32, 24, 48)}
     """
     layers = check_layers(layers)
     check_choice("padding", padding, PADDINGS)

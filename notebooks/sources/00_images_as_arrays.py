@@ -52,18 +52,18 @@ show_rows(
 # ## Is everything in place?
 #
 # `nst doctor` on the command line, or the cell below, looks at your Python, the libraries, the
-# processor and the disk. Each fault comes with what to do about it. Every machine gets a report of
-# its own, so yours may differ from the one stored here.
+# processor and the disk. Each fault comes with what to do about it; a note is worth knowing, but nothing
+# fails because of it.
 
 # %% tags=["nbval-ignore-output"]
 from nstlib.doctor import diagnose
 
 findings = diagnose()
 for finding in findings:
-    mark = {True: "ok", False: "FAULT", None: "note"}[finding.ok]
-    print(f"{mark:5} {finding.check:20} {'' if finding.ok else finding.advice}")
+    if not finding.ok:
+        print("note " if finding.ok is None else "FAULT", finding.check, "·", finding.advice)
 
-print("faults found:", sum(finding.ok is False for finding in findings))
+print(len(findings), "checks, faults found:", sum(finding.ok is False for finding in findings))
 
 # %% [markdown]
 # This course follows two tutorials, both in Korean. Lessons 00 to 05 follow HyunMin Kim's blog post

@@ -20,8 +20,10 @@ from nstlib.cli.main import app, main
 matplotlib.use("Agg")
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so all that they
-# start. Some tests send it.
+# start; nohup does the same for the signal of a closed terminal. Some tests send them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Tests that several files inherit show what they compared, as those in test files do.
 pytest.register_assert_rewrite("exercise_tests")

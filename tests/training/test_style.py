@@ -112,7 +112,7 @@ def whole(style: Image, photos: list[Path]) -> tuple[keras.Model, list[Progress]
 def test_the_loss_falls_and_is_reported(whole: tuple[keras.Model, list[Progress]]) -> None:
     network, reports = whole
     assert [report.step for report in reports] == [4, 8, 12]
-    assert reports[-1].loss < 0.5 * reports[0].loss
+    assert reports[-1].loss < 0.6 * reports[0].loss
     for report in reports:
         assert sorted(report.terms) == ["content", "lattice", "style"]
         # What the sum holds beside the terms is the price of values that no screen shows.

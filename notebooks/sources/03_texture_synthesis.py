@@ -218,8 +218,8 @@ by_layer = {
 }
 together = nst.synthesize_texture(source, scales=1, progress=False)
 print(
-    "each loss fell below 10 % of its start:",
-    all(t.losses["style"][1] < 0.1 * t.losses["style"][0] for t in [*by_layer.values(), together]),
+    "each loss fell below 25 % of its start:",
+    all(t.losses["style"][1] < 0.25 * t.losses["style"][0] for t in [*by_layer.values(), together]),
 )
 
 # %%
@@ -228,7 +228,8 @@ nst.show_images(
     [*by_layer, "all five"],
     columns=3,
     caption="One layer alone knows the colours (block1), or strokes, or arrangements in wrong colours "
-    "(block5). Together they make material.",
+    "(block5). Together they make material. The fine hatching is noise from the start that no layer "
+    "minds; lesson 04 deals with it.",
     alt="Six synthetic pictures, from brown blots to grain of wrong colours; the last looks like tissue.",
 )
 
@@ -297,7 +298,9 @@ def sky_by(distance):
 
 
 by_grams, by_statistics = sky_by(gram_distance), sky_by(statistics_distance)
-print("Gram matrices: below a tenth of the start:", by_grams.loss < 0.1 * by_grams.history[0].loss)
+static = np.random.default_rng(0).random(sky.shape, dtype=np.float32)
+of_noise = float(gram_distance(network(static[np.newaxis]), network(sky[np.newaxis])))
+print("Gram matrices: below a tenth of the noise's distance:", by_grams.loss < 0.1 * of_noise)
 
 # %% [markdown]
 # **Question.** So by its own measure the first run has come most of the way. Will the two skies look
@@ -307,9 +310,9 @@ print("Gram matrices: below a tenth of the start:", by_grams.loss < 0.1 * by_gra
 nst.show_images(
     [sky, by_grams.image, by_statistics.image],
     ["photograph", "by Gram matrices", "by means and covariances"],
-    caption="From the same noise, by the same number of iterations. Comparing Gram matrices leaves grey "
-    "smears; comparing means and covariances gives points of light and galaxies.",
-    alt="Galaxies on black; grey smears on black; small bright points and galaxies on black.",
+    caption="From the same noise, by the same number of iterations. Comparing Gram matrices leaves a grey "
+    "fog; comparing means and covariances gives points of light and galaxies.",
+    alt="Galaxies on black; lights in a grey and violet fog; small bright points and galaxies on black.",
 )
 
 # %%
@@ -341,8 +344,8 @@ print(
 # right ones than the run that looked at nothing else. A loss is not only a goal, it is also the slope
 # that leads there. Where one part makes up nearly all of it, the way to the rest is flat.
 #
-# (Start from pixels of the photograph in random order, as `nst.synthesize_texture` does, and comparing
-# Gram matrices gives coloured specks and crosses in place of the smears. Try it.)
+# (`nst.synthesize_texture` starts from the photograph's pixels in random order. Try that start here:
+# what do Gram matrices make of it?)
 #
 # ## What random weights lack
 #
@@ -608,7 +611,7 @@ nst.check("seam_contrast", my_seam_contrast)
 # - written the classic loop, and seen L-BFGS pass its result after fewer evaluations, on the same loss;
 # - seen what each layer contributes, and put the five together;
 # - worked from coarse to fine, so that large structures appear;
-# - made stars by means and covariances where Gram matrices gave smears, and found even the Gram matrices
+# - made stars by means and covariances where Gram matrices gave fog, and found even the Gram matrices
 #   closer;
 # - compared random weights with trained ones;
 # - made a tile whose seam is no sharper than any other place in it.

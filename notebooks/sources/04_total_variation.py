@@ -441,7 +441,7 @@ print("the two style terms are more than a factor of 1,000 apart:", max(apart, 1
 
 # %% [markdown]
 # **Question.** What will the tutorial's weights make of the texture on the small twin, where total
-# variation is a million times the larger term?
+# variation is millions of times the larger term?
 
 
 # %%

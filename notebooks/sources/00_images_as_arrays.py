@@ -18,6 +18,8 @@ from nstlib.course.figures.layouts import memory_layouts, nine_copies
 from nstlib.course.figures.rows import show_rows
 
 astronaut = nst.load_image("astronaut", size=384)
+
+# %% jupyter={"source_hidden": true}
 blue = astronaut[..., ::-1]
 nine = astronaut.transpose(2, 0, 1).reshape(astronaut.shape)
 
@@ -128,7 +130,8 @@ nst.check("overflow", "a")
 
 # %% jupyter={"outputs_hidden": true}
 bright = np.array([200], dtype=np.uint8)
-print("200 + 100 =", (bright + np.uint8(100))[0])
+print("In eight bits, 200 + 100 gives:")
+print((bright + np.uint8(100))[0])
 
 # %% [markdown]
 # <details><summary>What happened</summary>
@@ -339,9 +342,9 @@ nst.check("blind_picture", "c")
 # %% jupyter={"outputs_hidden": true}
 grey = astronaut.mean(axis=2, keepdims=True).repeat(3, axis=2)
 # A test picture that can't fail shows 0 %. One that can is the control.
+print("Pixels that change when red and blue change places:")
 for what, image in {"portrait": astronaut, "the same in grey": grey}.items():
-    changed = np.any(image != image[..., ::-1], axis=2)
-    print(f"{what:17} {changed.mean():4.0%} of its pixels change when red and blue change places")
+    print(f"{what:17} {np.any(image != image[..., ::-1], axis=2).mean():4.0%}")
 
 # %% [markdown]
 # ## Smaller, without ghosts
@@ -371,6 +374,7 @@ small = {
     "mean of 8 × 8": rings.reshape(64, 8, 64, 8, 3).mean(axis=(1, 3)),
     "blur, then pick": cv2.GaussianBlur(rings, (0, 0), sigmaX=4)[4::8, 4::8],
 }
+print("From 512 to 64 pixels, in four ways:")
 show_rows(
     list(small.values())[:2],
     list(small.values())[2:],
@@ -464,6 +468,7 @@ nst.check("why_grey", ...)
 nst.check("why_grey", "b")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
+print("Where each row of the blob goes:")
 nine_copies()
 
 # %% [markdown]
@@ -506,6 +511,7 @@ nst.check("unnoticed_reshape", "b")
 half = nst.resize(astronaut, 240)
 planes = half.transpose(2, 0, 1)
 cut = half.reshape(planes.shape)
+print("Top: transpose. Bottom: reshape.")
 show_rows(
     [*planes],
     [*cut],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from typing import Any
 
 import cv2
@@ -69,7 +70,30 @@ def folded_by_probing(weights: Any, gamma: Any, beta: Any, mean: Any, variance: 
     return np.column_stack([*(both(one) - constant for one in np.eye(inputs)), constant])
 
 
+def halving(left: int = 0, shift: int = 0, end: Answer = max, margin: int = 1) -> Answer:
+    def answer(agrees: Any, nodes: int) -> Any:
+        well, ill = left, nodes
+        while ill - well > margin:
+            middle = (well + ill) // 2
+            if agrees(middle):
+                well = middle
+            else:
+                ill = middle - shift
+        return end(well, ill)
+
+    return answer
+
+
+def one_by_one(agrees: Any, nodes: int) -> int:
+    return next(count for count in range(1, nodes + 1) if not agrees(count))
+
+
+def by_bisect(agrees: Any, nodes: int) -> int:
+    return 1 + bisect.bisect_left(range(1, nodes), True, key=lambda count: not agrees(count))
+
+
 RIGHT: Right = {
+    "guilty_node": [halving(), by_bisect, lambda agrees, nodes: np.int64(halving()(agrees, nodes))],
     "largest_difference": [apart(), lambda one, other: float(apart()(one, other))],
     "pad_run_crop": [in_multiples(), in_multiples_by_opencv],
     "folded_convolution": [folded(), folded_by_probing],
@@ -77,6 +101,16 @@ RIGHT: Right = {
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
+    "guilty_node": [
+        (one_by_one, "asked 264 times for 264 nodes; halving needs 9"),
+        (halving(end=min), "the last node after which all is well"),
+        (halving(left=-1), "there is no graph of 0 of"),
+        (halving(left=1), "of which number 1 is guilty, it returns 2"),
+        (halving(shift=1), "it returns"),
+        (halving(margin=0), "it never stops asking"),
+        (lambda agrees, nodes: nodes, "of which number 5 is guilty, it returns 264"),  # noqa: ARG005
+        (lambda agrees, nodes: not agrees(nodes), "it returns 1"),
+    ],
     "largest_difference": [
         (apart(lambda d: np.abs(d).mean()), "the differences are averaged"),
         (apart(lambda d: (d**2).mean()), "the squares are averaged"),

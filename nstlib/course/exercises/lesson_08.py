@@ -12,10 +12,55 @@ from nstlib.course.exercises._engine import (
     Answer,
     Array,
     Wrong,
+    call_answer,
+    choice,
     compare,
     exercise,
     numbers,
     try_answer,
+)
+
+choice(
+    "odd_sizes",
+    "A network halves a picture twice and doubles it twice. What happens at 250 × 333?",
+    right="b",
+    a="the file names its sides height and width, so any size is taken.",
+    b="Halving rounds up: 250 gives 125, 63, and doubled twice 252; 333 gives 336.",
+    c="that would be a fault, and this file is in order; what rounds up on the way down?",
+    d="follow 250 through two halvings, which round up, and two doublings.",
+)
+
+choice(
+    "running_means",
+    "Are running_mean and running_var of these checkpoints of no use to ONNX?",
+    right="b",
+    a="look at the layers' names: is this batch normalization? And look up ONNX's operator "
+    "BatchNormalization: what are its inputs?",
+    b="Instance normalization takes mean and variance from the picture in hand; "
+    "BatchNormalization in ONNX has both as inputs.",
+    c="it normalises with the picture's own mean and variance, so there was nothing to use.",
+    d="OpenCV reads batch normalization, with its statistics, without trouble.",
+)
+
+choice(
+    "checked_file",
+    "The checker accepts the file and a runtime loads it. What do you know?",
+    right="b",
+    a="nobody has looked at a picture yet.",
+    b="The operators exist, and inputs, types and shapes fit together; what a runtime computes is "
+    "another matter.",
+    c="the checker does not know the weights that you meant; any numbers would do.",
+    d="the checker runs nothing, so it can't know what runtimes compute.",
+)
+
+choice(
+    "blind_test",
+    "A mean counts one row three times and leaves others out. Which picture does not show it?",
+    right="b",
+    a="rows of noise have different means, so counting one of them three times shows.",
+    b="If all rows are alike, it does not matter which are counted: this test cannot fail.",
+    c="the stripes make rows different, and one of them is counted three times.",
+    d="the rows at the bottom are brighter, and they are never counted.",
 )
 
 
@@ -208,6 +253,64 @@ def _check_pad_run_crop(answer: Answer) -> str:
         ],
     )
     return "What goes in comes out at its own size, and no black edge changes its means."
+
+
+def guilty_node(agrees: Callable[[int], bool], nodes: int) -> int:
+    """Find the first node after which two runtimes disagree, by halving.
+
+    ``agrees(count)`` tells whether they agree on the graph cut off after its first `count` nodes,
+    from 1 to `nodes`. They do before the guilty node, and don't from it on.
+    """
+    well, ill = 0, nodes
+    while ill - well > 1:
+        middle = (well + ill) // 2
+        if agrees(middle):
+            well = middle
+        else:
+            ill = middle
+    return ill
+
+
+def _runtimes(nodes: int, guilty: int) -> tuple[Callable[[int], bool], list[int]]:
+    """Return an ``agrees`` for a graph with one guilty node, and the list of what it is asked."""
+    asked: list[int] = []
+
+    def agrees(count: int) -> bool:
+        asked.append(count)
+        if len(asked) > 10 * nodes:
+            raise RuntimeError("it never stops asking")
+        if not 1 <= count <= nodes:
+            raise ValueError(f"there is no graph of {count} of {nodes} nodes")
+        return count < guilty
+
+    return agrees, asked
+
+
+@exercise(guilty_node)
+def _check_guilty_node(answer: Answer) -> str:
+    most = 0
+    for nodes, guilty in [(264, 5), (264, 1), (264, 264), (264, 132), (7, 4), (1, 1), (2, 2)]:
+        agrees, asked = _runtimes(nodes, guilty)
+        result = np.asarray(call_answer(answer, agrees, nodes))
+        if result.shape != ():
+            raise Wrong(f"the result has shape {result.shape}; it should be one number.")
+        if result == guilty - 1:
+            raise Wrong(
+                f"it returns {result}, the last node after which all is well; the guilty one is "
+                "the next."
+            )
+        if result != guilty:
+            raise Wrong(
+                f"with {nodes} nodes, of which number {guilty} is guilty, it returns {result:g}."
+            )
+        allowed = (nodes - 1).bit_length()
+        if len(asked) > max(1, allowed):
+            raise Wrong(
+                f"it is right, but asked {len(asked)} times for {nodes} nodes; halving needs "
+                f"{allowed}."
+            )
+        most = max(most, len(asked))
+    return f"It asked {most} times at most for 264 nodes, because each answer halves what is left."
 
 
 def folded_convolution(

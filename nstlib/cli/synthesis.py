@@ -88,7 +88,7 @@ def texture(
             progress=sys.stderr.isatty(),
         )
     except (OptimizationError, UnfinishedError) as error:
-        return _keep_what_there_is(error, error.image, output)
+        return _keep_result(error, error.image, output)
     save_image(result.image, output)
     print_result(output, result)
     if report is not None:
@@ -223,7 +223,7 @@ def transfer(
             progress=sys.stderr.isatty(),
         )
     except (OptimizationError, UnfinishedError) as error:
-        return _keep_what_there_is(error, finish(error.image), output)
+        return _keep_result(error, finish(error.image), output)
     picture = given.keep_photo(result.image)
     save_image(picture, output)
     print_result(output, result)
@@ -320,9 +320,7 @@ class _UntilAsked:
         return self.stopped
 
 
-def _keep_what_there_is(
-    error: OptimizationError | UnfinishedError, picture: Image, output: Path
-) -> int:
+def _keep_result(error: OptimizationError | UnfinishedError, picture: Image, output: Path) -> int:
     """Write the best picture of a run that failed."""
     from nstlib.images.encode import save_image
 

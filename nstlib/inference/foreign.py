@@ -114,7 +114,7 @@ def trial_picture(height: int, width: int) -> NDArray[np.float32]:
     return spots
 
 
-def with_one_output(proto: onnx.ModelProto, channels: Sequence[int]) -> onnx.ModelProto:
+def keep_one_output(proto: onnx.ModelProto, channels: Sequence[int]) -> onnx.ModelProto:
     """Keep of a network's outputs the first that has one of these numbers of channels.
 
     U²-Net, for instance, gives its result first and then six coarser ones. If the file does not
@@ -157,7 +157,7 @@ def _inputs_of(node: onnx.NodeProto) -> set[str]:
     return names
 
 
-def in_float32(proto: onnx.ModelProto) -> onnx.ModelProto:
+def to_float32(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Turn a network that computes in float16 into one that computes in float32.
 
     Processors compute in float32 anyway, and OpenCV takes nothing else.
@@ -231,7 +231,7 @@ def style_range(
 
     What neither the option nor the file says follows from how the network ends: in a hyperbolic
     tangent, −1 to 1 at both ends; in a sigmoid, 0 to 1. Any other is given 0..255, and the scale of
-    its output is left to :func:`guessed_output`.
+    its output is left to :func:`guess_output`.
     """
     known = known_range(option, proto, name)
     if known is not None:
@@ -241,7 +241,7 @@ def style_range(
     return (Scale.of(0, 255), None) if end is None else (end, end)
 
 
-def guessed_output(output: Blob) -> Scale:
+def guess_output(output: Blob) -> Scale:
     """Tell from what a style network makes of the trial picture on which scale its output is."""
     low, high = float(output.min()), float(output.max())
     if max(-low, high) > 1.5:

@@ -15,11 +15,11 @@ from nstlib.images.resizing import resize, target_size
 from nstlib.inference.foreign import (
     Scale,
     ValueRange,
-    in_float32,
+    keep_one_output,
     known_range,
     last_operator,
+    to_float32,
     trial_picture,
-    with_one_output,
 )
 from nstlib.inference.mattes import (
     MATTE_CONTRAST,
@@ -42,7 +42,7 @@ STEP = 32
 _ROUNDING = 0.01
 
 
-def as_the_network_sees(photo: Image, size: tuple[int, int]) -> Image:
+def resize_for_network(photo: Image, size: tuple[int, int]) -> Image:
     """Stretch a photograph to the size of a person network: (H, W, 3) → (height, width, 3).
 
     Shrinking takes means over areas, enlarging interpolates. ``cv2.dnn.blobFromImage`` picks pixels
@@ -114,7 +114,7 @@ class PersonSegmenter:
     ) -> None:
         self._name = str(model)
         self._longest = check_count("size", size, STEP)
-        self._proto = in_float32(with_one_output(load_model(model, ("person",)), (1, 2)))
+        self._proto = to_float32(keep_one_output(load_model(model, ("person",)), (1, 2)))
         entry = picture_input(self._proto)
         if entry.channels != 3:
             raise ModelError(f"{model} takes {entry}; a person network takes 3 channels")
@@ -220,8 +220,8 @@ class PersonSegmenter:
 
     def _probabilities(self, photo: Image) -> NDArray[np.float32]:
         """Of background and person, (h, w, 2), at the network's own size."""
-        output = self._output(as_the_network_sees(photo, self._size_for(photo)))
-        if self._gives_scores or _leaves_probabilities(output):
+        output = self._output(resize_for_network(photo, self._size_for(photo)))
+        if self._gives_scores or _exceeds_probabilities(output):
             # A sigmoid is the softmax of a score and 0.
             scores = output if len(output) == 2 else np.concatenate([np.zeros_like(output), output])
             output = np.exp(scores - scores.max(axis=0))
@@ -235,7 +235,7 @@ class PersonSegmenter:
         if self._size is not None:
             return self._size
         height, width = target_size(photo.shape, self._longest)
-        return _to_steps(height), _to_steps(width)
+        return _round_to_steps(height), _round_to_steps(width)
 
     def _has_scores(self, output: NDArray[np.float32]) -> bool:
         """Tell scores from probabilities: by how the network ends, or by what it gives."""
@@ -243,7 +243,7 @@ class PersonSegmenter:
             return False
         if len(output) == 2 and np.abs(output.sum(axis=0) - 1).max() > _ROUNDING:
             return True
-        return _leaves_probabilities(output)
+        return _exceeds_probabilities(output)
 
     def _output(self, picture: Image) -> NDArray[np.float32]:
         """Run the network on a picture (h, w, 3) of a size that suits it: (1 or 2, h', w')."""
@@ -264,9 +264,9 @@ class PersonSegmenter:
         )
 
 
-def _to_steps(side: int) -> int:
+def _round_to_steps(side: int) -> int:
     return max(1, round(side / STEP)) * STEP
 
 
-def _leaves_probabilities(output: NDArray[np.float32]) -> bool:
+def _exceeds_probabilities(output: NDArray[np.float32]) -> bool:
     return bool(output.min() < -_ROUNDING or output.max() > 1 + _ROUNDING)

@@ -19,13 +19,13 @@ from nstlib.inference.foreign import (
     Scale,
     ValueRange,
     channels_first,
-    guessed_output,
-    in_float32,
+    guess_output,
+    keep_one_output,
     metadata_of,
     simplified,
     style_range,
+    to_float32,
     trial_picture,
-    with_one_output,
 )
 from nstlib.inference.memory import memory_for
 from nstlib.inference.runtimes import check_computation, load_model, start_network
@@ -105,7 +105,7 @@ class Stylizer:
         self._name = str(model)
         self._backend = backend
         self._whole = whole_megapixels * 1e6
-        self._proto = in_float32(with_one_output(load_model(model, STYLE_NETWORKS), (3,)))
+        self._proto = to_float32(keep_one_output(load_model(model, STYLE_NETWORKS), (3,)))
         entry = picture_input(self._proto)
         if entry.channels != 3:
             raise ModelError(f"{model} takes {entry}; a style network takes 3 channels")
@@ -118,8 +118,8 @@ class Stylizer:
         if isinstance(model, str) and model in STYLE_NETWORKS:
             self._step, output = _STEPS[0], None
         else:
-            self._step, output = self._try_out()
-        self._given = given or (Scale.of(0, 255) if output is None else guessed_output(output))
+            self._step, output = self._find_step()
+        self._given = given or (Scale.of(0, 255) if output is None else guess_output(output))
 
     def __call__(
         self, image: ArrayLike, strength: float = 1.0, *, preserve_colors: bool = False
@@ -164,7 +164,7 @@ class Stylizer:
                 painting = np.clip(mixed, 0.0, 1.0, out=mixed)
             return painting
 
-    def _try_out(self) -> tuple[int, Blob]:
+    def _find_step(self) -> tuple[int, Blob]:
         """Find of what sides have to be multiples; and what the network makes of the trial picture.
 
         A network that keeps fewer multiples than it needs gives another size back, or fails.
@@ -210,7 +210,7 @@ class Stylizer:
         """Paint at the picture's own size."""
         height, width, _ = photo.shape
         # Mirrored, not repeated, borders, as the networks' own layers have them.
-        below, beside = (_up_to(side, self._step) - side for side in (height, width))
+        below, beside = (_round_up(side, self._step) - side for side in (height, width))
         padded = np.asarray(
             cv2.copyMakeBorder(photo, 0, below, 0, beside, cv2.BORDER_REFLECT_101), np.float32
         )
@@ -246,6 +246,6 @@ def size_of(model: str | Path) -> tuple[int, int] | None:
     return picture_input(load_model(model, STYLE_NETWORKS)).size
 
 
-def _up_to(side: int, step: int) -> int:
+def _round_up(side: int, step: int) -> int:
     """Round up to a multiple of the step, with room for reflections."""
     return max(4 * step, -(-side // step) * step)

@@ -11,7 +11,7 @@ trained network, so that is what the layers are turned into. The layers take the
 one first, because the statistics of each depend on those before it. What lies on the way from one
 to the next is computed again tile by tile, from the picture or from the last feature maps that are
 small enough to be kept. With margins as wide as the network sees, the result is the picture that
-one pass would have given.
+one pass would have given. :mod:`nstlib.synthesis.tiles` has other tiles, and its head says why.
 """
 
 from __future__ import annotations
@@ -156,11 +156,11 @@ class _Network:
                 return scale
         elif node.op_type in _POINTWISE or node.op_type == "Pad":
             return scale
-        raise _not_by_tiles(f"{node.op_type}, which this network holds, needs all of it at once")
+        raise _tiling_error(f"{node.op_type}, which this network holds, needs all of it at once")
 
     def _enlarged(self, node: onnx.NodeProto, scale: int, factor: float) -> int:
         if factor <= 0 or scale % factor or factor != int(factor):
-            raise _not_by_tiles(f"{node.op_type} in this network enlarges it by {factor:g}")
+            raise _tiling_error(f"{node.op_type} in this network enlarges it by {factor:g}")
         return scale // int(factor)
 
     def norms(self) -> Iterator[tuple[int, onnx.NodeProto]]:
@@ -230,7 +230,7 @@ class _Network:
             ]
             values = run(np.ascontiguousarray(maps.values[:, :, *seen]))
             if values.shape[2:] != tuple(window // outside for window in windows):
-                raise _not_by_tiles(
+                raise _tiling_error(
                     f"layers of this network change its size: {name!r} is {values.shape[2:]} for "
                     f"{tuple(windows)}"
                 )
@@ -278,7 +278,7 @@ class _Network:
         casts = {x.output[0]: x.input[0] for x in self._proto.graph.node if x.op_type == "Cast"}
         kernel = self._constants.get(casts.get(node.input[1], node.input[1]))
         if kernel is None:
-            raise _not_by_tiles(f"a kernel of {node.op_type} in this network is no constant")
+            raise _tiling_error(f"a kernel of {node.op_type} in this network is no constant")
         return list(kernel.dims[2:])
 
     def _cut_out(self, nodes: list[onnx.NodeProto], maps: _Maps, name: str) -> onnx.ModelProto:
@@ -316,7 +316,7 @@ class _Network:
         )
 
 
-def _not_by_tiles(reason: str) -> ModelError:
+def _tiling_error(reason: str) -> ModelError:
     fault = f"the picture is too large for one pass, and cannot be painted tile by tile: {reason}"
     return ModelError(
         f"{fault}; make the picture smaller, or raise whole_megapixels",

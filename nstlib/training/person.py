@@ -19,7 +19,7 @@ from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.features import IMAGENET_MEAN_BGR
 from nstlib.images.arrays import Image, from_uint8, to_uint8
-from nstlib.inference.segmenter import as_the_network_sees
+from nstlib.inference.segmenter import resize_for_network
 from nstlib.networks.person import PERSON_SIDE, PersonNet
 from nstlib.sources import load_image
 from nstlib.training.photos import cached_photo, image_files
@@ -451,7 +451,7 @@ def segmenter_of(network: keras.Model) -> Segmenter:
     """
 
     def probabilities(image: Image) -> NDArray[np.float32]:
-        square = as_the_network_sees(image, (PERSON_SIDE, PERSON_SIDE))
+        square = resize_for_network(image, (PERSON_SIDE, PERSON_SIDE))
         found: NDArray[np.float32] = network(2 * square[np.newaxis] - 1)[0, ..., 1].numpy()
         return found
 

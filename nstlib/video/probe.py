@@ -81,11 +81,11 @@ class FilmInfo:
         """
         height, width = size
         resize = f"scale={width}:{height}:{ACCURATE}"
-        steps = [*self._said(), resize]
+        steps = [*self._complete_tags(), resize]
         if alpha and size != self.size:
             # Hidden colours must not come into the visible ones.
             steps = [
-                *self._said(),
+                *self._complete_tags(),
                 f"scale={ACCURATE},format=gbrap,premultiply=inplace=1",
                 f"{resize},format=gbrap,unpremultiply=inplace=1,scale={ACCURATE}",
             ]
@@ -101,7 +101,7 @@ class FilmInfo:
             steps += [f"zscale=p=bt709:t=bt709:m=gbr:r=pc,format=gbrp,scale={ACCURATE}"]
         return ",".join([*steps, "format=rgba" if alpha else "format=rgb24"])
 
-    def _said(self) -> list[str]:
+    def _complete_tags(self) -> list[str]:
         """Say what the film leaves unsaid of its colours."""
         if _NO_MATRIX.match(self.pixels):
             return []

@@ -135,7 +135,7 @@ def _numbered(path: Path) -> list[Path]:
                 for file in path.iterdir()
                 if file.suffix.lower() in readable_suffixes() and not file.name.startswith(".")
             ]
-            return sorted(files, key=_natural)
+            return sorted(files, key=_natural_order)
         match = _pattern(path)
         found = [(match.fullmatch(file.name), file) for file in path.parent.iterdir()]
         numbers = [(int(name[1]), file) for name, file in found if name]
@@ -150,7 +150,7 @@ def _pattern(path: Path) -> re.Pattern[str]:
     return re.compile(re.escape(before) + digits + re.escape(after))
 
 
-def _natural(file: Path) -> list[tuple[int, str]]:
+def _natural_order(file: Path) -> list[tuple[int, str]]:
     """Make 2 come before 10 where names are compared."""
     parts = re.split(r"(\d+)", file.name.lower())
     return [(int(part), part) if part.isdecimal() else (-1, part) for part in parts]

@@ -22,7 +22,7 @@ from onnx_files import (
 from nstlib.assets.cache import asset_path, embedded_model
 from nstlib.errors import ModelError
 from nstlib.images.arrays import from_uint8, to_uint8
-from nstlib.inference.segmenter import PersonSegmenter, as_the_network_sees
+from nstlib.inference.segmenter import PersonSegmenter, resize_for_network
 from nstlib.sources import load_image
 
 
@@ -168,8 +168,8 @@ def test_files_that_are_no_person_networks(
 def test_small_photographs_are_enlarged_linearly_and_mixed_ones_by_both() -> None:
     ramp = np.array([[[0.0], [0.25], [0.5], [0.75]]], np.float32).repeat(3, axis=2)
     expected = [0, 0.0625, 0.1875, 0.3125, 0.4375, 0.5625, 0.6875, 0.75]
-    np.testing.assert_allclose(as_the_network_sees(ramp, (1, 8))[0, :, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(resize_for_network(ramp, (1, 8))[0, :, 0], expected, atol=1e-6)
     # Sixteen grainy rows become the mean of all, while the columns are doubled.
     grain = np.random.default_rng(0).uniform(0, 1, (16, 4, 3)).astype(np.float32)
-    seen = as_the_network_sees(grain, (1, 8))
+    seen = resize_for_network(grain, (1, 8))
     np.testing.assert_allclose(seen[0, 0], grain[:, 0].mean(axis=0), atol=1e-6)

@@ -10,8 +10,9 @@ pictures are not ours to show: a painting and a photograph that the course has s
 
 Each run is followed by the library's on the same network: its loop on the same loss until it is
 where the tutorial ended, then ``nst texture`` or ``nst transfer`` with their defaults. Hours of
-work: a run that is stopped goes on where it was, and ``--report`` tells what there is so far. Times
-are processor time, summed over the cores, and time on the clock, while whatever else ran.
+work: a run that is stopped goes on where it was, and ``--report`` tells what there is so far. When
+all three are whole, their pictures go to ``notebooks/figures/``. Times are processor time, summed
+over the cores, and time on the clock, while whatever else ran.
 """
 
 from __future__ import annotations
@@ -29,14 +30,18 @@ from typing import Any
 import classic
 import cv2
 import numpy as np
+import vgg19
 
 import nstlib as nst
 from nstlib import tf
 from nstlib._files import SavedState
 from nstlib.images.arrays import Image
-from nstlib.optimize import Checkpoint, Loss, Step
+from nstlib.optimize import Checkpoint, Step
 
 STYLE, CONTENT = "great_wave", "chelsea"
+
+#: Steps of each run.
+STEPS = {"texture": 5000, "smooth": 5000, "transfer": 2000}
 
 #: Steps between two lines of the tutorial's own display; here, between two saved states.
 EPOCH = 100
@@ -52,15 +57,12 @@ PRINTED_NOISE, PRINTED_STYLE = 0.332, 0.0364
 
 @dataclass(frozen=True)
 class Run:
-    """What one of the three runs is made of.
-
-    `loss` builds it for a size, given as a share of the full one.
-    """
+    """What one of the three runs is made of; `loss` builds it for a size, (height, width)."""
 
     steps: int
     learning_rate: float
     start: Image
-    loss: Callable[[float], Callable[[tf.Tensor], tf.Tensor]]
+    loss: Callable[[tuple[int, ...]], Callable[[tf.Tensor], tf.Tensor]]
     coarse: int
     steps_before: int = 0
 
@@ -90,20 +92,19 @@ def runs(weights: str) -> dict[str, Run]:
     of_style = nst.feature_extractor(nst.STYLE_LAYERS, weights)
     of_content = nst.feature_extractor([classic.CONTENT_LAYER], weights)
 
-    def grams(share: float) -> Callable[[tf.Tensor], tf.Tensor]:
-        side = round(224 * share)
-        return classic.gram_loss(of_style, nst.resize(style, (side, side)))
+    def grams(size: tuple[int, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
+        return classic.gram_loss(of_style, nst.resize(style, (size[0], size[1])))
 
-    def smooth(share: float) -> Callable[[tf.Tensor], tf.Tensor]:
-        texture = grams(share)
+    def smooth(size: tuple[int, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
+        texture = grams(size)
         return lambda image: (
             1e-1 * texture(image) + classic.TV_WEIGHT * nst.total_variation_loss(image)
         )
 
-    def transfer(share: float) -> Callable[[tf.Tensor], tf.Tensor]:
-        texture = grams(share)
-        height, width = content.shape[:2]
-        small = nst.resize(content, (round(height * share), round(width * share)))
+    def transfer(size: tuple[int, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
+        side = round(224 * max(size) / max(content.shape))  # the style shrinks with the content
+        texture = grams((side, side))
+        small = nst.resize(content, (size[0], size[1]))
         target = of_content(small[np.newaxis])[classic.CONTENT_LAYER]
 
         def loss(image: tf.Tensor) -> tf.Tensor:
@@ -118,9 +119,9 @@ def runs(weights: str) -> dict[str, Run]:
 
     noises = [np.random.default_rng(seed).random(style.shape, np.float32) for seed in (0, 1)]
     return {
-        "texture": Run(5000, 0.2, noises[0], grams, 50),
-        "smooth": Run(5000, 0.2, noises[1], smooth, 50, steps_before=5000),
-        "transfer": Run(2000, 0.001, content, transfer, 20),
+        "texture": Run(STEPS["texture"], 0.2, noises[0], grams, 50),
+        "smooth": Run(STEPS["smooth"], 0.2, noises[1], smooth, 50, steps_before=STEPS["texture"]),
+        "transfer": Run(STEPS["transfer"], 0.001, content, transfer, 20),
     }
 
 
@@ -147,7 +148,7 @@ class Clock:
 def as_written(name: str, run: Run, steps: int, weights: str, folder: Path) -> dict[str, Any]:
     """Go on with a run of the tutorial until it has made its steps; return how it went."""
     saved = SavedState(folder / f"{name}.npz", {"run": name, "weights": weights})
-    loss = run.loss(1.0)
+    loss = run.loss(run.start.shape[:2])
     loop = classic.Loop(loss, run.start, run.learning_rate, run.steps_before)
 
     def understand(arrays: Any) -> dict[str, Any]:
@@ -186,9 +187,6 @@ def to_the_same_loss(
     clock = Clock(*(json.loads(times.read_text()) if times.exists() and state.exists() else ()))
     clock.measure()
 
-    def loss_at(size: tuple[int, int]) -> Loss:
-        return run.loss(size[0] / full[0])
-
     def reached(step: Step) -> bool:
         assert step.image is not None
         clock.stop()
@@ -196,7 +194,7 @@ def to_the_same_loss(
         return step.image.shape == run.start.shape and step.loss <= goal
 
     result = nst.coarse_to_fine(
-        loss_at,
+        run.loss,
         run.start,
         [(full[0] // part, full[1] // part) for part in (4, 2, 1)],
         iterations=[run.coarse, run.coarse, 600],
@@ -284,7 +282,8 @@ def report(found: dict[str, dict[str, Any]], folder: Path) -> None:
         titles.append(f"nst texture: {variation(pictures[-1]):.3f}")
     if len(pictures) > 1:
         save(
-            folder / "blog_texture.jpg",
+            folder,
+            "blog_texture",
             pictures,
             titles,
             "A tutorial's textures, the library's, and their total variation. All through VGG19.",
@@ -297,7 +296,8 @@ def report(found: dict[str, dict[str, Any]], folder: Path) -> None:
             pictures.append(found["transfer"]["default"]["image"])
             titles.append("nst transfer")
         save(
-            folder / "blog_transfer.jpg",
+            folder,
+            "blog_transfer",
             pictures,
             titles,
             "A tutorial's transfer and the library's, both through VGG19.",
@@ -309,16 +309,13 @@ def variation(image: Image) -> float:
     return float(nst.total_variation_loss(image))
 
 
-def save(path: Path, pictures: Sequence[Image], titles: Sequence[str], caption: str) -> None:
+def save(
+    folder: Path, name: str, pictures: Sequence[Image], titles: Sequence[str], caption: str
+) -> None:
     """Write pictures in a row."""
-    nst.show_images(
-        pictures,
-        titles,
-        columns=len(pictures),
-        caption=caption,
-        alt=f"Pictures in a row: {', '.join(titles)}.",
-    ).save(path)
-    print(f"written: {path}")
+    alt = f"Pictures in a row: {', '.join(titles)}."
+    row = nst.show_images(pictures, titles, columns=len(pictures), caption=caption, alt=alt)
+    vgg19.write(row, name, folder)
 
 
 def main() -> None:
@@ -346,7 +343,10 @@ def main() -> None:
         recipe = "transfer" if name == "transfer" else "texture"
         if not options.report or (options.folder / f"{recipe}_default.npz").exists():
             found[name]["default"] = by_default(recipe, options.weights, options.folder)
-    report(found, options.folder)
+    whole = options.weights == "imagenet" and all(
+        found.get(name, {}).get("made", {}).get("steps") == steps for name, steps in STEPS.items()
+    )
+    report(found, vgg19.FIGURES if whole else options.folder)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def kept(name: str, make: Callable[[], Image]) -> Image:
     return picture
 
 
-def write(plot: Plot, name: str) -> None:
+def write(plot: Plot, name: str, folder: Path = FIGURES) -> None:
     """Write a figure as a JPEG that is small enough, with as many pixels as good quality allows."""
     MADE.mkdir(parents=True, exist_ok=True)
     with PIL.Image.open(plot.save(MADE / f"{name}.png")) as page:
@@ -85,8 +85,8 @@ def write(plot: Plot, name: str) -> None:
         )
         if content.tell() <= LARGEST:
             break
-    FIGURES.mkdir(exist_ok=True)
-    with atomic_write(FIGURES / f"{name}.jpg") as file:
+    folder.mkdir(exist_ok=True)
+    with atomic_write(folder / f"{name}.jpg") as file:
         file.write(content.getvalue())
     print(f"{name}.jpg: {content.tell() / 1000:.0f} kB, {width}×{height}, quality {quality}")
 

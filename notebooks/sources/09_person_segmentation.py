@@ -864,6 +864,7 @@ crowd_truth = np.tile(mask_on_wall(truths["collins"], 2)[256:, 128:384], (2, 2))
 single = small_on_wall(collins, 2)
 
 # If the number mattered, four small ones would fare worse than one of the same size.
+print("Size against number, and face against suit:")
 print(f"four at half the size: IoU {iou(segmenter.mask(crowd) > 0, crowd_truth):.2f}")
 print(
     f"one at half the size:      {iou(segmenter.mask(single) > 0, mask_on_wall(truths['collins'], 2)):.2f}"

@@ -256,6 +256,7 @@ nst.check("half_light", "b")
 
 # %% jupyter={"outputs_hidden": true}
 light = 0.5
+print("Half black and half white, mixed in two ways:")
 print(f"half the light has the code value {1.055 * light ** (1 / 2.4) - 0.055:.3f}")
 white, black = np.ones((96, 384, 3), np.float32), np.zeros((96, 384, 3), np.float32)
 ramp = np.broadcast_to(np.linspace(0, 1, 384, dtype=np.float32), (96, 384))
@@ -513,6 +514,7 @@ matches = (0, 0.3, 1)
 matched = [Composer(background="starry_night", match=m, segmenter=tidy)(collins) for m in matches]
 inside, outside = matte == 1, matte == 0
 # If match did nothing, the distance would stay the same.
+print("How far apart the colours of person and world are:")
 for m, picture in zip(matches, matched, strict=True):
     apart = np.linalg.norm(picture[inside].mean(0) - picture[outside].mean(0))
     print(f"match={m}: the mean colours of person and world are {apart:.2f} apart")

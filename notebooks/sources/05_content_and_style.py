@@ -346,6 +346,17 @@ print(
 )
 
 # %% [markdown]
+# ### Through VGG19 itself
+#
+# All pictures in this lesson are the small twin's. With `weights="imagenet"` the same recipe looks
+# through VGG19:
+#
+# ![A cat, The Starry Night, and the cat painted through the twin and through VGG19](figures/vgg19_transfers.jpg)
+#
+# (`python benchmarks/vgg19.py transfers` makes this picture.) Both keep the cat and break its fur into
+# strokes. VGG19's colours are calmer and nearer to the painting's, and it knows larger things: one of the
+# painting's stars has come to stand on the forehead.
+#
 # ## Experiment: content against style
 #
 # Two knobs now, `content_weight` and `style_weight`, three values each.

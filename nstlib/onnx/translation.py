@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper
 
 from nstlib._tensorflow import keras
 from nstlib.errors import ModelError
+from nstlib.networks.any_style import ChannelStatistics, StyleAffine
 from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 from nstlib.onnx.graphs import KERNEL_NAME, check_graph, make_model
 
@@ -33,10 +34,9 @@ def to_onnx(
     >>> len(graph.node), sorted({node.op_type for node in graph.node})
     (64, ['Add', 'Conv', 'InstanceNormalization', 'Pad', 'Relu', 'Resize'])
     """
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
+    if len(model.outputs) != 1:
         raise ModelError(
-            f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; only a "
-            "model with one of each can be exported"
+            f"{model.name} has {len(model.outputs)} outputs; only a model with one can be exported"
         )
     for tensor in (*model.inputs, *model.outputs):
         if len(tensor.shape) != 4 or tensor.shape[3] is None:
@@ -45,12 +45,15 @@ def to_onnx(
                 "(batch, height, width, channels), can be exported"
             )
     graph = _Graph(half)
+    # The first is the picture; others keep the names that the model gives them.
+    input_names = [input_name, *(x.name for x in model.inputs[1:])]
+    given = {id(x): name for x, name in zip(model.inputs, input_names, strict=True)}
     names: dict[int, str] = {}
     try:
         # A model made anew from the ends is a graph, whatever this one is; a Sequential is not.
         for layer in keras.Model(model.inputs, model.outputs).operations:
             if isinstance(layer, keras.layers.InputLayer):
-                names[id(layer.output)] = input_name
+                names[id(layer.output)] = given[id(layer.output)]
             else:
                 inputs = layer.input if isinstance(layer.input, list) else [layer.input]
                 names[id(layer.output)] = _translated(graph, layer, [names[id(x)] for x in inputs])
@@ -71,7 +74,10 @@ def to_onnx(
         helper.make_graph(
             graph.nodes,
             model.name,
-            [described(input_name, model.inputs[0], ("height", "width"))],
+            [
+                described(name, x, ("height", "width"))
+                for name, x in zip(input_names, model.inputs, strict=True)
+            ],
             [described(output_name, model.outputs[0], ("out_height", "out_width"))],
             graph.constants,
         ),
@@ -282,6 +288,39 @@ def _instance_normalization(graph: _Graph, layer: Any, x: str) -> str:
         graph.constant(f"{layer.name}.bias", layer.beta.numpy()),
         epsilon=layer.EPSILON,
     )
+
+
+@_translates(StyleAffine)
+def _style_affine(graph: _Graph, layer: Any, x: str, vector: str) -> str:
+    # One convolution for both: OpenCV would take an addition right after it for part of it.
+    kernel = layer.kernel.numpy().T[:, :, np.newaxis, np.newaxis]
+    bias = graph.constant(f"{layer.name}.bias", layer.bias.numpy())
+    both = graph.node(
+        f"{layer.name}.both", "Conv", vector, graph.kernel(layer, kernel), bias, kernel_shape=(1, 1)
+    )
+    channels = layer.kernel.shape[1] // 2
+    axis = graph.constant(f"{layer.name}.axis", [1], np.int64)
+    parts = []
+    for number, part in enumerate(("scale", "shift")):
+        ends = (
+            graph.constant(f"{layer.name}.{part}.{end}", [channels * (number + late)], np.int64)
+            for late, end in enumerate(("start", "end"))
+        )
+        parts.append(graph.node(f"{layer.name}.{part}", "Slice", both, *ends, axis))
+    scaled = graph.node(f"{layer.name}.scaled", "Mul", x, parts[0])
+    return graph.node(layer.name, "Add", scaled, parts[1])
+
+
+@_translates(ChannelStatistics)
+def _channel_statistics(graph: _Graph, layer: Any, x: str) -> str:
+    mean = graph.node(f"{layer.name}.mean", "GlobalAveragePool", x)
+    difference = graph.node(f"{layer.name}.difference", "Sub", x, mean)
+    squares = graph.node(f"{layer.name}.squares", "Mul", difference, difference)
+    variance = graph.node(f"{layer.name}.variance", "GlobalAveragePool", squares)
+    least = graph.constant(f"{layer.name}.epsilon", [[[[layer.EPSILON]]]])
+    variance = graph.node(f"{layer.name}.variance_above_0", "Add", variance, least)
+    deviation = graph.node(f"{layer.name}.deviation", "Sqrt", variance)
+    return graph.node(layer.name, "Concat", mean, deviation, axis=1)
 
 
 @_translates(keras.layers.BatchNormalization)

@@ -1,0 +1,274 @@
+"""The training itself: a network, its losses, and a loop that can be interrupted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nstlib._files import atomic_write
+from nstlib._keras import keras
+from nstlib.errors import ArgumentError
+from nstlib.images.arrays import Image
+from nstlib.networks.any_style import (
+    LAYERS,
+    AnyStyleNet,
+    ChannelStatistics,
+    frozen_features,
+    standardise,
+    style_encoder,
+    style_predictor,
+)
+from nstlib.training.any_style import losses
+from nstlib.training.any_style.pictures import Batches, Pack
+from nstlib.vgg19 import vgg19_with
+
+ops = keras.ops
+
+#: Where style and content are compared, as :mod:`nstlib.features` names them.
+STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
+CONTENT_LAYER = "block4_conv2"
+
+#: What is reported.
+TERMS = ("loss", "style", "content", "lattice", *(f"style{block}" for block in range(1, 6)))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an any-style network is and how it learns.
+
+    Attributes
+    ----------
+    channels, blocks, kernels
+        See :func:`nstlib.networks.any_style.AnyStyleNet`.
+    content_weight, lattice_weight : float
+        Factors of the loss's terms beside the style's.
+    learning_rate : float
+        Adam's, at its highest; see :class:`Schedule`.
+    steps : int
+        How many are planned.
+    dtype : str
+        What convolutions compute with.
+    """
+
+    channels: tuple[int, ...] = (16, 32, 64, 96)
+    blocks: tuple[int, int] = (4, 1)
+    kernels: tuple[int, int] = (7, 3)
+    content_weight: float = 0.06
+    lattice_weight: float = 30.0
+    learning_rate: float = 1e-3
+    steps: int = 10000
+    dtype: str = "mixed_bfloat16"
+
+
+class Teacher(keras.Model):
+    """Everything that a step of training needs, as one model: photographs and styles to losses."""
+
+    def __init__(self, settings: Settings, weights: str = "mini") -> None:
+        super().__init__(name="teacher")
+        self.settings, self.judge = settings, weights
+        judged = dict.fromkeys([*LAYERS, *STYLE_LAYERS, CONTENT_LAYER])
+        self.features = frozen_features(vgg19_with(weights), judged, settings.dtype)
+        widths = [self.features.output[layer].shape[-1] for layer in LAYERS]
+        self.predictor = style_predictor(widths)
+        self.network = AnyStyleNet(
+            settings.channels, settings.blocks, settings.kernels, dtype=settings.dtype
+        )
+        self.measure = ChannelStatistics(dtype="float32")
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in TERMS[1:]}
+
+    def vectors(self, styles: Any, found: Mapping[str, Any]) -> Any:
+        """Vectors (B, 1, 1, 256) of styles, of which the features are known."""
+        measured = [self.measure(ops.cast(found[layer], "float32")) for layer in LAYERS]
+        return self.predictor([ops.concatenate(measured, axis=-1), self.measure(styles)])
+
+    def call(self, pair: Any) -> Any:
+        """Losses of a batch of photographs and styles, uint8, (B, H, W, 3) each."""
+        photos, styles = (ops.cast(pictures, "float32") / 255.0 for pictures in pair)
+        seen = {name: ops.stop_gradient(x) for name, x in self.features(styles).items()}
+        content = ops.stop_gradient(self.features(photos)[CONTENT_LAYER])
+        painted = self.network([photos, self.vectors(styles, seen)])
+        found = self.features(painted)
+        wanted = {layer: losses.statistics(seen[layer]) for layer in STYLE_LAYERS}
+        have = {layer: losses.statistics(found[layer]) for layer in STYLE_LAYERS}
+        by_layer = losses.style_losses(have, wanted)
+        contents = losses.content_losses(found[CONTENT_LAYER], content)
+        # The logarithm, nearly the number itself where it is small, keeps a style that is far from
+        # every photograph from deciding the step alone.
+        style = ops.mean(ops.log1p(by_layer))
+        weights = self.settings
+        patterns = losses.lattice(painted)
+        loss = (
+            style
+            + weights.content_weight * ops.mean(ops.log1p(contents))
+            + weights.lattice_weight * patterns
+            + 10.0 * losses.beyond(painted)
+        )
+        means = ops.mean(by_layer, axis=0)
+        return {
+            "loss": loss,
+            "style": ops.mean(by_layer),
+            "content": ops.mean(contents),
+            "lattice": patterns,
+            **{f"style{block}": means[block - 1] for block in range(1, 6)},
+        }
+
+    def compute_loss(
+        self,
+        x: Any = None,  # noqa: ARG002
+        y: Any = None,  # noqa: ARG002
+        y_pred: Any = None,
+        sample_weight: Any = None,  # noqa: ARG002
+        training: bool = True,  # noqa: ARG002
+    ) -> Any:
+        """Return what Keras minimises."""
+        for name, tracker in self.trackers.items():
+            tracker.update_state(y_pred[name])
+        return y_pred["loss"]
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:  # noqa: ARG002
+        """Return what Keras reports beside the loss."""
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+    def encoder(self) -> keras.Model:
+        """Build the network from style pictures to vectors, by itself."""
+        return style_encoder(frozen_features(vgg19_with(self.judge), LAYERS), self.predictor)
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Rise over the first fiftieth, 200 steps at most, and fall to zero over the last fifth."""
+
+    def __init__(self, rate: float, steps: int) -> None:
+        super().__init__()
+        self.rate, self.steps = rate, steps
+
+    def __call__(self, step: Any) -> Any:
+        """Give the rate at a step."""
+        step = ops.cast(step, "float32")
+        rise = ops.minimum(1.0, (step + 1.0) / max(1.0, min(200.0, self.steps / 50)))
+        left = ops.clip((self.steps - step) / (0.2 * self.steps), 0.0, 1.0)
+        return self.rate * rise * left
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what is needed to build it again."""
+        return {"rate": self.rate, "steps": self.steps}
+
+
+def usual_statistics(teacher: Teacher, batches: Batches, count: int = 240) -> NDArray[np.float32]:
+    """Measure some styles, (N, C), for :func:`nstlib.networks.any_style.standardise`."""
+    measured: list[NDArray[np.float32]] = []
+    number = 0
+    while sum(map(len, measured)) < count:
+        _, styles = batches.make(10**6 + number)
+        number += 1
+        found = teacher.features(ops.cast(styles, "float32") / 255.0)
+        parts = [teacher.measure(ops.cast(found[layer], "float32")) for layer in LAYERS]
+        measured.append(ops.convert_to_numpy(ops.concatenate(parts, axis=-1))[:, 0, 0])
+    return np.concatenate(measured)
+
+
+def save_state(path: Path, teacher: Teacher, done: int) -> None:
+    """Write the networks, the optimiser, and how many steps are done."""
+    arrays = {f"n{i}": ops.convert_to_numpy(v) for i, v in enumerate(teacher.trainable_variables)}
+    arrays |= {f"o{i}": ops.convert_to_numpy(v) for i, v in enumerate(teacher.optimizer.variables)}
+    with atomic_write(path) as file:
+        np.savez(file, done=done, settings=json.dumps(asdict(teacher.settings)), **arrays)
+
+
+def load_state(path: Path, teacher: Teacher) -> int:
+    """Continue from what :func:`save_state` wrote; return how many steps are done."""
+    with np.load(path, allow_pickle=False) as arrays:
+        for kind, variables in (
+            ("n", teacher.trainable_variables),
+            ("o", teacher.optimizer.variables),
+        ):
+            values = [arrays[f"{kind}{i}"] for i in range(len(variables))]
+            if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
+                raise ArgumentError(f"{path} belongs to another network")
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        return int(arrays["done"])
+
+
+def averaged(teacher: Teacher) -> list[NDArray[np.float32]]:
+    """Return the variables' running means, which paint more evenly than the last step's."""
+    means = [v for v in teacher.optimizer.variables if v.path.endswith("_average")]
+    return [ops.convert_to_numpy(v) for v in means]
+
+
+def train(
+    pack: Pack,
+    settings: Settings,
+    checkpoint: Path,
+    *,
+    size: int = 256,
+    batch: int = 4,
+    seed: int = 0,
+    weights: str = "mini",
+    every: int = 100,
+    workers: int = 1,
+    report: Callable[[int, dict[str, float], float], object] = lambda *_: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Teacher:
+    """Train, or go on training, until `settings.steps` are done or `stop` says so.
+
+    The state is saved after `every` steps, and at the end.
+    """
+    keras.utils.set_random_seed(seed)
+    teacher = Teacher(settings, weights)
+    batches = Batches(pack, size, batch, seed)
+    optimizer = keras.optimizers.Adam(
+        Schedule(settings.learning_rate, settings.steps),
+        beta_2=0.99,
+        clipnorm=None,
+        global_clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=0.998,
+        ema_overwrite_frequency=None,
+    )
+    teacher.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")
+    optimizer.build(teacher.trainable_variables)
+    if checkpoint.exists():
+        done = load_state(checkpoint, teacher)
+    else:
+        done = 0
+        standardise(teacher.predictor, usual_statistics(teacher, batches))
+    began, first = time.perf_counter(), done
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, step: int, logs: Any = None) -> None:  # noqa: ARG002
+            nonlocal done
+            done += 1
+            if stop():
+                teacher.stop_training = True
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+            means = {name: float(value) for name, value in (logs or {}).items()}
+            if not np.isfinite(list(means.values())).all():
+                raise ArgumentError(f"at step {done} the loss is no longer a number: {means}")
+            save_state(checkpoint, teacher, done)
+            report(done, means, (time.perf_counter() - began) / max(1, done - first))
+
+    if done < settings.steps:
+        teacher.fit(
+            ((pair, None) for pair in batches.stream(done, workers)),
+            steps_per_epoch=every,
+            epochs=-(-(settings.steps - done) // every),
+            verbose=0,
+            callbacks=[Watch()],
+        )
+    return teacher
+
+
+def paint(teacher: Teacher, photo: Image, style: Image) -> Image:
+    """Paint one photograph, sides multiples of 8, in the style of one picture."""
+    styles = style[np.newaxis]
+    vector = teacher.vectors(styles, teacher.features(styles))
+    painted = teacher.network([photo[np.newaxis], vector])
+    return np.clip(ops.convert_to_numpy(painted)[0], 0, 1)

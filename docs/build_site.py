@@ -44,6 +44,7 @@ SHOWN = (
     "data/gallery.md",
     "data/figures",
     "models/README.md",
+    "notebooks/figures",
 )
 #: The width of the text column, in CSS pixels: wider pictures are shown at this width.
 COLUMN = 760
@@ -79,7 +80,7 @@ def stage() -> None:
     for figure in (SOURCE / "data" / "figures").glob("*.jpg"):
         figure.write_bytes(smaller(figure.read_bytes(), None))
     lessons, downloads = SOURCE / "notebooks", SOURCE / "downloads"
-    lessons.mkdir()
+    lessons.mkdir(exist_ok=True)  # its figures are there
     downloads.mkdir()
     shutil.copy2(ROOT / "notebooks" / "LICENSE", lessons)
     for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):

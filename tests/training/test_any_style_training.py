@@ -1,0 +1,174 @@
+"""Teaching a network any style: losses, batches, and a training that can be interrupted."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from nstlib._tensorflow import keras
+from nstlib.art.catalogue import draw
+from nstlib.errors import ArgumentError
+from nstlib.images.encode import save_image
+from nstlib.losses import Statistics, channel_statistics, content_loss, style_loss
+from nstlib.training.any_style import losses, teach
+from nstlib.training.any_style.pictures import Batches, Pack, held_back, write_pack
+from nstlib.training.style import lattice
+from nstlib.vgg19 import build_vgg19, save_vgg19
+
+SMALL = teach.Settings(
+    channels=(4, 4, 8, 8),
+    blocks=(1, 0),
+    kernels=(3, 3),
+    steps=8,
+    dtype="float32",
+    learning_rate=1e-3,
+)
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a pack made of eleven styles and four photographs."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for kind, count in (("styles", 11), ("photos", 4)):
+        (folder / kind).mkdir()
+        for number in range(count):
+            picture = draw("waves", (48, 40 + 4 * number), seed=number)
+            save_image(picture, folder / kind / f"{number:02}.png")
+    path = folder / "pack.npz"
+    counts = write_pack(path, [folder / "photos"], [folder / "styles"], drawn=0)
+    assert counts == {"paintings": 9, "drawn": 0, "photos": 4}  # 00.png and 10.png are kept back
+    return path
+
+
+@pytest.fixture(scope="module")
+def vgg(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a file of a very narrow VGG19."""
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("vgg") / "narrow.npz"
+    save_vgg19(build_vgg19(1 / 16, "average"), path)
+    return str(path)
+
+
+def random(*shape: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def test_losses_are_the_librarys() -> None:
+    """Of batches of one: the library's give the mean of a batch."""
+    found = {"a": random(1, 6, 7, 5), "b": random(1, 3, 4, 8, seed=1)}
+    styles = {"a": random(1, 5, 5, 5, seed=2), "b": 0.01 * random(1, 9, 4, 8, seed=3) + 2}
+    expected = [
+        style_loss({name: found[name]}, {name: Statistics(*channel_statistics(styles[name]))})
+        for name in found
+    ]
+    by_layer = losses.style_losses(
+        {name: losses.statistics(keras.ops.convert_to_tensor(x)) for name, x in found.items()},
+        {name: losses.statistics(keras.ops.convert_to_tensor(x)) for name, x in styles.items()},
+    )
+    np.testing.assert_allclose(by_layer, [expected], rtol=1e-4)
+    content = content_loss({"a": found["a"]}, {"a": 2 * found["a"] ** 2})
+    np.testing.assert_allclose(
+        losses.content_losses(found["a"], 2 * found["a"] ** 2), [content], rtol=1e-5
+    )
+
+
+def test_lattice_is_the_librarys() -> None:
+    pictures = np.tile(random(1, 8, 8, 3), (2, 9, 12, 1)) + 0.1 * random(2, 72, 96, 3, seed=1)
+    tensor = keras.ops.convert_to_tensor(pictures)
+    np.testing.assert_allclose(losses.lattice(tensor), lattice(tensor), rtol=1e-4)
+    assert float(losses.lattice(tensor)) > 0.01
+
+
+def test_a_tenth_of_the_styles_is_kept_back_whatever_their_order() -> None:
+    files = [Path(f"a/{n:02}.jpg") for n in range(25)]
+    learned, kept = held_back(files[::-1])
+    assert [file.name for file in kept] == ["00.jpg", "10.jpg", "20.jpg"]
+    assert sorted([*learned, *kept]) == files
+
+
+def test_a_pack_keeps_to_its_size(pack: Path, tmp_path: Path) -> None:
+    folder, small = pack.parent, tmp_path / "small.npz"
+    whole = Pack.load(pack)
+    assert [p.shape for p in whole.paintings[:2]] == [(48, 44, 3), (48, 48, 3)]
+    assert len(whole.photos) == 4
+    size = pack.stat().st_size
+    one_photo = 4000
+    counts = write_pack(
+        small, [folder / "photos"], [folder / "styles"], drawn=0, megabytes=(size - one_photo) / 1e6
+    )
+    assert counts["paintings"] == 9
+    assert 0 < counts["photos"] < 4
+    assert small.stat().st_size < size
+    (tmp_path / "broken.npz").write_bytes(pack.read_bytes()[:1000])
+    with pytest.raises(ArgumentError, match="no pack of pictures"):
+        Pack.load(tmp_path / "broken.npz")
+
+
+def test_batches_do_not_depend_on_when_they_are_asked_for(pack: Path) -> None:
+    batches = Batches(Pack.load(pack), 32, 3, seed=5)
+    photos, styles = batches.make(4)
+    assert photos.shape == styles.shape == (3, 32, 32, 3)
+    assert photos.dtype == styles.dtype == np.uint8
+    for workers in (1, 3):
+        stream = batches.stream(2, workers)
+        for number, (photo, style) in enumerate(itertools.islice(stream, 4), 2):
+            expected = batches.make(number)
+            np.testing.assert_array_equal(photo, expected[0])
+            np.testing.assert_array_equal(style, expected[1])
+        stream.close()  # type: ignore[attr-defined]
+    pairs = [batches.example(number) for number in range(60)]
+    own = sum(np.array_equal(photo, style) for photo, style in pairs)
+    assert 0 < own < 20  # the photograph itself as its style, now and then
+
+
+def test_an_error_in_the_background_is_raised(pack: Path) -> None:
+    batches = Batches(Pack(Pack.load(pack).photos, [np.zeros((0, 0, 3), np.uint8)], []), 32, 9, 0)
+    with pytest.raises(ValueError, match="high"):  # NumPy's, of no place to begin a crop at
+        next(batches.stream())
+
+
+def test_steps_make_the_loss_smaller(pack: Path, vgg: str) -> None:
+    keras.utils.set_random_seed(0)
+    teacher = teach.Teacher(SMALL, vgg)
+    teacher.compile(optimizer=keras.optimizers.Adam(3e-4), run_eagerly=True)
+    pair = Batches(Pack.load(pack), 32, 4, seed=9).make(0)
+    before = float(teacher(pair)["loss"])
+    for _ in range(10):
+        teacher.train_on_batch(pair)
+    assert float(teacher(pair)["loss"]) < 0.97 * before
+
+
+@pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.torch)])
+def test_it_needs_no_tensorflow(backend: str, pack: Path, vgg: str, tmp_path: Path) -> None:
+    """On a machine with a graphics card there may be another backend alone."""
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    code = f"""
+import sys
+sys.modules["tensorflow"] = None
+from pathlib import Path
+from nstlib.training.any_style.pictures import Pack
+from nstlib.training.any_style.teach import Settings, train
+settings = Settings((4, 4, 8, 8), (1, 0), (3, 3), steps=2, dtype="float32")
+train(
+    Pack.load({str(pack)!r}), settings, Path("state.npz"), size=32, batch=2, weights={vgg!r},
+    every=1, report=lambda done, means, _: print(done, means["style"] > 0),
+)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["1", "True", "2", "True"]

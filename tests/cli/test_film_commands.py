@@ -252,6 +252,7 @@ def test_a_film_that_is_ended_from_outside(number: signal.Signals) -> None:
     process.send_signal(number)
     _, err = process.communicate("go on\n", timeout=LONGEST)
     assert process.returncode == 128 + number
-    assert err.splitlines()[-1] == "nst: interrupted; out.mp4 holds what was painted so far"
+    # Another line, by a thread, says that it is going to end: on a busy machine it may come later.
+    assert "nst: interrupted; out.mp4 holds what was painted so far" in err.splitlines()
     assert {*Path().iterdir()} - before == {Path("out.mp4")}
     assert 1 <= len(read(Path("out.mp4"))) < COUNT

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,6 +136,24 @@ def test_an_error_in_the_background_is_raised(pack: Path) -> None:
         next(batches.stream())
 
 
+def run(
+    pack: Path, checkpoint: Path, vgg: str, **options: Any
+) -> tuple[Any, list[dict[str, float]]]:
+    reports: list[dict[str, float]] = []
+    teacher = teach.train(
+        Pack.load(pack),
+        SMALL,
+        checkpoint,
+        size=32,
+        batch=2,
+        weights=vgg,
+        every=4,
+        report=lambda _, means, __: reports.append(means),
+        **options,
+    )
+    return teacher, reports
+
+
 def test_steps_make_the_loss_smaller(pack: Path, vgg: str) -> None:
     keras.utils.set_random_seed(0)
     teacher = teach.Teacher(SMALL, vgg)
@@ -144,6 +163,22 @@ def test_steps_make_the_loss_smaller(pack: Path, vgg: str) -> None:
     for _ in range(10):
         teacher.train_on_batch(pair)
     assert float(teacher(pair)["loss"]) < 0.97 * before
+
+
+def test_what_went_on_is_what_ran_through(pack: Path, vgg: str, tmp_path: Path) -> None:
+    whole, reports = run(pack, tmp_path / "whole.npz", vgg)
+    assert reports[0].keys() >= {"style", "content", "lattice", "style1", "style5"}
+    steps = iter([False, False, False, True])
+    run(pack, tmp_path / "parts.npz", vgg, stop=lambda: next(steps))
+    parts, _ = run(pack, tmp_path / "parts.npz", vgg)
+    for one, other in zip(whole.trainable_variables, parts.trainable_variables, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5, err_msg=one.path)
+    for one, other in zip(teach.averaged(whole), teach.averaged(parts), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    assert len(teach.averaged(whole)) == len(whole.trainable_variables)
+    photo = random(32, 40, 3)
+    painted = teach.paint(whole, photo, random(48, 48, 3, seed=1))
+    assert painted.shape == photo.shape
 
 
 @pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.torch)])

@@ -220,6 +220,7 @@ def train(
 
     The state is saved after `every` steps, and at the end.
     """
+    vgg19_with(weights)  # building it, the first time, would use up random numbers
     keras.utils.set_random_seed(seed)
     teacher = Teacher(settings, weights)
     batches = Batches(pack, size, batch, seed)
@@ -268,7 +269,6 @@ def train(
 
 def paint(teacher: Teacher, photo: Image, style: Image) -> Image:
     """Paint one photograph, sides multiples of 8, in the style of one picture."""
-    styles = style[np.newaxis]
-    vector = teacher.vectors(styles, teacher.features(styles))
-    painted = teacher.network([photo[np.newaxis], vector])
+    photos, styles = (ops.convert_to_tensor(x[np.newaxis]) for x in (photo, style))
+    painted = teacher.network([photos, teacher.vectors(styles, teacher.features(styles))])
     return np.clip(ops.convert_to_numpy(painted)[0], 0, 1)

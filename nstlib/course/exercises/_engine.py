@@ -16,6 +16,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -121,6 +122,36 @@ class _Exercise:
 
 
 EXERCISES: dict[str, _Exercise] = {}
+
+#: Where `compare` notes the hints that it could give, while `known_mistakes` asks for them.
+_NOTED: ContextVar[list[str] | None] = ContextVar("_NOTED", default=None)
+
+
+def known_mistakes(name: str) -> list[str]:
+    """List the hints for the common mistakes that an exercise's check compares answers with.
+
+    Parameters
+    ----------
+    name : str
+        One of `EXERCISES`.
+
+    Returns
+    -------
+    list of str
+        Each hint once, in the order in which the check looks for its mistake.
+
+    Examples
+    --------
+    >>> known_mistakes("sparsity")[0]
+    'this is the fraction of values that are not zero; count those that are.'
+    """
+    hints: list[str] = []
+    token = _NOTED.set(hints)
+    try:  # a right answer gets to all of its comparisons
+        EXERCISES[name].check(EXERCISES[name].reference)
+    finally:
+        _NOTED.reset(token)
+    return list(dict.fromkeys(hints))
 
 
 def exercise(reference: Answer) -> Callable[[Callable[[Answer], str]], Callable[[Answer], str]]:
@@ -265,6 +296,9 @@ def compare(
     dtype: Callable[[Array], np.dtype[Any]] | None = None,
 ) -> None:
     """Raise Wrong unless `answer` agrees with `reference` on every case."""
+    noted = _NOTED.get()
+    if noted is not None:
+        noted += [hint for hint, _ in mistakes]
     tried = [try_answer(answer, case) for case in cases]
     results = [result for result, _ in tried]
     expected = [np.asarray(reference(*case)) for case in cases]

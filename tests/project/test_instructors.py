@@ -1,0 +1,190 @@
+"""The instructors' pages say what lessons and checks say, and name files that exist."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import teaching
+import yaml
+from packaging.specifiers import SpecifierSet
+
+pytest.importorskip("tensorflow")  # some references are written in it
+
+from nstlib.course.exercises import _engine as engine
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "docs" / "instructors"
+WRITTEN = {"misconceptions.md", "times.txt", "day.txt", "weeks.txt"}
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+SOURCES = [path.read_text("utf-8") for path in sorted((ROOT / "notebooks/sources").glob("*.py"))]
+
+
+@pytest.fixture(scope="module")
+def sections() -> dict[str, list[str]]:
+    """The mistakes on the page, without Markdown's backslashes, by exercise or question."""
+    page = re.sub(r"\\(.)", r"\1", teaching.misconceptions())
+    found = {}
+    for section in re.split(r"^### ", page, flags=re.MULTILINE)[1:]:
+        name = re.search(r"(?:^Question |^)`(\w+)`", section, re.MULTILINE)
+        assert name, section
+        found[name[1]] = re.findall(r"^- (.+)$", section, re.MULTILINE)
+    return found
+
+
+# --- The page of misconceptions -------------------------------------------------------------------
+
+
+def test_every_exercise_and_question_has_its_mistakes_on_the_page(
+    sections: dict[str, list[str]],
+) -> None:
+    assert set(sections) == {*engine.EXERCISES, *engine.CHOICES}
+    assert [name for name, mistakes in sections.items() if not mistakes] == []
+
+
+def test_every_wrong_letter_is_there_with_what_its_check_says(
+    sections: dict[str, list[str]],
+) -> None:
+    for name, choice in engine.CHOICES.items():
+        said = {letter: engine.evaluate(name, letter) for letter in choice.reasons}
+        wrong = {letter: verdict for letter, verdict in said.items() if not verdict.passed}
+        assert len(sections[name]) == len(wrong)
+        for line, (letter, verdict) in zip(sections[name], wrong.items(), strict=True):
+            assert line.startswith(f'**{letter}** "')
+            assert line.endswith(verdict.message.removeprefix(f"✗ {name}: "))
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        pytest.param("sparsity", lambda x: (x != 0).mean(), id="compared"),
+        pytest.param("pad_run_crop", lambda _, image: image, id="compared inside"),
+        pytest.param("telling_picture", lambda n: np.zeros((n, n, 3), np.uint8), id="raised"),
+    ],
+)
+def test_what_a_wrong_answer_gets_to_read_is_on_the_page(
+    sections: dict[str, list[str]], name: str, answer: Any
+) -> None:
+    message = engine.evaluate(name, answer).message
+    assert message.removeprefix(f"✗ {name}: ") in sections[name]
+
+
+def test_no_hint_stands_twice_and_none_is_an_error_of_another_kind(
+    sections: dict[str, list[str]],
+) -> None:
+    for mistakes in sections.values():
+        assert len(set(mistakes)) == len(mistakes)
+    everything = "\n".join(line for mistakes in sections.values() for line in mistakes)
+    assert "never stops asking" not in everything  # what a check raises to stop a loop
+
+
+# --- Times and plans ------------------------------------------------------------------------------
+
+
+def test_six_weeks_hold_every_minute_that_the_lessons_state_once() -> None:
+    stated = 0
+    for text in SOURCES:
+        stated += int(re.findall(r"Time to read \| (\d+) min", text)[0])
+        stated += sum(map(int, re.findall(r"Time to read.*appendix (\d+) min", text)))
+        heads = re.findall(r"### Exercise \d+ · .*\((.*)\)$", text, re.MULTILINE)
+        stated += sum(
+            60 if "an hour" in h else int((re.findall(r"\d+", h) or [0])[0]) for h in heads
+        )
+    hours = re.findall(r"\*\*(?:(\d+) h)? ?(?:(\d+) min)?\*\*", teaching.weeks())
+    assert sum(60 * int(h or 0) + int(m or 0) for h, m in hours) == stated
+
+
+def test_a_day_goes_on_where_the_line_before_ended() -> None:
+    rows = re.findall(r"^\| (\d+):(\d\d) \| (\d*) ", teaching.day(), re.MULTILINE)
+    begins = [60 * int(h) + int(m) for h, m, _ in rows]
+    assert [after - before for before, after in itertools.pairwise(begins)] == [
+        int(minutes) for *_, minutes in rows[:-1]
+    ]
+
+
+def test_a_plan_that_names_an_exercise_without_minutes_is_refused() -> None:
+    last = teaching.lessons()["10"]
+    with pytest.raises(ValueError, match="lesson 10"):
+        teaching._split(last, (len(last.exercises),))  # the capstone takes "an evening or two"
+
+
+# --- Links and files ------------------------------------------------------------------------------
+
+
+def test_links_lead_to_pages_of_the_site() -> None:
+    shown = {"CONTRIBUTING.md", "data/README.md", "models/README.md"}
+    texts = {path.name: path.read_text("utf-8") for path in PAGES.glob("*.md")}
+    texts["misconceptions.md"], texts["times.txt"] = teaching.misconceptions(), teaching.times()
+    links = {link for text in texts.values() for link in re.findall(r"\]\(([^):]+)\)", text)}
+    assert len(links) > 10
+    for link in links:
+        if link.startswith("../"):
+            target = link.removeprefix("../")
+            assert target in shown or re.fullmatch(r"notebooks/\d\d_\w+\.ipynb", target), link
+            assert (ROOT / target).is_file(), link
+        else:
+            assert link in WRITTEN or (PAGES / link).is_file(), link
+
+
+def test_pages_include_what_is_written_for_them_and_list_each_other() -> None:
+    texts = {path.stem: path.read_text("utf-8") for path in PAGES.glob("*.md")}
+    included = {name for text in texts.values() for name in re.findall(r"\{include\} (\S+)", text)}
+    assert included | {"misconceptions.md"} == WRITTEN
+    listed = re.findall(r"^[\w-]+$", texts["index"].split("{toctree}")[1], re.MULTILINE)
+    assert sorted(listed) == sorted({*texts, "misconceptions"} - {"index"})
+
+
+def test_dev_container_installs_and_opens_what_there_is() -> None:
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text("utf-8"))
+    python = re.findall(r"python:1-(\d\.\d+)-", container["image"])[0]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python)
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    command, target = container["postCreateCommand"].split()
+    assert command == "make"
+    assert f"\nlab: {target.replace('.venv', '$(VENV)')}\n" in makefile  # what `make lab` installs
+    interpreter = container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"]
+    assert interpreter.endswith("/.venv/bin/python")
+    assert "\nVENV = .venv\n" in makefile
+    assert "--ServerApp.port" not in makefile  # JupyterLab's own port
+    assert container["forwardPorts"] == [8888]
+
+
+def test_binder_gets_one_python_and_the_lessons_packages() -> None:
+    folder = ROOT / ".binder"
+    environment = yaml.safe_load((folder / "environment.yml").read_text("utf-8"))
+    # The expression by which repo2docker looks for a version.
+    version = re.match(r"python\s*=+\s*([\d\.]*)", environment["dependencies"][0])
+    assert version
+    assert SpecifierSet(PROJECT["requires-python"]).contains(version[1])
+    script = (folder / "postBuild").read_text("utf-8")
+    assert os.access(folder / "postBuild", os.X_OK)
+    constraints, extra = re.findall(r"--constraint (\S+) --editable '\.\[(\w+)\]'", script)[0]
+    assert (ROOT / constraints).is_file()
+    assert extra in PROJECT["optional-dependencies"]
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text("utf-8"))
+    needed = (folder / "apt.txt").read_text("utf-8").split()
+    assert set(needed) <= set(container["onCreateCommand"].split())  # both for OpenCV
+
+
+def test_every_target_and_file_that_the_pages_name_exists() -> None:
+    text = "\n".join(path.read_text("utf-8") for path in PAGES.glob("*.md"))
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"(?:`|^)make ([\w.-]+)", text, re.MULTILINE))
+    assert targets >= {"lab", "site"}
+    assert [t for t in targets if not re.search(rf"^{re.escape(t)}:", makefile, re.MULTILINE)] == []
+    files = set(re.findall(r"`((?:\.devcontainer|\.binder|notebooks)/[\w./]*)`", text))
+    assert len(files) > 3
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    named = {"constraints.txt", "environment.yml"} & set(re.findall(r"[\w.]+", text))
+    assert all((ROOT / name).is_file() for name in named)
+    assets = re.findall(r"nst assets fetch ([\w ]+)", text)
+    registry = (ROOT / "nstlib/assets/registry.py").read_text("utf-8")
+    for name in " ".join(assets).split():
+        assert f'name="{name}"' in registry

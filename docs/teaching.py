@@ -271,14 +271,18 @@ def mistakes(name: str) -> list[str]:
 def _raised(check: Callable[..., str]) -> list[str]:
     """List the hints in a check's own ``raise Wrong(…)``, with … for what is filled in."""
     found = []
-    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(check)))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Wrong":
-            text = node.args[0]
-            if isinstance(text, ast.Constant):
-                found.append(str(text.value))
-            elif isinstance(text, ast.JoinedStr):
-                parts = (p.value if isinstance(p, ast.Constant) else "…" for p in text.values)
-                found.append("".join(map(str, parts)))
+    calls = [
+        node
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(check))))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Wrong"
+    ]
+    for call in sorted(calls, key=lambda call: call.lineno):
+        text = call.args[0]
+        if isinstance(text, ast.Constant):
+            found.append(str(text.value))
+        elif isinstance(text, ast.JoinedStr):
+            parts = (p.value if isinstance(p, ast.Constant) else "…" for p in text.values)
+            found.append("".join(map(str, parts)))
     return found
 
 

@@ -98,7 +98,11 @@ def test_six_weeks_hold_every_minute_that_the_lessons_state_once() -> None:
             60 if "an hour" in h else int((re.findall(r"\d+", h) or [0])[0]) for h in heads
         )
     hours = re.findall(r"\*\*(?:(\d+) h)? ?(?:(\d+) min)?\*\*", teaching.weeks())
-    assert sum(60 * int(h or 0) + int(m or 0) for h, m in hours) == stated
+    minutes = [60 * int(h or 0) + int(m or 0) for h, m in hours]
+    assert sum(minutes) == stated
+    # What plans.md says of the homework.
+    at_home = minutes[1::2]
+    assert at_home.pop(4) > 2 * max(at_home)
 
 
 def test_a_day_goes_on_where_the_line_before_ended() -> None:

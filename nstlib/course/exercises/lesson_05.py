@@ -235,16 +235,16 @@ def _check_freeze(answer: Answer) -> str:
     frozen = [layer.name for layer in model.layers if not layer.trainable]
     if frozen != names:
         everything = [layer.name for layer in model.layers]
-        hints = {
-            (): "no layer is frozen: set the trainable of each named layer to False.",
-            tuple(everything): "all the layers are frozen; freeze the named ones alone.",
-            tuple(n for n in everything if n not in names): (
+        if not frozen:
+            raise Wrong("no layer is frozen: set the trainable of each named layer to False.")
+        if frozen == everything:
+            raise Wrong("all the layers are frozen; freeze the named ones alone.")
+        if frozen == [name for name in everything if name not in names]:
+            raise Wrong(
                 "the named layers can be trained and the others are frozen; it should be the other "
                 "way round."
-            ),
-        }
-        others = f"asked to freeze {', '.join(names)}, it freezes {', '.join(frozen)}."
-        raise Wrong(hints.get(tuple(frozen), others))
+            )
+        raise Wrong(f"asked to freeze {', '.join(names)}, it freezes {', '.join(frozen)}.")
     if not all(map(np.array_equal, values, model.get_weights())):
         raise Wrong("the weights' values changed; freezing leaves them as they are.")
     counts = {

@@ -55,7 +55,7 @@ nst.show_images(
 # | --- | --- |
 # | Prerequisites | [05 · Content and style](05_content_and_style.ipynb) |
 # | Time to read | 35 min |
-# | Time to run on 2 cores | 1 min 15 s |
+# | Time to run on 2 cores | 1 min 45 s |
 # | Downloads | nothing |
 #
 # ## Learning objectives

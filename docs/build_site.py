@@ -150,8 +150,9 @@ def finish() -> None:
         text = page.read_text(encoding="utf-8")
         text = re.sub(r"<img [^>]*>", functools.partial(late, page), text)
         text = text.replace('role="heading"', 'role="heading" aria-level="2"')
-        # Code wider than the page scrolls by the keyboard, too.
+        # Code and tables wider than the page scroll by the keyboard, too.
         text = text.replace("<pre>", '<pre tabindex="0">')
+        text = text.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
         text = re.sub(r'<script[^>]*src="[^"]*mathjax[^"]*"[^>]*></script>', "", text)
         page.write_text(text, encoding="utf-8")
     formulas = [page for page in pages if 'class="math' in page.read_text(encoding="utf-8")]

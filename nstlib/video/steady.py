@@ -58,8 +58,8 @@ class Steady:
     --------
     >>> steady = Steady(hold=0.5)
     >>> for painted in (0.2, 0.4):
-    ...     steady.see(np.zeros((1, 1, 3), np.float32))
-    ...     shown = steady("background", np.full((1, 1, 3), painted, np.float32))
+    ...     calm = steady.see(np.zeros((1, 1, 3), np.float32))
+    ...     shown = calm("background", np.full((1, 1, 3), painted, np.float32))
     >>> shown[0, 0].round(2)
     array([0.3, 0.3, 0.3], dtype=float32)
     """

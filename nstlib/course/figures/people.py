@@ -3,80 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
 
-from nstlib.course.figures.plot import GREY, INK, Bundle, words
-
-BLUE, ORANGE, GREEN, PAPER = "#0072b2", "#d55e00", "#009e73", "#f5f7fa"
-_FONT = "DejaVu Sans, Verdana, sans-serif"
-
-
-@dataclass(frozen=True, eq=False)
-class Diagram:
-    """A drawing that a notebook shows when it is a cell's last expression.
-
-    Attributes
-    ----------
-    svg : str
-        The drawing.
-    alt : str
-        What it shows, for those who can't see it.
-    """
-
-    svg: str
-    alt: str
-
-    def _repr_mimebundle_(self, **_: object) -> Bundle:
-        data = {"image/svg+xml": self.svg, "text/plain": self.alt}
-        return data, {"image/svg+xml": {"alt": self.alt}}
-
-
-def _text(
-    x: float, y: float, text: str, *, size: int = 13, colour: str = INK, at: str = "middle"
-) -> str:
-    return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{colour}" text-anchor="{at}">'
-        f"{escape(text)}</text>"
-    )
-
-
-def _box(x: float, y: float, width: float, height: float, lines: Sequence[str], colour: str) -> str:
-    """Draw a box with lines of text in its middle; the first is the larger."""
-    parts = [
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5" fill="{PAPER}" '
-        f'stroke="{colour}" stroke-width="1.6"/>'
-    ]
-    first = y + height / 2 + 5 - 8 * (len(lines) - 1)
-    for i, line in enumerate(lines):
-        size, shade = (13, INK) if i == 0 else (11, GREY)
-        parts.append(_text(x + width / 2, first + 16 * i, line, size=size, colour=shade))
-    return "".join(parts)
-
-
-def _arrow(*points: tuple[float, float], colour: str = GREY, dashed: bool = False) -> str:
-    path = " L ".join(f"{x:g} {y:g}" for x, y in points)
-    dash = ' stroke-dasharray="5 4"' if dashed else ""
-    return (
-        f'<path d="M {path}" fill="none" stroke="{colour}" stroke-width="1.6"{dash} '
-        'marker-end="url(#tip)"/>'
-    )
-
-
-def _diagram(width: int, height: int, alt: str, parts: Sequence[str]) -> Diagram:
-    alt = words(alt, "alt")
-    tip = (
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-        f'markerHeight="7" orient="auto"><path d="M 0 0 L 8 4 L 0 8 z" fill="{GREY}"/>'
-        "</marker></defs>"
-    )
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" role="img" aria-label="{escape(alt)}" '
-        f'font-family="{_FONT}"><title>{escape(alt)}</title>{tip}'
-        f'<rect width="{width}" height="{height}" fill="white"/>{"".join(parts)}</svg>'
-    )
-    return Diagram(svg, alt)
+from nstlib.course.figures.plot import GREY, INK
+from nstlib.course.figures.svg import BLUE, GREEN, ORANGE, Diagram, arrow, box, diagram, text
 
 
 def person_network() -> Diagram:
@@ -89,41 +18,41 @@ def person_network() -> Diagram:
         (12, "fire6 to fire9", "12 × 12 × 512", "bottom + whole", "12 × 12 × 64"),
     ]
     parts = [
-        _text(140, 24, "the way down: what is it?", colour=BLUE),
-        _text(740, 24, "the way up: where exactly?", colour=ORANGE),
+        text(140, 24, "the way down: what is it?", colour=BLUE),
+        text(740, 24, "the way up: where exactly?", colour=ORANGE),
     ]
     for i, (_, down, down_shape, up, up_shape) in enumerate(rows):
         y, inset = 44 + 78 * i, 16 * i
         parts += [
-            _box(40 + inset, y, 200, 48, (down, down_shape), BLUE),
-            _box(640 - inset, y, 200, 48, (up, up_shape), ORANGE),
+            box(40 + inset, y, 200, 48, (down, down_shape), edge=BLUE),
+            box(640 - inset, y, 200, 48, (up, up_shape), edge=ORANGE),
         ]
         if i < 4:
             parts += [
-                _arrow((240 + inset, y + 24), (640 - inset, y + 24), dashed=True),
-                _text(
+                arrow((240 + inset, y + 24), (640 - inset, y + 24), dashed=True),
+                text(
                     440,
                     y + 18,
                     "as it is" if i == 0 else "1 × 1 convolution to 32 channels",
                     size=11,
                     colour=GREY,
                 ),
-                _arrow((140 + inset, y + 48), (148 + inset, y + 78)),
-                _arrow((732 - inset, y + 78), (740 - inset, y + 48)),
+                arrow((140 + inset, y + 48), (148 + inset, y + 78)),
+                arrow((732 - inset, y + 78), (740 - inset, y + 48)),
             ]
     y = 44 + 78 * 4 + 24
     parts += [
-        _arrow((304, y - 8), (576, y - 8)),
-        _text(440, y - 14, "1 × 1 convolution to 64 channels", size=11, colour=GREY),
-        _arrow((304, y + 12), (576, y + 12)),
-        _text(440, y + 28, "mean of the whole picture, to 64, added", size=11, colour=GREY),
+        arrow((304, y - 8), (576, y - 8)),
+        text(440, y - 14, "1 × 1 convolution to 64 channels", size=11, colour=GREY),
+        arrow((304, y + 12), (576, y + 12)),
+        text(440, y + 28, "mean of the whole picture, to 64, added", size=11, colour=GREY),
     ]
     alt = (
         "A U: on the left five boxes go down from 192 to 12 pixels and from 3 to 512 channels; on "
         "the right five go up again to two channels of 192 pixels. Dashed arrows join boxes of the "
         "same size. At the bottom the mean of the whole picture is added."
     )
-    return _diagram(880, 450, alt, parts)
+    return diagram(880, 450, alt, parts)
 
 
 def matte_window(row: Sequence[float], coarse: Sequence[float], window: slice) -> Diagram:
@@ -140,21 +69,21 @@ def matte_window(row: Sequence[float], coarse: Sequence[float], window: slice) -
     start, stop, _ = window.indices(len(row))
     parts = []
     for y, name, values in ((40, "photograph I", row), (120, "coarse mask p", coarse)):
-        parts.append(_text(left - 14, y + 29, name, at="end"))
+        parts.append(text(left - 14, y + 29, name, at="end"))
         for i, value in enumerate(values):
             level = round(255 * value)
             ink = "white" if level < 128 else INK
             parts += [
                 f'<rect x="{left + side * i}" y="{y}" width="{side}" height="{side}" '
                 f'fill="rgb({level},{level},{level})" stroke="{GREY}" stroke-width="0.6"/>',
-                _text(left + side * (i + 0.5), y + 28, f"{value:.1f}", size=12, colour=ink),
+                text(left + side * (i + 0.5), y + 28, f"{value:.1f}", size=12, colour=ink),
             ]
     wide = side * (stop - start)
     parts += [
         f'<rect x="{left + side * start - 3}" y="32" width="{wide + 6}" height="142" fill="none" '
         f'stroke="{ORANGE}" stroke-width="2.5" rx="4"/>',
-        _text(left + side * start + wide / 2, 24, "one window", colour=ORANGE),
-        _text(
+        text(left + side * start + wide / 2, 24, "one window", colour=ORANGE),
+        text(
             left + side * start + wide / 2,
             200,
             "one line p ≈ a · I + b for these pixels",
@@ -165,39 +94,39 @@ def matte_window(row: Sequence[float], coarse: Sequence[float], window: slice) -
         f"Two rows of {len(row)} squares, the photograph's brightness above the coarse mask. A "
         f"frame around pixels {start} to {stop - 1} marks the window in which one line is fitted."
     )
-    return _diagram(left + side * len(row) + 30, 216, alt, parts)
+    return diagram(left + side * len(row) + 30, 216, alt, parts)
 
 
 def composer_steps() -> Diagram:
     """Draw what a Composer does with one photograph, and where Steady holds what it showed."""
     parts = [
-        _box(20, 96, 120, 52, ("photograph", "one frame"), INK),
-        _box(190, 20, 140, 52, ("segmenter", "matte α, parts kept"), BLUE),
-        _box(190, 176, 140, 52, ("estimate_layers", "F and B apart"), BLUE),
-        _box(390, 20, 140, 52, ("α", "feathered if asked"), GREEN),
-        _box(390, 98, 140, 52, ("F, the person", "painted if asked"), GREEN),
-        _box(390, 176, 140, 52, ("B, the world", "painted if asked"), GREEN),
-        _box(600, 98, 150, 52, ("composite", "α F + (1 − α) B"), ORANGE),
-        _arrow((140, 112), (190, 56)),
-        _arrow((140, 134), (190, 192)),
-        _arrow((260, 72), (260, 176)),
-        _arrow((330, 46), (390, 46)),
-        _arrow((330, 192), (390, 132)),
-        _arrow((330, 202), (390, 202)),
-        _arrow((530, 46), (600, 110)),
-        _arrow((530, 124), (600, 124)),
-        _arrow((530, 202), (600, 138)),
-        _text(
+        box(20, 96, 120, 52, ("photograph", "one frame"), edge=INK),
+        box(190, 20, 140, 52, ("segmenter", "matte α, parts kept"), edge=BLUE),
+        box(190, 176, 140, 52, ("estimate_layers", "F and B apart"), edge=BLUE),
+        box(390, 20, 140, 52, ("α", "feathered if asked"), edge=GREEN),
+        box(390, 98, 140, 52, ("F, the person", "painted if asked"), edge=GREEN),
+        box(390, 176, 140, 52, ("B, the world", "painted if asked"), edge=GREEN),
+        box(600, 98, 150, 52, ("composite", "α F + (1 − α) B"), edge=ORANGE),
+        arrow((140, 112), (190, 56)),
+        arrow((140, 134), (190, 192)),
+        arrow((260, 72), (260, 176)),
+        arrow((330, 46), (390, 46)),
+        arrow((330, 192), (390, 132)),
+        arrow((330, 202), (390, 202)),
+        arrow((530, 46), (600, 110)),
+        arrow((530, 124), (600, 124)),
+        arrow((530, 202), (600, 138)),
+        text(
             460,
             254,
             "in a film, Steady mixes each of the green boxes with what it showed before,",
             size=12,
         ),
-        _text(460, 271, "wherever the source stands still", size=12),
+        text(460, 271, "wherever the source stands still", size=12),
     ]
     alt = (
         "Boxes from left to right: a photograph goes to the segmenter, which gives alpha, and to "
         "estimate_layers, which gives the person F and the world B. Each may be painted. Composite "
         "joins the three. In a film, Steady holds alpha, F and B where the source stands still."
     )
-    return _diagram(770, 284, alt, parts)
+    return diagram(770, 284, alt, parts)

@@ -92,7 +92,7 @@ def write(plot: Plot, name: str, folder: Path = FIGURES) -> None:
 
 
 # --------------------------------------------------------------------------------------------------
-# Lesson 01: the channels that VGG19 has, and what the others have for them
+# Lesson 02: the channels that VGG19 has, and what the others have for them
 
 
 def nearest_channels(
@@ -156,7 +156,7 @@ def features(columns: int = 6) -> None:
 
 
 # --------------------------------------------------------------------------------------------------
-# Lesson 02: which pieces belong together
+# Lesson 03: which pieces belong together
 
 
 #: How many channels are shown of each network.
@@ -164,7 +164,7 @@ CHANNELS = 32
 
 
 def pieces() -> dict[str, tuple[Image, Image]]:
-    """Cut two pieces each out of the pictures of lesson 02."""
+    """Cut two pieces each out of the pictures of lesson 03."""
     tissue, stars, waves = map(nst.load_image, ("immunohistochemistry", "hubble", "waves"))
     return {
         "tissue": (tissue[40:200, 20:180], tissue[40:200, 270:430]),
@@ -226,7 +226,7 @@ def statistics() -> None:
 
 
 # --------------------------------------------------------------------------------------------------
-# Lessons 03 and 05: what is made through each
+# Lessons 04 and 06: what is made through each
 
 
 def judged(image: Image, source: Image) -> float:

@@ -27,27 +27,27 @@ InClass = tuple[str, tuple[int, ...]]
 DAY: tuple[InClass | tuple[str, int], ...] = (
     ("`nst doctor` on every machine; what the day is for", 15),
     ("00", (1,)),
-    ("01", (1, 2)),
+    ("02", (1, 2)),
     ("*Break*", 15),
-    ("02", (1,)),
     ("03", (1,)),
+    ("04", (1,)),
     ("*Lunch*", 60),
-    ("05", (1,)),
-    ("07", (1,)),
+    ("06", (1,)),
+    ("09", (1,)),
     ("*Break*", 15),
-    ("Own photographs with `nst compose`; the first picture of lesson 10", 30),
+    ("Own photographs with `nst compose`; the first picture of lesson 12", 30),
     ("In reserve: exercises that were left open, questions", 45),
 )
 DAY_BEGINS = 9 * 60
 
 #: One meeting a week. Exercises that are not done in class are done at home.
 WEEKS: tuple[tuple[InClass, ...], ...] = (
-    (("00", (1, 2)), ("01", (1, 2))),
-    (("02", (1, 2)), ("03", (1,))),
-    (("04", (1, 2)), ("05", (1,))),
-    (("06", (1, 2)), ("07", (1, 2))),
-    (("08", (1,)), ("09", (1,))),
-    (("10", (1, 2)),),
+    (("00", (1, 2)), ("02", (1, 2))),
+    (("03", (1, 2)), ("04", (1,))),
+    (("05", (1, 2)), ("06", (1,))),
+    (("07", (1, 2)), ("09", (1, 2))),
+    (("10", (1,)), ("11", (1,))),
+    (("12", (1, 2)),),
 )
 
 

@@ -68,8 +68,8 @@ for finding in findings:
 print(len(findings), "checks, faults found:", sum(finding.ok is False for finding in findings))
 
 # %% [markdown]
-# This course follows two tutorials, both in Korean. Lessons 00 to 05 follow HyunMin Kim's blog post
-# on neural style transfer (3 November 2020). Lessons 07 to 10 follow the notes on style transfer in
+# This course follows two tutorials, both in Korean. Lessons 00 to 06 follow HyunMin Kim's blog post
+# on neural style transfer (3 November 2020). Lessons 09 to 12 follow the notes on style transfer in
 # chapter 9 of *opencv-study* by lemon-lime-honey (undated). Each lesson says what it took from them:
 # most of it is right, and a slip teaches something too.
 #
@@ -706,7 +706,7 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # - rearranged an image into OpenCV's own blob, and explained nine grey copies down to the last index;
 # - and taken up a habit: **what would we see if it were not so?**
 #
-# Next: [01 · Features](01_features.ipynb), where the array meets a network.
+# Next: [02 · Features](02_features.ipynb), where the array meets a network.
 #
 # ## Further reading
 #

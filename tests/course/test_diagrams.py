@@ -1,4 +1,4 @@
-"""The diagrams of lessons 00 and 08 show what NumPy and the file say."""
+"""The diagrams of lessons 00 and 10 show what NumPy and the file say."""
 
 from __future__ import annotations
 

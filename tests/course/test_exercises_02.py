@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of lesson 02, Gram matrices."""
+"""Right and wrong answers to the exercises of lesson 02, features."""
 
 from __future__ import annotations
 
@@ -6,151 +6,93 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exercise_tests import ExerciseTests, Right, Wrong, covariance, rows
-from tensor_answers import gram_tf
-
-from nstlib.losses import channel_statistics
+from exercise_tests import Answer, ExerciseTests, Right, Wrong
 
 tf = pytest.importorskip("tensorflow")
 
 
-def gram(x: Any) -> Any:
-    F = rows(x)
-    return F.T @ F / len(F)
+MEAN = np.array([103.939, 116.779, 123.68])
 
 
-def weights(mask: Any) -> Any:
-    return np.ravel(mask) / np.sum(mask)
+def preprocess_in_place(image: Any) -> Any:
+    image *= 255
+    return image[..., ::-1] - MEAN
 
 
-def mean_of(x: Any, share: Any) -> Any:
-    return np.einsum("p,pc->c", share, rows(x))
+def receptive_field(layers: Any) -> int:
+    # From the output back to the input: another way to the same number.
+    size = 1
+    for kernel, stride in reversed(layers):
+        size = (size - 1) * stride + kernel
+    return size
 
 
-def spread(x: Any, mean: Any, share: Any) -> Any:
-    return np.einsum("p,pi,pj->ij", share, rows(x) - mean, rows(x) - mean)
+def field(first: int = 1, jump_first: bool = False, backwards: bool = False) -> Answer:
+    def answer(layers: Any) -> int:
+        size, jump = first, 1
+        for kernel, stride in layers[::-1] if backwards else layers:
+            if jump_first:
+                jump *= stride
+            size += (kernel - 1) * jump
+            if not jump_first:
+                jump *= stride
+        return size
 
-
-def region_covariance(features: Any, mask: Any) -> Any:
-    return spread(features, mean_of(features, weights(mask)), weights(mask))
-
-
-def weighted_in_place(features: Any, mask: Any) -> Any:
-    mask /= mask.sum()
-    return region_covariance(features, mask)
+    return answer
 
 
 RIGHT: Right = {
-    "gram_matrix": [
-        gram,
-        gram_tf,
-        lambda features: np.einsum("hwi,hwj->ij", features, features) / features[..., 0].size,
-        # Methods that only tensors have: the check falls back on tensors.
-        lambda features: gram(features.numpy()),
+    "caffe_preprocess": [
+        lambda image: image[..., ::-1] * 255 - MEAN,
+        lambda image: (255 * image - MEAN[::-1])[..., ::-1],
+        lambda image: tf.keras.applications.vgg19.preprocess_input(image * 255),
     ],
-    "relative_difference": [
-        lambda gram, target: ((gram - target) ** 2).mean() / (target**2).mean(),
-        lambda gram, target: np.sum((gram - target) ** 2) / np.sum(target**2),
-        lambda gram, target: tf.reduce_mean((gram - target) ** 2) / tf.reduce_mean(target**2),
-    ],
-    "region_covariance": [
-        region_covariance,
-        # E[xy] - E[x]E[y], and with NumPy's own weights.
-        lambda features, mask: (
-            spread(features, 0, weights(mask))
-            - np.multiply.outer(*[mean_of(features, weights(mask))] * 2)
-        ),
-        lambda features, mask: np.cov(rows(features).T, bias=True, aweights=np.ravel(mask)),
-        lambda features, mask: channel_statistics(features, mask).covariance,
+    "receptive_field": [receptive_field, field(), lambda layers: float(receptive_field(layers))],
+    "sparsity": [
+        lambda features: 1 - np.count_nonzero(features) / features.size,
+        lambda features: tf.reduce_mean(tf.cast(tf.equal(features, 0), tf.float32)),
+        lambda features: tf.nn.zero_fraction(features),
     ],
 }
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
-    "gram_matrix": [
-        (lambda features: gram(features) * features[..., 0].size, "not divided by H·W"),
-        (lambda features: gram_tf(features) * features[..., 0].size, "not divided by H·W"),
-        (lambda features: gram(features) / features.shape[-1], "divided by H·W·C"),
-        (lambda features: rows(features) @ rows(features).T, "FFᵀ"),
+    "caffe_preprocess": [
+        (lambda image: image[..., ::-1] - MEAN, "not multiplied by 255"),
+        (lambda image: image * 255 - MEAN, "RGB order"),
+        (lambda image: image * 255 - MEAN[::-1], "still in RGB order"),
+        (lambda image: image[..., ::-1] * 255 - MEAN[::-1], "means are subtracted in RGB order"),
+        (lambda image: (image[..., ::-1] - MEAN) * 255, "before the values are multiplied"),
+        (lambda image: image[..., ::-1] - MEAN / 255, "means are divided by 255"),
+        (lambda image: image[..., ::-1] * 255, "not subtracted"),
         (
-            lambda features: gram(features.reshape(features.shape[-1], -1).T),
-            "mixes positions and channels",
+            lambda image: (image[..., ::-1] * 255 - MEAN) / [57.375, 57.12, 58.395],
+            "standard deviations",
         ),
-        (covariance, "covariance"),
-        (lambda features: gram(features)[None], "batch axis"),
-        (lambda features: features.transpose(0, 2, 1) @ features, "for each row"),
-        (lambda features: rows(features) @ rows(features), "raised ValueError"),
-        (lambda features: gram(features) * 2, "every value is 2 times too large"),
-        (lambda features: -3 * gram(features), "every value is -3 times"),
-        (lambda features: gram(features) + np.eye(features.shape[-1]), "is right"),
-        (lambda features: gram(features) * np.nan, "NaN"),
-        (lambda features: {"gram": gram(features)}, "type dict"),
+        (lambda image: image / 0.5 - 1, "127.5"),
+        (preprocess_in_place, "changes the array it was given"),
     ],
-    "relative_difference": [
-        (lambda gram, target: np.mean((gram - target) ** 2), "not relative"),
-        (lambda gram, target: np.mean((gram - target) ** 2) / np.mean(gram**2), "target"),
-        (lambda gram, target: np.mean(gram - target) ** 2 / np.mean(target**2), "cancel"),
-        (lambda gram, target: np.mean(gram - target) ** 2, "cancel"),
-        (
-            lambda gram, target: np.linalg.norm(gram - target) / np.linalg.norm(target),
-            "square root",
-        ),
-        (
-            lambda gram, target: np.sum((gram - target) ** 2) / np.mean(target**2),
-            "a sum is divided by a mean",
-        ),
-        (lambda gram, target: np.mean((gram - target) ** 2) / np.mean(target) ** 2, "mean(A)²"),
-        (lambda gram, target: np.abs(gram - target).mean() / np.abs(target).mean(), "absolute"),
-        (lambda gram, target: (gram - target) ** 2 / np.mean(target**2), "for each entry"),
+    "receptive_field": [
+        (lambda layers: sum(kernel for kernel, _ in layers), "adds up the kernels"),
+        (lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers), "strides are ignored"),
+        (field(first=0), "1 too small"),
+        (field(first=2), "1 too large"),
+        (field(jump_first=True), "not for its own kernel"),
+        (field(backwards=True), "wrong end"),
+        (lambda layers: int(np.prod([kernel for kernel, _ in layers])), "multiplied"),
+        (lambda layers: [field()(layers[:n]) for n in range(len(layers))], "should be one number"),
+        (lambda layers: 224, "it gives 224 where 5 is right"),  # noqa: ARG005
     ],
-    "region_covariance": [
-        (lambda features, mask: covariance(features), "mask is not used"),  # noqa: ARG005
-        (lambda features, mask: region_covariance(features, 1 - mask), "of the rest"),
-        (lambda features, mask: spread(features, 0, weights(mask)), "Gram matrix"),
-        (lambda features, mask: covariance(features * mask[..., None]), "compared with zeros"),
-        (
-            lambda features, mask: spread(features, rows(features).mean(0), weights(mask)),
-            "means are of the whole picture",
-        ),
-        (
-            lambda features, mask: spread(
-                features, mean_of(features, weights(mask)), mask.ravel() / mask.size
-            ),
-            "it is divided by H·W; divide",
-        ),
-        (
-            lambda features, mask: spread(
-                features, mean_of(features, mask.ravel() / mask.size), mask.ravel() / mask.size
-            ),
-            "so are the means",
-        ),
-        (
-            lambda features, mask: spread(
-                features, mean_of(features, mask.ravel() / mask.size), weights(mask)
-            ),
-            "the means are divided by H·W",
-        ),
-        (
-            lambda features, mask: spread(features, mean_of(features, weights(mask)), mask.ravel()),
-            "not divided by the sum",
-        ),
-        (
-            lambda features, mask: spread(
-                features, mean_of(features, weights(mask)), mask.ravel() ** 2 / mask.sum()
-            ),
-            "counts squared",
-        ),
-        (
-            lambda features, mask: spread(
-                features, mean_of(features, weights(mask)), weights(mask**2)
-            ),
-            "counts squared",
-        ),
-        (lambda features, mask: covariance(features[mask > 0][:, None]), "made hard"),
-        (lambda features, mask: covariance(features[mask > 0.5][:, None]), "made hard"),
-        (lambda features, mask: np.diag(region_covariance(features, mask)), "the diagonal"),
-        (lambda features, mask: 2 * region_covariance(features, mask), "2 times too large"),
-        (weighted_in_place, "changes the array it was given"),
+    "sparsity": [
+        (lambda features: np.count_nonzero(features) / features.size, "not zero"),
+        (lambda features: 100 * np.mean(features == 0), "percentage"),
+        (lambda features: np.sum(features == 0), "this is a count"),
+        (lambda features: np.mean(features == 0, axis=(0, 1)), "for each channel"),
+        (lambda features: np.mean(features <= 0), "below zero"),
+        (lambda features: np.mean(np.isclose(features, 0, atol=1e-3)), "small values"),
+        (lambda features: np.sum(features == 0) / features[..., 0].size, "H·W·C"),
+        (lambda features: features == 0, "should be one number"),
+        (lambda features: str(np.mean(features == 0)), "type str"),
     ],
 }
 

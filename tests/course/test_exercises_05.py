@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of lesson 05, content and style."""
+"""Right and wrong answers to the exercises of lesson 05, total variation."""
 
 from __future__ import annotations
 
@@ -7,194 +7,204 @@ from typing import Any
 import numpy as np
 import pytest
 from exercise_tests import Answer, ExerciseTests, Right, Wrong
-from tensor_answers import gram_tf, squares
+from tensor_answers import gradient
 
-from nstlib.losses import content_loss as public_content_loss
+from nstlib.losses import total_variation_loss as public_total_variation
 
 tf = pytest.importorskip("tensorflow")
 
 
-def content_loss(
-    features: Any,
-    targets: Any,
-    distance: Answer = lambda f, p: squares(f - p) / squares(p),
-    combine: Answer = tf.reduce_mean,
-    layers: Answer = list,
+def steps(image: Any) -> tuple[Any, Any]:
+    return image[:, 1:] - image[:, :-1], image[1:] - image[:-1]
+
+
+def roughness(change: Answer = lambda r, d: np.mean(r**2) + np.mean(d**2)) -> Answer:
+    return lambda image: change(*steps(image))
+
+
+def roughness_slope(
+    image: Any, factor: float = 2, up: float = 1, down: float = 1, axes: Any = (0, 1)
 ) -> Any:
-    return combine([distance(features[layer], targets[layer]) for layer in layers(targets)])
+    # The other way round: for each pixel, what its neighbours are told.
+    slope = np.zeros(image.shape)
+    for axis in axes:
+        x, out = np.moveaxis(image, axis, 0), np.moveaxis(slope, axis, 0)
+        share = factor / (x[1:]).size
+        for i in range(len(x)):
+            if i:
+                out[i] += up * share * (x[i] - x[i - 1])
+            if i + 1 < len(x):
+                out[i] += down * share * (x[i] - x[i + 1])
+    return slope
 
 
-def content(**changes: Any) -> Answer:
-    return lambda features, targets: content_loss(features, targets, **changes)
+def taped_slope(image: Any) -> Any:
+    return gradient(public_total_variation, tf.convert_to_tensor(image))
 
 
-def unit_range(pixels: Any) -> Any:
-    return np.float32(pixels / 255 if pixels.dtype.kind == "u" else pixels)
+def wrapped_slope(image: Any, factor: float = 1) -> Any:
+    around = sum(np.roll(image, shift, axis) for shift in (1, -1) for axis in (0, 1))
+    return factor * (4 * image - around)
 
 
-def frozen(
-    set_on: Answer = lambda layer: setattr(layer, "trainable", False), count: Any = None
-) -> Answer:
-    def answer(model: Any, names: Any) -> Any:
-        for name in names:
-            set_on(model.get_layer(name))
-        return count(model, names) if count else trainable_numbers(model)
+def unbeaten(style: Any, roughness: Any) -> Any:
+    def beats(i: int, j: int) -> bool:
+        no_worse = style[i] <= style[j] and roughness[i] <= roughness[j]
+        return no_worse and (style[i], roughness[i]) != (style[j], roughness[j])
 
-    return answer
+    runs = range(len(style))
+    return np.array([not any(beats(i, j) for i in runs) for j in runs])
 
 
-def trainable_numbers(model: Any) -> int:
-    return sum(np.size(weight) for weight in model.trainable_weights)
-
-
-def freeze_all(model: Any, names: Any) -> int:  # noqa: ARG001
-    model.trainable = False
-    return trainable_numbers(model)
-
-
-def freeze_in_silence(model: Any, names: Any) -> int:
-    for layer in model.layers:
-        if layer.name in names:
-            layer.trainable = False
-    return trainable_numbers(model)
-
-
-def freeze_others(model: Any, names: Any) -> int:
-    for layer in model.layers:
-        layer.trainable = layer.name in names
-    return trainable_numbers(model)
-
-
-def freeze_first(model: Any, names: Any) -> int:
-    model.get_layer(names[0]).trainable = False
-    return trainable_numbers(model)
-
-
-def misspell_on_model(model: Any, names: Any) -> int:  # noqa: ARG001
-    model.trainalble = False
-    return 0
-
-
-def zero_weights(model: Any, names: Any) -> Any:
-    count = frozen()(model, names)
-    model.set_weights([0 * weight for weight in model.get_weights()])
-    return count
+def by_sorting(style: Any, roughness: Any) -> Any:
+    """Walk along the runs from the best style on: each one worth a look is smoother than before."""
+    kept = np.zeros(len(style), bool)
+    best = np.inf
+    for i in np.lexsort([roughness, style]):
+        equal = any(
+            kept[j] and (style[j], roughness[j]) == (style[i], roughness[i])
+            for j in range(len(style))
+        )
+        kept[i] = roughness[i] < best or equal
+        best = min(best, roughness[i])
+    return kept
 
 
 RIGHT: Right = {
-    "content_loss": [
-        content_loss,
-        lambda features, targets: public_content_loss(
-            {layer: features[layer] for layer in targets}, targets
-        ),
-        content(distance=lambda f, p: tf.reduce_mean((f - p) ** 2) / tf.reduce_mean(p**2)),
+    "total_variation": [
+        roughness(),
+        lambda image: public_total_variation(image),
+        lambda image: sum(np.square(np.diff(image, axis=axis)).mean() for axis in (0, 1)),
     ],
-    "unit_range": [
-        unit_range,
-        lambda pixels: (
-            pixels if np.issubdtype(pixels.dtype, np.floating) else pixels / np.float32(255)
-        ),
-    ],
-    "freeze": [
-        frozen(),
-        frozen(count=lambda model, _: float(trainable_numbers(model))),
+    "total_variation_gradient": [roughness_slope, taped_slope],
+    "unbeaten": [
+        unbeaten,
+        by_sorting,
+        lambda style, roughness: unbeaten(style, roughness).astype(int),
+        lambda style, roughness: [bool(kept) for kept in unbeaten(style, roughness)],
     ],
 }
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
-    "content_loss": [
-        (content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2), "cancel"),
+    "total_variation": [
+        (roughness(lambda r, d: np.abs(r).mean() + np.abs(d).mean()), "absolute steps; square"),
+        (lambda image: tf.image.total_variation(image), "tf.image.total_variation"),
+        (roughness(lambda r, d: np.mean(r**2)), "only the steps to the right"),  # noqa: ARG005
+        (roughness(lambda r, d: np.mean(d**2)), "only the steps downwards"),  # noqa: ARG005
+        (roughness(lambda r, d: (np.mean(r**2) + np.mean(d**2)) / 2), "averaged; add them"),
         (
-            content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2 / tf.reduce_mean(p**2)),
-            "cancel",
+            roughness(lambda r, d: np.mean(np.concatenate([r.ravel(), d.ravel()]) ** 2)),
+            "share one mean",
+        ),
+        (roughness(lambda r, d: np.sum(r**2) + np.sum(d**2)), "these are sums; take means."),
+        (
+            lambda image: roughness(lambda r, d: np.sum(r**2) + np.sum(d**2))(image) / image.size,
+            "divided by the number of pixels",
+        ),
+        (roughness(lambda r, d: np.mean(r) ** 2 + np.mean(d) ** 2), "cancel"),
+        (
+            roughness(lambda r, d: np.mean(r**2, axis=(0, 1)) + np.mean(d**2, axis=(0, 1))),
+            "one number for each colour",
         ),
         (
-            content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2, combine=tf.add_n),
-            "cancel: square first, then take the mean. And take the mean over the layers.",
+            lambda image: sum(np.mean((image - np.roll(image, 1, a)) ** 2) for a in (0, 1)),
+            "wraps round",
         ),
-        (content(distance=lambda f, p: squares(f - p)), "not divided by Σ P²"),
-        (content(distance=lambda f, p: tf.reduce_mean((f - p) ** 2)), "divide by mean(P²)"),
-        (content(distance=lambda f, p: squares(f - p) / 2), "half the sum of squares"),
-        (content(distance=lambda f, p: squares(f - p) / squares(f)), "picture's own features"),
+        (lambda image: np.mean(np.diff(image) ** 2), "between colours"),
         (
-            content(distance=lambda f, p: squares(f - p) / tf.reduce_sum(p) ** 2),
-            "square the values first",
+            roughness(lambda r, d: np.sqrt(np.mean(r**2)) + np.sqrt(np.mean(d**2))),
+            "these are square roots",
         ),
+        (lambda image: np.sqrt(roughness()(image)), "this is the square root"),
+        (lambda image: np.mean(image**2), "it gives"),
+    ],
+    "total_variation_gradient": [
+        (lambda image: -roughness_slope(image), "the sign is turned"),
+        (lambda image: roughness_slope(image, factor=1), "the factor 2 is missing: "),
         (
-            content(distance=lambda f, p: tf.reduce_mean((f - p) ** 2) / squares(p)),
-            "take the same of both",
-        ),
-        (
-            content(distance=lambda f, p: tf.reduce_sum(tf.abs(f - p)) / tf.reduce_sum(tf.abs(p))),
-            "absolute differences",
-        ),
-        (content(distance=lambda f, p: tf.norm(f - p) / tf.norm(p)), "square roots"),
-        (
-            content(distance=lambda f, p: squares(gram_tf(f) - gram_tf(p)) / squares(gram_tf(p))),
-            "forget places",
-        ),
-        (content(combine=tf.add_n), "sum over the layers"),
-        (content(combine=tf.stack), "one value for each layer"),
-        (content(layers=lambda targets: list(targets)[:1]), "first layer alone"),
-        (content(layers=lambda targets: list(targets)[-1:]), "last layer alone"),
-        (
-            lambda features, targets: content_loss(features, targets, layers=lambda _: features),
-            "raised KeyError",
-        ),
-        (content(combine=np.mean), "no gradient for shallow, deep, deepest"),
-        (
-            content(
-                distance=lambda f, p: tf.reduce_sum(tf.stop_gradient(f - p) * (f - p)) / squares(p)
+            lambda image: (
+                roughness_slope(image, axes=[0]) * image[1:].size
+                + roughness_slope(image, axes=[1]) * image[:, 1:].size
             ),
-            "disagrees with finite differences",
+            "not divided by the numbers of steps: ",
         ),
+        (
+            lambda image: (
+                roughness_slope(image, axes=[0], factor=1) * image[1:].size
+                + roughness_slope(image, axes=[1], factor=1) * image[:, 1:].size
+            ),
+            "and the factor 2 is missing",
+        ),
+        (
+            lambda image: (
+                (
+                    roughness_slope(image, axes=[0]) * image[1:].size
+                    + roughness_slope(image, axes=[1]) * image[:, 1:].size
+                )
+                / image.size
+            ),
+            "divided by the number of pixels",
+        ),
+        (lambda image: roughness_slope(image, axes=[1]), "steps downwards are missing"),
+        (lambda image: roughness_slope(image, axes=[0]), "steps to the right are missing"),
+        (lambda image: roughness_slope(image, down=0), "only the end that it leads to"),
+        (lambda image: roughness_slope(image, up=0), "only the end that it leaves"),
+        (lambda image: roughness_slope(image, down=-1), "both ends get the same sign"),
+        (wrapped_slope, "wraps round"),
+        (lambda image: wrapped_slope(image, 2), "wraps round"),
+        (lambda image: wrapped_slope(image, 2 / image.size), "wraps round"),
+        (roughness(), "this is the loss"),
+        (lambda image: 3 * roughness_slope(image), "every value is 3 times too large"),
     ],
-    "unit_range": [
-        (lambda pixels: np.float32(pixels / 255), "divided by 255 once more"),
-        (lambda pixels: np.float32(pixels), "nothing is divided"),
+    "unbeaten": [
+        (lambda style, roughness: ~unbeaten(style, roughness), "runs that are beaten"),
+        (lambda style, roughness: np.where(unbeaten(style, roughness))[0], "numbers of the runs"),
         (
-            lambda pixels: np.float32(pixels / 255 if pixels.max() > 1 else pixels),
-            "look at the dtype",
-        ),
-        (lambda pixels: np.float32(pixels / pixels.max()), "its own largest value"),
-        (lambda pixels: np.float32((pixels - pixels.min()) / np.ptp(pixels)), "stretched"),
-        (lambda pixels: np.float32(np.clip(pixels, 0, 1)), "clipped"),
-        (
-            lambda pixels: np.float32(pixels if pixels.dtype == np.uint8 else pixels / 255),
-            "the cases are swapped",
-        ),
-        (lambda pixels: pixels // 255 if pixels.dtype == np.uint8 else pixels, "whole numbers"),
-        (
-            lambda pixels: np.float32(pixels / 256) if pixels.dtype == np.uint8 else pixels,
-            "divided by 256",
+            lambda style, roughness: np.array(
+                [
+                    not np.any((style < s) & (roughness < r))
+                    for s, r in zip(style, roughness, strict=True)
+                ]
+            ),
+            "better in both counts",
         ),
         (
-            lambda pixels: np.float32(pixels if pixels.dtype == np.uint8 else pixels * 255),
-            "this is 0..255",
+            lambda style, roughness: np.array(
+                [
+                    not np.any((style <= s) & (roughness <= r))
+                    for s, r in zip(style, roughness, strict=True)
+                ]
+            ),
+            "beaten by itself",
         ),
         (
-            lambda pixels: pixels / 255.0 if pixels.dtype == np.uint8 else pixels,
-            "dtype is float64",
+            lambda style, roughness: np.array(
+                [
+                    kept and (s, r) not in [*zip(style[:i], roughness[:i], strict=True)]
+                    for i, (s, r, kept) in enumerate(
+                        zip(style, roughness, unbeaten(style, roughness), strict=True)
+                    )
+                ]
+            ),
+            "two equal runs",
         ),
-    ],
-    "freeze": [
-        (frozen(lambda layer: setattr(layer, "trainalble", False)), "'trainalble', which Keras"),
-        (misspell_on_model, "'trainalble', which Keras"),
-        (frozen(lambda layer: layer), "no layer is frozen"),
-        (freeze_all, "all the layers are frozen"),
-        (freeze_others, "the other way round"),
-        (freeze_first, "block1, block3, block4, it freezes block1."),
-        (frozen(count=lambda model, _: len(model.trainable_weights)), "how many arrays"),
-        (frozen(count=lambda model, _: model.count_params()), "the frozen numbers are counted"),
         (
-            frozen(count=lambda model, _: model.count_params() - trainable_numbers(model)),
-            "how many numbers are frozen",
+            lambda style, roughness: np.array(
+                [
+                    not np.any((style < s) | (roughness < r))
+                    for s, r in zip(style, roughness, strict=True)
+                ]
+            ),
+            "taken to be enough",
         ),
-        (frozen(count=lambda _, names: len(names)), "how many layers were frozen"),
-        (frozen(count=lambda *_: 0), "it gives 0 where 16 is right"),
-        (freeze_in_silence, "in silence"),
-        (zero_weights, "values changed"),
+        (lambda style, roughness: style == min(style), "least style loss alone"),  # noqa: ARG005
+        (lambda style, roughness: roughness == min(roughness), "smoothest run alone"),  # noqa: ARG005
+        (
+            lambda style, roughness: (style == min(style)) | (roughness == min(roughness)),
+            "the best in each loss",
+        ),
+        (lambda style, roughness: style + roughness == min(style + roughness), "are added"),
     ],
 }
 

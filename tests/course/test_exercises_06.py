@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of lesson 06, better and faster."""
+"""Right and wrong answers to the exercises of lesson 06, content and style."""
 
 from __future__ import annotations
 
@@ -6,259 +6,195 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.linalg
-from exercise_tests import Answer, ExerciseTests, Right, Wrong, covariance, rows
+from exercise_tests import Answer, ExerciseTests, Right, Wrong
+from tensor_answers import gram_tf, squares
+
+from nstlib.losses import content_loss as public_content_loss
 
 tf = pytest.importorskip("tensorflow")
 
 
-def by_parts(seconds: Any, factors: Any) -> float:
-    new = 0.0
-    for second, factor in zip(seconds, factors, strict=True):
-        new += second / factor
-    return float(sum(seconds)) / new
-
-
-def standard(y: Any) -> Any:
-    return (y - np.mean(y)) / np.std(y)
-
-
-def lower(image: Any, ddof: int = 0) -> Any:
-    return np.linalg.cholesky(np.cov(rows(image), rowvar=False, ddof=ddof))
-
-
-def recoloured(
-    image: Any, reference: Any, matrix: Any, old: Any = None, new: Any = None, turn: bool = True
+def content_loss(
+    features: Any,
+    targets: Any,
+    distance: Answer = lambda f, p: squares(f - p) / squares(p),
+    combine: Answer = tf.reduce_mean,
+    layers: Answer = list,
 ) -> Any:
-    old = rows(image).mean(0) if old is None else old
-    new = rows(reference).mean(0) if new is None else new
-    return (image - old) @ (matrix.T if turn else matrix) + new
+    return combine([distance(features[layer], targets[layer]) for layer in layers(targets)])
 
 
-def cholesky(image: Any, reference: Any, **changes: Any) -> Any:
-    return recoloured(image, reference, lower(reference) @ np.linalg.inv(lower(image)), **changes)
+def content(**changes: Any) -> Answer:
+    return lambda features, targets: content_loss(features, targets, **changes)
 
 
-def triangular_solve(image: Any, reference: Any) -> Any:
-    white = scipy.linalg.solve_triangular(
-        lower(image, 1), (rows(image) - rows(image).mean(0)).T, lower=True
-    )
-    return (lower(reference, 1) @ white).T.reshape(image.shape) + rows(reference).mean(0)
+def unit_range(pixels: Any) -> Any:
+    return np.float32(pixels / 255 if pixels.dtype.kind == "u" else pixels)
 
 
-def from_second_moments(
-    share: Any, mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any
-) -> Any:
-    mean = share * mean_a + (1 - share) * mean_b
-    moments = share * (covariance_a + np.outer(mean_a, mean_a))
-    moments = moments + (1 - share) * (covariance_b + np.outer(mean_b, mean_b))
-    return moments - np.outer(mean, mean)
-
-
-def merged(between: Answer, shares: Answer = lambda p: (p, 1 - p)) -> Answer:
-    def answer(share: Any, mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any) -> Any:
-        of_a, of_b = shares(share)
-        return of_a * covariance_a + of_b * covariance_b + between(share, mean_a - mean_b)
+def frozen(
+    set_on: Answer = lambda layer: setattr(layer, "trainable", False), count: Any = None
+) -> Answer:
+    def answer(model: Any, names: Any) -> Any:
+        for name in names:
+            set_on(model.get_layer(name))
+        return count(model, names) if count else trainable_numbers(model)
 
     return answer
 
 
+def trainable_numbers(model: Any) -> int:
+    return sum(np.size(weight) for weight in model.trainable_weights)
+
+
+def freeze_all(model: Any, names: Any) -> int:  # noqa: ARG001
+    model.trainable = False
+    return trainable_numbers(model)
+
+
+def freeze_in_silence(model: Any, names: Any) -> int:
+    for layer in model.layers:
+        if layer.name in names:
+            layer.trainable = False
+    return trainable_numbers(model)
+
+
+def freeze_others(model: Any, names: Any) -> int:
+    for layer in model.layers:
+        layer.trainable = layer.name in names
+    return trainable_numbers(model)
+
+
+def freeze_first(model: Any, names: Any) -> int:
+    model.get_layer(names[0]).trainable = False
+    return trainable_numbers(model)
+
+
+def misspell_on_model(model: Any, names: Any) -> int:  # noqa: ARG001
+    model.trainalble = False
+    return 0
+
+
+def zero_weights(model: Any, names: Any) -> Any:
+    count = frozen()(model, names)
+    model.set_weights([0 * weight for weight in model.get_weights()])
+    return count
+
+
 RIGHT: Right = {
-    "overall_speedup": [
-        by_parts,
-        lambda seconds, factors: 1 / np.sum(seconds / np.sum(seconds) / factors),
+    "content_loss": [
+        content_loss,
+        lambda features, targets: public_content_loss(
+            {layer: features[layer] for layer in targets}, targets
+        ),
+        content(distance=lambda f, p: tf.reduce_mean((f - p) ** 2) / tf.reduce_mean(p**2)),
     ],
-    "match_brightness": [
-        lambda brightness, reference: standard(brightness) * reference.std() + reference.mean(),
-        lambda brightness, reference: tf.convert_to_tensor(
-            np.mean(reference) + standard(brightness) * np.std(reference)
+    "unit_range": [
+        unit_range,
+        lambda pixels: (
+            pixels if np.issubdtype(pixels.dtype, np.floating) else pixels / np.float32(255)
         ),
     ],
-    "cholesky_colors": [cholesky, triangular_solve],
-    "merged_covariance": [
-        from_second_moments,
-        merged(lambda p, d: p * (1 - p) * d[:, None] * d),
+    "freeze": [
+        frozen(),
+        frozen(count=lambda model, _: float(trainable_numbers(model))),
     ],
 }
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
-    "overall_speedup": [
-        (lambda seconds, factors: np.prod(factors), "factors are multiplied"),  # noqa: ARG005
-        (lambda seconds, factors: np.mean(factors), "mean of the factors"),  # noqa: ARG005
-        (lambda seconds, factors: np.average(factors, weights=seconds), "weighted by the old"),
+    "content_loss": [
+        (content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2), "cancel"),
         (
-            lambda seconds, factors: 1 / np.mean(1 / factors),  # noqa: ARG005
-            "each part counts alike",
+            content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2 / tf.reduce_mean(p**2)),
+            "cancel",
         ),
-        (lambda seconds, factors: max(factors), "largest factor"),  # noqa: ARG005
-        (lambda seconds, factors: 1 / by_parts(seconds, factors), "upside down"),
-        (lambda seconds, factors: sum(seconds) / by_parts(seconds, factors), "the new time"),
         (
-            lambda seconds, factors: sum(seconds) - sum(seconds) / by_parts(seconds, factors),
-            "seconds that are saved",
+            content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2, combine=tf.add_n),
+            "cancel: square first, then take the mean. And take the mean over the layers.",
         ),
-        (lambda seconds, factors: 1 - 1 / by_parts(seconds, factors), "share of the time"),
-        (lambda seconds, factors: sum(seconds) / (seconds @ factors), "makes the run slower"),
-        (lambda seconds, factors: seconds / (seconds / factors), "one value for each part"),
-    ],
-    "match_brightness": [
-        (lambda brightness, reference: brightness + 0, "unchanged"),  # noqa: ARG005
+        (content(distance=lambda f, p: squares(f - p)), "not divided by Σ P²"),
+        (content(distance=lambda f, p: tf.reduce_mean((f - p) ** 2)), "divide by mean(P²)"),
+        (content(distance=lambda f, p: squares(f - p) / 2), "half the sum of squares"),
+        (content(distance=lambda f, p: squares(f - p) / squares(f)), "picture's own features"),
         (
-            lambda brightness, reference: brightness + reference.mean() - brightness.mean(),
-            "only the mean is moved",
+            content(distance=lambda f, p: squares(f - p) / tf.reduce_sum(p) ** 2),
+            "square the values first",
         ),
-        (lambda brightness, reference: standard(brightness) * reference.std(), "mean is 0"),
         (
-            lambda brightness, reference: (
-                brightness / brightness.std() * reference.std() + reference.mean()
+            content(distance=lambda f, p: tf.reduce_mean((f - p) ** 2) / squares(p)),
+            "take the same of both",
+        ),
+        (
+            content(distance=lambda f, p: tf.reduce_sum(tf.abs(f - p)) / tf.reduce_sum(tf.abs(p))),
+            "absolute differences",
+        ),
+        (content(distance=lambda f, p: tf.norm(f - p) / tf.norm(p)), "square roots"),
+        (
+            content(distance=lambda f, p: squares(gram_tf(f) - gram_tf(p)) / squares(gram_tf(p))),
+            "forget places",
+        ),
+        (content(combine=tf.add_n), "sum over the layers"),
+        (content(combine=tf.stack), "one value for each layer"),
+        (content(layers=lambda targets: list(targets)[:1]), "first layer alone"),
+        (content(layers=lambda targets: list(targets)[-1:]), "last layer alone"),
+        (
+            lambda features, targets: content_loss(features, targets, layers=lambda _: features),
+            "raised KeyError",
+        ),
+        (content(combine=np.mean), "no gradient for shallow, deep, deepest"),
+        (
+            content(
+                distance=lambda f, p: tf.reduce_sum(tf.stop_gradient(f - p) * (f - p)) / squares(p)
             ),
-            "not subtracted",
-        ),
-        (
-            lambda brightness, reference: brightness / brightness.std() * reference.std(),
-            "means and all",
-        ),
-        (
-            lambda brightness, reference: (
-                standard(brightness) * reference.std()
-                + reference.mean() * reference.std() / brightness.std()
-            ),
-            "the new mean is scaled, too",
-        ),
-        (
-            lambda brightness, reference: brightness / brightness.mean() * reference.mean(),
-            "ratio of the means",
-        ),
-        (
-            lambda brightness, reference: (
-                standard(brightness) * reference.var() / brightness.std() + reference.mean()
-            ),
-            "variances",
-        ),
-        (
-            lambda brightness, reference: (
-                standard(brightness) * brightness.var() / reference.std() + reference.mean()
-            ),
-            "upside down",
-        ),
-        (lambda brightness, reference: standard(brightness), "mean 0 and standard deviation 1"),  # noqa: ARG005
-        (
-            lambda brightness, reference: np.interp(
-                brightness,
-                [brightness.min(), brightness.max()],
-                [reference.min(), reference.max()],
-            ),
-            "range is stretched",
-        ),
-        (
-            lambda brightness, reference: np.clip(
-                standard(brightness) * reference.std() + reference.mean(), 0, 1
-            ),
-            "clipped",
-        ),
-        (
-            lambda brightness, reference: (
-                standard(reference) * brightness.std() + brightness.mean()
-            ),
-            "roles are changed",
+            "disagrees with finite differences",
         ),
     ],
-    "cholesky_colors": [
+    "unit_range": [
+        (lambda pixels: np.float32(pixels / 255), "divided by 255 once more"),
+        (lambda pixels: np.float32(pixels), "nothing is divided"),
         (
-            lambda image, reference: recoloured(
-                image,
-                reference,
-                scipy.linalg.sqrtm(covariance(reference))
-                @ np.linalg.inv(scipy.linalg.sqrtm(covariance(image))),
-            ),
-            "symmetric roots",
+            lambda pixels: np.float32(pixels / 255 if pixels.max() > 1 else pixels),
+            "look at the dtype",
         ),
-        (lambda image, reference: cholesky(image, reference, turn=False), "is transposed"),
+        (lambda pixels: np.float32(pixels / pixels.max()), "its own largest value"),
+        (lambda pixels: np.float32((pixels - pixels.min()) / np.ptp(pixels)), "stretched"),
+        (lambda pixels: np.float32(np.clip(pixels, 0, 1)), "clipped"),
         (
-            lambda image, reference: recoloured(
-                image, reference, np.linalg.inv(lower(image)) @ lower(reference)
-            ),
-            "in the wrong order",
+            lambda pixels: np.float32(pixels if pixels.dtype == np.uint8 else pixels / 255),
+            "the cases are swapped",
         ),
+        (lambda pixels: pixels // 255 if pixels.dtype == np.uint8 else pixels, "whole numbers"),
         (
-            lambda image, reference: recoloured(
-                image,
-                reference,
-                scipy.linalg.cholesky(covariance(reference))
-                @ np.linalg.inv(scipy.linalg.cholesky(covariance(image))),
-            ),
-            "upper triangular",
+            lambda pixels: np.float32(pixels / 256) if pixels.dtype == np.uint8 else pixels,
+            "divided by 256",
         ),
         (
-            lambda image, reference: recoloured(
-                image, reference, covariance(reference) @ np.linalg.inv(covariance(image))
-            ),
-            "in place of their factors",
+            lambda pixels: np.float32(pixels if pixels.dtype == np.uint8 else pixels * 255),
+            "this is 0..255",
         ),
         (
-            lambda image, reference: recoloured(
-                image, reference, lower(image) @ np.linalg.inv(lower(reference))
-            ),
-            "L and L̂ are exchanged",
+            lambda pixels: pixels / 255.0 if pixels.dtype == np.uint8 else pixels,
+            "dtype is float64",
         ),
-        (
-            lambda image, reference: recoloured(image, reference, lower(reference) @ lower(image)),
-            "not inverted",
-        ),
-        (
-            lambda image, reference: recoloured(image, reference, lower(reference)),
-            "own covariance is not taken away",
-        ),
-        (
-            lambda image, reference: recoloured(image, reference, np.linalg.inv(lower(image))),
-            "only whitened",
-        ),
-        (
-            lambda image, reference: (
-                (image - rows(image).mean(0)) / rows(image).std(0) * rows(reference).std(0)
-                + rows(reference).mean(0)
-            ),
-            "each channel is scaled alone",
-        ),
-        (
-            lambda image, reference: recoloured(image, reference, np.eye(3)),
-            "only the mean is moved",
-        ),
-        (lambda image, reference: cholesky(image, reference, old=0.0), "not subtracted"),
-        (lambda image, reference: cholesky(image, reference, new=0.0), "the mean is 0"),
-        (lambda image, reference: np.clip(cholesky(image, reference), 0, 1), "clipped"),
-        (lambda image, reference: rows(cholesky(image, reference)), "shape (12, 3)"),
     ],
-    "merged_covariance": [
-        (merged(lambda p, d: 0), "only what varies within"),  # noqa: ARG005
+    "freeze": [
+        (frozen(lambda layer: setattr(layer, "trainalble", False)), "'trainalble', which Keras"),
+        (misspell_on_model, "'trainalble', which Keras"),
+        (frozen(lambda layer: layer), "no layer is frozen"),
+        (freeze_all, "all the layers are frozen"),
+        (freeze_others, "the other way round"),
+        (freeze_first, "block1, block3, block4, it freezes block1."),
+        (frozen(count=lambda model, _: len(model.trainable_weights)), "how many arrays"),
+        (frozen(count=lambda model, _: model.count_params()), "the frozen numbers are counted"),
         (
-            lambda share, *rest: from_second_moments(1 - share, *rest),
-            "the shares are changed: `share` is the first region's.",
+            frozen(count=lambda model, _: model.count_params() - trainable_numbers(model)),
+            "how many numbers are frozen",
         ),
-        (
-            merged(lambda p, d: 0, lambda p: (1 - p, p)),  # noqa: ARG005
-            "first region's. And the distance",
-        ),
-        (lambda share, *rest: from_second_moments(0.5, *rest), "both regions count alike"),  # noqa: ARG005
-        (
-            merged(lambda p, d: 0, lambda p: (0.5, 0.5)),  # noqa: ARG005
-            "And the distance of the means adds",
-        ),
-        (merged(lambda p, d: 0, lambda p: (1, 1)), "without their shares"),  # noqa: ARG005
-        (merged(lambda p, d: np.outer(d, d)), "has the weight"),  # noqa: ARG005
-        (merged(lambda p, d: p * np.outer(d, d)), "has the weight"),
-        (merged(lambda p, d: p * (p - 1) * np.outer(d, d)), "is subtracted"),
-        (merged(lambda p, d: p * (1 - p) * np.diag(d**2)), "each channel with itself alone"),
-        (merged(lambda p, d: p * (1 - p) * np.sum(d**2)), "is one number"),
-        (
-            lambda share, mean_a, covariance_a, mean_b, covariance_b: (
-                share * (covariance_a + np.outer(mean_a, mean_a))
-                + (1 - share) * (covariance_b + np.outer(mean_b, mean_b))
-            ),
-            "Gram matrix of the whole",
-        ),
-        (lambda *given: np.diag(from_second_moments(*given)), "the diagonal"),
+        (frozen(count=lambda _, names: len(names)), "how many layers were frozen"),
+        (frozen(count=lambda *_: 0), "it gives 0 where 16 is right"),
+        (freeze_in_silence, "in silence"),
+        (zero_weights, "values changed"),
     ],
 }
 

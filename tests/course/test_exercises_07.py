@@ -1,179 +1,264 @@
-"""Right and wrong answers to the exercises of lesson 07, fast style networks."""
+"""Right and wrong answers to the exercises of lesson 07, better and faster."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
-from exercise_tests import Answer, ExerciseTests, Right, Wrong
+import scipy.linalg
+from exercise_tests import Answer, ExerciseTests, Right, Wrong, covariance, rows
 
 tf = pytest.importorskip("tensorflow")
 
 
-def pictures(count: Answer = math.ceil) -> Answer:
-    return lambda training, optimiser, network: (
-        count(training / (optimiser - network)) if optimiser > network else math.inf
-    )
+def by_parts(seconds: Any, factors: Any) -> float:
+    new = 0.0
+    for second, factor in zip(seconds, factors, strict=True):
+        new += second / factor
+    return float(sum(seconds)) / new
 
 
-def one_by_one(training: float, optimiser: float, network: float) -> float:
-    return next((n for n in range(10_000) if training + n * network <= n * optimiser), float("inf"))
+def standard(y: Any) -> Any:
+    return (y - np.mean(y)) / np.std(y)
 
 
-def standardised(
-    x: Any,
-    gamma: Any,
-    beta: Any,
-    axes: Any = (1, 2),
-    epsilon: float = 1e-5,
-    power: float = 0.5,
-    ddof: int = 0,
+def lower(image: Any, ddof: int = 0) -> Any:
+    return np.linalg.cholesky(np.cov(rows(image), rowvar=False, ddof=ddof))
+
+
+def recoloured(
+    image: Any, reference: Any, matrix: Any, old: Any = None, new: Any = None, turn: bool = True
 ) -> Any:
-    centred = x - np.mean(x, axes, keepdims=True)
-    variance = np.var(x, axes, keepdims=True, ddof=ddof) + epsilon
-    return gamma * centred / variance**power + beta
+    old = rows(image).mean(0) if old is None else old
+    new = rows(reference).mean(0) if new is None else new
+    return (image - old) @ (matrix.T if turn else matrix) + new
 
 
-def instance(**changes: Any) -> Answer:
-    return lambda features, gamma, beta: standardised(features, gamma, beta, **changes)
+def cholesky(image: Any, reference: Any, **changes: Any) -> Any:
+    return recoloured(image, reference, lower(reference) @ np.linalg.inv(lower(image)), **changes)
 
 
-def instance_tf(features: Any, gamma: Any, beta: Any) -> Any:
-    mean, variance = tf.nn.moments(features, axes=[1, 2], keepdims=True)
-    return tf.nn.batch_normalization(features, mean, variance, beta, gamma, 1e-5)
+def triangular_solve(image: Any, reference: Any) -> Any:
+    white = scipy.linalg.solve_triangular(
+        lower(image, 1), (rows(image) - rows(image).mean(0)).T, lower=True
+    )
+    return (lower(reference, 1) @ white).T.reshape(image.shape) + rows(reference).mean(0)
 
 
-def instance_keras(features: Any, gamma: Any, beta: Any) -> Any:
-    layer = tf.keras.layers.GroupNormalization(groups=-1, epsilon=1e-5)
-    layer.build(features.shape)
-    layer.set_weights([gamma, beta])
-    return layer(features)
+def from_second_moments(
+    share: Any, mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any
+) -> Any:
+    mean = share * mean_a + (1 - share) * mean_b
+    moments = share * (covariance_a + np.outer(mean_a, mean_a))
+    moments = moments + (1 - share) * (covariance_b + np.outer(mean_b, mean_b))
+    return moments - np.outer(mean, mean)
 
 
-def covered(kernel: int, stride: int, length: int) -> Any:
-    # Inputs one stride apart, smeared over the kernel.
-    comb = np.zeros((length - 1) * stride + 1, int)
-    comb[::stride] = 1
-    return np.convolve(comb, np.ones(kernel, int))
+def merged(between: Answer, shares: Answer = lambda p: (p, 1 - p)) -> Answer:
+    def answer(share: Any, mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any) -> Any:
+        of_a, of_b = shares(share)
+        return of_a * covariance_a + of_b * covariance_b + between(share, mean_a - mean_b)
 
-
-def asked_by_outputs(kernel: int, stride: int, length: int) -> list[int]:
-    return [
-        sum(0 <= place - stride * i < kernel for i in range(length))
-        for place in range((length - 1) * stride + kernel)
-    ]
-
-
-def one_input_doubled(kernel: Any) -> Any:
-    size = len(kernel)
-    doubled = np.zeros(2 * size)
-    doubled[size - 1 : size + 1] = 1
-    return np.correlate(doubled, kernel, "valid")
+    return answer
 
 
 RIGHT: Right = {
-    "break_even": [pictures(), one_by_one, lambda t, o, n: float(one_by_one(t, o, n))],
-    "instance_normalization": [instance(), instance_tf, instance_keras],
-    "overlaps": [covered, asked_by_outputs],
-    "transposed_kernel": [
-        one_input_doubled,
-        lambda kernel: np.append(0, kernel[::-1]) + np.append(kernel[::-1], 0),
+    "overall_speedup": [
+        by_parts,
+        lambda seconds, factors: 1 / np.sum(seconds / np.sum(seconds) / factors),
+    ],
+    "match_brightness": [
+        lambda brightness, reference: standard(brightness) * reference.std() + reference.mean(),
+        lambda brightness, reference: tf.convert_to_tensor(
+            np.mean(reference) + standard(brightness) * np.std(reference)
+        ),
+    ],
+    "cholesky_colors": [cholesky, triangular_solve],
+    "merged_covariance": [
+        from_second_moments,
+        merged(lambda p, d: p * (1 - p) * d[:, None] * d),
     ],
 }
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
-    "break_even": [
-        (pictures(lambda n: n), "round up"),
-        (pictures(math.floor), "one picture too few"),
-        (pictures(round), "rounded to the nearest"),
-        (pictures(lambda n: math.floor(n) + 1), "the division leaves no rest"),
-        (lambda training, optimiser, network: math.ceil(training / optimiser), "own time"),  # noqa: ARG005
-        (lambda training, optimiser, network: training / optimiser, "own time"),  # noqa: ARG005
-        (lambda training, optimiser, network: math.ceil(training / network), "could be trained"),  # noqa: ARG005
-        (lambda training, optimiser, network: optimiser / network, "times faster"),  # noqa: ARG005
+    "overall_speedup": [
+        (lambda seconds, factors: np.prod(factors), "factors are multiplied"),  # noqa: ARG005
+        (lambda seconds, factors: np.mean(factors), "mean of the factors"),  # noqa: ARG005
+        (lambda seconds, factors: np.average(factors, weights=seconds), "weighted by the old"),
         (
-            lambda training, optimiser, network: math.ceil(training / (optimiser + network)),
-            "their difference",
+            lambda seconds, factors: 1 / np.mean(1 / factors),  # noqa: ARG005
+            "each part counts alike",
         ),
+        (lambda seconds, factors: max(factors), "largest factor"),  # noqa: ARG005
+        (lambda seconds, factors: 1 / by_parts(seconds, factors), "upside down"),
+        (lambda seconds, factors: sum(seconds) / by_parts(seconds, factors), "the new time"),
         (
-            lambda training, optimiser, network: math.ceil(training / (optimiser - network)),
-            "never catches up",
+            lambda seconds, factors: sum(seconds) - sum(seconds) / by_parts(seconds, factors),
+            "seconds that are saved",
         ),
+        (lambda seconds, factors: 1 - 1 / by_parts(seconds, factors), "share of the time"),
+        (lambda seconds, factors: sum(seconds) / (seconds @ factors), "makes the run slower"),
+        (lambda seconds, factors: seconds / (seconds / factors), "one value for each part"),
+    ],
+    "match_brightness": [
+        (lambda brightness, reference: brightness + 0, "unchanged"),  # noqa: ARG005
         (
-            lambda training, optimiser, network: (
-                math.inf if optimiser < network else math.ceil(training / (optimiser - network))
+            lambda brightness, reference: brightness + reference.mean() - brightness.mean(),
+            "only the mean is moved",
+        ),
+        (lambda brightness, reference: standard(brightness) * reference.std(), "mean is 0"),
+        (
+            lambda brightness, reference: (
+                brightness / brightness.std() * reference.std() + reference.mean()
             ),
-            "raised ZeroDivisionError",
+            "not subtracted",
+        ),
+        (
+            lambda brightness, reference: brightness / brightness.std() * reference.std(),
+            "means and all",
+        ),
+        (
+            lambda brightness, reference: (
+                standard(brightness) * reference.std()
+                + reference.mean() * reference.std() / brightness.std()
+            ),
+            "the new mean is scaled, too",
+        ),
+        (
+            lambda brightness, reference: brightness / brightness.mean() * reference.mean(),
+            "ratio of the means",
+        ),
+        (
+            lambda brightness, reference: (
+                standard(brightness) * reference.var() / brightness.std() + reference.mean()
+            ),
+            "variances",
+        ),
+        (
+            lambda brightness, reference: (
+                standard(brightness) * brightness.var() / reference.std() + reference.mean()
+            ),
+            "upside down",
+        ),
+        (lambda brightness, reference: standard(brightness), "mean 0 and standard deviation 1"),  # noqa: ARG005
+        (
+            lambda brightness, reference: np.interp(
+                brightness,
+                [brightness.min(), brightness.max()],
+                [reference.min(), reference.max()],
+            ),
+            "range is stretched",
+        ),
+        (
+            lambda brightness, reference: np.clip(
+                standard(brightness) * reference.std() + reference.mean(), 0, 1
+            ),
+            "clipped",
+        ),
+        (
+            lambda brightness, reference: (
+                standard(reference) * brightness.std() + brightness.mean()
+            ),
+            "roles are changed",
         ),
     ],
-    "instance_normalization": [
-        (lambda features, gamma, beta: features, "unchanged"),  # noqa: ARG005
-        (instance(axes=(0, 1, 2)), "this is batch normalization"),
-        (instance(axes=(1, 2, 3)), "over the channels as well"),
-        (instance(axes=3), "the channels of one position"),
-        (instance(axes=1), "over one axis alone"),
-        (instance(axes=2), "over one axis alone"),
-        (instance(axes=(0, 1, 2, 3)), "for the whole batch"),
-        (lambda features, gamma, beta: standardised(features, 1, 0), "are left out"),  # noqa: ARG005
-        (lambda features, gamma, beta: standardised(features, gamma, 0), "beta is left out"),  # noqa: ARG005
-        (lambda features, gamma, beta: standardised(features, 1, beta), "gamma is left out"),  # noqa: ARG005
-        (lambda features, gamma, beta: standardised(features, beta, gamma), "changed places"),
+    "cholesky_colors": [
         (
-            lambda features, gamma, beta: gamma * (standardised(features, 1, 0) + beta),
-            "gamma also multiplies beta",
-        ),
-        (instance(power=1), "by the variance"),
-        (instance(power=0), "not divided by the root"),
-        (
-            lambda features, gamma, beta: (
-                gamma * features / np.sqrt(np.var(features, (1, 2), keepdims=True) + 1e-5) + beta
+            lambda image, reference: recoloured(
+                image,
+                reference,
+                scipy.linalg.sqrtm(covariance(reference))
+                @ np.linalg.inv(scipy.linalg.sqrtm(covariance(image))),
             ),
-            "the mean is not subtracted",
+            "symmetric roots",
         ),
-        (instance(ddof=1), "positions less 1"),
-        (instance(epsilon=0), "add 1e-5"),
+        (lambda image, reference: cholesky(image, reference, turn=False), "is transposed"),
         (
-            lambda features, gamma, beta: standardised(features, gamma, beta)[0],
-            "the result has shape",
-        ),
-    ],
-    "overlaps": [
-        (lambda *given: np.minimum(covered(*given), 1), "as if kernels did not overlap"),
-        (lambda *given: np.ones(len(covered(*given))), "as if kernels did not overlap"),
-        (lambda kernel, stride, length: covered(1, stride, length), "shape (7,)"),  # noqa: ARG005
-        (
-            lambda kernel, stride, length: np.append(
-                covered(1, stride, length), np.zeros(kernel - 1)
+            lambda image, reference: recoloured(
+                image, reference, np.linalg.inv(lower(image)) @ lower(reference)
             ),
-            "only the first output",
-        ),
-        (lambda kernel, stride, length: covered(stride, kernel, length), "changed places"),
-        (
-            lambda kernel, stride, length: covered(kernel, stride, length)[: length * stride],
-            "leave its ends",
+            "in the wrong order",
         ),
         (
-            lambda kernel, stride, length: covered(kernel, stride, length)[
-                (kernel - stride) // 2 : (kernel - stride) // 2 + length * stride
-            ],
-            "leave its ends",
+            lambda image, reference: recoloured(
+                image,
+                reference,
+                scipy.linalg.cholesky(covariance(reference))
+                @ np.linalg.inv(scipy.linalg.cholesky(covariance(image))),
+            ),
+            "upper triangular",
         ),
-        (lambda kernel, stride, length: np.ones(kernel * length), "side by side"),  # noqa: ARG005
-        (lambda kernel, stride, length: covered(kernel, 1, length), "they move by `stride`"),  # noqa: ARG005
-        (lambda kernel, stride, length: np.full(length, kernel), "for each input"),  # noqa: ARG005
+        (
+            lambda image, reference: recoloured(
+                image, reference, covariance(reference) @ np.linalg.inv(covariance(image))
+            ),
+            "in place of their factors",
+        ),
+        (
+            lambda image, reference: recoloured(
+                image, reference, lower(image) @ np.linalg.inv(lower(reference))
+            ),
+            "L and L̂ are exchanged",
+        ),
+        (
+            lambda image, reference: recoloured(image, reference, lower(reference) @ lower(image)),
+            "not inverted",
+        ),
+        (
+            lambda image, reference: recoloured(image, reference, lower(reference)),
+            "own covariance is not taken away",
+        ),
+        (
+            lambda image, reference: recoloured(image, reference, np.linalg.inv(lower(image))),
+            "only whitened",
+        ),
+        (
+            lambda image, reference: (
+                (image - rows(image).mean(0)) / rows(image).std(0) * rows(reference).std(0)
+                + rows(reference).mean(0)
+            ),
+            "each channel is scaled alone",
+        ),
+        (
+            lambda image, reference: recoloured(image, reference, np.eye(3)),
+            "only the mean is moved",
+        ),
+        (lambda image, reference: cholesky(image, reference, old=0.0), "not subtracted"),
+        (lambda image, reference: cholesky(image, reference, new=0.0), "the mean is 0"),
+        (lambda image, reference: np.clip(cholesky(image, reference), 0, 1), "clipped"),
+        (lambda image, reference: rows(cholesky(image, reference)), "shape (12, 3)"),
     ],
-    "transposed_kernel": [
-        (lambda kernel: kernel, "unchanged"),
-        (lambda kernel: np.convolve(kernel, [1, 1]), "turned round"),
-        (lambda kernel: one_input_doubled(kernel) / 2, "each sum is halved"),
-        (lambda kernel: np.append(kernel[::-1], 0), "the other one goes one place further"),
-        (lambda kernel: np.append(0, kernel[::-1]), "the other one goes one place further"),
-        (lambda kernel: np.repeat(kernel[::-1], 2), "two neighbours add up"),
-        (lambda kernel: np.repeat(kernel, 2), "two neighbours add up"),
-        (lambda kernel: one_input_doubled(kernel)[1:-1], "the two ends are missing"),
+    "merged_covariance": [
+        (merged(lambda p, d: 0), "only what varies within"),  # noqa: ARG005
+        (
+            lambda share, *rest: from_second_moments(1 - share, *rest),
+            "the shares are changed: `share` is the first region's.",
+        ),
+        (
+            merged(lambda p, d: 0, lambda p: (1 - p, p)),  # noqa: ARG005
+            "first region's. And the distance",
+        ),
+        (lambda share, *rest: from_second_moments(0.5, *rest), "both regions count alike"),  # noqa: ARG005
+        (
+            merged(lambda p, d: 0, lambda p: (0.5, 0.5)),  # noqa: ARG005
+            "And the distance of the means adds",
+        ),
+        (merged(lambda p, d: 0, lambda p: (1, 1)), "without their shares"),  # noqa: ARG005
+        (merged(lambda p, d: np.outer(d, d)), "has the weight"),  # noqa: ARG005
+        (merged(lambda p, d: p * np.outer(d, d)), "has the weight"),
+        (merged(lambda p, d: p * (p - 1) * np.outer(d, d)), "is subtracted"),
+        (merged(lambda p, d: p * (1 - p) * np.diag(d**2)), "each channel with itself alone"),
+        (merged(lambda p, d: p * (1 - p) * np.sum(d**2)), "is one number"),
+        (
+            lambda share, mean_a, covariance_a, mean_b, covariance_b: (
+                share * (covariance_a + np.outer(mean_a, mean_a))
+                + (1 - share) * (covariance_b + np.outer(mean_b, mean_b))
+            ),
+            "Gram matrix of the whole",
+        ),
+        (lambda *given: np.diag(from_second_moments(*given)), "the diagonal"),
     ],
 }
 

@@ -1,206 +1,179 @@
-"""Right and wrong answers to the exercises of lesson 09, person segmentation."""
+"""Right and wrong answers to the exercises of lesson 09, fast style networks."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import cv2
 import numpy as np
-import skimage.measure
+import pytest
 from exercise_tests import Answer, ExerciseTests, Right, Wrong
 
-
-def person_blob(bgr: Any, change: Answer = lambda x: (x / 255 - 0.5) / 0.5) -> Any:
-    channels = [change(bgr[..., i].astype(np.float32)) for i in (2, 1, 0)]
-    return np.stack(channels)[None].astype(np.float32)
+tf = pytest.importorskip("tensorflow")
 
 
-def by_opencv(bgr: Any) -> Any:
-    return cv2.dnn.blobFromImage(bgr, 1 / 127.5, mean=(127.5,) * 3, swapRB=True)
+def pictures(count: Answer = math.ceil) -> Answer:
+    return lambda training, optimiser, network: (
+        count(training / (optimiser - network)) if optimiser > network else math.inf
+    )
 
 
-def counts(mask: Any, truth: Any) -> tuple[int, int, int, int]:
-    """Pixels that both call a person, only the mask, only the truth, and neither."""
-    table = np.bincount(2 * np.ravel(truth) + np.ravel(mask), minlength=4)
-    return int(table[3]), int(table[1]), int(table[2]), int(table[0])
+def one_by_one(training: float, optimiser: float, network: float) -> float:
+    return next((n for n in range(10_000) if training + n * network <= n * optimiser), float("inf"))
 
 
-def ratio(above: float, below: float, absent: float = 1.0) -> float:
-    return above / below if below else absent
+def standardised(
+    x: Any,
+    gamma: Any,
+    beta: Any,
+    axes: Any = (1, 2),
+    epsilon: float = 1e-5,
+    power: float = 0.5,
+    ddof: int = 0,
+) -> Any:
+    centred = x - np.mean(x, axes, keepdims=True)
+    variance = np.var(x, axes, keepdims=True, ddof=ddof) + epsilon
+    return gamma * centred / variance**power + beta
 
 
-def measured(of_class: Answer, combine: Answer = lambda a, b: (a + b) / 2) -> Answer:
-    """`of_class` takes what is in both, only in the mask, only in the truth."""
-
-    def answer(mask: Any, truth: Any) -> Any:
-        both, extra, missing, neither = counts(mask, truth)
-        return combine(of_class(both, extra, missing), of_class(neither, missing, extra))
-
-    return answer
+def instance(**changes: Any) -> Answer:
+    return lambda features, gamma, beta: standardised(features, gamma, beta, **changes)
 
 
-def iou_of(both: int, extra: int, missing: int) -> float:
-    return ratio(both, both + extra + missing)
+def instance_tf(features: Any, gamma: Any, beta: Any) -> Any:
+    mean, variance = tf.nn.moments(features, axes=[1, 2], keepdims=True)
+    return tf.nn.batch_normalization(features, mean, variance, beta, gamma, 1e-5)
 
 
-def unguarded_iou(mask: Any, truth: Any) -> Any:
-    with np.errstate(invalid="ignore"):
-        return np.mean([np.sum(m & t) / np.sum(m | t) for m, t in [(mask, truth), (~mask, ~truth)]])
+def instance_keras(features: Any, gamma: Any, beta: Any) -> Any:
+    layer = tf.keras.layers.GroupNormalization(groups=-1, epsilon=1e-5)
+    layer.build(features.shape)
+    layer.set_weights([gamma, beta])
+    return layer(features)
 
 
-def regions(mask: Any, corners: bool = False) -> list[Any]:
-    """The regions of a mask, each as the booleans of its pixels, found by flooding."""
-    left, found = mask.copy(), []
-    steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if corners or 0 in (y, x)]
-    while left.any():
-        region, waiting = np.zeros_like(mask), [tuple(np.argwhere(left)[0])]
-        while waiting:
-            y, x = waiting.pop()
-            if 0 <= y < len(mask) and 0 <= x < len(mask[0]) and left[y, x]:
-                left[y, x], region[y, x] = False, True
-                waiting += [(y + dy, x + dx) for dy, dx in steps]
-        found.append(region)
-    return found
+def covered(kernel: int, stride: int, length: int) -> Any:
+    # Inputs one stride apart, smeared over the kernel.
+    comb = np.zeros((length - 1) * stride + 1, int)
+    comb[::stride] = 1
+    return np.convolve(comb, np.ones(kernel, int))
 
 
-def parts(stays: Answer, corners: bool = False) -> Answer:
-    """`stays` takes a region's size, the largest size, `smallest` and the mask."""
-
-    def answer(mask: Any, smallest: float) -> Any:
-        kept = np.zeros_like(mask)
-        found = regions(mask, corners)
-        largest = max((region.sum() for region in found), default=0)
-        for region in found:
-            if stays(region.sum(), largest, smallest, mask):
-                kept |= region
-        return kept
-
-    return answer
+def asked_by_outputs(kernel: int, stride: int, length: int) -> list[int]:
+    return [
+        sum(0 <= place - stride * i < kernel for i in range(length))
+        for place in range((length - 1) * stride + kernel)
+    ]
 
 
-def by_scikit_image(mask: Any, smallest: float) -> Any:
-    numbered = skimage.measure.label(mask, connectivity=1)
-    sizes = [region.area for region in skimage.measure.regionprops(numbered)]
-    stay = [i + 1 for i, size in enumerate(sizes) if size >= smallest * max(sizes)]
-    return np.isin(numbered, stay)
-
-
-def turned(network: Any, image: Any, flip: Answer, back: Answer, mix: Answer) -> Any:
-    return mix(network(image), back(network(flip(image))))
-
-
-def mean(a: Any, b: Any) -> Any:
-    return np.mean([a, b], axis=0)
+def one_input_doubled(kernel: Any) -> Any:
+    size = len(kernel)
+    doubled = np.zeros(2 * size)
+    doubled[size - 1 : size + 1] = 1
+    return np.correlate(doubled, kernel, "valid")
 
 
 RIGHT: Right = {
-    "person_blob": [
-        person_blob,
-        by_opencv,
-        lambda bgr: person_blob(bgr, lambda x: x / 127.5 - 1),
-    ],
-    "mean_iou": [
-        measured(iou_of),
-        lambda mask, truth: np.mean(
-            [iou_of(*counts(mask, truth)[:3]), iou_of(*counts(~mask, ~truth)[:3])]
-        ),
-    ],
-    "keep_parts": [
-        parts(lambda size, largest, smallest, _: size >= smallest * largest),
-        by_scikit_image,
-        lambda mask, smallest: 1 * by_scikit_image(mask, smallest),
-    ],
-    "both_ways": [
-        lambda network, image: turned(network, image, np.fliplr, np.fliplr, mean),
-        lambda network, image: 0.5 * np.fliplr(network(np.fliplr(image))) + 0.5 * network(image),
+    "break_even": [pictures(), one_by_one, lambda t, o, n: float(one_by_one(t, o, n))],
+    "instance_normalization": [instance(), instance_tf, instance_keras],
+    "overlaps": [covered, asked_by_outputs],
+    "transposed_kernel": [
+        one_input_doubled,
+        lambda kernel: np.append(0, kernel[::-1]) + np.append(kernel[::-1], 0),
     ],
 }
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
-    "person_blob": [
-        (lambda bgr: person_blob(bgr)[:, ::-1], "still in BGR order"),
-        (lambda bgr: person_blob(bgr, lambda x: x / 255), "lie in [0, 1]"),
-        (lambda bgr: person_blob(bgr, lambda x: x / 255 - 0.5), "lie in [-0.5, 0.5]"),
-        (lambda bgr: person_blob(bgr, lambda x: x / 255 / 0.5 - 0.5), "subtracted last"),
-        (lambda bgr: person_blob(bgr, lambda x: (x - 0.5) / 0.5), "not divided by 255"),
-        (lambda bgr: person_blob(bgr, lambda x: x), "still those of the pixels"),
-        (lambda bgr: person_blob(bgr)[0], "batch axis is missing"),
-        (lambda bgr: person_blob(bgr).transpose(0, 2, 3, 1), "channels come last"),
-        (lambda bgr: person_blob(bgr)[0].transpose(1, 2, 0), "layout is still"),
-        (lambda bgr: person_blob(bgr).transpose(0, 1, 3, 2), "changed places"),
+    "break_even": [
+        (pictures(lambda n: n), "round up"),
+        (pictures(math.floor), "one picture too few"),
+        (pictures(round), "rounded to the nearest"),
+        (pictures(lambda n: math.floor(n) + 1), "the division leaves no rest"),
+        (lambda training, optimiser, network: math.ceil(training / optimiser), "own time"),  # noqa: ARG005
+        (lambda training, optimiser, network: training / optimiser, "own time"),  # noqa: ARG005
+        (lambda training, optimiser, network: math.ceil(training / network), "could be trained"),  # noqa: ARG005
+        (lambda training, optimiser, network: optimiser / network, "times faster"),  # noqa: ARG005
         (
-            lambda bgr: person_blob(bgr)[0].transpose(1, 2, 0).reshape(1, 3, *bgr.shape[:2]),
-            "scrambled",
+            lambda training, optimiser, network: math.ceil(training / (optimiser + network)),
+            "their difference",
         ),
-        (lambda bgr: person_blob(bgr).astype(np.float64), "dtype is float64"),
-    ],
-    "mean_iou": [
-        (measured(iou_of, lambda person, _: person), "the person's IoU alone"),
-        (measured(iou_of, lambda _, background: background), "the background's IoU alone"),
         (
-            measured(lambda both, e, m: ratio(both, both + e + m, absent=0)),
-            "counts as 0 here",
+            lambda training, optimiser, network: math.ceil(training / (optimiser - network)),
+            "never catches up",
         ),
-        (unguarded_iou, "0 / 0 gives NaN"),
-        (measured(iou_of, lambda a, b: a + b), "divide by two"),
-        (lambda mask, truth: np.mean(mask == truth), "the accuracy"),
         (
-            lambda mask, truth: (
-                (counts(mask, truth)[0] + counts(mask, truth)[3])
-                / (mask.size + sum(counts(mask, truth)[1:3]))
+            lambda training, optimiser, network: (
+                math.inf if optimiser < network else math.ceil(training / (optimiser - network))
             ),
-            "pooled",
+            "raised ZeroDivisionError",
         ),
-        (measured(lambda both, _, m: ratio(both, both + m, absent=0)), "recall"),
-        (measured(lambda both, e, _: ratio(both, both + e, absent=0)), "precision"),
-        (measured(lambda both, e, m: ratio(2 * both, 2 * both + e + m)), "Dice"),
-        (measured(lambda both, e, m: ratio(both, 2 * both + e + m, absent=0)), "counts twice"),
-        (lambda mask, truth: measured(iou_of)(~mask, truth), "its opposite"),
-        (lambda mask, truth: mask & truth, "should be one number"),
     ],
-    "keep_parts": [
-        (lambda mask, smallest: mask, "nothing is left out"),  # noqa: ARG005
+    "instance_normalization": [
+        (lambda features, gamma, beta: features, "unchanged"),  # noqa: ARG005
+        (instance(axes=(0, 1, 2)), "this is batch normalization"),
+        (instance(axes=(1, 2, 3)), "over the channels as well"),
+        (instance(axes=3), "the channels of one position"),
+        (instance(axes=1), "over one axis alone"),
+        (instance(axes=2), "over one axis alone"),
+        (instance(axes=(0, 1, 2, 3)), "for the whole batch"),
+        (lambda features, gamma, beta: standardised(features, 1, 0), "are left out"),  # noqa: ARG005
+        (lambda features, gamma, beta: standardised(features, gamma, 0), "beta is left out"),  # noqa: ARG005
+        (lambda features, gamma, beta: standardised(features, 1, beta), "gamma is left out"),  # noqa: ARG005
+        (lambda features, gamma, beta: standardised(features, beta, gamma), "changed places"),
         (
-            parts(lambda size, largest, smallest, m: size >= smallest * max(largest, (~m).sum())),
-            "the background is counted",
+            lambda features, gamma, beta: gamma * (standardised(features, 1, 0) + beta),
+            "gamma also multiplies beta",
         ),
-        (parts(lambda size, largest, *_: size == largest), "only the largest"),
+        (instance(power=1), "by the variance"),
+        (instance(power=0), "not divided by the root"),
         (
-            parts(lambda size, largest, smallest, _: size >= smallest * largest, corners=True),
-            "touch at a corner",
+            lambda features, gamma, beta: (
+                gamma * features / np.sqrt(np.var(features, (1, 2), keepdims=True) + 1e-5) + beta
+            ),
+            "the mean is not subtracted",
         ),
-        (parts(lambda size, largest, smallest, _: size > smallest * largest), "at least"),
-        (parts(lambda size, _, smallest, m: size >= smallest * m.sum()), "all pixels of the mask"),
-        (parts(lambda size, _, smallest, m: size >= smallest * m.size), "the whole picture"),
+        (instance(ddof=1), "positions less 1"),
+        (instance(epsilon=0), "add 1e-5"),
         (
-            parts(lambda size, largest, smallest, _: size < smallest * largest),
-            "the small regions are kept",
+            lambda features, gamma, beta: standardised(features, gamma, beta)[0],
+            "the result has shape",
         ),
-        (lambda mask, smallest: mask | (smallest > 0.3), "of an empty mask"),
-        (lambda mask, smallest: by_scikit_image(mask, smallest)[1:], "should be of shape"),
     ],
-    "both_ways": [
+    "overlaps": [
+        (lambda *given: np.minimum(covered(*given), 1), "as if kernels did not overlap"),
+        (lambda *given: np.ones(len(covered(*given))), "as if kernels did not overlap"),
+        (lambda kernel, stride, length: covered(1, stride, length), "shape (7,)"),  # noqa: ARG005
         (
-            lambda network, image: turned(network, image, np.fliplr, lambda x: x, mean),
-            "not turned back",
+            lambda kernel, stride, length: np.append(
+                covered(1, stride, length), np.zeros(kernel - 1)
+            ),
+            "only the first output",
+        ),
+        (lambda kernel, stride, length: covered(stride, kernel, length), "changed places"),
+        (
+            lambda kernel, stride, length: covered(kernel, stride, length)[: length * stride],
+            "leave its ends",
         ),
         (
-            lambda network, image: turned(network, image, np.flipud, np.flipud, mean),
-            "upside down",
+            lambda kernel, stride, length: covered(kernel, stride, length)[
+                (kernel - stride) // 2 : (kernel - stride) // 2 + length * stride
+            ],
+            "leave its ends",
         ),
-        (lambda network, image: turned(network, image, np.fliplr, np.fliplr, np.add), "are added"),
-        (
-            lambda network, image: turned(network, image, np.fliplr, np.fliplr, lambda _, b: b),
-            "mirror image alone",
-        ),
-        (lambda network, image: network(image), "the image alone"),
-        (
-            lambda network, image: turned(network, image, np.fliplr, np.fliplr, np.maximum),
-            "the larger answer",
-        ),
-        (lambda network, image: turned(network, image, lambda x: x, np.fliplr, mean), "instead"),
-        (lambda network, image: mean(network(image), network(image[..., ::-1])), "alone"),
+        (lambda kernel, stride, length: np.ones(kernel * length), "side by side"),  # noqa: ARG005
+        (lambda kernel, stride, length: covered(kernel, 1, length), "they move by `stride`"),  # noqa: ARG005
+        (lambda kernel, stride, length: np.full(length, kernel), "for each input"),  # noqa: ARG005
+    ],
+    "transposed_kernel": [
+        (lambda kernel: kernel, "unchanged"),
+        (lambda kernel: np.convolve(kernel, [1, 1]), "turned round"),
+        (lambda kernel: one_input_doubled(kernel) / 2, "each sum is halved"),
+        (lambda kernel: np.append(kernel[::-1], 0), "the other one goes one place further"),
+        (lambda kernel: np.append(0, kernel[::-1]), "the other one goes one place further"),
+        (lambda kernel: np.repeat(kernel[::-1], 2), "two neighbours add up"),
+        (lambda kernel: np.repeat(kernel, 2), "two neighbours add up"),
+        (lambda kernel: one_input_doubled(kernel)[1:-1], "the two ends are missing"),
     ],
 }
 

@@ -1,4 +1,4 @@
-"""Lessons 09 and 10: rows of pictures, diagrams, and portraits with outlines drawn by hand."""
+"""Lessons 11 and 12: rows of pictures, diagrams, and portraits with outlines drawn by hand."""
 
 from __future__ import annotations
 

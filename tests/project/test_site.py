@@ -89,7 +89,7 @@ def test_pages_fit_a_phone(page: Any, address: str, name: str) -> None:
 
 
 def test_formulas_are_drawn(page: Any, address: str) -> None:
-    page.goto(address + "notebooks/02_gram_matrices.html")
+    page.goto(address + "notebooks/03_gram_matrices.html")
     formulas = page.locator("mjx-container")
     assert formulas.count() > 10
     box = formulas.first.locator("svg").bounding_box()

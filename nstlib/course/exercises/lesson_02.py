@@ -1,248 +1,189 @@
-"""Checks of the exercises of lesson 02, Gram matrices."""
+"""Checks of the exercises of lesson 02, features."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
-from nstlib.course.exercises._parts import covariance, rows
+
+#: Mean blue, green and red of the images that VGG19 was trained on, in 0..255.
+CAFFE_MEAN = np.array([103.939, 116.779, 123.68])
 
 
-def _scrambled(features: Array) -> Array:
-    """Give what ``reshape(C, -1)`` makes of feature maps: not the transpose of F."""
-    return features.reshape(features.shape[-1], -1).T
+def caffe_preprocess(image: Array) -> Array:
+    """Turn RGB in [0, 1], (H, W, 3), into what VGG19 was trained on: BGR in 0..255 minus means.
 
-
-def _product(F: Array) -> Array:
-    return F.T @ F / len(F)
-
-
-def gram_matrix(features: Array) -> Array:
-    """Return the Gram matrix (C, C) of feature maps (H, W, C): FᵀF / (H·W).
-
-    F is the features as a matrix with a row for each of the H·W positions.
+    The means are 103.939 for blue, 116.779 for green and 123.68 for red.
     """
-    return _product(rows(np.asarray(features)))
+    return image[..., ::-1] * 255 - CAFFE_MEAN
 
 
-_SCRAMBLED = (
-    "reshape(C, -1) mixes positions and channels; "
-    "reshape to (H·W, C), which keeps each pixel's channels together, then transpose."
-)
-
-
-@exercise(gram_matrix)
-def _check_gram_matrix(answer: Answer) -> str:
+@exercise(caffe_preprocess)
+def _check_caffe_preprocess(answer: Answer) -> str:
+    image = numbers((2, 3, 3), high=17) / np.float32(16)
+    mean, deviation = CAFFE_MEAN, np.array([57.375, 57.12, 58.395])
+    order = "the channels are still in RGB order; reverse them to BGR first."
+    divided = "the values are divided by standard deviations; caffe's way only subtracts the means."
     compare(
         answer,
-        gram_matrix,
-        [(numbers((2, 3, 4)),), (numbers((5, 2, 3), seed=1),)],
+        caffe_preprocess,
+        [(image,)],
         [
             (
-                "it is not divided by H·W, the number of positions.",
-                lambda x: rows(x).T @ rows(x),
+                "the values are not multiplied by 255: the means are on the 0..255 scale.",
+                lambda x: x[..., ::-1] - mean,
+            ),
+            (order, lambda x: x * 255 - mean),
+            (order, lambda x: x * 255 - mean[::-1]),
+            (
+                "the means are subtracted in RGB order; after the channels are reversed, "
+                "blue's 103.939 comes first.",
+                lambda x: x[..., ::-1] * 255 - mean[::-1],
             ),
             (
-                "it is divided by H·W·C; divide by the number of positions, H·W.",
-                lambda x: gram_matrix(x) / x.shape[-1],
+                "the means are subtracted before the values are multiplied by 255; multiply first.",
+                lambda x: (x[..., ::-1] - mean) * 255,
             ),
             (
-                "it is divided by C; divide by the number of positions, H·W.",
-                lambda x: rows(x).T @ rows(x) / x.shape[-1],
+                "the means are divided by 255; they belong to values in 0..255: "
+                "multiply the image instead.",
+                lambda x: x[..., ::-1] - mean / 255,
             ),
+            ("the means are not subtracted.", lambda x: x[..., ::-1] * 255),
+            ("the means are added; subtract them.", lambda x: x[..., ::-1] * 255 + mean),
+            (divided, lambda x: (x[..., ::-1] * 255 - mean) / deviation),
+            (divided, lambda x: (x * 255 - mean[::-1]) / deviation[::-1]),
             (
-                "it is divided by H·W - 1; divide by H·W.",
-                lambda x: rows(x).T @ rows(x) / (len(rows(x)) - 1),
-            ),
-            (
-                "this is FFᵀ, positions by positions; FᵀF is (C, C), channels by channels.",
-                lambda x: rows(x) @ rows(x).T / len(rows(x)),
-            ),
-            (_SCRAMBLED, lambda x: _product(_scrambled(x))),
-            (
-                f"{_SCRAMBLED} And divide by H·W.",
-                lambda x: _scrambled(x).T @ _scrambled(x),
-            ),
-            (
-                "each channel's mean is subtracted: that is the covariance; "
-                "the Gram matrix keeps the mean.",
-                lambda x: _product(rows(x) - rows(x).mean(axis=0)),
-            ),
-            (
-                "there is a batch axis, (1, C, C); the features here have none: return (C, C).",
-                lambda x: gram_matrix(x)[np.newaxis],
-            ),
-            (
-                "this sums over the columns alone and leaves one matrix for each row; "
-                "sum over all positions.",
-                lambda x: np.einsum("hwi,hwj->hij", x, x),
-            ),
-            (
-                "this is only the diagonal, each channel with itself; "
-                "return every channel with every other, (C, C).",
-                lambda x: np.diag(gram_matrix(x)),
+                "the values are divided by 127.5 and moved to [-1, 1], as other networks want; "
+                "VGG19 wants 0..255 minus the means.",
+                lambda x: x * 2 - 1,
             ),
         ],
     )
-    return "It is (4, 4) for features of shape (2, 3, 4), and divided by H·W = 6."
+    return "Middle grey, 0.5, becomes (23.6, 10.7, 3.8): blue, green, red."
 
 
-def relative_difference(gram: Array, target: Array) -> float:
-    """Return how far a matrix is from a target, relative to it: mean((G - A)²) / mean(A²)."""
-    return float(np.mean((gram - target) ** 2) / np.mean(target**2))
+def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
+    """Tell how many input pixels, along one side, one output value of a stack of layers sees.
 
-
-@exercise(relative_difference)
-def _check_relative_difference(answer: Answer) -> str:
-    gram = np.array([[4, 1, 2], [1, 5, 0], [2, 0, 3]], np.float32)
-    target = np.array([[2, 1, 0], [1, 1, 3], [0, 3, 6]], np.float32)
-    # Errors of +2 and -2: their mean is zero, their squares are not.
-    cancelling = target + np.diag([2, -2, 0]).astype(np.float32)
-    compare(
-        answer,
-        relative_difference,
-        [(gram, target), (cancelling, target)],
-        [
-            (
-                "it is not divided by mean(A²), so it is not relative.",
-                lambda g, a: ((g - a) ** 2).mean(),
-            ),
-            (
-                "it is not divided by mean(A²), and it is a sum: divide by the sum of A².",
-                lambda g, a: ((g - a) ** 2).sum(),
-            ),
-            (
-                "it is divided by mean(G²); what it is relative to is the target, mean(A²).",
-                lambda g, a: ((g - a) ** 2).mean() / (g**2).mean(),
-            ),
-            (
-                "the mean is taken before the square, so opposite errors cancel; "
-                "square first, then take the mean.",
-                lambda g, a: (g - a).mean() ** 2 / (a**2).mean(),
-            ),
-            (
-                "the mean is taken before the square, so opposite errors cancel; "
-                "square first, then take the mean.",
-                lambda g, a: (g - a).mean() ** 2,
-            ),
-            (
-                "the mean is taken before the square, so opposite errors cancel; "
-                "square first, then take the mean.",
-                lambda g, a: (g - a).mean() ** 2 / a.mean() ** 2,
-            ),
-            (
-                "this is the square root; leave the ratio squared.",
-                lambda g, a: relative_difference(g, a) ** 0.5,
-            ),
-            (
-                "a sum is divided by a mean; take the sum of both, or the mean of both.",
-                lambda g, a: ((g - a) ** 2).sum() / (a**2).mean(),
-            ),
-            (
-                "a mean is divided by a sum; take the sum of both, or the mean of both.",
-                lambda g, a: ((g - a) ** 2).mean() / (a**2).sum(),
-            ),
-            (
-                "it is divided by mean(A)²; square the entries first: mean(A²).",
-                lambda g, a: ((g - a) ** 2).mean() / a.mean() ** 2,
-            ),
-            (
-                "these are absolute values; the differences and the target are squared.",
-                lambda g, a: np.abs(g - a).mean() / np.abs(a).mean(),
-            ),
-            (
-                "this is one value for each entry; take the means, and return one number.",
-                lambda g, a: (g - a) ** 2 / (a**2).mean(),
-            ),
-        ],
-    )
-    return "It is relative to the target, and opposite errors do not cancel."
-
-
-def region_covariance(features: Array, mask: Array) -> Array:
-    """Return the covariance (C, C) of feature maps (H, W, C) in the region that a mask marks.
-
-    `mask` (H, W), from 0 to 1, says how much each position counts: in the mean of each channel, and
-    in the mean of the products of two channels' distances from their means.
+    `layers` lists (kernel, stride) from the input to the output; pooling is a layer like others.
     """
-    F, share = rows(np.asarray(features)), np.ravel(mask) / np.sum(mask)
-    centred = F - share @ F
-    return (share[:, np.newaxis] * centred).T @ centred
+    size, jump = 1, 1
+    for kernel, stride in layers:
+        size += (kernel - 1) * jump
+        jump *= stride
+    return size
 
 
-@exercise(region_covariance)
-def _check_region_covariance(answer: Answer) -> str:
-    half = np.array([[1, 1, 0], [1, 1, 0]], np.float32)
-    soft = np.array([[1, 0.5], [0, 0.75], [0.25, 1], [0, 0], [0.5, 0.75]], np.float32)
+def _stride_first(layers: Sequence[tuple[int, int]]) -> int:
+    size, jump = 1, 1
+    for kernel, stride in layers:
+        jump *= stride
+        size += (kernel - 1) * jump
+    return size
 
-    def shares(mask: Array) -> Array:
-        return (mask / mask.sum())[..., np.newaxis]
 
-    def mean(x: Array, mask: Array) -> Array:
-        return np.asarray((shares(mask) * x).sum(axis=(0, 1)))
+def _wrong_way(layers: Sequence[tuple[int, int]]) -> int:
+    size = 1
+    for kernel, stride in layers:
+        size = (size - 1) * stride + kernel
+    return size
 
-    def product(centred: Array, share: Array) -> Array:
-        return rows(share * centred).T @ rows(centred)
 
-    def hard(mask: Array, above: float) -> Array:
-        return (mask > above).astype(np.float32)
-
-    whole = "the means are of the whole picture; take those of the region: Σ m·F / Σ m."
-    threshold = "the mask is made hard; a position of 0.5 counts half as much as one of 1."
+@exercise(receptive_field)
+def _check_receptive_field(answer: Answer) -> str:
+    conv, pool = (3, 1), (2, 2)
+    block3_conv1 = [conv, conv, pool, conv, conv, pool, conv]
     compare(
         answer,
-        region_covariance,
-        [(numbers((2, 3, 4)), half), (numbers((5, 2, 3), seed=1), soft)],
+        receptive_field,
+        [([(5, 1)],), ([conv, conv],), ([(7, 2), conv, pool],), (block3_conv1,)],
         [
-            ("the mask is not used: this is the whole picture's.", lambda x, _: covariance(x)),
             (
-                "the mask marks the region with 1; this is the covariance of the rest.",
-                lambda x, m: region_covariance(x, 1 - m),
+                "this adds up the kernels; each layer adds (kernel - 1), times the strides "
+                "of the layers before it.",
+                lambda layers: sum(kernel for kernel, _ in layers),
             ),
             (
-                "the means are not subtracted: this is the region's Gram matrix.",
-                lambda x, m: product(x, shares(m)),
+                "the strides are ignored: after a stride of 2, a step to the next value "
+                "is 2 input pixels.",
+                lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers),
             ),
             (
-                "the features are multiplied by the mask, and then all positions count: the region "
-                "is compared with zeros. Weight the means and the products instead.",
-                lambda x, m: covariance(m[..., np.newaxis] * x),
-            ),
-            (whole, lambda x, m: product(x - x.mean(axis=(0, 1)), shares(m))),
-            (
-                "it is divided by H·W; divide by the sum of the mask.",
-                lambda x, m: region_covariance(x, m) * m.mean(),
+                "it is 1 too small: before any layer a value sees 1 pixel, itself.",
+                lambda layers: receptive_field(layers) - 1,
             ),
             (
-                "it is divided by H·W, and so are the means; divide both by the sum of the mask.",
-                lambda x, m: product(x - mean(x, m) * m.mean(), shares(m) * m.mean()),
+                "it is 1 too large: before any layer a value sees 1 pixel.",
+                lambda layers: receptive_field(layers) + 1,
             ),
             (
-                "the means are divided by H·W; divide them by the sum of the mask.",
-                lambda x, m: product(x - mean(x, m) * m.mean(), shares(m)),
+                "a layer's stride counts for the layers after it, not for its own kernel; "
+                "add (kernel - 1) first.",
+                _stride_first,
             ),
             (
-                "it is not divided by the sum of the mask.",
-                lambda x, m: region_covariance(x, m) * m.sum(),
+                "the list is read from the wrong end: it runs from the input to the output.",
+                _wrong_way,
             ),
             (
-                "the mask is multiplied into both factors of the product, so it counts squared; "
-                "once is enough.",
-                lambda x, m: product(x - mean(x, m), shares(m) * m[..., np.newaxis]),
-            ),
-            (
-                "the mask is multiplied into both factors of the product, so it counts squared; "
-                "once is enough.",
-                lambda x, m: product(x - mean(x, m), shares(m**2)),
-            ),
-            (threshold, lambda x, m: region_covariance(x, hard(m, 0))),
-            (threshold, lambda x, m: region_covariance(x, hard(m, 0.499))),
-            (threshold, lambda x, m: region_covariance(x, hard(m, 0.5))),
-            (
-                "this is only the diagonal, each channel with itself; "
-                "return every channel with every other, (C, C).",
-                lambda x, m: np.diag(region_covariance(x, m)),
+                "the kernels are multiplied; each layer adds (kernel - 1), times the strides "
+                "of the layers before it.",
+                lambda layers: int(np.prod([kernel for kernel, _ in layers])),
             ),
         ],
     )
-    return "Where the mask is 0 the features don't matter, and where it is 0.5 they count half."
+    return "VGG19's block3_conv1 sees 24 pixels."
+
+
+def sparsity(features: Array) -> float:
+    """Return the fraction of all values of feature maps (H, W, C) that are exactly zero."""
+    return float(np.mean(np.asarray(features) == 0))
+
+
+@exercise(sparsity)
+def _check_sparsity(answer: Answer) -> str:
+    relu = numbers((3, 4, 2), high=3)
+    # One channel is dead, one value is tiny, and some are below zero: none of these is special.
+    mixed = np.array([[[0, -1, 2], [0, 0, 1e-6]], [[0, 3, -2], [0, 4, 0]]], np.float32)
+    compare(
+        answer,
+        sparsity,
+        [(relu,), (mixed,)],
+        [
+            (
+                "this is the fraction of values that are not zero; count those that are.",
+                lambda x: (x != 0).mean(),
+            ),
+            (
+                "this is a percentage; return a fraction, in [0, 1].",
+                lambda x: (x == 0).mean() * 100,
+            ),
+            ("this is a count; divide it by the number of values.", lambda x: (x == 0).sum()),
+            (
+                "this counts the values that are not zero; count the zeros and divide by the "
+                "number of values.",
+                lambda x: (x != 0).sum(),
+            ),
+            (
+                "this is one number for each channel; return one for all values together.",
+                lambda x: (x == 0).mean(axis=(0, 1)),
+            ),
+            (
+                "the count is divided by H·W; divide it by the number of all values, H·W·C.",
+                lambda x: (x == 0).sum() / (x.shape[0] * x.shape[1]),
+            ),
+            (
+                "values below zero are counted too; only exact zeros are asked for.",
+                lambda x: (x <= 0).mean(),
+            ),
+            ("this is the mean of the values, not of how many are zero.", lambda x: x.mean()),
+            (
+                "small values are counted as zero; only exact zeros are asked for.",
+                lambda x: (np.abs(x) < 1e-3).mean(),
+            ),
+        ],
+    )
+    return f"It finds {sparsity(relu):.1%} zeros, over all channels together."

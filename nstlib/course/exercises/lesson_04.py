@@ -1,264 +1,405 @@
-"""Checks of the exercises of lesson 04, total variation."""
+"""Checks of the exercises of lesson 04, texture synthesis."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
-from nstlib.course.exercises._parts import neighbours, pooled
+from nstlib.course.exercises._engine import (
+    Answer,
+    Array,
+    Raised,
+    Wrong,
+    call_answer,
+    compare,
+    exercise,
+    numbers,
+)
+from nstlib.course.exercises._parts import check_slope, covariance, neighbours, pooled, rows
+from nstlib.course.exercises.lesson_03 import gram_matrix
 
 
-def _steps(image: Array) -> tuple[Array, Array]:
-    """Return the steps to the right and those downwards, from each pixel to its neighbour."""
-    columns, rows = neighbours(image)[1]
-    return columns, rows
+def style_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
+    """Return the mean, over the layers, of how far means and covariances are from a style's.
 
-
-def total_variation(image: Array) -> float:
-    """Return the roughness of an image (H, W, 3).
-
-    It is the mean squared step from a pixel to its right neighbour, plus the mean squared step from
-    a pixel to the one below.
+    A layer's distance is Σ(C - Ĉ)² / Σ Ĉ², for the covariances of its channels, plus
+    Σ(μ - μ̂)² / Σ Ĉᵢᵢ, for their means; a hat marks the style's. `features` maps a layer to a tensor
+    (H, W, C), `targets` maps it to the style's mean (C,) and covariance (C, C). The result is a
+    scalar tensor, and TensorFlow can differentiate it.
     """
-    right, down = _steps(image)
-    return float((right**2).mean() + (down**2).mean())
+    from nstlib._tensorflow import tf
+
+    losses = []
+    for layer, (mean, spread) in targets.items():
+        F = tf.reshape(features[layer], [-1, features[layer].shape[-1]])
+        found = tf.reduce_mean(F, axis=0)
+        centred = F - found
+        varies = tf.matmul(centred, centred, transpose_a=True) / F.shape[0]
+        of_covariances = tf.reduce_sum((varies - spread) ** 2) / tf.reduce_sum(spread**2)
+        of_means = tf.reduce_sum((found - mean) ** 2) / tf.linalg.trace(spread)
+        losses.append(of_covariances + of_means)
+    return tf.add_n(losses) / len(losses)
 
 
-@exercise(total_variation)
-def _check_total_variation(answer: Answer) -> str:
-    def of(change: Callable[[Array, Array], Any]) -> Answer:
-        return lambda image: change(*_steps(image))
+def _known_style_losses(
+    arrays: Mapping[str, Array], styles: Mapping[str, Array]
+) -> list[tuple[str, Any]]:
+    """Tell what common mistakes give for the features `arrays`, and the hint that each deserves."""
 
-    absolute = "these are absolute steps; square them."
-    half = "the two means are averaged; add them."
+    def mean(x: Array) -> Array:
+        return np.asarray(rows(x).mean(axis=0))
+
+    def each(distance: Callable[[Array, Array], Any]) -> Array:
+        return np.array([distance(arrays[layer], styles[layer]) for layer in arrays])
+
+    def of_covariances(
+        size: Callable[[Array, Array], Any] = lambda _, a: (a**2).sum(),
+        found: Answer = covariance,
+        wanted: Answer = covariance,
+    ) -> Array:
+        return each(lambda x, y: ((found(x) - wanted(y)) ** 2).sum() / size(found(x), wanted(y)))
+
+    def of_means(
+        size: Callable[[Array, Array], Any] = lambda _, y: np.trace(covariance(y)),
+    ) -> Array:
+        return each(lambda x, y: ((mean(x) - mean(y)) ** 2).sum() / size(x, y))
+
+    def one(*_: Array) -> int:
+        return 1
+
+    def entries(x: Array) -> int:
+        return len(mean(x))
+
+    covariances, means = of_covariances(), of_means()
+    cancelling = each(
+        lambda x, y: (covariance(x) - covariance(y)).mean() ** 2 / (covariance(y) ** 2).mean()
+    ) + each(lambda x, y: (mean(x) - mean(y)).mean() ** 2 / np.diag(covariance(y)).mean())
+    gram = (
+        "this compares Gram matrices; compare the covariances and the means, each with its own "
+        "divisor."
+    )
+    uncentred = (
+        "the means are not subtracted before the product, so a Gram matrix is compared with the "
+        "style's covariance."
+    )
+    not_divided = "the difference of {} is not divided by the style's {}: it is not relative."
+    own = "it is divided by the size of the features' own statistics; divide by the style's."
+    to_squared_mean = (
+        "the means' difference is divided by the squared means; divide it by the trace of the "
+        "style's covariance, which says how much the channels vary."
+    )
+    unequal = (
+        "a mean is divided by a sum in the {} term; take the sum of both, or the mean of both."
+    )
+    only = "this is the {} layer alone; take the mean over all of `targets`."
+    by_layer: list[tuple[str, Array]] = [
+        (gram, of_covariances(found=gram_matrix, wanted=gram_matrix)),
+        (gram, of_covariances(found=gram_matrix, wanted=gram_matrix) + means),
+        (uncentred, of_covariances(found=gram_matrix)),
+        (uncentred, of_covariances(found=gram_matrix) + means),
+        ("the means' term is missing: add Σ(μ - μ̂)² / Σ Ĉᵢᵢ.", covariances),
+        ("the covariances' term is missing: add Σ(C - Ĉ)² / Σ Ĉ².", means),
+        (not_divided.format("the means", "trace, Σ Ĉᵢᵢ"), covariances + of_means(one)),
+        (not_divided.format("the covariances", "Σ Ĉ²"), of_covariances(one) + means),
+        (
+            "neither difference is divided by the style's size, Σ Ĉ² and Σ Ĉᵢᵢ: they are not "
+            "relative.",
+            of_covariances(one) + of_means(one),
+        ),
+        (
+            "neither difference is divided by the style's size, Σ Ĉ² and Σ Ĉᵢᵢ: they are not "
+            "relative.",
+            of_covariances(lambda _, a: a.size) + of_means(lambda _, y: entries(y)),
+        ),
+        (to_squared_mean, covariances + of_means(lambda _, y: (mean(y) ** 2).sum())),
+        (
+            "the means' difference is divided by the sum of all entries of Ĉ; divide it by the "
+            "sum of the diagonal alone, the trace.",
+            covariances + of_means(lambda _, y: covariance(y).sum()),
+        ),
+        (
+            "the means' difference is divided by Σ Ĉ²; divide it by the trace, Σ Ĉᵢᵢ, which is in "
+            "the same unit as a squared mean.",
+            covariances + of_means(lambda _, y: (covariance(y) ** 2).sum()),
+        ),
+        (
+            "the covariances' difference is divided by the trace; divide it by Σ Ĉ², which is "
+            "squared as the difference is.",
+            of_covariances(lambda _, a: np.trace(a)) + means,
+        ),
+        (
+            own,
+            of_covariances(lambda c, _: (c**2).sum())
+            + of_means(lambda x, _: np.trace(covariance(x))),
+        ),
+        (own, of_covariances(lambda c, _: (c**2).sum()) + means),
+        (own, covariances + of_means(lambda x, _: np.trace(covariance(x)))),
+        (
+            unequal.format("means'"),
+            covariances + of_means(lambda _, y: entries(y) * np.trace(covariance(y))),
+        ),
+        (
+            unequal.format("covariances'"),
+            of_covariances(lambda _, a: a.size * (a**2).sum()) + means,
+        ),
+        (
+            "the covariances are not divided by H·W, as the style's are.",
+            of_covariances(found=lambda x: len(rows(x)) * covariance(x)) + means,
+        ),
+        (
+            "the covariances are divided by H·W - 1; divide by H·W, as the style's are.",
+            of_covariances(found=lambda x: len(rows(x)) * covariance(x) / (len(rows(x)) - 1))
+            + means,
+        ),
+        (
+            "this compares each channel's variance alone, the diagonal; compare every channel "
+            "with every other.",
+            of_covariances(
+                found=lambda x: np.diag(covariance(x)), wanted=lambda x: np.diag(covariance(x))
+            )
+            + means,
+        ),
+        (
+            "these are square roots; leave the ratios squared.",
+            np.sqrt(covariances) + np.sqrt(means),
+        ),
+        (
+            "the mean is taken before the square, so opposite errors cancel; square first.",
+            cancelling,
+        ),
+    ]
+    right = covariances + means
+    return [
+        ("this is the sum over the layers; take the mean.", right.sum()),
+        ("this is one value for each layer; return their mean.", right),
+        (only.format("first"), right[0]),
+        (only.format("last"), right[-1]),
+        *((hint, values.mean()) for hint, values in by_layer),
+        *(
+            (f"{hint} And take the mean over the layers.", values.sum())
+            for hint, values in by_layer
+        ),
+    ]
+
+
+@exercise(style_loss)
+def _check_style_loss(answer: Answer) -> str:
+    from nstlib._tensorflow import tf
+    from nstlib.losses import Statistics
+
+    shapes = {"shallow": (4, 3, 2), "middle": (2, 3, 4), "deep": (1, 3, 3)}
+    arrays, styles = (
+        {layer: numbers(shape, high, first + i) for i, (layer, shape) in enumerate(shapes.items())}
+        for high, first in ((4, 0), (5, 9))
+    )
+    features = {layer: tf.constant(array) for layer, array in arrays.items()}
+    targets = {
+        layer: Statistics(
+            tf.constant(rows(style).mean(axis=0)), tf.constant(covariance(style), tf.float32)
+        )
+        for layer, style in styles.items()
+    }
+    known = _known_style_losses(arrays, styles)
+    case = (features, targets)
+    compare(answer, style_loss, [case], [(hint, lambda *_, v=v: v) for hint, v in known])
+
+    check_slope(answer, features, targets)
+    return "It is the mean over three layers, and its gradient agrees with finite differences."
+
+
+def _gradient(loss: Answer, image: Any) -> Any:
+    from nstlib._tensorflow import tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        value = loss(image)
+    return tape.gradient(value, image)
+
+
+def gradient_step(loss: Answer, image: Any, learning_rate: float) -> Any:
+    """Take one step of gradient descent, and return the new image, clipped to [0, 1].
+
+    `loss` takes an image tensor and returns a scalar; `image` is a float32 tensor (H, W, 3).
+    """
+    from nstlib._tensorflow import tf
+
+    return tf.clip_by_value(image - learning_rate * _gradient(loss, image), 0.0, 1.0)
+
+
+@exercise(gradient_step)
+def _check_gradient_step(answer: Answer) -> str:
+    from nstlib._tensorflow import tf
+
+    goal = tf.constant(numbers((2, 3, 3), 9, seed=1) / 2 - 2)
+    weight = tf.constant(numbers((2, 3, 3), 9, seed=2) - 4)
+    inside = tf.constant(numbers((2, 3, 3), 9) / 8)
+    # A little outside [0, 1], which tells clipping after the step from clipping before it.
+    outside = tf.constant(numbers((2, 3, 3), 15, seed=3) / 10 - 0.2)
+
+    def distance(image: Any) -> Any:
+        return tf.reduce_sum((image - goal) ** 2)
+
+    def linear(image: Any) -> Any:
+        return tf.reduce_sum(weight * image)
+
+    def step(change: Callable[[Array, Array, float], Array]) -> Answer:
+        return lambda loss, image, rate: change(image.numpy(), _gradient(loss, image).numpy(), rate)
+
+    def unit(g: Array) -> Array:
+        return g / np.sqrt((g**2).sum())
+
+    late = "the image is not clipped to [0, 1] after the step."
+    try:
+        compare(
+            answer,
+            gradient_step,
+            [(distance, inside, 0.125), (linear, outside, 0.0625)],
+            [
+                (
+                    "this goes uphill: subtract the gradient.",
+                    step(lambda x, g, rate: np.clip(x + rate * g, 0, 1)),
+                ),
+                (
+                    "this goes uphill, and the image is not clipped to [0, 1]: "
+                    "subtract the gradient, then clip.",
+                    step(lambda x, g, rate: x + rate * g),
+                ),
+                (late, step(lambda x, g, rate: x - rate * g)),
+                (
+                    "the image is clipped before the step; clip the result, after it.",
+                    step(lambda x, g, rate: np.clip(x, 0, 1) - rate * g),
+                ),
+                (
+                    "the learning rate is ignored: multiply the gradient by it.",
+                    step(lambda x, g, _: np.clip(x - g, 0, 1)),
+                ),
+                (
+                    "the gradient is clipped to [0, 1]; clip the image, after the step.",
+                    step(lambda x, g, rate: np.clip(x - rate * np.clip(g, 0, 1), 0, 1)),
+                ),
+                (
+                    "the gradient is divided by its length; use it as it is.",
+                    step(lambda x, g, rate: np.clip(x - rate * unit(g), 0, 1)),
+                ),
+                (
+                    "only the gradient's sign is used; use the gradient as it is.",
+                    step(lambda x, g, rate: np.clip(x - rate * np.sign(g), 0, 1)),
+                ),
+                (
+                    "the image is unchanged, only clipped; subtract learning_rate times the "
+                    "gradient.",
+                    step(lambda x, *_: np.clip(x, 0, 1)),
+                ),
+                (
+                    "the image is unchanged; subtract learning_rate times the gradient.",
+                    step(lambda x, *_: x),
+                ),
+                (
+                    "this is the gradient; return the new image.",
+                    step(lambda _, g, __: g),
+                ),
+                (
+                    "this is the loss; return the new image.",
+                    lambda loss, image, _: loss(image).numpy(),
+                ),
+            ],
+        )
+    except Raised as raised:
+        if "NoneType" not in str(raised):
+            raise
+        raise Wrong(
+            "the gradient is None: the tape did not watch the image; call tape.watch(image) "
+            "before the loss is computed, inside the `with`."
+        ) from None
+    if not (tf.is_tensor(result := call_answer(answer, linear, inside, 0.125))):
+        raise Wrong(
+            f"the values are right, but this is a {type(result).__name__}; return a tensor, "
+            "which the next step can start from."
+        )
+    return "It goes downhill by learning_rate times the gradient, then clips to [0, 1]."
+
+
+def seam_contrast(image: Array) -> float:
+    """Compare the seams of a tiled image (H, W, 3) with the rest of it; about 1 if it is seamless.
+
+    Above the line, the mean absolute difference over all pairs of pixels that become neighbours
+    when the image is tiled: last and first column, last and first row, both together. Below it, the
+    mean absolute difference over all pairs of neighbours inside the image, in both directions
+    together.
+    """
+    seams, inner = neighbours(image)
+    return pooled(seams) / pooled(inner)
+
+
+@exercise(seam_contrast)
+def _check_seam_contrast(answer: Answer) -> str:
+    def ratio(change: Callable[[list[Array], list[Array]], float]) -> Answer:
+        return lambda image: change(*neighbours(image))
+
+    def signed(differences: Array) -> Array:
+        return differences
+
+    cancel = "the differences keep their signs, so they cancel; take absolute values."
+    squared = "the differences are squared; take absolute values."
     compare(
         answer,
-        total_variation,
-        [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
-        [
-            (absolute, of(lambda r, d: np.abs(r).mean() + np.abs(d).mean())),
-            (
-                "these are sums of absolute steps, as tf.image.total_variation gives; square the "
-                "steps, and take means.",
-                of(lambda r, d: np.abs(r).sum() + np.abs(d).sum()),
-            ),
-            (
-                "only the steps to the right are counted; add those downwards.",
-                of(lambda r, _: (r**2).mean()),
-            ),
-            (
-                "only the steps downwards are counted; add those to the right.",
-                of(lambda _, d: (d**2).mean()),
-            ),
-            (half, of(lambda r, d: ((r**2).mean() + (d**2).mean()) / 2)),
-            (
-                "all the steps share one mean; take a mean for each direction, and add the two.",
-                of(lambda r, d: pooled([r, d], np.square)),
-            ),
-            ("these are sums; take means.", of(lambda r, d: (r**2).sum() + (d**2).sum())),
-            (
-                "the sums are divided by the number of pixels; there is one column of steps to the "
-                "right fewer, and one row of steps downwards: take means of the steps.",
-                lambda image: sum((step**2).sum() for step in _steps(image)) / image.size,
-            ),
-            (
-                "the mean is taken before the square, so steps up and down cancel; square first.",
-                of(lambda r, d: r.mean() ** 2 + d.mean() ** 2),
-            ),
-            (
-                "this is one number for each colour; take the mean over all.",
-                of(lambda r, d: (r**2).mean(axis=(0, 1)) + (d**2).mean(axis=(0, 1))),
-            ),
-            (
-                "np.roll wraps round, so that the last column is compared with the first; "
-                "cut two slices instead.",
-                lambda image: sum(((image - np.roll(image, 1, i)) ** 2).mean() for i in (0, 1)),
-            ),
-            (
-                "a difference along the last axis is one between colours; "
-                "rows are axis 0, columns are axis 1.",
-                lambda image: (np.diff(image) ** 2).mean(),
-            ),
-            (
-                "these are square roots; leave the means squared.",
-                of(lambda r, d: (r**2).mean() ** 0.5 + (d**2).mean() ** 0.5),
-            ),
-            (
-                "this is the square root; leave the sum squared.",
-                lambda image: total_variation(image) ** 0.5,
-            ),
-        ],
-    )
-    return "It is the mean squared step to the right, plus that downwards."
-
-
-def total_variation_gradient(image: Array) -> Array:
-    """Return the gradient of `total_variation` with respect to the image, of the image's shape."""
-    right, down = _steps(image)
-    slope = np.zeros(np.shape(image))
-    # Each step pulls at both its ends: up at the one it leads to, down at the one it leaves.
-    slope[:, 1:] += 2 * right / right.size
-    slope[:, :-1] -= 2 * right / right.size
-    slope[1:] += 2 * down / down.size
-    slope[:-1] -= 2 * down / down.size
-    return slope
-
-
-@exercise(total_variation_gradient)
-def _check_total_variation_gradient(answer: Answer) -> str:
-    def ends(steps: Array, axis: int, leaves: int = 1, leads_to: int = 1) -> Array:
-        width = [(0, 0)] * 3
-        before, after = ([*width[:axis], pad, *width[axis + 1 :]] for pad in ((1, 0), (0, 1)))
-        slope = leads_to * np.pad(steps, before) - leaves * np.pad(steps, after)
-        return np.asarray(2 * slope / steps.size)
-
-    def of(change: Callable[[Array, Array], Any]) -> Answer:
-        return lambda image: change(*_steps(image))
-
-    one_end = (
-        "each step has two ends: it pulls one up and the other down; this counts only the end "
-        "that it {}."
-    )
-    wrapped = (
-        "np.roll wraps round: the border has no neighbours on the other side; use slices, or "
-        "np.pad."
-    )
-
-    def laplacian(image: Array) -> Array:
-        around = [np.roll(image, shift, axis) for shift in (-1, 1) for axis in (0, 1)]
-        return np.asarray(4 * image - sum(around))
-
-    compare(
-        answer,
-        total_variation_gradient,
+        seam_contrast,
         [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
         [
             (
-                "the sign is turned: this leads downhill; the gradient leads uphill.",
-                of(lambda r, d: -ends(r, 1) - ends(d, 0)),
+                "only the columns are compared; the last and first row meet as well.",
+                ratio(lambda s, i: pooled(s[:1]) / pooled(i[:1])),
             ),
             (
-                "the factor 2 is missing: the derivative of s² is 2s.",
-                of(lambda r, d: (ends(r, 1) + ends(d, 0)) / 2),
+                "only the columns are compared; the last and first row meet as well.",
+                ratio(lambda s, i: pooled(s[:1]) / pooled(i)),
             ),
             (
-                "it is not divided by the numbers of steps: the loss takes means.",
-                of(lambda r, d: ends(r, 1) * r.size + ends(d, 0) * d.size),
+                "only the rows are compared; the last and first column meet as well.",
+                ratio(lambda s, i: pooled(s[1:]) / pooled(i[1:])),
             ),
             (
-                "it is not divided by the numbers of steps, and the factor 2 is missing.",
-                of(lambda r, d: (ends(r, 1) * r.size + ends(d, 0) * d.size) / 2),
+                "only the rows are compared; the last and first column meet as well.",
+                ratio(lambda s, i: pooled(s[1:]) / pooled(i)),
             ),
             (
-                "it is divided by the number of pixels; divide each direction by the number of its "
-                "steps.",
-                lambda image: (
-                    sum(ends(s, a) * s.size for s, a in zip(_steps(image), (1, 0), strict=True))
-                    / image.size
+                "it is not divided by the mean difference of neighbours inside the image.",
+                ratio(lambda s, _: pooled(s)),
+            ),
+            (
+                "the ratio is upside down: the seams stand above the line.",
+                ratio(lambda s, i: pooled(i) / pooled(s)),
+            ),
+            (cancel, ratio(lambda s, i: pooled(s, signed) / pooled(i, signed))),
+            (cancel, ratio(lambda s, i: abs(pooled(s, signed)) / abs(pooled(i, signed)))),
+            (cancel, ratio(lambda s, i: pooled(s, signed) / pooled(i))),
+            (squared, ratio(lambda s, i: pooled(s, np.square) / pooled(i, np.square))),
+            (
+                "the mean is taken for each direction apart, and then of the two; "
+                "take one mean over the pairs of both directions together.",
+                ratio(
+                    lambda s, i: (pooled(s[:1]) + pooled(s[1:])) / (pooled(i[:1]) + pooled(i[1:]))
                 ),
             ),
-            ("the steps downwards are missing.", of(lambda r, _: ends(r, 1))),
-            ("the steps to the right are missing.", of(lambda _, d: ends(d, 0))),
             (
-                one_end.format("leads to"),
-                of(lambda r, d: ends(r, 1, leaves=0) + ends(d, 0, leaves=0)),
+                "the two directions' ratios are averaged; "
+                "take one mean over the pairs of both directions together.",
+                ratio(
+                    lambda s, i: (pooled(s[:1]) / pooled(i[:1]) + pooled(s[1:]) / pooled(i[1:])) / 2
+                ),
             ),
             (
-                one_end.format("leaves"),
-                of(lambda r, d: ends(r, 1, leads_to=0) + ends(d, 0, leads_to=0)),
+                "sums are divided; there are fewer pairs at the seams than inside: take means.",
+                ratio(
+                    lambda s, i: sum(np.abs(d).sum() for d in s) / sum(np.abs(d).sum() for d in i)
+                ),
             ),
             (
-                "both ends get the same sign; a step pulls one up and the other down.",
-                of(lambda r, d: ends(r, 1, leaves=-1) + ends(d, 0, leaves=-1)),
-            ),
-            (wrapped, lambda image: laplacian(image)),
-            (wrapped, lambda image: 2 * laplacian(image)),
-            (wrapped, lambda image: 2 * laplacian(image) / image.size),
-            (
-                "this is the loss; return its gradient, of the image's shape.",
-                total_variation,
+                "the pairs at the seams are counted among the neighbours inside; leave them out.",
+                ratio(lambda s, i: pooled(s) / pooled(s + i)),
             ),
         ],
     )
-    return "It agrees with the derivative at every pixel, also along the border and in the corners."
-
-
-def unbeaten(style: Array, roughness: Array) -> Array:
-    """Tell which runs are worth looking at: of N runs, (N,) booleans.
-
-    `style` (N,) and `roughness` (N,) are the two losses of each run. A run is beaten if another one
-    is no worse in both and better in at least one.
-    """
-    beaten = [
-        np.any((style <= s) & (roughness <= r) & ((style < s) | (roughness < r)))
-        for s, r in zip(style, roughness, strict=True)
-    ]
-    return ~np.array(beaten)
-
-
-@exercise(unbeaten)
-def _check_unbeaten(answer: Answer) -> str:
-    first = np.array([0.1, 0.2, 0.4, 0.3, 0.8, 0.25]), np.array([0.9, 0.5, 0.3, 0.6, 0.1, 0.45])
-    # A tie in one loss, and two runs that are equal: neither beats the other.
-    ties = np.array([0.1, 0.1, 0.5, 0.5, 0.7, 0.3]), np.array([0.6, 0.8, 0.2, 0.2, 0.2, 0.7])
-    best_in_both = np.array([0.3, 0.1, 0.4]), np.array([0.5, 0.2, 0.2])
-
-    def least(values: Array) -> Array:
-        return np.asarray(values == values.min())
-
-    def none(style: Array, roughness: Array, worse: Callable[[Array, Array], Any]) -> Array:
-        pairs = zip(style, roughness, strict=True)
-        return np.array([not np.any(worse(style - s, roughness - r)) for s, r in pairs])
-
-    def first_of_equals(style: Array, roughness: Array) -> Array:
-        _, first = np.unique([style, roughness], axis=1, return_index=True)
-        return np.isin(np.arange(len(style)), first)
-
-    compare(
-        answer,
-        unbeaten,
-        [first, ties, best_in_both],
-        [
-            (
-                "these are the runs that are beaten; return the others.",
-                lambda s, r: ~unbeaten(s, r),
-            ),
-            (
-                "these are the numbers of the runs; return a boolean for each run.",
-                lambda s, r: np.flatnonzero(unbeaten(s, r)),
-            ),
-            (
-                "only a run that is better in both counts as beating another; better in one and "
-                "equal in the other is enough.",
-                lambda s, r: none(s, r, lambda ds, dr: (ds < 0) & (dr < 0)),
-            ),
-            (
-                "every run is beaten by itself here: one of the two comparisons must be strict.",
-                lambda s, _: np.zeros(len(s), bool),
-            ),
-            (
-                "of two equal runs one beats the other here; neither does.",
-                lambda s, r: unbeaten(s, r) & first_of_equals(s, r),
-            ),
-            (
-                "better in one loss is taken to be enough; the other one must not be worse.",
-                lambda s, r: none(s, r, lambda ds, dr: (ds < 0) | (dr < 0)),
-            ),
-            ("this is the run of the least style loss alone.", lambda s, _: least(s)),
-            ("this is the smoothest run alone.", lambda _, r: least(r)),
-            (
-                "these are the best in each loss; runs between them are worth looking at, too, "
-                "unless another one beats them.",
-                lambda s, r: least(s) | least(r),
-            ),
-            (
-                "the two losses are added; without a weight between them there is no single best "
-                "run.",
-                lambda s, r: least(s + r),
-            ),
-        ],
-    )
-    return "No other run is no worse in both losses and better in one."
+    return "It pools the seams of both directions, relative to the neighbours inside the image."

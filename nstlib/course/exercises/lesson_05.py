@@ -1,278 +1,264 @@
-"""Checks of the exercises of lesson 05, content and style."""
+"""Checks of the exercises of lesson 05, total variation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from nstlib.course.exercises._engine import (
-    Answer,
-    Array,
-    Raised,
-    Wrong,
-    array_of,
-    call_answer,
-    compare,
-    exercise,
-    numbers,
-)
-from nstlib.course.exercises._parts import check_slope
-from nstlib.course.exercises.lesson_02 import gram_matrix
+from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
+from nstlib.course.exercises._parts import neighbours, pooled
 
 
-def content_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
-    """Return the mean, over the layers, of Σ(F - P)² / Σ P².
+def _steps(image: Array) -> tuple[Array, Array]:
+    """Return the steps to the right and those downwards, from each pixel to its neighbour."""
+    columns, rows = neighbours(image)[1]
+    return columns, rows
 
-    `features` and `targets` map layers to tensors (H, W, C): those of the picture, F, and those of
-    the content, P. The layers of `targets` are the ones that count. The result is a scalar tensor,
-    and TensorFlow can differentiate it.
+
+def total_variation(image: Array) -> float:
+    """Return the roughness of an image (H, W, 3).
+
+    It is the mean squared step from a pixel to its right neighbour, plus the mean squared step from
+    a pixel to the one below.
     """
-    from nstlib._tensorflow import tf
-
-    differences = [
-        tf.reduce_sum((features[layer] - target) ** 2) / tf.reduce_sum(target**2)
-        for layer, target in targets.items()
-    ]
-    return tf.add_n(differences) / len(differences)
+    right, down = _steps(image)
+    return float((right**2).mean() + (down**2).mean())
 
 
-@exercise(content_loss)
-def _check_content_loss(answer: Answer) -> str:
-    from nstlib._tensorflow import tf
+@exercise(total_variation)
+def _check_total_variation(answer: Answer) -> str:
+    def of(change: Callable[[Array, Array], Any]) -> Answer:
+        return lambda image: change(*_steps(image))
 
-    shapes = {"shallow": (4, 3, 2), "deep": (2, 3, 4), "deepest": (1, 3, 5)}
-    found = {layer: numbers(shape, 9, i) for i, (layer, shape) in enumerate(shapes.items())}
-    wanted = {layer: numbers(shape, 4, 9 + i) for i, (layer, shape) in enumerate(shapes.items())}
-
-    def each(distance: Callable[[Array, Array], Any]) -> Array:
-        return np.array([distance(found[layer], wanted[layer]) for layer in wanted])
-
-    cancels = (
-        "the mean is taken before the square, so that opposite errors cancel: square first, then "
-        "take the mean."
-    )
-    mixed = "a mean is divided by a sum, or a sum by a mean; take the same of both."
-    right = each(lambda f, p: ((f - p) ** 2).sum() / (p**2).sum())
-    by_layer = [
-        (cancels, each(lambda f, p: (f - p).mean() ** 2)),
-        (cancels, each(lambda f, p: (f - p).mean() ** 2 / (p**2).mean())),
-        (cancels, each(lambda f, p: (f - p).mean() ** 2 / p.mean() ** 2)),
-        (cancels, each(lambda f, p: (f - p).sum() ** 2 / (p**2).sum())),
-        (
-            "it is not divided by Σ P², so it is not relative.",
-            each(lambda f, p: ((f - p) ** 2).sum()),
-        ),
-        ("it is not relative: divide by mean(P²).", each(lambda f, p: ((f - p) ** 2).mean())),
-        (
-            "this is half the sum of squares, as in Gatys et al. (2016); here it is relative: "
-            "Σ(F - P)² / Σ P².",
-            each(lambda f, p: ((f - p) ** 2).sum() / 2),
-        ),
-        (
-            "it is divided by the size of the picture's own features; divide by the content's.",
-            each(lambda f, p: ((f - p) ** 2).sum() / (f**2).sum()),
-        ),
-        (
-            "it is divided by (Σ P)²; square the values first: Σ P².",
-            each(lambda f, p: ((f - p) ** 2).sum() / p.sum() ** 2),
-        ),
-        (mixed, each(lambda f, p: ((f - p) ** 2).mean() / (p**2).sum())),
-        (mixed, each(lambda f, p: ((f - p) ** 2).sum() / (p**2).mean())),
-        (
-            "these are absolute differences; square them, and the content's values, too.",
-            each(lambda f, p: np.abs(f - p).sum() / np.abs(p).sum()),
-        ),
-        ("these are square roots; leave the ratios squared.", right**0.5),
-        (
-            "this compares Gram matrices, which forget places; compare the features position by "
-            "position.",
-            each(
-                lambda f, p: (
-                    ((gram_matrix(f) - gram_matrix(p)) ** 2).sum() / (gram_matrix(p) ** 2).sum()
-                )
-            ),
-        ),
-    ]
-    known = [
-        ("this is the sum over the layers; take the mean.", right.sum()),
-        ("this is one value for each layer; return their mean.", right),
-        ("this is the first layer alone; take the mean over all of `targets`.", right[0]),
-        ("this is the last layer alone; take the mean over all of `targets`.", right[-1]),
-        *((hint, values.mean()) for hint, values in by_layer),
-        *(
-            (f"{hint} And take the mean over the layers.", values.sum())
-            for hint, values in by_layer
-        ),
-    ]
-    # A layer that only the style needs: it does not count.
-    features = {layer: tf.constant(maps) for layer, maps in found.items()}
-    features["for the style"] = tf.ones((2, 2, 1))
-    targets = {layer: tf.constant(maps) for layer, maps in wanted.items()}
+    absolute = "these are absolute steps; square them."
+    half = "the two means are averaged; add them."
     compare(
         answer,
-        content_loss,
-        [(features, targets)],
-        [(hint, lambda *_, v=v: v) for hint, v in known],
-    )
-    compared = {layer: features[layer] for layer in targets}
-    check_slope(answer, compared, targets)
-    return "Every position counts, relative to the content, and gradients flow to every layer."
-
-
-def unit_range(pixels: Array) -> Array:
-    """Turn what ``plt.imread`` gives into float32 in [0, 1].
-
-    Matplotlib gives the pixels of a JPEG as uint8 in 0..255, and those of a PNG as float32 in
-    [0, 1] already. `pixels` (H, W, 3) may be either.
-    """
-    if pixels.dtype == np.uint8:
-        return (pixels / 255).astype(np.float32)
-    return pixels.astype(np.float32)
-
-
-@exercise(unit_range)
-def _check_unit_range(answer: Answer) -> str:
-    jpeg = (13 * np.arange(18) + 20).reshape(2, 3, 3).astype(np.uint8)
-    png = jpeg[::-1].astype(np.float32) / np.float32(256)
-    # Taken at night: no value above 1 in 0..255.
-    night = np.array([[[0, 1, 0], [1, 1, 0]]], np.uint8)
-
-    def by_maximum(limit: float) -> Answer:
-        return lambda x: x / np.float32(255) if x.max() > limit else x
-
-    compare(
-        answer,
-        unit_range,
-        [(jpeg,), (png,), (night,)],
+        total_variation,
+        [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
         [
+            (absolute, of(lambda r, d: np.abs(r).mean() + np.abs(d).mean())),
             (
-                "a PNG's values lie in [0, 1] already, and are divided by 255 once more: the "
-                "picture is nearly black.",
-                lambda x: x / np.float32(255),
+                "these are sums of absolute steps, as tf.image.total_variation gives; square the "
+                "steps, and take means.",
+                of(lambda r, d: np.abs(r).sum() + np.abs(d).sum()),
             ),
             (
-                "nothing is divided; a JPEG's values lie in 0..255.",
-                lambda x: x,
+                "only the steps to the right are counted; add those downwards.",
+                of(lambda r, _: (r**2).mean()),
             ),
             (
-                "this looks at the largest value to tell the two apart, and a JPEG of the night "
-                "sky may have none above 1; look at the dtype.",
-                by_maximum(1.0),
+                "only the steps downwards are counted; add those to the right.",
+                of(lambda _, d: (d**2).mean()),
+            ),
+            (half, of(lambda r, d: ((r**2).mean() + (d**2).mean()) / 2)),
+            (
+                "all the steps share one mean; take a mean for each direction, and add the two.",
+                of(lambda r, d: pooled([r, d], np.square)),
+            ),
+            ("these are sums; take means.", of(lambda r, d: (r**2).sum() + (d**2).sum())),
+            (
+                "the sums are divided by the number of pixels; there is one column of steps to the "
+                "right fewer, and one row of steps downwards: take means of the steps.",
+                lambda image: sum((step**2).sum() for step in _steps(image)) / image.size,
             ),
             (
-                "each picture is divided by its own largest value, which makes it brighter; divide "
-                "by the largest that the dtype can hold.",
-                lambda x: x / np.float32(x.max()),
+                "the mean is taken before the square, so steps up and down cancel; square first.",
+                of(lambda r, d: r.mean() ** 2 + d.mean() ** 2),
             ),
             (
-                "each picture is stretched from its darkest to its brightest value; divide by 255 "
-                "and no more.",
-                lambda x: (x - np.float32(x.min())) / (np.float32(x.max()) - np.float32(x.min())),
+                "this is one number for each colour; take the mean over all.",
+                of(lambda r, d: (r**2).mean(axis=(0, 1)) + (d**2).mean(axis=(0, 1))),
             ),
             (
-                "everything above 1 is clipped; a JPEG's values are divided by 255 instead.",
-                lambda x: np.clip(x, 0, 1),
+                "np.roll wraps round, so that the last column is compared with the first; "
+                "cut two slices instead.",
+                lambda image: sum(((image - np.roll(image, 1, i)) ** 2).mean() for i in (0, 1)),
             ),
             (
-                "the cases are swapped: PNG gives floats in [0, 1], JPEG uint8 in 0..255.",
-                lambda x: x if x.dtype == np.uint8 else x / np.float32(255),
+                "a difference along the last axis is one between colours; "
+                "rows are axis 0, columns are axis 1.",
+                lambda image: (np.diff(image) ** 2).mean(),
             ),
             (
-                "the values were cut to whole numbers by //; divide with /.",
-                lambda x: x // 255 if x.dtype == np.uint8 else x,
+                "these are square roots; leave the means squared.",
+                of(lambda r, d: (r**2).mean() ** 0.5 + (d**2).mean() ** 0.5),
             ),
             (
-                "it is divided by 256; white is 255, and should become 1.",
-                lambda x: x / np.float32(256) if x.dtype == np.uint8 else x,
-            ),
-            (
-                "this is 0..255; divide the uint8 pixels by 255 instead of multiplying the floats.",
-                lambda x: x if x.dtype == np.uint8 else x * 255,
+                "this is the square root; leave the sum squared.",
+                lambda image: total_variation(image) ** 0.5,
             ),
         ],
-        dtype=lambda _: np.dtype(np.float32),
     )
-    return "JPEG and PNG give the same picture, float32 in [0, 1], a dark one too."
+    return "It is the mean squared step to the right, plus that downwards."
 
 
-def freeze(model: Any, names: Sequence[str]) -> int:
-    """Freeze the layers of a Keras model that `names` lists; leave the others as they are.
+def total_variation_gradient(image: Array) -> Array:
+    """Return the gradient of `total_variation` with respect to the image, of the image's shape."""
+    right, down = _steps(image)
+    slope = np.zeros(np.shape(image))
+    # Each step pulls at both its ends: up at the one it leads to, down at the one it leaves.
+    slope[:, 1:] += 2 * right / right.size
+    slope[:, :-1] -= 2 * right / right.size
+    slope[1:] += 2 * down / down.size
+    slope[:-1] -= 2 * down / down.size
+    return slope
 
-    Return how many numbers training can still change. A name that no layer has is an error, and
-    raises a ValueError.
-    """
-    for name in names:
-        model.get_layer(name).trainable = False  # get_layer raises the error
-    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
+@exercise(total_variation_gradient)
+def _check_total_variation_gradient(answer: Answer) -> str:
+    def ends(steps: Array, axis: int, leaves: int = 1, leads_to: int = 1) -> Array:
+        width = [(0, 0)] * 3
+        before, after = ([*width[:axis], pad, *width[axis + 1 :]] for pad in ((1, 0), (0, 1)))
+        slope = leads_to * np.pad(steps, before) - leaves * np.pad(steps, after)
+        return np.asarray(2 * slope / steps.size)
 
-@exercise(freeze)
-def _check_freeze(answer: Answer) -> str:
-    from nstlib._tensorflow import keras
+    def of(change: Callable[[Array, Array], Any]) -> Answer:
+        return lambda image: change(*_steps(image))
 
-    def network() -> Any:
-        layers = [keras.layers.Dense(2 + i, name=f"block{i}") for i in (1, 2, 3, 4)]
-        return keras.Sequential([keras.Input((2,)), *layers])
+    one_end = (
+        "each step has two ends: it pulls one up and the other down; this counts only the end "
+        "that it {}."
+    )
+    wrapped = (
+        "np.roll wraps round: the border has no neighbours on the other side; use slices, or "
+        "np.pad."
+    )
 
-    def settings(part: Any) -> set[str]:
-        return {name for name in vars(part) if not name.startswith("_")}
+    def laplacian(image: Array) -> Array:
+        around = [np.roll(image, shift, axis) for shift in (-1, 1) for axis in (0, 1)]
+        return np.asarray(4 * image - sum(around))
 
-    names = ["block1", "block3", "block4"]
-    model = network()
-    parts = [model, *model.layers]
-    known, values = [*map(settings, parts)], model.get_weights()
-    result = array_of(call_answer(answer, model, names))
-    if result.shape:
-        raise Wrong(f"the result has shape {result.shape}; it should be one number.")
-    for part, before in zip(parts, known, strict=True):
-        for name in sorted(settings(part) - before):
-            raise Wrong(
-                f"it sets {name!r}, which Keras does not know: Python makes a new attribute, and "
-                "nothing is frozen. The attribute is spelt trainable."
-            )
-    frozen = [layer.name for layer in model.layers if not layer.trainable]
-    if frozen != names:
-        everything = [layer.name for layer in model.layers]
-        if not frozen:
-            raise Wrong("no layer is frozen: set the trainable of each named layer to False.")
-        if frozen == everything:
-            raise Wrong("all the layers are frozen; freeze the named ones alone.")
-        if frozen == [name for name in everything if name not in names]:
-            raise Wrong(
-                "the named layers can be trained and the others are frozen; it should be the other "
-                "way round."
-            )
-        raise Wrong(f"asked to freeze {', '.join(names)}, it freezes {', '.join(frozen)}.")
-    if not all(map(np.array_equal, values, model.get_weights())):
-        raise Wrong("the weights' values changed; freezing leaves them as they are.")
-    counts = {
-        "this is how many arrays training can change; count the numbers in them.": len(
-            model.trainable_weights
-        ),
-        "the frozen numbers are counted, too; count those that training can still change.": (
-            model.count_params()
-        ),
-        "this is how many numbers are frozen; count those that training can still change.": sum(
-            weight.size
-            for layer in model.layers
-            if not layer.trainable
-            for weight in layer.get_weights()
-        ),
-        "this is how many layers were frozen; count the numbers that can still change.": len(names),
-    }
     compare(
-        lambda: result,
-        lambda: freeze(network(), names),
-        [()],
-        [(hint, lambda count=count: count) for hint, count in counts.items()],
+        answer,
+        total_variation_gradient,
+        [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
+        [
+            (
+                "the sign is turned: this leads downhill; the gradient leads uphill.",
+                of(lambda r, d: -ends(r, 1) - ends(d, 0)),
+            ),
+            (
+                "the factor 2 is missing: the derivative of s² is 2s.",
+                of(lambda r, d: (ends(r, 1) + ends(d, 0)) / 2),
+            ),
+            (
+                "it is not divided by the numbers of steps: the loss takes means.",
+                of(lambda r, d: ends(r, 1) * r.size + ends(d, 0) * d.size),
+            ),
+            (
+                "it is not divided by the numbers of steps, and the factor 2 is missing.",
+                of(lambda r, d: (ends(r, 1) * r.size + ends(d, 0) * d.size) / 2),
+            ),
+            (
+                "it is divided by the number of pixels; divide each direction by the number of its "
+                "steps.",
+                lambda image: (
+                    sum(ends(s, a) * s.size for s, a in zip(_steps(image), (1, 0), strict=True))
+                    / image.size
+                ),
+            ),
+            ("the steps downwards are missing.", of(lambda r, _: ends(r, 1))),
+            ("the steps to the right are missing.", of(lambda _, d: ends(d, 0))),
+            (
+                one_end.format("leads to"),
+                of(lambda r, d: ends(r, 1, leaves=0) + ends(d, 0, leaves=0)),
+            ),
+            (
+                one_end.format("leaves"),
+                of(lambda r, d: ends(r, 1, leads_to=0) + ends(d, 0, leads_to=0)),
+            ),
+            (
+                "both ends get the same sign; a step pulls one up and the other down.",
+                of(lambda r, d: ends(r, 1, leaves=-1) + ends(d, 0, leaves=-1)),
+            ),
+            (wrapped, lambda image: laplacian(image)),
+            (wrapped, lambda image: 2 * laplacian(image)),
+            (wrapped, lambda image: 2 * laplacian(image) / image.size),
+            (
+                "this is the loss; return its gradient, of the image's shape.",
+                total_variation,
+            ),
+        ],
     )
-    try:
-        call_answer(answer, network(), ["block1", "blokc3"])
-    except Raised:
-        return "The named layers are frozen, the others are not, and a misspelt name is an error."
-    raise Wrong(
-        "it passes over 'blokc3', a name that no layer has, in silence: raise a ValueError, as "
-        "model.get_layer does."
+    return "It agrees with the derivative at every pixel, also along the border and in the corners."
+
+
+def unbeaten(style: Array, roughness: Array) -> Array:
+    """Tell which runs are worth looking at: of N runs, (N,) booleans.
+
+    `style` (N,) and `roughness` (N,) are the two losses of each run. A run is beaten if another one
+    is no worse in both and better in at least one.
+    """
+    beaten = [
+        np.any((style <= s) & (roughness <= r) & ((style < s) | (roughness < r)))
+        for s, r in zip(style, roughness, strict=True)
+    ]
+    return ~np.array(beaten)
+
+
+@exercise(unbeaten)
+def _check_unbeaten(answer: Answer) -> str:
+    first = np.array([0.1, 0.2, 0.4, 0.3, 0.8, 0.25]), np.array([0.9, 0.5, 0.3, 0.6, 0.1, 0.45])
+    # A tie in one loss, and two runs that are equal: neither beats the other.
+    ties = np.array([0.1, 0.1, 0.5, 0.5, 0.7, 0.3]), np.array([0.6, 0.8, 0.2, 0.2, 0.2, 0.7])
+    best_in_both = np.array([0.3, 0.1, 0.4]), np.array([0.5, 0.2, 0.2])
+
+    def least(values: Array) -> Array:
+        return np.asarray(values == values.min())
+
+    def none(style: Array, roughness: Array, worse: Callable[[Array, Array], Any]) -> Array:
+        pairs = zip(style, roughness, strict=True)
+        return np.array([not np.any(worse(style - s, roughness - r)) for s, r in pairs])
+
+    def first_of_equals(style: Array, roughness: Array) -> Array:
+        _, first = np.unique([style, roughness], axis=1, return_index=True)
+        return np.isin(np.arange(len(style)), first)
+
+    compare(
+        answer,
+        unbeaten,
+        [first, ties, best_in_both],
+        [
+            (
+                "these are the runs that are beaten; return the others.",
+                lambda s, r: ~unbeaten(s, r),
+            ),
+            (
+                "these are the numbers of the runs; return a boolean for each run.",
+                lambda s, r: np.flatnonzero(unbeaten(s, r)),
+            ),
+            (
+                "only a run that is better in both counts as beating another; better in one and "
+                "equal in the other is enough.",
+                lambda s, r: none(s, r, lambda ds, dr: (ds < 0) & (dr < 0)),
+            ),
+            (
+                "every run is beaten by itself here: one of the two comparisons must be strict.",
+                lambda s, _: np.zeros(len(s), bool),
+            ),
+            (
+                "of two equal runs one beats the other here; neither does.",
+                lambda s, r: unbeaten(s, r) & first_of_equals(s, r),
+            ),
+            (
+                "better in one loss is taken to be enough; the other one must not be worse.",
+                lambda s, r: none(s, r, lambda ds, dr: (ds < 0) | (dr < 0)),
+            ),
+            ("this is the run of the least style loss alone.", lambda s, _: least(s)),
+            ("this is the smoothest run alone.", lambda _, r: least(r)),
+            (
+                "these are the best in each loss; runs between them are worth looking at, too, "
+                "unless another one beats them.",
+                lambda s, r: least(s) | least(r),
+            ),
+            (
+                "the two losses are added; without a weight between them there is no single best "
+                "run.",
+                lambda s, r: least(s + r),
+            ),
+        ],
     )
+    return "No other run is no worse in both losses and better in one."

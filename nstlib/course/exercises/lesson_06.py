@@ -1,391 +1,278 @@
-"""Checks of the exercises of lesson 06, better and faster."""
+"""Checks of the exercises of lesson 06, content and style."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
-from nstlib.course.exercises._parts import covariance, rows
+from nstlib.course.exercises._engine import (
+    Answer,
+    Array,
+    Raised,
+    Wrong,
+    array_of,
+    call_answer,
+    compare,
+    exercise,
+    numbers,
+)
+from nstlib.course.exercises._parts import check_slope
+from nstlib.course.exercises.lesson_03 import gram_matrix
 
 
-def overall_speedup(seconds: Array, factors: Array) -> float:
-    """Return how many times faster a run becomes when its parts do (Amdahl 1967).
+def content_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
+    """Return the mean, over the layers, of Σ(F - P)² / Σ P².
 
-    `seconds` (N,) is what each part of the run took, `factors` (N,) how many times faster each has
-    become; 1 where nothing has changed.
+    `features` and `targets` map layers to tensors (H, W, C): those of the picture, F, and those of
+    the content, P. The layers of `targets` are the ones that count. The result is a scalar tensor,
+    and TensorFlow can differentiate it.
     """
-    return float(np.sum(seconds) / np.sum(seconds / factors))
+    from nstlib._tensorflow import tf
+
+    differences = [
+        tf.reduce_sum((features[layer] - target) ** 2) / tf.reduce_sum(target**2)
+        for layer, target in targets.items()
+    ]
+    return tf.add_n(differences) / len(differences)
 
 
-@exercise(overall_speedup)
-def _check_overall_speedup(answer: Answer) -> str:
-    saved = "these are the seconds that are saved; divide the old time by the new."
+@exercise(content_loss)
+def _check_content_loss(answer: Answer) -> str:
+    from nstlib._tensorflow import tf
+
+    shapes = {"shallow": (4, 3, 2), "deep": (2, 3, 4), "deepest": (1, 3, 5)}
+    found = {layer: numbers(shape, 9, i) for i, (layer, shape) in enumerate(shapes.items())}
+    wanted = {layer: numbers(shape, 4, 9 + i) for i, (layer, shape) in enumerate(shapes.items())}
+
+    def each(distance: Callable[[Array, Array], Any]) -> Array:
+        return np.array([distance(found[layer], wanted[layer]) for layer in wanted])
+
+    cancels = (
+        "the mean is taken before the square, so that opposite errors cancel: square first, then "
+        "take the mean."
+    )
+    mixed = "a mean is divided by a sum, or a sum by a mean; take the same of both."
+    right = each(lambda f, p: ((f - p) ** 2).sum() / (p**2).sum())
+    by_layer = [
+        (cancels, each(lambda f, p: (f - p).mean() ** 2)),
+        (cancels, each(lambda f, p: (f - p).mean() ** 2 / (p**2).mean())),
+        (cancels, each(lambda f, p: (f - p).mean() ** 2 / p.mean() ** 2)),
+        (cancels, each(lambda f, p: (f - p).sum() ** 2 / (p**2).sum())),
+        (
+            "it is not divided by Σ P², so it is not relative.",
+            each(lambda f, p: ((f - p) ** 2).sum()),
+        ),
+        ("it is not relative: divide by mean(P²).", each(lambda f, p: ((f - p) ** 2).mean())),
+        (
+            "this is half the sum of squares, as in Gatys et al. (2016); here it is relative: "
+            "Σ(F - P)² / Σ P².",
+            each(lambda f, p: ((f - p) ** 2).sum() / 2),
+        ),
+        (
+            "it is divided by the size of the picture's own features; divide by the content's.",
+            each(lambda f, p: ((f - p) ** 2).sum() / (f**2).sum()),
+        ),
+        (
+            "it is divided by (Σ P)²; square the values first: Σ P².",
+            each(lambda f, p: ((f - p) ** 2).sum() / p.sum() ** 2),
+        ),
+        (mixed, each(lambda f, p: ((f - p) ** 2).mean() / (p**2).sum())),
+        (mixed, each(lambda f, p: ((f - p) ** 2).sum() / (p**2).mean())),
+        (
+            "these are absolute differences; square them, and the content's values, too.",
+            each(lambda f, p: np.abs(f - p).sum() / np.abs(p).sum()),
+        ),
+        ("these are square roots; leave the ratios squared.", right**0.5),
+        (
+            "this compares Gram matrices, which forget places; compare the features position by "
+            "position.",
+            each(
+                lambda f, p: (
+                    ((gram_matrix(f) - gram_matrix(p)) ** 2).sum() / (gram_matrix(p) ** 2).sum()
+                )
+            ),
+        ),
+    ]
+    known = [
+        ("this is the sum over the layers; take the mean.", right.sum()),
+        ("this is one value for each layer; return their mean.", right),
+        ("this is the first layer alone; take the mean over all of `targets`.", right[0]),
+        ("this is the last layer alone; take the mean over all of `targets`.", right[-1]),
+        *((hint, values.mean()) for hint, values in by_layer),
+        *(
+            (f"{hint} And take the mean over the layers.", values.sum())
+            for hint, values in by_layer
+        ),
+    ]
+    # A layer that only the style needs: it does not count.
+    features = {layer: tf.constant(maps) for layer, maps in found.items()}
+    features["for the style"] = tf.ones((2, 2, 1))
+    targets = {layer: tf.constant(maps) for layer, maps in wanted.items()}
     compare(
         answer,
-        overall_speedup,
-        [
-            (np.array([80.0, 20.0]), np.array([10.0, 1.0])),
-            (np.array([6.0, 3.0, 1.0]), np.array([2.0, 4.0, 1.0])),
-        ],
-        [
-            (
-                "the factors are multiplied; that is right only where each speeds up the whole "
-                "run. Add up the parts' new times.",
-                lambda _, f: f.prod(),
-            ),
-            (
-                "this is the mean of the factors; a part counts by its time: add up the new times.",
-                lambda _, f: f.mean(),
-            ),
-            (
-                "the factors are averaged, weighted by the old times; add up the new times, "
-                "seconds / factors, instead.",
-                lambda s, f: (s * f).sum() / s.sum(),
-            ),
-            (
-                "each part counts alike; weight it by its seconds.",
-                lambda _, f: f.size / (1 / f).sum(),
-            ),
-            ("the factors are added; add up the parts' new times.", lambda _, f: f.sum()),
-            (
-                "this is the largest factor; the parts that stayed slow hold up the run.",
-                lambda _, f: f.max(),
-            ),
-            (
-                "the ratio is upside down: the old time stands above the line.",
-                lambda s, f: (s / f).sum() / s.sum(),
-            ),
-            (
-                "this is the new time; divide the old time by it.",
-                lambda s, f: (s / f).sum(),
-            ),
-            (saved, lambda s, f: (s - s / f).sum()),
-            (
-                "this is the share of the time that is saved; divide the old time by the new.",
-                lambda s, f: 1 - (s / f).sum() / s.sum(),
-            ),
-            (
-                "the seconds are multiplied by the factors, which makes the run slower; divide.",
-                lambda s, f: s.sum() / (s * f).sum(),
-            ),
-            (
-                "this is one value for each part; add up the times first.",
-                lambda s, f: s / (s / f),
-            ),
-            (
-                "this is one value for each part; add up the times first.",
-                lambda s, f: s / f,
-            ),
-        ],
+        content_loss,
+        [(features, targets)],
+        [(hint, lambda *_, v=v: v) for hint, v in known],
     )
-    return "If 80 s of 100 become 10 times faster, the whole becomes 3.57 times faster."
+    compared = {layer: features[layer] for layer in targets}
+    check_slope(answer, compared, targets)
+    return "Every position counts, relative to the content, and gradients flow to every layer."
 
 
-def match_brightness(brightness: Array, reference: Array) -> Array:
-    """Give a brightness (H, W) the mean and the standard deviation of another one (h, w).
+def unit_range(pixels: Array) -> Array:
+    """Turn what ``plt.imread`` gives into float32 in [0, 1].
 
-    Nothing is clipped.
+    Matplotlib gives the pixels of a JPEG as uint8 in 0..255, and those of a PNG as float32 in
+    [0, 1] already. `pixels` (H, W, 3) may be either.
     """
-    scaled = (brightness - brightness.mean()) * (reference.std() / brightness.std())
-    return np.asarray(scaled + reference.mean())
+    if pixels.dtype == np.uint8:
+        return (pixels / 255).astype(np.float32)
+    return pixels.astype(np.float32)
 
 
-@exercise(match_brightness)
-def _check_match_brightness(answer: Answer) -> str:
-    dark = numbers((3, 4), 5) / np.float32(16)
-    bright = numbers((5, 2), 9, seed=1) / np.float32(8)
-    ratio = "the ratio of the spreads is upside down: the reference's stands above the line."
+@exercise(unit_range)
+def _check_unit_range(answer: Answer) -> str:
+    jpeg = (13 * np.arange(18) + 20).reshape(2, 3, 3).astype(np.uint8)
+    png = jpeg[::-1].astype(np.float32) / np.float32(256)
+    # Taken at night: no value above 1 in 0..255.
+    night = np.array([[[0, 1, 0], [1, 1, 0]]], np.uint8)
+
+    def by_maximum(limit: float) -> Answer:
+        return lambda x: x / np.float32(255) if x.max() > limit else x
+
     compare(
         answer,
-        match_brightness,
-        [(dark, bright), (bright, dark)],
+        unit_range,
+        [(jpeg,), (png,), (night,)],
         [
-            ("the brightness is unchanged.", lambda y, _: y),
             (
-                "the roles are changed: the reference was given the brightness's values.",
-                lambda y, r: match_brightness(r, y),
+                "a PNG's values lie in [0, 1] already, and are divided by 255 once more: the "
+                "picture is nearly black.",
+                lambda x: x / np.float32(255),
             ),
             (
-                "only the mean is moved; scale the distances from the mean as well.",
-                lambda y, r: y - y.mean() + r.mean(),
+                "nothing is divided; a JPEG's values lie in 0..255.",
+                lambda x: x,
             ),
             (
-                "the spread is right and the mean is 0; add the reference's.",
-                lambda y, r: match_brightness(y, r) - r.mean(),
+                "this looks at the largest value to tell the two apart, and a JPEG of the night "
+                "sky may have none above 1; look at the dtype.",
+                by_maximum(1.0),
             ),
             (
-                "the spread is right and the mean is still the old one; add the reference's.",
-                lambda y, r: match_brightness(y, r) - r.mean() + y.mean(),
+                "each picture is divided by its own largest value, which makes it brighter; divide "
+                "by the largest that the dtype can hold.",
+                lambda x: x / np.float32(x.max()),
             ),
             (
-                "the old mean is not subtracted before the values are scaled.",
-                lambda y, r: y * (r.std() / y.std()) + r.mean(),
+                "each picture is stretched from its darkest to its brightest value; divide by 255 "
+                "and no more.",
+                lambda x: (x - np.float32(x.min())) / (np.float32(x.max()) - np.float32(x.min())),
             ),
             (
-                "the values are scaled, means and all; scale the distances from the old mean, then "
-                "add the new one.",
-                lambda y, r: y * (r.std() / y.std()),
+                "everything above 1 is clipped; a JPEG's values are divided by 255 instead.",
+                lambda x: np.clip(x, 0, 1),
             ),
             (
-                "the new mean is scaled, too; add it after the distances are scaled.",
-                lambda y, r: (y - y.mean() + r.mean()) * (r.std() / y.std()),
+                "the cases are swapped: PNG gives floats in [0, 1], JPEG uint8 in 0..255.",
+                lambda x: x if x.dtype == np.uint8 else x / np.float32(255),
             ),
             (
-                "the values are multiplied by the ratio of the means; that changes the spread to "
-                "something else.",
-                lambda y, r: y * (r.mean() / y.mean()),
+                "the values were cut to whole numbers by //; divide with /.",
+                lambda x: x // 255 if x.dtype == np.uint8 else x,
             ),
             (
-                "it is scaled by the ratio of the variances; take standard deviations.",
-                lambda y, r: (y - y.mean()) * (r.var() / y.var()) + r.mean(),
-            ),
-            (ratio, lambda y, r: (y - y.mean()) * (y.std() / r.std()) + r.mean()),
-            (
-                "it is not divided by the old standard deviation.",
-                lambda y, r: (y - y.mean()) * r.std() + r.mean(),
+                "it is divided by 256; white is 255, and should become 1.",
+                lambda x: x / np.float32(256) if x.dtype == np.uint8 else x,
             ),
             (
-                "this has mean 0 and standard deviation 1; multiply by the reference's standard "
-                "deviation, then add its mean.",
-                lambda y, _: (y - y.mean()) / y.std(),
-            ),
-            (
-                "the range is stretched from the reference's darkest to its brightest value; match "
-                "mean and standard deviation.",
-                lambda y, r: (y - y.min()) / np.ptp(y) * np.ptp(r) + r.min(),
-            ),
-            (
-                "the result is clipped to [0, 1]; leave it as it is, so that mean and standard "
-                "deviation stay.",
-                lambda y, r: np.clip(match_brightness(y, r), 0, 1),
+                "this is 0..255; divide the uint8 pixels by 255 instead of multiplying the floats.",
+                lambda x: x if x.dtype == np.uint8 else x * 255,
             ),
         ],
+        dtype=lambda _: np.dtype(np.float32),
     )
-    return "Mean and standard deviation are the reference's; who is brighter than whom stayed."
+    return "JPEG and PNG give the same picture, float32 in [0, 1], a dark one too."
 
 
-def _moments(image: Array) -> tuple[Array, Array, Array]:
-    """Pixels (H·W, 3) in float64, their mean, and their covariance."""
-    pixels = rows(np.asarray(image, np.float64))
-    return pixels, pixels.mean(axis=0), np.cov(pixels.T, bias=True)
+def freeze(model: Any, names: Sequence[str]) -> int:
+    """Freeze the layers of a Keras model that `names` lists; leave the others as they are.
 
-
-def _mapped(image: Array, reference: Array, matrix: Callable[[Array, Array], Array]) -> Array:
-    """Map each pixel's distance from the mean by `matrix`, made from both covariances."""
-    pixels, mean, covariance = _moments(image)
-    _, wanted_mean, wanted = _moments(reference)
-    mapped = (pixels - mean) @ matrix(wanted, covariance).T + wanted_mean
-    return np.asarray(mapped.reshape(np.shape(image)))
-
-
-def _symmetric_root(covariance: Array) -> Array:
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray((vectors * np.sqrt(values)) @ vectors.T)
-
-
-def cholesky_colors(image: Array, reference: Array) -> Array:
-    """Give an image (H, W, 3) the mean and the covariance of another one's pixels, by Cholesky.
-
-    With covariances C = LLᵀ of the image and Ĉ = L̂L̂ᵀ of the reference, L and L̂ lower triangular
-    (``np.linalg.cholesky``), a pixel x becomes L̂L⁻¹(x - μ) + μ̂. Nothing is clipped.
+    Return how many numbers training can still change. A name that no layer has is an error, and
+    raises a ValueError.
     """
-    root = np.linalg.cholesky
-    return _mapped(image, reference, lambda wanted, c: root(wanted) @ np.linalg.inv(root(c)))
+    for name in names:
+        model.get_layer(name).trainable = False  # get_layer raises the error
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-@exercise(cholesky_colors)
-def _check_cholesky_colors(answer: Answer) -> str:
-    root, inverse = np.linalg.cholesky, np.linalg.inv
-    # As many pixels in both, so that dividing both covariances by their number less 1 is no error.
-    image = numbers((3, 4, 3), 9, seed=2) / np.float32(8)
-    reference = numbers((2, 6, 3), 9, seed=3) / np.float32(8)
+@exercise(freeze)
+def _check_freeze(answer: Answer) -> str:
+    from nstlib._tensorflow import keras
 
-    def by(matrix: Callable[[Array, Array], Array]) -> Answer:
-        return lambda image, reference: _mapped(image, reference, matrix)
+    def network() -> Any:
+        layers = [keras.layers.Dense(2 + i, name=f"block{i}") for i in (1, 2, 3, 4)]
+        return keras.Sequential([keras.Input((2,)), *layers])
 
-    def mean(image: Array) -> Array:
-        return _moments(image)[1]
+    def settings(part: Any) -> set[str]:
+        return {name for name in vars(part) if not name.startswith("_")}
 
-    turned = "the matrix is transposed: for pixels in rows it is (x - μ) @ A.T."
+    names = ["block1", "block3", "block4"]
+    model = network()
+    parts = [model, *model.layers]
+    known, values = [*map(settings, parts)], model.get_weights()
+    result = array_of(call_answer(answer, model, names))
+    if result.shape:
+        raise Wrong(f"the result has shape {result.shape}; it should be one number.")
+    for part, before in zip(parts, known, strict=True):
+        for name in sorted(settings(part) - before):
+            raise Wrong(
+                f"it sets {name!r}, which Keras does not know: Python makes a new attribute, and "
+                "nothing is frozen. The attribute is spelt trainable."
+            )
+    frozen = [layer.name for layer in model.layers if not layer.trainable]
+    if frozen != names:
+        everything = [layer.name for layer in model.layers]
+        if not frozen:
+            raise Wrong("no layer is frozen: set the trainable of each named layer to False.")
+        if frozen == everything:
+            raise Wrong("all the layers are frozen; freeze the named ones alone.")
+        if frozen == [name for name in everything if name not in names]:
+            raise Wrong(
+                "the named layers can be trained and the others are frozen; it should be the other "
+                "way round."
+            )
+        raise Wrong(f"asked to freeze {', '.join(names)}, it freezes {', '.join(frozen)}.")
+    if not all(map(np.array_equal, values, model.get_weights())):
+        raise Wrong("the weights' values changed; freezing leaves them as they are.")
+    counts = {
+        "this is how many arrays training can change; count the numbers in them.": len(
+            model.trainable_weights
+        ),
+        "the frozen numbers are counted, too; count those that training can still change.": (
+            model.count_params()
+        ),
+        "this is how many numbers are frozen; count those that training can still change.": sum(
+            weight.size
+            for layer in model.layers
+            if not layer.trainable
+            for weight in layer.get_weights()
+        ),
+        "this is how many layers were frozen; count the numbers that can still change.": len(names),
+    }
     compare(
-        answer,
-        cholesky_colors,
-        [(image, reference), (reference, image)],
-        [
-            ("the image is unchanged.", lambda x, _: x),
-            (
-                "mean and covariance are right, but these are the symmetric roots; take the "
-                "Cholesky factors.",
-                by(lambda a, c: _symmetric_root(a) @ inverse(_symmetric_root(c))),
-            ),
-            (turned, by(lambda a, c: (root(a) @ inverse(root(c))).T)),
-            (
-                "the factors are in the wrong order: L⁻¹ takes the old covariance away, then L̂ "
-                "gives the new one.",
-                by(lambda a, c: inverse(root(c)) @ root(a)),
-            ),
-            (
-                "these are upper triangular factors, C = UᵀU, as SciPy gives them; L is Uᵀ. (Or "
-                "the factors are in the wrong order, and the product is transposed.)",
-                by(lambda a, c: root(a).T @ inverse(root(c).T)),
-            ),
-            (
-                "the covariances stand in place of their factors; take np.linalg.cholesky of each.",
-                by(lambda a, c: a @ inverse(c)),
-            ),
-            (
-                "L and L̂ are exchanged: L, the image's, is the one that is inverted.",
-                by(lambda a, c: root(c) @ inverse(root(a))),
-            ),
-            (
-                "L is not inverted: that would add the old covariance instead of taking it away.",
-                by(lambda a, c: root(a) @ root(c)),
-            ),
-            (
-                "the image's own covariance is not taken away: multiply by L⁻¹ first.",
-                by(lambda a, _: root(a)),
-            ),
-            (
-                "the colours are only whitened; multiply by L̂ after L⁻¹.",
-                by(lambda _, c: inverse(root(c))),
-            ),
-            (
-                "each channel is scaled alone, so channels vary together as before; use the whole "
-                "covariance.",
-                by(lambda a, c: np.diag(np.sqrt(np.diag(a) / np.diag(c)))),
-            ),
-            (
-                "only the mean is moved; the covariance is still the old one.",
-                by(lambda *_: np.eye(3)),
-            ),
-            (
-                "the old mean is not subtracted before the matrix is applied.",
-                lambda x, r: (
-                    cholesky_colors(x, r)
-                    + (root(_moments(r)[2]) @ inverse(root(_moments(x)[2]))) @ mean(x)
-                ),
-            ),
-            (
-                "the covariance is right and the mean is 0; add the reference's.",
-                lambda x, r: cholesky_colors(x, r) - mean(r),
-            ),
-            (
-                "the covariance is right and the mean is still the old one; add the reference's.",
-                lambda x, r: cholesky_colors(x, r) - mean(r) + mean(x),
-            ),
-            (
-                "the result is clipped to [0, 1]; leave it as it is, so that mean and covariance "
-                "stay.",
-                lambda x, r: np.clip(cholesky_colors(x, r), 0, 1),
-            ),
-        ],
+        lambda: result,
+        lambda: freeze(network(), names),
+        [()],
+        [(hint, lambda count=count: count) for hint, count in counts.items()],
     )
-    return "Mean and covariance are the reference's, and red alone decides the new red."
-
-
-def merged_covariance(
-    share: float, mean_a: Array, covariance_a: Array, mean_b: Array, covariance_b: Array
-) -> Array:
-    """Return the covariance (C, C) of a whole picture from those of its two regions.
-
-    The first region holds `share` of all positions, the second the rest. `mean_a` and `mean_b` (C,)
-    are the regions' means, `covariance_a` and `covariance_b` (C, C) their covariances.
-    """
-    apart = mean_a - mean_b
-    within = share * covariance_a + (1 - share) * covariance_b
-    return np.asarray(within + share * (1 - share) * np.outer(apart, apart))
-
-
-@exercise(merged_covariance)
-def _check_merged_covariance(answer: Answer) -> str:
-    def case(share: float, seed: int) -> tuple[Any, ...]:
-        a, b = (numbers((3, 4, 3), 7, seed + i) for i in range(2))
-        b[..., 0] += 3
-        return (share, rows(a).mean(axis=0), covariance(a), rows(b).mean(axis=0), covariance(b))
-
-    def plus(between: Callable[[float, Array], Any]) -> Answer:
-        return lambda p, ma, ca, mb, cb: p * ca + (1 - p) * cb + between(p, ma - mb)
-
-    def gram(p: float, ma: Array, ca: Array, mb: Array, cb: Array) -> Array:
-        a, b = ca + np.outer(ma, ma), cb + np.outer(mb, mb)
-        return np.asarray(p * a + (1 - p) * b)
-
-    def plain(p: float, ma: Array, ca: Array, mb: Array, cb: Array) -> Array:
-        mean = (ma + mb) / 2
-        return gram(p, ma, ca, mb, cb) - np.outer(mean, mean)
-
-    weight = (
-        "the term between the regions, from the distance of their means, has the weight "
-        "share · (1 - share)."
+    try:
+        call_answer(answer, network(), ["block1", "blokc3"])
+    except Raised:
+        return "The named layers are frozen, the others are not, and a misspelt name is an error."
+    raise Wrong(
+        "it passes over 'blokc3', a name that no layer has, in silence: raise a ValueError, as "
+        "model.get_layer does."
     )
-    halves = "both regions count alike; the first counts `share`, the second the rest."
-    compare(
-        answer,
-        merged_covariance,
-        [case(0.25, 0), case(0.625, 4)],
-        [
-            (
-                "only what varies within the regions is counted; that their means differ adds to "
-                "the covariance of the whole. Two regions of one plain colour each show it.",
-                plus(lambda *_: 0.0),
-            ),
-            (
-                "the shares are changed: `share` is the first region's.",
-                lambda p, *rest: merged_covariance(1 - p, *rest),
-            ),
-            (
-                "the shares are changed: `share` is the first region's. And the distance of the "
-                "means adds to the covariance.",
-                lambda p, _, ca, __, cb: (1 - p) * ca + p * cb,
-            ),
-            (halves, lambda _, *rest: merged_covariance(0.5, *rest)),
-            (
-                f"{halves} And the distance of the means adds to the covariance.",
-                lambda _, __, ca, ___, cb: (ca + cb) / 2,
-            ),
-            (
-                "the covariances are added without their shares.",
-                lambda _, __, ca, ___, cb: ca + cb,
-            ),
-            (weight, plus(lambda _, d: np.outer(d, d))),
-            (weight, plus(lambda p, d: p * np.outer(d, d))),
-            (weight, plus(lambda p, d: (1 - p) * np.outer(d, d))),
-            (
-                "the term between the regions is subtracted; means apart make the whole vary more.",
-                plus(lambda p, d: -p * (1 - p) * np.outer(d, d)),
-            ),
-            (
-                "the term between the regions takes each channel with itself alone; take the outer "
-                "product of the means' distance.",
-                plus(lambda p, d: p * (1 - p) * d * d),
-            ),
-            (
-                "the term between the regions takes each channel with itself alone; take the outer "
-                "product of the means' distance.",
-                plus(lambda p, d: p * (1 - p) * np.diag(d * d)),
-            ),
-            (
-                "the term between the regions is one number, the same for all channels; take the "
-                "outer product of the means' distance.",
-                plus(lambda p, d: p * (1 - p) * d @ d),
-            ),
-            (
-                "this is the Gram matrix of the whole; subtract the outer product of its mean.",
-                gram,
-            ),
-            (
-                "the mean that is subtracted counts both regions alike; the mean of the whole is "
-                "share · μₐ + (1 - share) · μ_b.",
-                plain,
-            ),
-            (
-                "this is only the diagonal, each channel with itself; "
-                "return every channel with every other, (C, C).",
-                lambda *args: np.diag(merged_covariance(*args)),
-            ),
-        ],
-    )
-    return "What varies within the regions, by their shares, and what lies between their means."

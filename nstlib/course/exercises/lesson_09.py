@@ -1,9 +1,8 @@
-"""Checks of the exercises of lesson 09, person segmentation."""
+"""Checks of the exercises of lesson 09, fast style networks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import math
 
 import numpy as np
 
@@ -11,365 +10,306 @@ from nstlib.course.exercises._engine import (
     Answer,
     Array,
     Wrong,
-    choice,
     compare,
     exercise,
     numbers,
     try_answer,
 )
+from nstlib.course.exercises._parts import unchanged
 
 
-def person_blob(bgr: Array) -> Array:
-    """Turn OpenCV's uint8 BGR pixels (H, W, 3) into a blob: float32 RGB (1, 3, H, W) in [-1, 1].
+def break_even(training: float, optimiser: float, network: float) -> float:
+    """Return from how many pictures on a network is no slower than an optimiser, all in all.
 
-    A value x becomes (x / 255 - 0.5) / 0.5.
+    `training` is how long it takes to train the network once, `optimiser` how long the optimiser
+    takes for a picture, `network` how long the network takes for one, all in seconds. A whole
+    number; ``math.inf`` if the network never catches up.
     """
-    rgb = bgr[..., ::-1].astype(np.float32)
-    return np.asarray((rgb.transpose(2, 0, 1)[np.newaxis] / 255 - 0.5) / 0.5)
+    saved = optimiser - network
+    return math.ceil(training / saved) if saved > 0 else math.inf
 
 
-@exercise(person_blob)
-def _check_person_blob(answer: Answer) -> str:
-    def blob(rgb: Array) -> Array:
-        return rgb.transpose(2, 0, 1)[np.newaxis]
-
-    def scaled(bgr: Array) -> Array:
-        return np.asarray((bgr[..., ::-1] / 255 - 0.5) / 0.5)
-
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 3)).astype(np.uint8)
-    scrambled = (
-        "the pixels are scrambled: reshape cuts the same row of numbers into other pieces; "
-        "transpose moves axes."
+@exercise(break_even)
+def _check_break_even(answer: Answer) -> str:
+    own = (
+        "the network's own time for a picture is left out: each picture saves optimiser - network."
     )
     compare(
         answer,
-        person_blob,
-        [(pixels,)],
+        break_even,
+        [(100.0, 10.0, 0.5), (60.0, 20.0, 5.0), (3600.0, 7.0, 0.25)],
         [
+            ("pictures come whole: round up.", lambda t, o, n: t / (o - n)),
             (
-                "the channels are still in BGR order; the network takes RGB.",
-                lambda x: blob(scaled(x[..., ::-1])),
+                "this is one picture too few: after it the training is not yet made up for; round "
+                "up, not down.",
+                lambda t, o, n: t // (o - n),
             ),
             (
-                "the values lie in [0, 1]; subtract 0.5, then divide by 0.5.",
-                lambda x: blob(x[..., ::-1] / 255),
+                "rounded to the nearest, it is sometimes one picture too few; round up.",
+                lambda t, o, n: round(t / (o - n)),
             ),
             (
-                "the values lie in [-0.5, 0.5]; divide by 0.5 after 0.5 is subtracted.",
-                lambda x: blob(x[..., ::-1] / 255 - 0.5),
+                "this is one too many where the division leaves no rest: 60 s of training, 15 s "
+                "saved a picture, are made up for after 4 pictures.",
+                lambda t, o, n: t // (o - n) + 1,
+            ),
+            (own, lambda t, o, _: math.ceil(t / o)),
+            (own, lambda t, o, _: t / o),
+            (
+                "this is how many pictures the network paints while it could be trained; compare "
+                "it with the optimiser.",
+                lambda t, _, n: math.ceil(t / n),
             ),
             (
-                "0.5 is subtracted last; the order is: divide by 255, subtract 0.5, divide by 0.5.",
-                lambda x: blob(x[..., ::-1] / 255 / 0.5 - 0.5),
+                "this is how many times faster the network is; the training's time is left out.",
+                lambda _, o, n: o / n,
             ),
             (
-                "the values are not divided by 255 first.",
-                lambda x: blob((x[..., ::-1].astype(np.float32) - 0.5) / 0.5),
+                "both times for a picture are added; what a picture saves is their difference.",
+                lambda t, o, n: math.ceil(t / (o + n)),
             ),
-            (
-                "the values are still those of the pixels; (x / 255 - 0.5) / 0.5 is missing.",
-                lambda x: blob(x[..., ::-1]),
-            ),
-            (
-                "the batch axis is missing: a blob is (1, 3, H, W), this is (3, H, W).",
-                lambda x: blob(scaled(x))[0],
-            ),
-            (
-                "the channels come last, (1, H, W, 3); "
-                "a blob has them before the rows: (1, 3, H, W).",
-                lambda x: scaled(x)[np.newaxis],
-            ),
-            ("the layout is still (H, W, 3); a blob is (1, 3, H, W).", scaled),
-            (
-                "height and width changed places: .T reverses all axes; "
-                "transpose(2, 0, 1) moves the channels alone.",
-                lambda x: scaled(x).T[np.newaxis],
-            ),
-            (scrambled, lambda x: scaled(x).reshape(1, 3, *x.shape[:2])),
         ],
-        dtype=lambda _: np.dtype(np.float32),
     )
-    return "It equals cv2.dnn.blobFromImage(bgr, 1 / 127.5, mean=(127.5,) * 3, swapRB=True)."
+    for network in (3.0, 2.0):
+        if not np.isinf(try_answer(answer, (100.0, 2.0, network))[0]).all():
+            raise Wrong(
+                "a network that is no faster than the optimiser never catches up: math.inf."
+            )
+    return "Rounded up, the network's own time counted, and never is never."
 
 
-def _iou_of_class(mask: Array, truth: Array, *, absent: float = 1.0) -> float:
-    union = np.count_nonzero(mask | truth)
-    return np.count_nonzero(mask & truth) / union if union else absent
+def instance_normalization(features: Array, gamma: Array, beta: Array) -> Array:
+    """Normalise a batch of feature maps (B, H, W, C), each channel of each picture by itself.
 
-
-def mean_iou(mask: Array, truth: Array) -> float:
-    """Return the mean of two IoUs, the person's and the background's.
-
-    `mask` and `truth` (H, W) are booleans, True for a person. A class that neither of them holds
-    counts as 1.
+    Subtract the mean and divide by the root of the variance plus 1e-5, both taken over the
+    positions; multiply by `gamma` (C,) and add `beta` (C,).
     """
-    return (_iou_of_class(mask, truth) + _iou_of_class(~mask, ~truth)) / 2
+    mean = features.mean(axis=(1, 2), keepdims=True)
+    variance = features.var(axis=(1, 2), keepdims=True)
+    return np.asarray(gamma * (features - mean) / np.sqrt(variance + 1e-5) + beta)
 
 
-@exercise(mean_iou)
-def _check_mean_iou(answer: Answer) -> str:
-    def both(measure: Answer) -> Answer:
-        return lambda mask, truth: (measure(mask, truth) + measure(~mask, ~truth)) / 2
+@exercise(instance_normalization)
+def _check_instance_normalization(answer: Answer) -> str:
+    gamma, beta = np.array([[0.5, 2, 3], [1, -2, 0.25]], np.float32)
 
-    def share(of: Callable[[Array, Array], Any]) -> Answer:
-        return lambda mask, truth: np.count_nonzero(mask & truth) / max(1, of(mask, truth))
-
-    def dice(mask: Array, truth: Array) -> float:
-        area = mask.sum() + truth.sum()
-        return 2 * np.count_nonzero(mask & truth) / area if area else 1.0
-
-    def pooled(mask: Array, truth: Array) -> float:
-        right = np.count_nonzero(mask == truth)
-        return right / (2 * mask.size - right)
-
-    truth = numbers((4, 6), 3) > 1
-    mask = truth.copy()
-    mask[1:3] = numbers((2, 6), 2, seed=1) > 0
-    nobody = np.zeros((3, 4), bool)
-    seen, _ = try_answer(answer, (nobody, nobody))
-    if np.isnan(seen).any():
-        raise Wrong(
-            "where neither mask holds a person, 0 / 0 gives NaN; both are right about that: count "
-            "the class as 1."
+    def over(axes: int | tuple[int, ...]) -> Answer:
+        return lambda x, g, b: (
+            g * (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5) + b
         )
+
+    def plain(x: Array) -> Array:
+        return instance_normalization(x, np.ones(3), np.zeros(3))
+
     compare(
         answer,
-        mean_iou,
-        [(mask, truth), (~mask, truth), (nobody, nobody)],
+        instance_normalization,
         [
+            (numbers((2, 3, 4, 3), 9), gamma, beta),
+            (numbers((3, 5, 2, 3), 7, seed=1), gamma, beta),
+        ],
+        [
+            ("the features are unchanged.", lambda x, *_: x),
             (
-                "this is the person's IoU alone; take the mean with the background's.",
-                lambda m, t: _iou_of_class(m, t),
+                "this is batch normalization: mean and variance are taken over all the pictures of "
+                "the batch; leave axis 0 out.",
+                over((0, 1, 2)),
             ),
             (
-                "this is the background's IoU alone; take the mean with the person's.",
-                lambda m, t: _iou_of_class(~m, ~t),
+                "mean and variance are taken over the channels as well; each channel has its own.",
+                over((1, 2, 3)),
             ),
             (
-                "a class that neither mask holds counts as 0 here; both are right about it, so "
-                "count it as 1.",
-                both(lambda m, t: _iou_of_class(m, t, absent=0.0)),
+                "mean and variance are taken over the channels of one position; take them over the "
+                "positions, axes 1 and 2.",
+                over(3),
             ),
             (
-                "the IoUs are added; divide by two.",
-                lambda m, t: 2 * mean_iou(m, t),
+                "mean and variance are taken over one axis alone; positions have two, 1 and 2.",
+                over(1),
             ),
             (
-                "this is the share of pixels that agree, the accuracy; divide the intersection by "
-                "the union, for each class.",
-                lambda m, t: (m == t).mean(),
+                "mean and variance are taken over one axis alone; positions have two, 1 and 2.",
+                over(2),
             ),
             (
-                "the classes are pooled: both intersections over both unions; divide first, then "
-                "take the mean.",
-                pooled,
+                "there is one mean and one variance for the whole batch; each channel of each "
+                "picture has its own.",
+                over((0, 1, 2, 3)),
+            ),
+            ("gamma and beta are left out.", lambda x, *_: plain(x)),
+            ("beta is left out.", lambda x, g, _: g * plain(x)),
+            ("gamma is left out.", lambda x, _, b: plain(x) + b),
+            ("gamma and beta changed places.", lambda x, g, b: b * plain(x) + g),
+            (
+                "gamma also multiplies beta; multiply first, then add.",
+                lambda x, g, b: g * (plain(x) + b),
             ),
             (
-                "the intersection is divided by the truth's area (recall); divide by the union.",
-                both(share(lambda _, t: t.sum())),
+                "it is divided by the variance; divide by its root.",
+                lambda x, g, b: (
+                    g * plain(x) / np.sqrt(x.var(axis=(1, 2), keepdims=True) + 1e-5) + b
+                ),
             ),
             (
-                "the intersection is divided by the mask's area (precision); divide by the union.",
-                both(share(lambda m, _: m.sum())),
+                "it is not divided by the root of the variance.",
+                lambda x, g, b: g * (x - x.mean(axis=(1, 2), keepdims=True)) + b,
             ),
             (
-                "twice the intersection over the sum of the areas is Dice's measure; divide the "
-                "intersection by the union.",
-                both(dice),
+                "the mean is not subtracted.",
+                lambda x, g, b: g * x / np.sqrt(x.var(axis=(1, 2), keepdims=True) + 1e-5) + b,
             ),
             (
-                "the union is the sum of both areas here, so what they share counts twice.",
-                both(share(lambda m, t: m.sum() + t.sum())),
-            ),
-            (
-                "the mask is compared with its opposite.",
-                lambda m, t: mean_iou(~m, t),
+                "the variance is divided by the number of positions less 1; divide by the number.",
+                lambda x, g, b: (
+                    g
+                    * (x - x.mean(axis=(1, 2), keepdims=True))
+                    / np.sqrt(x.var(axis=(1, 2), keepdims=True, ddof=1) + 1e-5)
+                    + b
+                ),
             ),
         ],
     )
-    return "Both classes count alike, however small the person is, and an empty mask can be right."
+    flat = np.full((1, 2, 3, 3), 5, np.float32)
+    with np.errstate(all="ignore"):
+        result, _ = try_answer(answer, (flat, gamma, beta))
+    if not np.isfinite(result).all():
+        raise Wrong(
+            "where a channel is the same everywhere, its variance is 0 and the result NaN; add "
+            "1e-5 to the variance before you take the root."
+        )
+    return "Each channel of each picture has mean beta and spread gamma, a flat one mean beta."
 
 
-def keep_parts(mask: Array, smallest: float) -> Array:
-    """Keep the connected regions that are not small beside the largest: (H, W) booleans.
+def overlaps(kernel: int, stride: int, length: int) -> Array:
+    """Count how many inputs reach each output of a transposed convolution, in one dimension.
 
-    `mask` is (H, W), booleans. A region is made of pixels each of which shares a side with the
-    next. It stays if it has at least `smallest` times as many pixels as the largest region.
+    Each of `length` inputs puts a kernel of size `kernel` into the output, `stride` further than
+    the one before. The output, ((length - 1) · stride + kernel,), is not cut at its ends.
     """
-    from scipy import ndimage
-
-    labels, count = ndimage.label(mask)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    large = np.flatnonzero(sizes >= smallest * sizes.max(initial=0)) + 1
-    return np.isin(labels, large)
+    counts = np.zeros((length - 1) * stride + kernel, int)
+    for start in range(0, length * stride, stride):
+        counts[start : start + kernel] += 1
+    return counts
 
 
-@exercise(keep_parts)
-def _check_keep_parts(answer: Answer) -> str:
-    def by(
-        stays: Callable[[Array, float], Any], structure: Any = None
-    ) -> Callable[[Array, float], Array]:
-        """`stays` takes the regions' sizes and `smallest`."""
+@exercise(overlaps)
+def _check_overlaps(answer: Answer) -> str:
+    def whole(kernel: int, stride: int, length: int) -> Array:
+        return np.ones((length - 1) * stride + kernel, int)
 
-        def parts(mask: Array, smallest: float) -> Array:
-            from scipy import ndimage
+    def starts(kernel: int, stride: int, length: int) -> Array:
+        counts = 0 * whole(kernel, stride, length)
+        counts[: length * stride : stride] = 1
+        return counts
 
-            labels, count = ndimage.label(mask, structure)
-            sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-            return np.isin(labels, np.flatnonzero(stays(sizes, smallest)) + 1)
+    def cut(kernel: int, stride: int, length: int) -> Array:
+        first = (kernel - stride) // 2
+        return overlaps(kernel, stride, length)[first : first + length * stride]
 
-        return parts
-
-    # Regions of 12, 4, 3, 2 and twice 1 pixels; one of the latter touches the largest at a corner.
-    rows = ["111100010", "111100000", "111100110", "000010110", "000000000", "110111000"]
-    mask = np.array([[c == "1" for c in row] for row in rows])
-    nothing = np.zeros((3, 4), bool)
-    seen = try_answer(answer, (nothing, 0.5))[0]
-    if seen.any():
-        raise Wrong("of an empty mask it keeps something; there is no region, so nothing stays.")
     compare(
         answer,
-        keep_parts,
-        [(mask, 0.25), (mask[::-1].T.copy(), 0.1), (mask, 0.0), (nothing, 0.5)],
+        overlaps,
+        [(3, 2, 4), (4, 2, 5), (5, 2, 3), (5, 3, 4), (2, 3, 2)],
         [
-            ("nothing is left out; small regions go.", lambda m, _: m),
             (
-                "the background is counted as a region; leave out number 0.",
-                lambda m, s: m & by(lambda n, s: n >= s * max(n.max(initial=0), (~m).sum()))(m, s),
+                "each output is counted once, as if kernels did not overlap; count every kernel "
+                "that reaches it.",
+                lambda k, s, n: np.minimum(overlaps(k, s, n), 1),
             ),
             (
-                "only the largest region is kept; others stay, too, if they are not small "
-                "beside it.",
-                by(lambda n, _: n == n.max(initial=0)),
+                "each output is counted once, as if kernels did not overlap; count every kernel "
+                "that reaches it.",
+                whole,
             ),
             (
-                "regions that touch at a corner are taken for one; neighbours share a side.",
-                by(lambda n, s: n >= s * n.max(initial=0), np.ones((3, 3))),
+                "only the first output that each kernel reaches is counted; a kernel reaches as "
+                "many as its size.",
+                starts,
             ),
             (
-                "a region of exactly `smallest` times the largest goes; it stays: at least.",
-                by(lambda n, s: n > s * n.max(initial=0)),
+                "kernel and stride changed places.",
+                lambda k, s, n: overlaps(s, k, n),
             ),
             (
-                "the regions are compared with all pixels of the mask; compare with the largest.",
-                by(lambda n, s: n >= s * n.sum()),
+                "the output is cut to length · stride; leave its ends as they are.",
+                cut,
             ),
             (
-                "the regions are compared with the whole picture; compare with the largest.",
-                lambda m, s: by(lambda n, s: n >= s * m.size)(m, s),
+                "the output is cut to length · stride; leave its ends as they are.",
+                lambda k, s, n: overlaps(k, s, n)[: n * s],
             ),
             (
-                "the small regions are kept, and the others are not.",
-                by(lambda n, s: n < s * n.max(initial=0)),
+                "the kernels lie side by side; each begins `stride` after the one before.",
+                lambda k, _, n: np.ones(k * n, int),
             ),
             (
-                "`smallest` is taken for a number of pixels; it is a share of the largest region.",
-                by(lambda n, s: n >= s),
+                "the inputs have moved by one place each; they move by `stride`.",
+                lambda k, _, n: overlaps(k, 1, n),
+            ),
+            (
+                "this counts, for each input, how many outputs it reaches; count for each output "
+                "how many inputs reach it.",
+                lambda k, _, n: np.full(n, k),
             ),
         ],
     )
-    return "It keeps whom you mean, if they are large; ask before it deletes a child at the back."
+    return "Kernel 3 and stride 2 give 1 1 2 1 2 1 2 1 1; kernel 4 is even but for its ends."
 
 
-def both_ways(network: Callable[[Array], Array], image: Array) -> Array:
-    """Return the mean of two answers: about an image, and about its mirror image, turned back.
+def transposed_kernel(kernel: Array) -> Array:
+    """Return the transposed convolution that doubling and then convolving is, in one dimension.
 
-    `network` takes an image (H, W, 3) and returns probabilities (H, W). Left and right change
-    places in the mirror image.
+    `kernel` (K,) is the kernel of a convolution as networks compute it, without turning it round,
+    after each input was repeated once. Returned are the K + 1 numbers that one input puts into the
+    output, in the order of the outputs.
     """
-    mirrored = np.ascontiguousarray(image[:, ::-1])
-    return np.asarray((network(image) + network(mirrored)[:, ::-1]) / 2)
+    return np.convolve(kernel[::-1], np.ones(2, kernel.dtype))
 
 
-@exercise(both_ways)
-def _check_both_ways(answer: Answer) -> str:
-    weights = numbers((4, 5), 7, seed=3) / np.float32(8)
-
-    def network(image: Array) -> Array:
-        """See the left side better than the right, and the top better than the bottom."""
-        return np.asarray(image).mean(axis=2) * weights
-
-    image = numbers((4, 5, 3), 9, seed=4) / np.float32(8)
-
-    def of(combine: Callable[[Array, Array], Array], flip: Any = np.s_[:, ::-1]) -> Answer:
-        return lambda net, x: combine(net(x), net(np.ascontiguousarray(x[flip]))[flip])
-
+@exercise(transposed_kernel)
+def _check_transposed_kernel(answer: Answer) -> str:
     compare(
         answer,
-        both_ways,
-        [(network, image)],
+        transposed_kernel,
+        [(numbers((3,), 9) + 1,), (numbers((5,), 9, seed=4),)],
         [
             (
-                "the answer about the mirror image is not turned back before the mean is taken.",
-                lambda net, x: (net(x) + net(x[:, ::-1])) / 2,
+                "the kernel is unchanged; an input that is repeated reaches K + 1 outputs.",
+                unchanged,
             ),
             (
-                "the image is turned upside down; mirror left and right: image[:, ::-1].",
-                of(lambda a, b: (a + b) / 2, np.s_[::-1]),
-            ),
-            ("the answers are added; take their mean.", of(lambda a, b: a + b)),
-            ("this is the answer about the mirror image alone.", of(lambda _, b: b)),
-            ("this is the answer about the image alone.", of(lambda a, _: a)),
-            ("the larger answer is taken at each pixel; take the mean.", of(np.maximum)),
-            (
-                "the image itself is not mirrored; its answer is mirrored instead.",
-                lambda net, x: (net(x) + net(x)[:, ::-1]) / 2,
+                "the order is turned round: the kernel's last number meets an input first, at the "
+                "lowest output.",
+                lambda w: np.convolve(w, [1, 1]),
             ),
             (
-                "the channels are reversed; mirror the columns: image[:, ::-1].",
-                lambda net, x: (net(x) + net(x[..., ::-1])) / 2,
+                "each sum is halved; the two copies of an input add up.",
+                lambda w: np.convolve(w[::-1], [0.5, 0.5]),
+            ),
+            (
+                "this is where one copy of the input goes; the other one goes one place further, "
+                "and they add up.",
+                lambda w: np.append(w[::-1], 0),
+            ),
+            (
+                "this is where one copy of the input goes; the other one goes one place further, "
+                "and they add up.",
+                lambda w: np.append(0, w[::-1]),
+            ),
+            (
+                "the numbers are repeated; two neighbours add up where both copies meet.",
+                lambda w: np.repeat(w[::-1], 2),
+            ),
+            (
+                "the numbers are repeated; two neighbours add up where both copies meet.",
+                lambda w: np.repeat(w, 2),
+            ),
+            (
+                "the two ends are missing, which one copy reaches alone.",
+                lambda w: (w[1:] + w[:-1])[::-1],
             ),
         ],
     )
-    return "A network without a favourite side would give the same from both."
-
-
-choice(
-    "blob_shape",
-    "What does blobFromImage(size=...) do with a photograph that is not square?",
-    right="a",
-    a="Every pixel of the photograph takes part, and the mask can be stretched back.",
-    b="OpenCV has no such option here; you would have to pad the photograph yourself.",
-    c="that is what happens with crop=True, which is not the default.",
-    d="a resize works with any two sizes, so there is nothing to complain about.",
-)
-
-choice(
-    "unsure_where",
-    "Where do the pixels lie of which the network is unsure?",
-    right="c",
-    a="then a pixel in the middle of a cheek would be as uncertain as one at the edge of hair.",
-    b="look for what is not a person and yet like one: a flag's folds, for instance.",
-    c="The outline is blurred, and some things are neither clearly a person nor clearly not.",
-    d="faces are what the network has seen most; it is sure of them.",
-)
-
-choice(
-    "accuracy_trap",
-    "A person fills 2 %. What do accuracy and IoU say of a program that finds nobody?",
-    right="a",
-    a="It is right about all of the background; and it shares no pixel with the person.",
-    b="IoU counts the person's pixels alone, and the program finds none of them.",
-    c="accuracy counts the background, too, and about that the program is right.",
-    d="neither looks at chance; count the pixels.",
-)
-
-choice(
-    "two_averages",
-    "Intersections 90 and 1, unions 100 and 10: mean over pictures, and over all pixels?",
-    right="a",
-    a="(0.9 + 0.1) / 2, and 91 / 110: over all pixels the large person drowns the small one.",
-    b="these are the two numbers, but in the wrong order.",
-    c="add the intersections and the unions first for the second one.",
-    d="0.91 would be 91 / 100; the unions are 100 and 10.",
-)
-
-choice(
-    "what_hurts",
-    "Which costs the mask most: half the size, a tenth of the light, upside down, or mirrored?",
-    right="c",
-    a="at half the size a person still has 96 of the network's 192 pixels.",
-    b="in training the light was changed, too, and a tenth still leaves 26 grey levels.",
-    c="It has never seen anybody hang from the ceiling: two of the three vanish.",
-    d="in training, photographs were mirrored at random.",
-)
+    return "A kernel of 4, which a stride of 2 divides: so nothing is covered unevenly."

@@ -1,398 +1,417 @@
-"""Checks of the exercises of lesson 10, compositing."""
+"""Checks of the exercises of lesson 10, ONNX."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from nstlib.course.exercises._engine import Answer, Array, choice, compare, exercise, numbers
+from nstlib.course.exercises._engine import (
+    Answer,
+    Array,
+    Wrong,
+    call_answer,
+    choice,
+    compare,
+    exercise,
+    numbers,
+    try_answer,
+)
+
+choice(
+    "odd_sizes",
+    "A network halves a picture twice and doubles it twice. What happens at 250 × 333?",
+    right="b",
+    a="the file names its sides height and width, so any size is taken.",
+    b="Halving rounds up: 250 gives 125, 63, and doubled twice 252; 333 gives 336.",
+    c="that would be a fault, and this file is in order; what rounds up on the way down?",
+    d="follow 250 through two halvings, which round up, and two doublings.",
+)
+
+choice(
+    "running_means",
+    "Are running_mean and running_var of these checkpoints of no use to ONNX?",
+    right="b",
+    a="look at the layers' names: is this batch normalization? And look up ONNX's operator "
+    "BatchNormalization: what are its inputs?",
+    b="Instance normalization takes mean and variance from the picture in hand; "
+    "BatchNormalization in ONNX has both as inputs.",
+    c="it normalises with the picture's own mean and variance, so there was nothing to use.",
+    d="OpenCV reads batch normalization, with its statistics, without trouble.",
+)
+
+choice(
+    "checked_file",
+    "The checker accepts the file and a runtime loads it. What do you know?",
+    right="b",
+    a="nobody has looked at a picture yet.",
+    b="The operators exist, and inputs, types and shapes fit together; what a runtime computes is "
+    "another matter.",
+    c="the checker does not know the weights that you meant; any numbers would do.",
+    d="the checker runs nothing, so it can't know what runtimes compute.",
+)
+
+choice(
+    "blind_test",
+    "A mean counts one row three times and leaves others out. Which picture does not show it?",
+    right="b",
+    a="rows of noise have different means, so counting one of them three times shows.",
+    b="If all rows are alike, it does not matter which are counted: this test cannot fail.",
+    c="the stripes make rows different, and one of them is counted three times.",
+    d="the rows at the bottom are brighter, and they are never counted.",
+)
 
 
-def composite(foreground: Array, background: Array, alpha: Array) -> Array:
-    """Lay one image (H, W, 3) over another: α · foreground + (1 - α) · background.
+def largest_difference(one: Array, other: Array) -> float:
+    """Return the largest difference between what two runtimes computed, without its sign.
 
-    `alpha` (H, W), in [0, 1], says how much of each pixel is foreground.
+    Infinite if the shapes differ or either holds a NaN: then they do not agree at all.
     """
-    a = alpha[..., np.newaxis]
-    return np.asarray(a * foreground + (1 - a) * background)
+    if np.shape(one) != np.shape(other):
+        return math.inf
+    difference = np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64))
+    return math.inf if np.isnan(difference).any() else float(difference.max())
 
 
-def composite_bytes(foreground: Array, background: Array, mask: Array) -> Array:
-    """Lay one image of bytes over another, as `composite` does, rounded to the nearest byte.
-
-    The images (H, W, 3) and the mask (H, W) are uint8; 255 in the mask is all foreground. So is the
-    result.
-    """
-    mixed = composite(foreground.astype(np.float64), background, mask.astype(np.float64) / 255)
-    return np.asarray(np.rint(mixed).astype(np.uint8))
-
-
-@exercise(composite_bytes)
-def _check_composite_bytes(answer: Answer) -> str:
-    random = np.random.default_rng(7)
-    foreground, background = random.integers(0, 256, (2, 4, 6, 3)).astype(np.uint8)
-    mask = random.integers(0, 256, (4, 6)).astype(np.uint8)
-    mask[0, :3] = [0, 128, 255]
-    foreground[0, 1], background[0, 1] = 255, 0
-
-    def of(change: Callable[[Array, Array, Array], Array]) -> Answer:
-        """`change` takes exact floats, and the mask as a share."""
-        return lambda f, b, m: change(f * 1.0, b * 1.0, m[..., np.newaxis] / 255)
-
-    def mixed(f: Array, b: Array, a: Array) -> Array:
-        return a * f + (1 - a) * b
-
-    def wrapped(f: Array, b: Array, m: Array) -> Array:
-        share = m[..., np.newaxis]
-        return np.asarray((share * f + (255 - share) * b) // 255)
-
+@exercise(largest_difference)
+def _check_largest_difference(answer: Answer) -> str:
+    one, other = numbers((1, 3, 4, 5), 9), numbers((1, 3, 4, 5), 9, seed=1)
     compare(
         answer,
-        composite_bytes,
-        [(foreground, background, mask)],
+        largest_difference,
+        [(one, other + 9), (one + 3, other)],
         [
             (
-                "the products overflow: a byte keeps the remainder modulo 256. Turn to floats "
-                "before you multiply.",
-                wrapped,
+                "the differences are averaged: one wrong pixel among a million would go unseen; "
+                "take the largest.",
+                lambda a, b: np.abs(a - b).mean(),
             ),
             (
-                "the decimals are cut off, half a level on average; round: np.rint.",
-                of(lambda f, b, a: np.floor(mixed(f, b, a))),
+                "the squares are averaged: one wrong pixel among a million would go unseen; take "
+                "the largest difference.",
+                lambda a, b: ((a - b) ** 2).mean(),
             ),
             (
-                "the decimals are rounded up; np.rint goes to the nearest.",
-                of(lambda f, b, a: np.ceil(mixed(f, b, a))),
+                "the squares are averaged: one wrong pixel among a million would go unseen; take "
+                "the largest difference.",
+                lambda a, b: np.sqrt(((a - b) ** 2).mean()),
+            ),
+            ("this is the largest square; take its root.", lambda a, b: ((a - b) ** 2).max()),
+            (
+                "the sign counts: where the second is larger, the difference is negative and never "
+                "the largest; take absolute values first.",
+                lambda a, b: (a - b).max(),
             ),
             (
-                "the mask is divided by 256; 255 stands for all, so divide by 255.",
-                lambda f, b, m: np.rint(mixed(f * 1.0, b * 1.0, m[..., np.newaxis] / 256)),
+                "the sign is taken away too late; take absolute values first, then the largest.",
+                lambda a, b: np.abs((a - b).max()),
             ),
             (
-                "the roles are exchanged: where the mask is 255 the foreground shows.",
-                of(lambda f, b, a: np.rint(mixed(b, f, a))),
+                "the largest values are compared, wherever they are; compare place by place.",
+                lambda a, b: np.abs(a.max() - b.max()),
+            ),
+            ("this is one value for each place; take the largest.", lambda a, b: np.abs(a - b)),
+            (
+                "it is divided by the size of the values; the tolerance is on the scale of the "
+                "output.",
+                lambda a, b: np.abs(a - b).max() / np.abs(b).max(),
             ),
             (
-                "the mask is hard: it is compared with a threshold; take a share of each.",
-                of(lambda f, b, a: np.where(a > 0.5, f, b)),
-            ),
-            (
-                "the mask is hard: it is compared with a threshold; take a share of each.",
-                of(lambda f, b, a: np.where(a == 1, f, b)),
-            ),
-            ("the values are right but not rounded; bytes have no decimals.", of(mixed)),
-            (
-                "the result lies in [0, 1]; bytes go from 0 to 255.",
-                of(lambda f, b, a: mixed(f, b, a) / 255),
-            ),
-        ],
-        dtype=lambda _: np.dtype(np.uint8),
-    )
-    return "Each byte is the nearest to the exact mixture, so nothing darkens on the way."
-
-
-def clean_foreground(image: Array, background: Array, alpha: Array) -> Array:
-    """Take a known background out of an image: the F with α F + (1 - α) B = image.
-
-    `image` and `background` B are (H, W, 3), `alpha` is (H, W). Where alpha is 0 nothing of F
-    shows; the image's own pixel is returned there. The result is clipped to [0, 1].
-    """
-    a = alpha[..., np.newaxis]
-    solved = (image - (1 - a) * background) / np.where(a > 0, a, 1)
-    return np.clip(np.where(a > 0, solved, image), 0, 1)
-
-
-@exercise(clean_foreground)
-def _check_clean_foreground(answer: Answer) -> str:
-    foreground = numbers((3, 4, 3), 9, seed=3) / np.float32(8)
-    background = numbers((3, 4, 3), 9, seed=4) / np.float32(8)
-    alpha = numbers((3, 4), 5, seed=5) / np.float32(4)
-    # A photograph never obeys the equation to the last digit, so some colours leave [0, 1].
-    image = composite(foreground, background, alpha)
-    image += (numbers((3, 4, 3), 3, seed=6) - 1) / np.float32(16)
-    image[alpha == 0] = np.abs(background[alpha == 0] - np.float32(1 / 16))
-    image = np.clip(image, 0, 1)
-
-    def of(change: Callable[[Array, Array, Array], Array], *, clip: bool = True) -> Answer:
-        def clean(x: Array, b: Array, alpha: Array) -> Array:
-            a = np.where(alpha > 0, alpha, 1)[..., np.newaxis]
-            result = np.where(alpha[..., np.newaxis] > 0, change(x, b, a), x)
-            return np.clip(result, 0, 1) if clip else result
-
-        return clean
-
-    def solved(x: Array, b: Array, a: Array) -> Array:
-        return np.asarray((x - (1 - a) * b) / a)
-
-    def elsewhere(fill: Callable[[Array, Array], Any]) -> Answer:
-        return lambda x, b, alpha: np.where(
-            alpha[..., np.newaxis] > 0, clean_foreground(x, b, alpha), fill(x, b)
-        )
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        compare(
-            answer,
-            clean_foreground,
-            [(image, background, alpha)],
-            [
-                ("the image is unchanged.", lambda x, *_: x),
-                (
-                    "the colours are right, but not clipped to [0, 1].",
-                    of(solved, clip=False),
-                ),
-                (
-                    "where alpha is 0 it returns black; return the image's own pixel.",
-                    elsewhere(lambda x, _: np.zeros_like(x)),
-                ),
-                (
-                    "where alpha is 0 it returns the background; return the image's own pixel.",
-                    elsewhere(lambda _, b: b),
-                ),
-                (
-                    "where alpha is 0 it divides by 0, or by next to nothing, and clips what comes "
-                    "out; return the image's own pixel.",
-                    elsewhere(lambda x, b: x > b),
-                ),
-                (
-                    "the background is taken away, but what is left is not divided by alpha.",
-                    of(lambda x, b, a: x - (1 - a) * b),
-                ),
-                (
-                    "the image is divided by alpha before the background is taken away: subtract "
-                    "(1 - alpha) · background first.",
-                    of(lambda x, b, a: x / a - (1 - a) * b),
-                ),
-                ("the background is not taken away.", of(lambda x, _, a: x / a)),
-                (
-                    "all of the background is taken away; only 1 - alpha of it shows.",
-                    of(lambda x, b, a: (x - b) / a),
-                ),
-                (
-                    "alpha and 1 - alpha are exchanged.",
-                    of(lambda x, b, a: (x - a * b) / np.where(a < 1, 1 - a, np.nan)),
-                ),
-                (
-                    "alpha of the background is taken away; it is 1 - alpha that shows.",
-                    of(lambda x, b, a: (x - a * b) / a),
-                ),
-                (
-                    "this lays the image over the background once more; solve for the foreground.",
-                    lambda x, b, alpha: composite(x, b, alpha),
-                ),
-            ],
-        )
-    return "Laid over the old background it gives the image again, and over a new one no halo."
-
-
-def _still(source: Array) -> Array:
-    """Tell which pixels (T - 1, H, W) are the same as in the frame before."""
-    return np.asarray((source[1:] == source[:-1]).all(axis=-1))
-
-
-def flicker(source: Array, result: Array) -> float:
-    """Return the mean change of a film's pixels whose source did not change.
-
-    `source` and `result` are (T, H, W, 3). A pixel counts, with its three channels, wherever its
-    source is the same in all three as in the frame before. The change is absolute, from frame to
-    frame.
-    """
-    return float(np.abs(np.diff(result, axis=0))[_still(source)].mean())
-
-
-def _film(seed: int, frames: int) -> tuple[Array, Array]:
-    """Return a source in which about half of the pixels stay from frame to frame, and a result."""
-    random = np.random.default_rng(seed)
-    source = numbers((frames, 3, 5, 3), 9, seed) / np.float32(8)
-    for t in range(1, frames):
-        still = random.random((3, 5)) < 0.5
-        source[t, still] = source[t - 1, still]
-        # And in some only the green stays.
-        green = ~still & (random.random((3, 5)) < 0.5)
-        source[t, green, 1] = source[t - 1, green, 1]
-    return source, numbers((frames, 3, 5, 3), 9, seed + 1) / np.float32(8)
-
-
-@exercise(flicker)
-def _check_flicker(answer: Answer) -> str:
-    def of(change: Callable[[Array, Array], Any]) -> Answer:
-        return lambda source, result: change(np.diff(result, axis=0), _still(source))
-
-    def by_channel(source: Array, result: Array) -> Any:
-        return np.abs(np.diff(result, axis=0))[source[1:] == source[:-1]].mean()
-
-    def since_the_first(source: Array, result: Array) -> Any:
-        still = (source[1:] == source[0]).all(axis=-1)
-        return np.abs(result[1:] - result[0])[still].mean() if still.any() else 0.0
-
-    compare(
-        answer,
-        flicker,
-        [_film(0, 3), _film(2, 5)],
-        [
-            (
-                "all pixels are counted; leave out those whose source changed.",
-                of(lambda d, _: np.abs(d).mean()),
-            ),
-            (
-                "these are the pixels whose source changed; take those where it did not.",
-                of(lambda d, still: np.abs(d)[~still].mean()),
-            ),
-            (
-                "the changes are squared; take their absolute values.",
-                of(lambda d, still: (d**2)[still].mean()),
-            ),
-            (
-                "changes up and down cancel; take their absolute values.",
-                of(lambda d, still: d[still].mean()),
-            ),
-            (
-                "the changes are added up, so a longer film flickers more; take their mean.",
-                of(lambda d, still: np.abs(d)[still].sum()),
-            ),
-            (
-                "what moves counts as 0 and is still divided by; take the mean of the pixels that "
-                "count.",
-                of(lambda d, still: (np.abs(d) * still[..., np.newaxis]).mean()),
-            ),
-            (
-                "each channel is looked at alone; a pixel counts if all three stay the same.",
-                by_channel,
-            ),
-            (
-                "frames are compared with the first; compare each with the one before.",
-                since_the_first,
-            ),
-            (
-                "the result is compared with its source; compare it with itself, a frame before.",
-                lambda source, result: np.abs(result - source).mean(),
-            ),
-            (
-                "this is the largest change; take the mean.",
-                of(lambda d, still: np.abs(d)[still].max()),
-            ),
-            (
-                "the three channels' changes are added; take their mean as well.",
-                of(lambda d, still: 3 * np.abs(d)[still].mean()),
+                "the differences are added up; take the largest.",
+                lambda a, b: np.abs(a - b).sum(),
             ),
         ],
     )
-    return "It is 0 for a film that stands still wherever its source does."
+    dark, light = np.array([[[1, 7]], [[2, 5]]], np.uint8)
+    compare(
+        answer,
+        largest_difference,
+        [(dark, light)],
+        [
+            (
+                "for uint8 pixels 1 - 2 is 255, because they cannot be negative; make floats of "
+                "them first.",
+                lambda a, b: np.abs(a - b).max(),
+            )
+        ],
+    )
+    result, _ = try_answer(answer, (one, one[:, :1]))
+    if not np.isinf(result).all():
+        raise Wrong(
+            "shapes (1, 3, 4, 5) and (1, 1, 4, 5) were compared all the same: NumPy repeats the "
+            "one channel. Different shapes are infinitely different."
+        )
+    broken = one.copy()
+    broken[0, 1, 2, 3] = np.nan
+    with np.errstate(all="ignore"):
+        results = [try_answer(answer, case)[0] for case in ((one, broken), (broken, one))]
+    if not all(np.isinf(result).all() for result in results):
+        raise Wrong(
+            "one of the values is NaN, and the difference is not infinite. NaN is neither larger "
+            "nor smaller than any tolerance, so a check would let it pass."
+        )
+    return "The largest, without its sign; other shapes, NaN and uint8 do not fool it."
 
 
-def steady_mattes(mattes: Array, source: Array, keep: float) -> Array:
-    """Smooth a film's mattes (T, H, W) in time, wherever the source (T, H, W, 3) stands still.
+def pad_run_crop(network: Answer, image: Array) -> Array:
+    """Run a network on an image (H, W, C) of any size, if it takes multiples of 4 alone.
 
-    The first stays. Then, where all three channels of a pixel's source are as in the frame before,
-    the result is keep · the result before + (1 - keep) · the matte; elsewhere it is the matte.
+    Pad below and on the right, by as few pixels as possible, with the mirror image in which the
+    border itself is not repeated; run; return as many pixels as came in.
     """
-    steady = np.array(mattes, copy=True)
-    for t, still in enumerate(_still(source), start=1):
-        smooth = keep * steady[t - 1] + (1 - keep) * mattes[t]
-        steady[t] = np.where(still, smooth, mattes[t])
-    return steady
+    height, width = image.shape[:2]
+    padded = np.pad(image, ((0, -height % 4), (0, -width % 4), (0, 0)), "reflect")
+    return np.asarray(network(padded)[:height, :width])
 
 
-@exercise(steady_mattes)
-def _check_steady_mattes(answer: Answer) -> str:
-    def case(seed: int, frames: int, keep: float) -> tuple[Array, Array, float]:
-        source, result = _film(seed, frames)
-        return result[..., 0], source, keep
+@exercise(pad_run_crop)
+def _check_pad_run_crop(answer: Answer) -> str:
+    def network(image: Array) -> Array:
+        image = np.asarray(image)
+        height, width = image.shape[:2]
+        if height % 4 or width % 4:
+            raise ValueError(f"the network takes multiples of 4, and got {height} × {width}")
+        # What is at the border counts at every place, as in a network that normalises.
+        return np.asarray(2 * image - image.mean(axis=(0, 1)))
+
+    def padded(image: Array, mode: Any, before: bool = False, least: int = 0) -> Array:
+        more = [-side % 4 or least for side in image.shape[:2]]
+        around = [(n, 0) if before else (0, n) for n in more]
+        return np.pad(image, (*around, (0, 0)), mode)
+
+    def by(mode: Any, **how: Any) -> Answer:
+        return lambda run, x: run(padded(x, mode, **how))[: x.shape[0], : x.shape[1]]
+
+    def at_the_start(run: Answer, x: Array) -> Array:
+        return np.asarray(run(padded(x, "reflect", before=True))[-x.shape[0] :, -x.shape[1] :])
+
+    def halves(run: Answer, x: Array) -> Array:
+        more = [-side % 4 for side in x.shape[:2]]
+        result = run(np.pad(x, (*((n // 2, n - n // 2) for n in more), (0, 0)), "reflect"))
+        top, left = (n // 2 for n in more)
+        return np.asarray(result[top : top + x.shape[0], left : left + x.shape[1]])
+
+    compare(
+        lambda image: answer(network, image),
+        lambda image: pad_run_crop(network, image),
+        [
+            (numbers(shape, 9, seed),)
+            for seed, shape in enumerate([(8, 12, 3), (7, 10, 3), (9, 8, 2)])
+        ],
+        [
+            (
+                hint,
+                lambda image, mistake=mistake: mistake(network, image),
+            )
+            for hint, mistake in [
+                ("the network was not run.", lambda _, x: x),
+                (
+                    "the result is not cropped; return as many pixels as came in.",
+                    lambda run, x: run(padded(x, "reflect")),
+                ),
+                (
+                    "it is padded with zeros; a black edge changes the picture's means. Use the "
+                    "mirror image.",
+                    by("constant"),
+                ),
+                (
+                    "the border is repeated; use the mirror image.",
+                    by("edge"),
+                ),
+                (
+                    "the mirror image repeats the border itself (symmetric); leave it out "
+                    "(reflect).",
+                    by("symmetric"),
+                ),
+                (
+                    "what is padded comes from the opposite side; use the mirror image.",
+                    by("wrap"),
+                ),
+                (
+                    "a side that is a multiple of 4 already gets 4 pixels more; it needs none.",
+                    by("reflect", least=4),
+                ),
+                (
+                    "it is padded above and on the left; pad below and on the right.",
+                    at_the_start,
+                ),
+                (
+                    "it is padded on both sides; pad below and on the right alone.",
+                    halves,
+                ),
+                (
+                    "it is cropped at the wrong end; the padding is below and on the right.",
+                    lambda run, x: run(padded(x, "reflect"))[-x.shape[0] :, -x.shape[1] :],
+                ),
+                (
+                    "the image is cut to a multiple of 4, and its edge is lost; pad it instead.",
+                    lambda run, x: run(x[: x.shape[0] // 4 * 4, : x.shape[1] // 4 * 4]),
+                ),
+            ]
+        ],
+    )
+    return "What goes in comes out at its own size, and no black edge changes its means."
+
+
+def guilty_node(agrees: Callable[[int], bool], nodes: int) -> int:
+    """Find the first node after which two runtimes disagree, by halving.
+
+    ``agrees(count)`` tells whether they agree on the graph cut off after its first `count` nodes,
+    from 1 to `nodes`. They do before the guilty node, and don't from it on.
+    """
+    well, ill = 0, nodes
+    while ill - well > 1:
+        middle = (well + ill) // 2
+        if agrees(middle):
+            well = middle
+        else:
+            ill = middle
+    return ill
+
+
+def _runtimes(nodes: int, guilty: int) -> tuple[Callable[[int], bool], list[int]]:
+    """Return an ``agrees`` for a graph with one guilty node, and the list of what it is asked."""
+    asked: list[int] = []
+
+    def agrees(count: int) -> bool:
+        asked.append(count)
+        if len(asked) > 10 * nodes:
+            raise RuntimeError("it never stops asking")
+        if not 1 <= count <= nodes:
+            raise ValueError(f"there is no graph of {count} of {nodes} nodes")
+        return count < guilty
+
+    return agrees, asked
+
+
+@exercise(guilty_node)
+def _check_guilty_node(answer: Answer) -> str:
+    most = 0
+    for nodes, guilty in [(264, 5), (264, 1), (264, 264), (264, 132), (7, 4), (1, 1), (2, 2)]:
+        agrees, asked = _runtimes(nodes, guilty)
+        result = np.asarray(call_answer(answer, agrees, nodes))
+        if result.shape != ():
+            raise Wrong(f"the result has shape {result.shape}; it should be one number.")
+        if result == guilty - 1:
+            raise Wrong(
+                f"it returns {result}, the last node after which all is well; the guilty one is "
+                "the next."
+            )
+        if result != guilty:
+            raise Wrong(
+                f"with {nodes} nodes, of which number {guilty} is guilty, it returns {result:g}."
+            )
+        allowed = (nodes - 1).bit_length()
+        if len(asked) > max(1, allowed):
+            raise Wrong(
+                f"it is right, but asked {len(asked)} times for {nodes} nodes; halving needs "
+                f"{allowed}."
+            )
+        most = max(most, len(asked))
+    return f"It asked {most} times at most for 264 nodes, because each answer halves what is left."
+
+
+def folded_convolution(
+    weights: Array, gamma: Array, beta: Array, mean: Array, variance: Array
+) -> Array:
+    """Put a batch normalization at inference into the convolution before it.
+
+    `weights` (O, I + 1) holds the kernels of a 1×1 convolution, a row for each output channel, and
+    its bias in the last column. The other arguments (O,) are the normalization's; its epsilon is
+    1e-5. Returned are weights of the same shape that give what both gave.
+    """
+    scale = gamma / np.sqrt(variance + 1e-5)
+    folded = weights * scale[:, np.newaxis]
+    folded[:, -1] += beta - mean * scale
+    return folded
+
+
+@exercise(folded_convolution)
+def _check_folded_convolution(answer: Answer) -> str:
+    def case(channels: int, seed: int) -> tuple[Array, ...]:
+        # As many inputs as outputs, so that scaling the wrong ones is an answer, too.
+        given = [numbers((channels, channels + 1), 9, seed)]
+        given += [numbers((channels,), 7, seed + i) + 1 for i in range(1, 5)]
+        return tuple(given)
 
     def by(
-        rule: Callable[[Array, Array, Array, float], Array],
-        first: Callable[[Array, float], Array] = lambda matte, _: matte,
-        still_of: Callable[[Array], Array] = _still,
+        scale: Callable[[Array, Array], Array] = lambda g, v: g / np.sqrt(v + 1e-5),
+        bias: Callable[[Array, Array, Array, Array], Array] = lambda c, s, b, m: (c - m) * s + b,
     ) -> Answer:
-        """Apply `rule` (matte, previous result, where the source is still, keep) to each frame."""
+        def mistake(w: Array, g: Array, b: Array, m: Array, v: Array) -> Array:
+            s = scale(g, v)
+            kernels, constant = w[:, :-1] * s[:, np.newaxis], bias(w[:, -1], s, b, m)
+            return np.column_stack([kernels, constant])
 
-        def steady(mattes: Array, source: Array, keep: float) -> Array:
-            results = [first(mattes[0], keep)]
-            for matte, still in zip(mattes[1:], still_of(source), strict=True):
-                results.append(rule(matte, results[-1], still, keep))
-            return np.stack(results)
+        return mistake
 
-        return steady
-
-    def smooth(m: Array, before: Array, still: Array, keep: float) -> Array:
-        return np.where(still, keep * before + (1 - keep) * m, m)
-
-    def previous_matte(mattes: Array, source: Array, keep: float) -> Array:
-        pairs = zip(mattes[1:], mattes[:-1], _still(source), strict=True)
-        return np.stack([mattes[0], *(smooth(m, old, still, keep) for m, old, still in pairs)])
+    def columns(w: Array, g: Array, b: Array, m: Array, v: Array) -> Array:
+        s = g / np.sqrt(v + 1e-5)
+        return np.column_stack([w[:, :-1] * s, (w[:, -1] - m) * s + b])
 
     compare(
         answer,
-        steady_mattes,
-        [case(4, 4, 0.75), case(6, 5, 0.5), case(8, 3, 0.25)],
+        folded_convolution,
+        [case(3, 0), case(4, 7)],
         [
-            ("the mattes are unchanged.", lambda m, *_: m),
+            ("the weights are unchanged.", lambda w, *_: w),
             (
-                "keep and 1 - keep are exchanged: keep is the share of the result before.",
-                by(lambda m, before, still, keep: smooth(m, before, still, 1 - keep)),
+                "the columns are scaled, which are the input channels; each output channel, a row, "
+                "has its own factor.",
+                columns,
             ),
             (
-                "it smooths where the source moves, too; what has moved on leaves a ghost there.",
-                by(lambda m, before, _, keep: keep * before + (1 - keep) * m),
+                "the bias is not scaled: the normalization divides it along with the rest.",
+                by(bias=lambda c, s, b, m: c + b - m * s),
             ),
             (
-                "it smooths where the source moves; smooth where it stands still.",
-                by(lambda m, before, still, keep: smooth(m, before, ~still, keep)),
+                "the bias is left as it was.",
+                by(bias=lambda c, *_: c),
             ),
             (
-                "the matte before is mixed in; take the result before, which remembers all frames.",
-                previous_matte,
+                "the old bias is lost; it is normalised like what it was added to.",
+                by(bias=lambda _, s, b, m: b - m * s),
             ),
             (
-                "the first matte is mixed with zeros; it stays as it is.",
-                by(smooth, first=lambda m, keep: (1 - keep) * m),
+                "the mean is not subtracted.",
+                by(bias=lambda c, s, b, _: c * s + b),
             ),
             (
-                "the first matte is missing; there are as many results as mattes.",
-                lambda *args: steady_mattes(*args)[1:],
+                "the mean is subtracted as it is; it is scaled, too.",
+                by(bias=lambda c, s, b, m: c * s - m + b),
             ),
             (
-                "where the source stands still the result before is taken as it is; mix (1 - keep) "
-                "of the matte in.",
-                by(lambda m, before, still, _: np.where(still, before, m)),
+                "the mean is added; subtract it.",
+                by(bias=lambda c, s, b, m: (c + m) * s + b),
+            ),
+            ("beta is left out.", by(bias=lambda c, s, _, m: (c - m) * s)),
+            (
+                "beta is scaled, too; it is added last.",
+                by(bias=lambda c, s, b, m: (c - m + b) * s),
             ),
             (
-                "one channel that stays the same is taken for a pixel that stands still; look at "
-                "all three.",
-                by(smooth, still_of=lambda s: (s[1:] == s[:-1]).any(axis=-1)),
+                "it is divided by the variance; divide by its root.",
+                by(scale=lambda g, v: g / (v + 1e-5)),
+            ),
+            (
+                "it is multiplied by the root of the variance; divide by it.",
+                by(scale=lambda g, v: g * np.sqrt(v + 1e-5)),
+            ),
+            ("gamma is left out.", by(scale=lambda _, v: 1 / np.sqrt(v + 1e-5))),
+            (
+                "it is not divided by the root of the variance.",
+                by(scale=lambda g, _: g),
             ),
         ],
     )
-    return "Where the picture stands still so does the matte, and what moves leaves no ghost."
-
-
-choice(
-    "half_light",
-    "Half the light of white: which sRGB code value does a camera store?",
-    right="b",
-    a="0.5 is half the code value; light and code values are not proportional.",
-    b="Half the light needs a code of 0.735, because sRGB spends most of its codes on the dark.",
-    c="0.214 is the light of code 0.5: the same curve, read the other way.",
-    d="black, grey and white follow one curve in all three channels.",
-)
-
-choice(
-    "halo_where",
-    "The halo is α (1 - α) (old background - foreground): where is it strongest, and how strong?",
-    right="b",
-    a="with α near 0 hardly anything is pasted at all.",
-    b="α (1 - α) is largest in the middle, and ½ · ½ = ¼.",
-    c="the place is right; multiply ½ by ½.",
-    d="with α near 1 the pixel shows hardly any of the old background.",
-)
-
-choice(
-    "why_flicker",
-    "What makes a painted background flicker that stands still in the source?",
-    right="d",
-    a="try it: no two frames of the source are quite the same.",
-    b="take the noise away, and look whether anything is left.",
-    c="let her stand still, and look whether anything is left.",
-    d="Each is enough: the network sees strokes in noise, and its means go over the whole picture.",
-)
+    still = (np.array([[2, 3]], np.float32), *np.array([[4], [5], [6], [0]], np.float32))
+    with np.errstate(all="ignore"):
+        result, _ = try_answer(answer, still)
+    if not np.isfinite(result).all():
+        raise Wrong(
+            "a channel that never changed in training has variance 0, and the weights become "
+            "infinite; add 1e-5 to the variance before you take the root."
+        )
+    return "One convolution gives what convolution and normalization gave."

@@ -1,4 +1,4 @@
-"""Diagrams of lesson 08, drawn as SVG: an ONNX file's graph, and cv2.dnn's way with it."""
+"""Diagrams of lesson 10, drawn as SVG: an ONNX file's graph, and cv2.dnn's way with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Diagrams of lessons 09 and 10, drawn as SVG: the person network, a matte's window, a composer."""
+"""Diagrams of lessons 11 and 12, drawn as SVG: the person network, a matte's window, a composer."""
 
 from __future__ import annotations
 

@@ -535,7 +535,7 @@ nst.check("freeze", freeze)
 # - written out a whole transfer, and found the library's close to it;
 # - learnt from nine pictures that only the ratio of two weights counts.
 #
-# Next: [07 · Better and faster](07_better_and_faster.ipynb), from hours to seconds, one change at a time.
+# Next: [07 · Faster](07_faster.ipynb), from hours to seconds, one change at a time.
 #
 # ## Further reading
 #

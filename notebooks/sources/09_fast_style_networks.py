@@ -36,7 +36,7 @@ nst.show_images(
 # %% [markdown]
 # | | |
 # | --- | --- |
-# | Prerequisites | [07 · Better and faster](07_better_and_faster.ipynb) |
+# | Prerequisites | [07 · Faster](07_faster.ipynb) |
 # | Time to read | 35 min |
 # | Time to run on 2 cores | 1 min |
 # | Downloads | nothing |

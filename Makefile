@@ -7,7 +7,7 @@
 # make lessons    build both editions of the lessons from their sources (LESSONS="02 03": these)
 # make site       build the site in build/site
 # make site-serve   look at it, on this machine's port 8000 (PORT=8001: another)
-# make lessons-imagenet   run lessons 02 to 07 on ImageNet's VGG19 (hours; LESSONS="02 03": these)
+# make lessons-imagenet   run lessons 02 to 08 on ImageNet's VGG19 (hours; LESSONS="02 03": these)
 # make bench      this library beside what a user would pick instead
 # make figures    make the README's figures again
 # make constraints  write the exact versions of a fresh environment to constraints.txt

@@ -1,7 +1,7 @@
 """Run lessons on ImageNet's VGG19, and compare what must hold on it as well.
 
     make lessons-imagenet
-    python notebooks/imagenet.py [02 03 …]      lessons 02 to 07, or these
+    python notebooks/imagenet.py [02 03 …]      lessons 02 to 08, or these
 
 A lesson's pictures and figures are the twin's, so its outputs cannot be compared as they stand. But
 wherever a lesson claims something, it prints whether that is so, and this has to come out alike on
@@ -27,7 +27,7 @@ import build
 import nbformat
 
 WEIGHTS = "imagenet"
-LESSONS = ("02", "03", "04", "05", "06", "07")
+LESSONS = ("02", "03", "04", "05", "06", "07", "08")
 KEPT = build.FOLDER.parent / "build" / "lessons-imagenet"
 
 CLAIM = re.compile(r"\b(?:True|False)(?=_?\b)")

@@ -507,7 +507,7 @@ for name, picture in pictures.items():
 #
 # A photograph in a painting often looks pasted for another reason: its colours belong to another light.
 # `match` moves the colours of the part that stays towards those of the painted part, by their means and
-# covariances, as in lesson 07. Guess first: how much is enough?
+# covariances, as in lesson 08. Guess first: how much is enough?
 
 # %% jupyter={"outputs_hidden": true}
 matches = (0, 0.3, 1)
@@ -1115,7 +1115,7 @@ print(", ".join(f"{name}: IoU {value:.2f}" for name, value in iou.items()))
 # into features (02); their means and covariances forgot where things are and kept what they are made of
 # (03). Asked for the same numbers, noise became a texture (04), smooth by choice and not by a magic weight
 # (05). A second set of features held on to what the picture shows, and it became style transfer (06), then
-# a fast one with colours, masks and strokes under control (07). A network learned to do in one pass what
+# a fast one with colours, masks and strokes under control (07, 08). A network learned to do in one pass what
 # an optimiser does in hundreds (09), left its framework as a file that every runtime reads, checked to the
 # last digit (10), and met another one that finds people (11). Here they came together. Each step was small
 # enough to do by hand. None of them was magic, and the result still is.

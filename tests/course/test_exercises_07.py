@@ -1,15 +1,15 @@
-"""Right and wrong answers to the exercises of lesson 07, better and faster."""
+"""Right and wrong answers to the exercises of lesson 07, faster."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
-import scipy.linalg
-from exercise_tests import Answer, ExerciseTests, Right, Wrong, covariance, rows
+from exercise_tests import ExerciseTests, Right, Wrong
 
-tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow")
 
 
 def by_parts(seconds: Any, factors: Any) -> float:
@@ -19,48 +19,39 @@ def by_parts(seconds: Any, factors: Any) -> float:
     return float(sum(seconds)) / new
 
 
-def standard(y: Any) -> Any:
-    return (y - np.mean(y)) / np.std(y)
+def first_place(evaluations: Any, losses: Any, goal: Any) -> Any:
+    """Look at one number of evaluations after another."""
+    for place, count in enumerate(evaluations):
+        if min(row[place] for row in losses) <= goal:
+            return count
+    return math.inf
 
 
-def lower(image: Any, ddof: int = 0) -> Any:
-    return np.linalg.cholesky(np.cov(rows(image), rowvar=False, ddof=ddof))
+def of_row(row: int) -> Any:
+    return lambda evaluations, losses, goal: first_place(evaluations, losses[row][None], goal)
 
 
-def recoloured(
-    image: Any, reference: Any, matrix: Any, old: Any = None, new: Any = None, turn: bool = True
+def adam(
+    gradients: Any, rate: Any, b: float = 0.9, c: float = 0.999, first: int = 1, second: int = 1
 ) -> Any:
-    old = rows(image).mean(0) if old is None else old
-    new = rows(reference).mean(0) if new is None else new
-    return (image - old) @ (matrix.T if turn else matrix) + new
+    """Adam without running sums: each mean from all gradients so far, weighted by their age."""
+    x = 0.0
+    for n in range(1, len(gradients) + 1):
+        g, age = np.asarray(gradients[:n], float), np.arange(n)[::-1]
+        m, v = (1 - b) * np.sum(b**age * g), (1 - c) * np.sum(c**age * g * g)
+        m, v = m / (1 - b**n) ** first, v / (1 - c**n) ** second
+        x = x - rate * m / (math.sqrt(v) + 1e-7)
+    return x
 
 
-def cholesky(image: Any, reference: Any, **changes: Any) -> Any:
-    return recoloured(image, reference, lower(reference) @ np.linalg.inv(lower(image)), **changes)
-
-
-def triangular_solve(image: Any, reference: Any) -> Any:
-    white = scipy.linalg.solve_triangular(
-        lower(image, 1), (rows(image) - rows(image).mean(0)).T, lower=True
-    )
-    return (lower(reference, 1) @ white).T.reshape(image.shape) + rows(reference).mean(0)
-
-
-def from_second_moments(
-    share: Any, mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any
-) -> Any:
-    mean = share * mean_a + (1 - share) * mean_b
-    moments = share * (covariance_a + np.outer(mean_a, mean_a))
-    moments = moments + (1 - share) * (covariance_b + np.outer(mean_b, mean_b))
-    return moments - np.outer(mean, mean)
-
-
-def merged(between: Answer, shares: Answer = lambda p: (p, 1 - p)) -> Answer:
-    def answer(share: Any, mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any) -> Any:
-        of_a, of_b = shares(share)
-        return of_a * covariance_a + of_b * covariance_b + between(share, mean_a - mean_b)
-
-    return answer
+def other_adam(gradients: Any, rate: Any, size: Any, keep: bool = False) -> Any:
+    x = m = v = 0.0
+    for n, g in enumerate(gradients, start=1):
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * size(g)
+        mean, spread = m / (1 - 0.9**n), v / (1 - 0.999**n)
+        m, v = (mean, spread) if keep else (m, v)
+        x -= rate * mean / ((spread if size(2) == 4 and not keep else math.sqrt(spread)) + 1e-7)
+    return x
 
 
 RIGHT: Right = {
@@ -68,17 +59,14 @@ RIGHT: Right = {
         by_parts,
         lambda seconds, factors: 1 / np.sum(seconds / np.sum(seconds) / factors),
     ],
-    "match_brightness": [
-        lambda brightness, reference: standard(brightness) * reference.std() + reference.mean(),
-        lambda brightness, reference: tf.convert_to_tensor(
-            np.mean(reference) + standard(brightness) * np.std(reference)
+    "fewest_evaluations": [
+        first_place,
+        lambda evaluations, losses, goal: min(
+            [e for e, low in zip(evaluations, losses.min(axis=0), strict=True) if low <= goal],
+            default=np.inf,
         ),
     ],
-    "cholesky_colors": [cholesky, triangular_solve],
-    "merged_covariance": [
-        from_second_moments,
-        merged(lambda p, d: p * (1 - p) * d[:, None] * d),
-    ],
+    "adam_path": [adam, lambda gradients, rate: np.float32(adam(gradients, rate))],
 }
 
 # Each line: a wrong answer, and words of the hint that it must get.
@@ -102,163 +90,84 @@ WRONG: Wrong = {
         (lambda seconds, factors: sum(seconds) / (seconds @ factors), "makes the run slower"),
         (lambda seconds, factors: seconds / (seconds / factors), "one value for each part"),
     ],
-    "match_brightness": [
-        (lambda brightness, reference: brightness + 0, "unchanged"),  # noqa: ARG005
+    "fewest_evaluations": [
         (
-            lambda brightness, reference: brightness + reference.mean() - brightness.mean(),
-            "only the mean is moved",
-        ),
-        (lambda brightness, reference: standard(brightness) * reference.std(), "mean is 0"),
-        (
-            lambda brightness, reference: (
-                brightness / brightness.std() * reference.std() + reference.mean()
+            lambda evaluations, losses, goal: (
+                list(evaluations).index(found)
+                if (found := first_place(evaluations, losses, goal)) < math.inf
+                else found
             ),
-            "not subtracted",
+            "a place in the table",
         ),
+        (of_row(0), "only the first setting"),
+        (of_row(-1), "only the last setting"),
         (
-            lambda brightness, reference: brightness / brightness.std() * reference.std(),
-            "means and all",
-        ),
-        (
-            lambda brightness, reference: (
-                standard(brightness) * reference.std()
-                + reference.mean() * reference.std() / brightness.std()
+            lambda evaluations, losses, goal: of_row(int(np.argmin(losses[:, -1])))(
+                evaluations, losses, goal
             ),
-            "the new mean is scaled, too",
+            "lowest loss at the end",
         ),
         (
-            lambda brightness, reference: brightness / brightness.mean() * reference.mean(),
-            "ratio of the means",
-        ),
-        (
-            lambda brightness, reference: (
-                standard(brightness) * reference.var() / brightness.std() + reference.mean()
+            lambda evaluations, losses, goal: first_place(
+                evaluations, losses.mean(axis=0, keepdims=True), goal
             ),
-            "variances",
+            "averaged before",
         ),
         (
-            lambda brightness, reference: (
-                standard(brightness) * brightness.var() / reference.std() + reference.mean()
+            lambda evaluations, losses, goal: first_place(
+                evaluations, losses.max(axis=0, keepdims=True), goal
             ),
-            "upside down",
-        ),
-        (lambda brightness, reference: standard(brightness), "mean 0 and standard deviation 1"),  # noqa: ARG005
-        (
-            lambda brightness, reference: np.interp(
-                brightness,
-                [brightness.min(), brightness.max()],
-                [reference.min(), reference.max()],
-            ),
-            "range is stretched",
+            "all settings have arrived",
         ),
         (
-            lambda brightness, reference: np.clip(
-                standard(brightness) * reference.std() + reference.mean(), 0, 1
+            lambda evaluations, losses, goal: min(
+                (
+                    evaluations[np.flatnonzero(np.append(True, row > goal))[-1]]
+                    for row in losses
+                    if row[-1] <= goal
+                ),
+                default=math.inf,
             ),
-            "clipped",
+            "stays below the goal",
         ),
         (
-            lambda brightness, reference: (
-                standard(reference) * brightness.std() + brightness.mean()
+            lambda evaluations, losses, goal: first_place(
+                evaluations, losses, np.nextafter(goal, 0)
             ),
-            "roles are changed",
+            "use <=",
+        ),
+        (
+            lambda evaluations, losses, goal: min(
+                first_place(evaluations, losses, goal), evaluations[-1]
+            ),
+            "return np.inf",
+        ),
+        (
+            lambda evaluations, losses, goal: evaluations[np.argmax((losses <= goal).any(axis=0))],
+            "argmax of nothing but False",
         ),
     ],
-    "cholesky_colors": [
+    "adam_path": [
+        (lambda gradients, rate: -adam(gradients, rate), "uphill"),
+        (lambda gradients, rate: -rate * sum(gradients), "plain gradient descent"),
+        (lambda gradients, rate: -rate * sum(np.sign(gradients)), "only the gradient's sign"),
         (
-            lambda image, reference: recoloured(
-                image,
-                reference,
-                scipy.linalg.sqrtm(covariance(reference))
-                @ np.linalg.inv(scipy.linalg.sqrtm(covariance(image))),
-            ),
-            "symmetric roots",
-        ),
-        (lambda image, reference: cholesky(image, reference, turn=False), "is transposed"),
-        (
-            lambda image, reference: recoloured(
-                image, reference, np.linalg.inv(lower(image)) @ lower(reference)
-            ),
-            "in the wrong order",
+            lambda gradients, rate: adam(gradients, rate) - adam(gradients[:-1], rate),
+            "last step alone",
         ),
         (
-            lambda image, reference: recoloured(
-                image,
-                reference,
-                scipy.linalg.cholesky(covariance(reference))
-                @ np.linalg.inv(scipy.linalg.cholesky(covariance(image))),
-            ),
-            "upper triangular",
+            lambda gradients, rate: adam(gradients, rate, first=0, second=0),
+            "m and v are not divided",
         ),
+        (lambda gradients, rate: adam(gradients, rate, first=0), "m is not divided"),
+        (lambda gradients, rate: adam(gradients, rate, second=0), "v is not divided"),
+        (lambda gradients, rate: adam(gradients, rate, b=0.999, c=0.9), "are exchanged"),
+        (lambda gradients, rate: other_adam(gradients, rate, lambda g: g * g), "root is missing"),
+        (lambda gradients, rate: other_adam(gradients, rate, abs), "mean of sizes"),
         (
-            lambda image, reference: recoloured(
-                image, reference, covariance(reference) @ np.linalg.inv(covariance(image))
-            ),
-            "in place of their factors",
+            lambda gradients, rate: other_adam(gradients, rate, lambda g: g * g, keep=True),
+            "stored and used again",
         ),
-        (
-            lambda image, reference: recoloured(
-                image, reference, lower(image) @ np.linalg.inv(lower(reference))
-            ),
-            "L and L̂ are exchanged",
-        ),
-        (
-            lambda image, reference: recoloured(image, reference, lower(reference) @ lower(image)),
-            "not inverted",
-        ),
-        (
-            lambda image, reference: recoloured(image, reference, lower(reference)),
-            "own covariance is not taken away",
-        ),
-        (
-            lambda image, reference: recoloured(image, reference, np.linalg.inv(lower(image))),
-            "only whitened",
-        ),
-        (
-            lambda image, reference: (
-                (image - rows(image).mean(0)) / rows(image).std(0) * rows(reference).std(0)
-                + rows(reference).mean(0)
-            ),
-            "each channel is scaled alone",
-        ),
-        (
-            lambda image, reference: recoloured(image, reference, np.eye(3)),
-            "only the mean is moved",
-        ),
-        (lambda image, reference: cholesky(image, reference, old=0.0), "not subtracted"),
-        (lambda image, reference: cholesky(image, reference, new=0.0), "the mean is 0"),
-        (lambda image, reference: np.clip(cholesky(image, reference), 0, 1), "clipped"),
-        (lambda image, reference: rows(cholesky(image, reference)), "shape (12, 3)"),
-    ],
-    "merged_covariance": [
-        (merged(lambda p, d: 0), "only what varies within"),  # noqa: ARG005
-        (
-            lambda share, *rest: from_second_moments(1 - share, *rest),
-            "the shares are changed: `share` is the first region's.",
-        ),
-        (
-            merged(lambda p, d: 0, lambda p: (1 - p, p)),  # noqa: ARG005
-            "first region's. And the distance",
-        ),
-        (lambda share, *rest: from_second_moments(0.5, *rest), "both regions count alike"),  # noqa: ARG005
-        (
-            merged(lambda p, d: 0, lambda p: (0.5, 0.5)),  # noqa: ARG005
-            "And the distance of the means adds",
-        ),
-        (merged(lambda p, d: 0, lambda p: (1, 1)), "without their shares"),  # noqa: ARG005
-        (merged(lambda p, d: np.outer(d, d)), "has the weight"),  # noqa: ARG005
-        (merged(lambda p, d: p * np.outer(d, d)), "has the weight"),
-        (merged(lambda p, d: p * (p - 1) * np.outer(d, d)), "is subtracted"),
-        (merged(lambda p, d: p * (1 - p) * np.diag(d**2)), "each channel with itself alone"),
-        (merged(lambda p, d: p * (1 - p) * np.sum(d**2)), "is one number"),
-        (
-            lambda share, mean_a, covariance_a, mean_b, covariance_b: (
-                share * (covariance_a + np.outer(mean_a, mean_a))
-                + (1 - share) * (covariance_b + np.outer(mean_b, mean_b))
-            ),
-            "Gram matrix of the whole",
-        ),
-        (lambda *given: np.diag(from_second_moments(*given)), "the diagonal"),
     ],
 }
 

@@ -1,14 +1,60 @@
-"""Checks of the exercises of lesson 07, better and faster."""
+"""Checks of the exercises of lesson 07, faster."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
-from nstlib.course.exercises._parts import covariance, rows
+from nstlib.course.exercises._engine import Answer, Array, choice, compare, exercise
+
+choice(
+    "dearest_block",
+    "Convolutions of 64 to 64 channels in block 1, 128 to 128 in block 2, 256 to 256 in block 3 "
+    "and 512 to 512 in block 4, each block at half the height and width: which one costs most?",
+    right="c",
+    a="there are 64 times as many positions as in block 4; now count the numbers in the kernels.",
+    b="its kernel has 64 times as many numbers as that of block 1; now count the positions.",
+    c="Four times the numbers in the kernel, a quarter of the positions: 36,864 multiplications a "
+    "pixel in all four.",
+    d="going down one block changes both numbers, each by the same factor. Which way does each go?",
+)
+
+choice(
+    "one_network",
+    "A transfer runs two networks, one for the style and one for the content. What does one "
+    "network with all outputs change?",
+    right="b",
+    a="two Keras models are two graphs, even where they share weights; TensorFlow runs both.",
+    b="The content's network is the style's with one layer more, so nearly everything was computed "
+    "twice. The outputs are the same numbers.",
+    c="the same layers with the same weights give the same features, whoever asks for them.",
+    d="an output costs nothing by itself; its way from the picture does. What do both networks "
+    "compute?",
+)
+
+choice(
+    "farthest_pixel",
+    "With Adam at a learning rate of 0.001, how far has the farthest pixel come after 120 steps?",
+    right="b",
+    a="that is a single step.",
+    b="A step is about as long as the learning rate, so 120 of them come to about 0.12.",
+    c="plain gradient descent is like that. By what does Adam divide the gradient?",
+    d="from black to white are 1,000 steps of this length.",
+)
+
+choice(
+    "whole_run",
+    "How many steps of the classic recipe do as many multiplications as a whole run of 20 "
+    "iterations at each of four sizes through the twin?",
+    right="a",
+    a="Some eighty evaluations, of which those at small sizes count little, through a network "
+    "with a tenth of the multiplications, once instead of twice.",
+    b="that would be right if a look through two networks of VGG19's size cost as much as one "
+    "through the twin.",
+    c="that is more than the whole run has evaluations, and each costs the recipe more.",
+    d="then the recipe would cost no more than the run. How much larger are its two networks?",
+)
 
 
 def overall_speedup(seconds: Array, factors: Array) -> float:
@@ -81,311 +127,189 @@ def _check_overall_speedup(answer: Answer) -> str:
             ),
         ],
     )
-    return "If 80 s of 100 become 10 times faster, the whole becomes 3.57 times faster."
+    return "If 80 % become 10 times faster, the whole becomes 3.57 times faster."
 
 
-def match_brightness(brightness: Array, reference: Array) -> Array:
-    """Give a brightness (H, W) the mean and the standard deviation of another one (h, w).
+def fewest_evaluations(evaluations: Array, losses: Array, goal: float) -> float:
+    """Return after how many evaluations the best of a method's settings has reached a goal.
 
-    Nothing is clipped.
+    `losses` (R, N) are those of R settings after `evaluations` (N,). Infinity if none comes down to
+    `goal`; a loss equal to it counts.
     """
-    scaled = (brightness - brightness.mean()) * (reference.std() / brightness.std())
-    return np.asarray(scaled + reference.mean())
+    arrived = np.asarray(evaluations)[(np.asarray(losses) <= goal).any(axis=0)]
+    return float(arrived.min()) if arrived.size else float("inf")
 
 
-@exercise(match_brightness)
-def _check_match_brightness(answer: Answer) -> str:
-    dark = numbers((3, 4), 5) / np.float32(16)
-    bright = numbers((5, 2), 9, seed=1) / np.float32(8)
-    ratio = "the ratio of the spreads is upside down: the reference's stands above the line."
-    compare(
-        answer,
-        match_brightness,
-        [(dark, bright), (bright, dark)],
+@exercise(fewest_evaluations)
+def _check_fewest_evaluations(answer: Answer) -> str:
+    evaluations = np.array([2, 5, 9, 14, 20])
+    losses = np.array(
         [
-            ("the brightness is unchanged.", lambda y, _: y),
-            (
-                "the roles are changed: the reference was given the brightness's values.",
-                lambda y, r: match_brightness(r, y),
-            ),
-            (
-                "only the mean is moved; scale the distances from the mean as well.",
-                lambda y, r: y - y.mean() + r.mean(),
-            ),
-            (
-                "the spread is right and the mean is 0; add the reference's.",
-                lambda y, r: match_brightness(y, r) - r.mean(),
-            ),
-            (
-                "the spread is right and the mean is still the old one; add the reference's.",
-                lambda y, r: match_brightness(y, r) - r.mean() + y.mean(),
-            ),
-            (
-                "the old mean is not subtracted before the values are scaled.",
-                lambda y, r: y * (r.std() / y.std()) + r.mean(),
-            ),
-            (
-                "the values are scaled, means and all; scale the distances from the old mean, then "
-                "add the new one.",
-                lambda y, r: y * (r.std() / y.std()),
-            ),
-            (
-                "the new mean is scaled, too; add it after the distances are scaled.",
-                lambda y, r: (y - y.mean() + r.mean()) * (r.std() / y.std()),
-            ),
-            (
-                "the values are multiplied by the ratio of the means; that changes the spread to "
-                "something else.",
-                lambda y, r: y * (r.mean() / y.mean()),
-            ),
-            (
-                "it is scaled by the ratio of the variances; take standard deviations.",
-                lambda y, r: (y - y.mean()) * (r.var() / y.var()) + r.mean(),
-            ),
-            (ratio, lambda y, r: (y - y.mean()) * (y.std() / r.std()) + r.mean()),
-            (
-                "it is not divided by the old standard deviation.",
-                lambda y, r: (y - y.mean()) * r.std() + r.mean(),
-            ),
-            (
-                "this has mean 0 and standard deviation 1; multiply by the reference's standard "
-                "deviation, then add its mean.",
-                lambda y, _: (y - y.mean()) / y.std(),
-            ),
-            (
-                "the range is stretched from the reference's darkest to its brightest value; match "
-                "mean and standard deviation.",
-                lambda y, r: (y - y.min()) / np.ptp(y) * np.ptp(r) + r.min(),
-            ),
-            (
-                "the result is clipped to [0, 1]; leave it as it is, so that mean and standard "
-                "deviation stay.",
-                lambda y, r: np.clip(match_brightness(y, r), 0, 1),
-            ),
-        ],
+            [9.0, 8.0, 6.5, 5.0, 1.0],  # the lowest in the end
+            [9.0, 5.0, 2.0, 4.0, 3.0],  # the first to arrive, and it rises again
+            [9.0, 8.5, 8.0, 7.0, 6.0],
+        ]
     )
-    return "Mean and standard deviation are the reference's; who is brighter than whom stayed."
 
+    def first(arrived: Array, e: Array) -> float:
+        return float(e[arrived].min()) if arrived.any() else float("inf")
 
-def _moments(image: Array) -> tuple[Array, Array, Array]:
-    """Pixels (H·W, 3) in float64, their mean, and their covariance."""
-    pixels = rows(np.asarray(image, np.float64))
-    return pixels, pixels.mean(axis=0), np.cov(pixels.T, bias=True)
+    def of_one(choose: Callable[[Array], int]) -> Answer:
+        return lambda e, x, g: first(x[choose(x)] <= g, e)
 
+    def stays(e: Array, x: Array, g: float) -> float:
+        below = np.flip(np.logical_and.accumulate(np.flip(x <= g, axis=1), axis=1), axis=1)
+        return first(below.any(axis=0), e)
 
-def _mapped(image: Array, reference: Array, matrix: Callable[[Array, Array], Array]) -> Array:
-    """Map each pixel's distance from the mean by `matrix`, made from both covariances."""
-    pixels, mean, covariance = _moments(image)
-    _, wanted_mean, wanted = _moments(reference)
-    mapped = (pixels - mean) @ matrix(wanted, covariance).T + wanted_mean
-    return np.asarray(mapped.reshape(np.shape(image)))
-
-
-def _symmetric_root(covariance: Array) -> Array:
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray((vectors * np.sqrt(values)) @ vectors.T)
-
-
-def cholesky_colors(image: Array, reference: Array) -> Array:
-    """Give an image (H, W, 3) the mean and the covariance of another one's pixels, by Cholesky.
-
-    With covariances C = LLᵀ of the image and Ĉ = L̂L̂ᵀ of the reference, L and L̂ lower triangular
-    (``np.linalg.cholesky``), a pixel x becomes L̂L⁻¹(x - μ) + μ̂. Nothing is clipped.
-    """
-    root = np.linalg.cholesky
-    return _mapped(image, reference, lambda wanted, c: root(wanted) @ np.linalg.inv(root(c)))
-
-
-@exercise(cholesky_colors)
-def _check_cholesky_colors(answer: Answer) -> str:
-    root, inverse = np.linalg.cholesky, np.linalg.inv
-    # As many pixels in both, so that dividing both covariances by their number less 1 is no error.
-    image = numbers((3, 4, 3), 9, seed=2) / np.float32(8)
-    reference = numbers((2, 6, 3), 9, seed=3) / np.float32(8)
-
-    def by(matrix: Callable[[Array, Array], Array]) -> Answer:
-        return lambda image, reference: _mapped(image, reference, matrix)
-
-    def mean(image: Array) -> Array:
-        return _moments(image)[1]
-
-    turned = "the matrix is transposed: for pixels in rows it is (x - μ) @ A.T."
     compare(
         answer,
-        cholesky_colors,
-        [(image, reference), (reference, image)],
+        fewest_evaluations,
         [
-            ("the image is unchanged.", lambda x, _: x),
+            (evaluations, losses, 2.0),
+            (evaluations, losses, 0.5),
+            (evaluations, losses[::-1], 5.5),
+            (evaluations, losses[[2, 0]], 6.25),
+            (evaluations, losses[[1]], 2.5),
+        ],
+        [
             (
-                "mean and covariance are right, but these are the symmetric roots; take the "
-                "Cholesky factors.",
-                by(lambda a, c: _symmetric_root(a) @ inverse(_symmetric_root(c))),
-            ),
-            (turned, by(lambda a, c: (root(a) @ inverse(root(c))).T)),
-            (
-                "the factors are in the wrong order: L⁻¹ takes the old covariance away, then L̂ "
-                "gives the new one.",
-                by(lambda a, c: inverse(root(c)) @ root(a)),
-            ),
-            (
-                "these are upper triangular factors, C = UᵀU, as SciPy gives them; L is Uᵀ. (Or "
-                "the factors are in the wrong order, and the product is transposed.)",
-                by(lambda a, c: root(a).T @ inverse(root(c).T)),
-            ),
-            (
-                "the covariances stand in place of their factors; take np.linalg.cholesky of each.",
-                by(lambda a, c: a @ inverse(c)),
-            ),
-            (
-                "L and L̂ are exchanged: L, the image's, is the one that is inverted.",
-                by(lambda a, c: root(c) @ inverse(root(a))),
-            ),
-            (
-                "L is not inverted: that would add the old covariance instead of taking it away.",
-                by(lambda a, c: root(a) @ root(c)),
-            ),
-            (
-                "the image's own covariance is not taken away: multiply by L⁻¹ first.",
-                by(lambda a, _: root(a)),
-            ),
-            (
-                "the colours are only whitened; multiply by L̂ after L⁻¹.",
-                by(lambda _, c: inverse(root(c))),
-            ),
-            (
-                "each channel is scaled alone, so channels vary together as before; use the whole "
-                "covariance.",
-                by(lambda a, c: np.diag(np.sqrt(np.diag(a) / np.diag(c)))),
-            ),
-            (
-                "only the mean is moved; the covariance is still the old one.",
-                by(lambda *_: np.eye(3)),
-            ),
-            (
-                "the old mean is not subtracted before the matrix is applied.",
-                lambda x, r: (
-                    cholesky_colors(x, r)
-                    + (root(_moments(r)[2]) @ inverse(root(_moments(x)[2]))) @ mean(x)
+                "this is a place in the table; return what `evaluations` holds there.",
+                lambda _, x, g: (
+                    float(np.flatnonzero((x <= g).any(axis=0))[0])
+                    if (x <= g).any()
+                    else float("inf")
                 ),
             ),
             (
-                "the covariance is right and the mean is 0; add the reference's.",
-                lambda x, r: cholesky_colors(x, r) - mean(r),
+                "only the first setting is looked at; the method is as good as its best one.",
+                of_one(lambda _: 0),
             ),
             (
-                "the covariance is right and the mean is still the old one; add the reference's.",
-                lambda x, r: cholesky_colors(x, r) - mean(r) + mean(x),
+                "only the last setting is looked at; the method is as good as its best one.",
+                of_one(lambda _: -1),
             ),
             (
-                "the result is clipped to [0, 1]; leave it as it is, so that mean and covariance "
-                "stay.",
-                lambda x, r: np.clip(cholesky_colors(x, r), 0, 1),
+                "this is the setting with the lowest loss at the end; another one may have "
+                "reached the goal before.",
+                of_one(lambda x: int(x[:, -1].argmin())),
+            ),
+            (
+                "the settings are averaged before the goal is looked for; a poor setting then "
+                "spoils the best one.",
+                lambda e, x, g: first(x.mean(axis=0) <= g, e),
+            ),
+            (
+                "this waits until all settings have arrived; one is enough.",
+                lambda e, x, g: first((x <= g).all(axis=0), e),
+            ),
+            (
+                "this waits until the loss stays below the goal; it has been reached before.",
+                stays,
+            ),
+            (
+                "a loss equal to the goal has reached it: use <=.",
+                lambda e, x, g: first((x < g).any(axis=0), e),
+            ),
+            (
+                "where no setting arrives this gives the last number of evaluations, as if it had "
+                "been reached then; return np.inf.",
+                lambda e, x, g: float(e[-1]) if (x > g).all() else fewest_evaluations(e, x, g),
+            ),
+            (
+                "where no setting arrives this gives the first number of evaluations: argmax of "
+                "nothing but False is 0. Return np.inf.",
+                lambda e, x, g: float(e[(x <= g).any(axis=0).argmax()]),
             ),
         ],
     )
-    return "Mean and covariance are the reference's, and red alone decides the new red."
+    return "The best setting counts, the goal is the same for all, and never means infinity."
 
 
-def merged_covariance(
-    share: float, mean_a: Array, covariance_a: Array, mean_b: Array, covariance_b: Array
-) -> Array:
-    """Return the covariance (C, C) of a whole picture from those of its two regions.
+def adam_path(gradients: Array, rate: float) -> float:
+    """Return where Adam (Kingma and Ba 2015) takes a number that begins at 0.
 
-    The first region holds `share` of all positions, the second the rest. `mean_a` and `mean_b` (C,)
-    are the regions' means, `covariance_a` and `covariance_b` (C, C) their covariances.
+    `gradients` (N,) are what it meets, one a step; β₁ is 0.9, β₂ is 0.999 and ε is 10⁻⁷.
     """
-    apart = mean_a - mean_b
-    within = share * covariance_a + (1 - share) * covariance_b
-    return np.asarray(within + share * (1 - share) * np.outer(apart, apart))
+    return _adam(gradients, rate)
 
 
-@exercise(merged_covariance)
-def _check_merged_covariance(answer: Answer) -> str:
-    def case(share: float, seed: int) -> tuple[Any, ...]:
-        a, b = (numbers((3, 4, 3), 7, seed + i) for i in range(2))
-        b[..., 0] += 3
-        return (share, rows(a).mean(axis=0), covariance(a), rows(b).mean(axis=0), covariance(b))
+def _adam(
+    gradients: Array,
+    rate: float,
+    *,
+    betas: tuple[float, float] = (0.9, 0.999),
+    corrected: tuple[bool, bool] = (True, True),
+    stored: bool = False,
+    root: bool = True,
+    squared: bool = True,
+) -> float:
+    x = m = v = 0.0
+    for n, g in enumerate(np.asarray(gradients, np.float64), start=1):
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * (g * g if squared else abs(g))
+        mean = m / (1 - betas[0] ** n) if corrected[0] else m
+        size = v / (1 - betas[1] ** n) if corrected[1] else v
+        if stored:
+            m, v = mean, size
+        x -= rate * mean / ((size**0.5 if root else size) + 1e-7)
+    return float(x)
 
-    def plus(between: Callable[[float, Array], Any]) -> Answer:
-        return lambda p, ma, ca, mb, cb: p * ca + (1 - p) * cb + between(p, ma - mb)
 
-    def gram(p: float, ma: Array, ca: Array, mb: Array, cb: Array) -> Array:
-        a, b = ca + np.outer(ma, ma), cb + np.outer(mb, mb)
-        return np.asarray(p * a + (1 - p) * b)
+@exercise(adam_path)
+def _check_adam_path(answer: Answer) -> str:
+    mixed = np.array([0.5, 2.0, -1.0, 0.25, 3.0, -0.5])
+    burst = np.append(np.full(20, 0.125), np.full(5, 4.0))
 
-    def plain(p: float, ma: Array, ca: Array, mb: Array, cb: Array) -> Array:
-        mean = (ma + mb) / 2
-        return gram(p, ma, ca, mb, cb) - np.outer(mean, mean)
+    def plain(gradients: Array, rate: float) -> float:
+        return float(-rate * np.sum(gradients))
 
-    weight = (
-        "the term between the regions, from the distance of their means, has the weight "
-        "share · (1 - share)."
-    )
-    halves = "both regions count alike; the first counts `share`, the second the rest."
+    def signs(gradients: Array, rate: float) -> float:
+        return float(-rate * np.sum(np.sign(gradients)))
+
+    def last(gradients: Array, rate: float) -> float:
+        return adam_path(gradients, rate) - adam_path(gradients[:-1], rate)
+
     compare(
         answer,
-        merged_covariance,
-        [case(0.25, 0), case(0.625, 4)],
+        adam_path,
+        [(mixed, 0.5), (burst, 0.01)],
         [
             (
-                "only what varies within the regions is counted; that their means differ adds to "
-                "the covariance of the whole. Two regions of one plain colour each show it.",
-                plus(lambda *_: 0.0),
+                "it goes uphill: a step is taken against the gradient.",
+                lambda g, r: -adam_path(g, r),
+            ),
+            ("this is plain gradient descent; divide by the gradient's usual size.", plain),
+            ("only the gradient's sign is used; m and v remember sizes as well.", signs),
+            ("this is the last step alone; add them all up.", last),
+            (
+                "m and v are not divided by 1 - 0.9ⁿ and 1 - 0.999ⁿ: they begin at 0, and are too "
+                "small at first.",
+                lambda g, r: _adam(g, r, corrected=(False, False)),
             ),
             (
-                "the shares are changed: `share` is the first region's.",
-                lambda p, *rest: merged_covariance(1 - p, *rest),
+                "m is not divided by 1 - 0.9ⁿ: it begins at 0, and is too small at first.",
+                lambda g, r: _adam(g, r, corrected=(False, True)),
             ),
             (
-                "the shares are changed: `share` is the first region's. And the distance of the "
-                "means adds to the covariance.",
-                lambda p, _, ca, __, cb: (1 - p) * ca + p * cb,
-            ),
-            (halves, lambda _, *rest: merged_covariance(0.5, *rest)),
-            (
-                f"{halves} And the distance of the means adds to the covariance.",
-                lambda _, __, ca, ___, cb: (ca + cb) / 2,
+                "v is not divided by 1 - 0.999ⁿ: it begins at 0, and is too small at first.",
+                lambda g, r: _adam(g, r, corrected=(True, False)),
             ),
             (
-                "the covariances are added without their shares.",
-                lambda _, __, ca, ___, cb: ca + cb,
-            ),
-            (weight, plus(lambda _, d: np.outer(d, d))),
-            (weight, plus(lambda p, d: p * np.outer(d, d))),
-            (weight, plus(lambda p, d: (1 - p) * np.outer(d, d))),
-            (
-                "the term between the regions is subtracted; means apart make the whole vary more.",
-                plus(lambda p, d: -p * (1 - p) * np.outer(d, d)),
+                "the corrected m and v are stored and used again at the next step; keep both.",
+                lambda g, r: _adam(g, r, stored=True),
             ),
             (
-                "the term between the regions takes each channel with itself alone; take the outer "
-                "product of the means' distance.",
-                plus(lambda p, d: p * (1 - p) * d * d),
+                "the root is missing: v is a mean of squares.",
+                lambda g, r: _adam(g, r, root=False),
             ),
             (
-                "the term between the regions takes each channel with itself alone; take the outer "
-                "product of the means' distance.",
-                plus(lambda p, d: p * (1 - p) * np.diag(d * d)),
+                "v is a mean of sizes here; it should be one of squares.",
+                lambda g, r: _adam(g, r, squared=False),
             ),
             (
-                "the term between the regions is one number, the same for all channels; take the "
-                "outer product of the means' distance.",
-                plus(lambda p, d: p * (1 - p) * d @ d),
-            ),
-            (
-                "this is the Gram matrix of the whole; subtract the outer product of its mean.",
-                gram,
-            ),
-            (
-                "the mean that is subtracted counts both regions alike; the mean of the whole is "
-                "share · μₐ + (1 - share) · μ_b.",
-                plain,
-            ),
-            (
-                "this is only the diagonal, each channel with itself; "
-                "return every channel with every other, (C, C).",
-                lambda *args: np.diag(merged_covariance(*args)),
+                "0.9 and 0.999 are exchanged: m forgets sooner than v.",
+                lambda g, r: _adam(g, r, betas=(0.999, 0.9)),
             ),
         ],
     )
-    return "What varies within the regions, by their shares, and what lies between their means."
+    return "As many learning rates as steps, where gradients agree; hardly any, where they don't."

@@ -4,8 +4,8 @@
     python notebooks/imagenet.py [02 03 …]      lessons 02 to 08, or these
 
 A lesson's pictures and figures are the twin's, so its outputs cannot be compared as they stand. But
-what a lesson claims has to hold on every VGG19. It asserts it in a collapsed cell, or prints True or
-False. So a lesson's solution edition is executed with ``NSTLIB_WEIGHTS=imagenet``, and
+what a lesson claims has to hold on every VGG19. It asserts it in a collapsed cell, or prints True
+or False. So a lesson's solution edition is executed with ``NSTLIB_WEIGHTS=imagenet``, and
 
 - no cell fails or writes a warning, so every assertion holds, and each exercise's check passes;
 - each cell prints True and False in the order in which the committed notebook does.

@@ -248,14 +248,14 @@ def quilted(image: Image, seed: int = 0) -> Image:
         difference = np.square(new - old).sum(axis=2)
         keep = np.zeros((patch, patch, 1), bool)
         if x:
-            keep[:, :overlap, 0] |= _seam(difference[:, :overlap])
+            keep[:, :overlap, 0] |= seam(difference[:, :overlap])
         if y:
-            keep[:overlap, :, 0] |= _seam(difference[:overlap].T).T
+            keep[:overlap, :, 0] |= seam(difference[:overlap].T).T
         result[window] = np.where(keep, old, new)
     return result[:size, :size]
 
 
-def _seam(difference: NDArray[np.float32]) -> NDArray[np.bool_]:
+def seam(difference: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Mark what lies left of the way down along which two patches differ least."""
     cost = difference.copy()
     for above, row in pairwise(cost):

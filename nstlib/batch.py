@@ -244,7 +244,7 @@ def paint_all(
     run = _on_this_machine(jobs) if scheduler is None else _on_a_cluster(scheduler)
     interrupted = False
     try:
-        with run as results, _bar(len(waiting), progress) as bar:
+        with run as results, progress_bar(len(waiting), progress) as bar:
             for task, fault in results(waiting, recipe, size, max_megapixels):
                 if fault is None:
                     painted.append(task)
@@ -353,7 +353,8 @@ def _fault(error: BaseException) -> NstError:
     return NstError(" ".join(words.split()), command=" ".join(command.split()))
 
 
-def _bar(total: int, progress: bool) -> Any:
+def progress_bar(total: int, progress: bool) -> Any:
+    """Make the bar that counts pictures, or one that shows nothing."""
     from tqdm.auto import tqdm
 
     return tqdm(total=total, unit="picture", disable=not progress)

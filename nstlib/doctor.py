@@ -75,19 +75,19 @@ def diagnose() -> list[Finding]:
     ...
     """
     checks: dict[str, Callable[[], Finding]] = {
-        "TensorFlow": _tensorflow,
-        "Keras backend": _keras_backend,
-        "oneDNN": _onednn,
-        "processor": _processor,
-        "OpenCV": _opencv,
-        "weights": _weights,
-        "image cache": lambda: _cache("image"),
-        "model cache": lambda: _cache("model"),
-        "downloads": _downloads,
-        "disk": _disk,
-        "sample images": _sample_images,
+        "TensorFlow": check_tensorflow,
+        "Keras backend": check_keras_backend,
+        "oneDNN": check_onednn,
+        "processor": check_processor,
+        "OpenCV": check_opencv,
+        "weights": check_weights,
+        "image cache": lambda: check_cache("image"),
+        "model cache": lambda: check_cache("model"),
+        "downloads": check_downloads,
+        "disk": check_disk,
+        "sample images": check_sample_images,
     }
-    findings = [*_packages()]
+    findings = [*check_packages()]
     broken = ""
     for name, check in checks.items():
         if broken and name in NEED_TENSORFLOW:
@@ -151,27 +151,28 @@ def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {first_line}"
 
 
-def _packages() -> Iterator[Finding]:
+def check_packages() -> Iterator[Finding]:
+    """Look for Python and the packages that the project asks for, in the versions it asks for."""
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
 
-    python, needed, learning = _project()
+    python, needed, learning = project_requirements()
     version = platform.python_version()
     fits = SpecifierSet(python).contains(version, prereleases=True)
     yield Finding("Python", fits, version, "" if fits else f"use a Python {python}")
-    yield from (_package(requirement) for requirement in map(Requirement, needed))
+    yield from (check_package(requirement) for requirement in map(Requirement, needed))
     # Whoever only paints does without the rest, and is told once what it is for.
-    more = [_package(requirement) for requirement in map(Requirement, learning)]
+    more = [check_package(requirement) for requirement in map(Requirement, learning)]
     yield from (finding for finding in more if finding.found != NOT_INSTALLED)
     missing = [finding.check for finding in more if finding.found == NOT_INSTALLED]
     if missing:
         yield Finding("learning", None, f"{NOT_INSTALLED}: {', '.join(missing)}", FOR_LEARNING)
 
 
-def _package(requirement: Requirement) -> Finding:
+def check_package(requirement: Requirement) -> Finding:
     """Look for a package, also under the other names it is published by."""
     names = (requirement.name, *STAND_INS.get(requirement.name, ()))
-    versions = [(name, found) for name in names if (found := _version(name))]
+    versions = [(name, found) for name in names if (found := installed_version(name))]
     install = f'pip install "{requirement.name}{requirement.specifier}"'
     if not versions:
         return Finding(requirement.name, False, NOT_INSTALLED, install)
@@ -181,7 +182,7 @@ def _package(requirement: Requirement) -> Finding:
     return Finding(requirement.name, fits, found, "" if fits else install)
 
 
-def _project() -> tuple[str, list[str], list[str]]:
+def project_requirements() -> tuple[str, list[str], list[str]]:
     """Versions of Python and packages that the project asks for, from where it states them.
 
     Returns
@@ -213,17 +214,21 @@ def _project() -> tuple[str, list[str], list[str]]:
     return python, needed, learning
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """Return the version of an installed package; None if it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def _tensorflow() -> Finding:
+def check_tensorflow() -> Finding:
+    """Let TensorFlow compute something."""
     if _foreign_backend():  # TensorFlow stumbles over it too, but is not to blame
         return Finding("TensorFlow", None, "not tried", "mend the Keras backend first")
-    if not _version("tensorflow") and not any(map(_version, STAND_INS["tensorflow"])):
+    if not installed_version("tensorflow") and not any(
+        map(installed_version, STAND_INS["tensorflow"])
+    ):
         return Finding("TensorFlow", None, NOT_INSTALLED, FOR_LEARNING)
     from nstlib._tensorflow import tf
 
@@ -234,7 +239,8 @@ def _tensorflow() -> Finding:
     return Finding("TensorFlow", True, f"imports and computes on {', '.join(devices)}")
 
 
-def _keras_backend() -> Finding:
+def check_keras_backend() -> Finding:
+    """Ask what Keras computes with."""
     foreign = _foreign_backend()
     if foreign:
         advice = "unset KERAS_BACKEND, or set it to tensorflow, and start Python anew"
@@ -259,7 +265,8 @@ def _foreign_backend() -> str | None:
     return setting if setting not in (None, "", "tensorflow") else None
 
 
-def _onednn() -> Finding:
+def check_onednn() -> Finding:
+    """Ask TensorFlow whether it uses oneDNN, which speeds up its convolutions."""
     # TensorFlow reads the variable once. Only its own answer tells whether it was set in time, and
     # it has no public function for that.
     try:
@@ -288,7 +295,8 @@ def _onednn() -> Finding:
     )
 
 
-def _processor() -> Finding:
+def check_processor() -> Finding:
+    """Count the processor's cores, and those that TensorFlow uses."""
     from nstlib._tensorflow import tf
 
     # The cores this process may use can be fewer than the machine has.
@@ -306,7 +314,8 @@ def _processor() -> Finding:
     return Finding("processor", None, found, advice)
 
 
-def _opencv() -> Finding:
+def check_opencv() -> Finding:
+    """Import OpenCV; ask for its version and the engines of its dnn module."""
     import cv2
     import numpy as np
 
@@ -323,7 +332,8 @@ def _opencv() -> Finding:
     return Finding("OpenCV", True, f"{cv2.__version__} imports; dnn engines: {', '.join(engines)}")
 
 
-def _weights() -> Finding:
+def check_weights() -> Finding:
+    """Name the weights that are used unless others are asked for."""
     from nstlib.errors import ArgumentError
     from nstlib.vgg19 import WEIGHTS, default_weights
 
@@ -337,7 +347,8 @@ def _weights() -> Finding:
     return Finding("weights", True, f"{name} ({chosen})")
 
 
-def _cache(kind: str) -> Finding:
+def check_cache(kind: str) -> Finding:
+    """See whether files can be kept in a cache, and how many are there."""
     from nstlib.assets.cache import cache_dir
 
     check, folder = f"{kind} cache", cache_dir(kind)
@@ -354,7 +365,8 @@ def _cache(kind: str) -> Finding:
     return Finding(check, None if sizes else False, f"{found}, not writable", _ADVICE[check])
 
 
-def _downloads() -> Finding:
+def check_downloads() -> Finding:
+    """Compare what was downloaded with its hashes."""
     from nstlib.assets.cache import asset_path, verify_assets
 
     states = verify_assets()
@@ -370,7 +382,8 @@ def _downloads() -> Finding:
     return Finding("downloads", True, f"{here} of {len(states)} here (nst assets list)")
 
 
-def _disk() -> Finding:
+def check_disk() -> Finding:
+    """See whether the disk has room."""
     from nstlib.assets.cache import cache_dir
 
     folder = _nearest(cache_dir("image"))
@@ -381,7 +394,8 @@ def _disk() -> Finding:
     return Finding("disk", False, found, f"free {LEAST_FREE / 1e9:g} GB, or set NSTLIB_CACHE")
 
 
-def _sample_images() -> Finding:
+def check_sample_images() -> Finding:
+    """Load the samples."""
     from nstlib.sources import load_image, sample_names
 
     image = load_image("astronaut", size=64)

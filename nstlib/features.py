@@ -112,7 +112,7 @@ def feature_extractor(
     """
     layers = check_layers(layers)
     check_choice("padding", padding, PADDINGS)
-    return _extractor(layers, check_weights(weights), padding)
+    return cached_extractor(layers, check_weights(weights), padding)
 
 
 def extractor_of(vgg: keras.Model, wanted: tuple[str, ...], padding: str = "zeros") -> keras.Model:
@@ -224,7 +224,8 @@ class BorderPadding(keras.layers.Layer):
 
 
 @functools.lru_cache(maxsize=8)
-def _extractor(layers: tuple[str, ...], weights: str, padding: str) -> keras.Model:
+def cached_extractor(layers: tuple[str, ...], weights: str, padding: str) -> keras.Model:
+    """Make the frozen network that :func:`feature_extractor` returns, or give it again."""
     extractor = extractor_of(vgg19_with(weights), layers, padding)
     extractor.trainable = False
     return extractor

@@ -73,7 +73,7 @@ def _is_known(weights: object) -> bool:
 DEPTHS = (2, 2, 4, 4, 4)
 
 #: The convolutions, and how many channels each has.
-_CHANNELS = {
+CHANNELS = {
     f"block{block}_conv{conv}": channels
     for block, (channels, depth) in enumerate(
         zip((64, 128, 256, 512, 512), DEPTHS, strict=True), start=1
@@ -82,7 +82,7 @@ _CHANNELS = {
 }
 
 #: The convolutions' names, from the first to the last.
-CONVOLUTIONS = tuple(_CHANNELS)
+CONVOLUTIONS = tuple(CHANNELS)
 
 _POOLING = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
 
@@ -106,10 +106,10 @@ def build_vgg19(width: float | Sequence[int] = 1.0, pooling: str = "max") -> ker
     """
     check_choice("pooling", pooling, _POOLING)
     if isinstance(width, float | int):
-        width = [round(channels * width) for channels in _CHANNELS.values()]
+        width = [round(channels * width) for channels in CHANNELS.values()]
     x = image = keras.Input((None, None, 3), name="preprocessed")
     for name, channels, following in zip(
-        _CHANNELS, width, [*_CHANNELS, "block6_conv1"][1:], strict=True
+        CHANNELS, width, [*CHANNELS, "block6_conv1"][1:], strict=True
     ):
         x = keras.layers.Conv2D(
             channels,
@@ -188,9 +188,9 @@ def load_vgg19(path: str | Path) -> keras.Model:
             vgg.load_weights(path)
             return vgg
         with np.load(path, allow_pickle=False) as arrays:
-            layers = {name: _layer_of(arrays, name) for name in _CHANNELS}
+            layers = {name: _layer_of(arrays, name) for name in CHANNELS}
             channels = [bias.size for _, bias in layers.values()]
-            full = channels == [*_CHANNELS.values()]
+            full = channels == [*CHANNELS.values()]
             pooling = (
                 str(arrays["pooling"]) if "pooling" in arrays else "max" if full else "average"
             )

@@ -17,8 +17,8 @@ def narrow_vgg19(pooling: str) -> Iterator[None]:
     """Put it in the place of VGG19, whatever weights are asked for."""
     keras.utils.set_random_seed(0)
     network = build_vgg19(1 / 8, pooling)
-    features._extractor.cache_clear()
+    features.cached_extractor.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "vgg19_with", lambda _: network)
         yield
-    features._extractor.cache_clear()  # for tests that come later
+    features.cached_extractor.cache_clear()  # for tests that come later

@@ -17,7 +17,7 @@ from onnx_files import save, style_network
 from waiting import LONGEST, wait_for
 
 from nstlib import batch
-from nstlib.batch import Outcome, Paint, Plan, Stylize, Task, _bar, paint_all, plan
+from nstlib.batch import Outcome, Paint, Plan, Stylize, Task, paint_all, plan, progress_bar
 from nstlib.errors import ArgumentError, DependencyError, ModelError, OutputError
 from nstlib.images.arrays import Picture, to_uint8
 from nstlib.images.encode import save_image
@@ -231,7 +231,7 @@ def test_what_would_fail_for_all_fails_at_once() -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_interrupted_run_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
     tasks = [Task(write(f"in/{number}.png"), Path(f"out/{number}.png")) for number in range(9)]
-    bar = _bar
+    bar = progress_bar
 
     def interrupting(total: int, progress: bool) -> object:
         shown = bar(total, progress)
@@ -247,12 +247,12 @@ def test_interrupted_run_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch, job
         shown.update = count
         return shown
 
-    monkeypatch.setattr("nstlib.batch._bar", interrupting)
+    monkeypatch.setattr("nstlib.batch.progress_bar", interrupting)
     outcome = paint_all(tasks, Negative(), jobs=jobs)
     assert outcome.interrupted
     assert counts(outcome) == (3, 0, 0)
     assert {task.target for task in outcome.painted} <= set(Path("out").glob("*.png"))
-    monkeypatch.setattr("nstlib.batch._bar", bar)
+    monkeypatch.setattr("nstlib.batch.progress_bar", bar)
     again = paint_all(tasks, Negative(), jobs=jobs)
     assert not again.interrupted
     assert len(again.painted) + len(again.skipped) == 9

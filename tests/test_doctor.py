@@ -20,12 +20,12 @@ from nstlib.assets.registry import ASSETS
 from nstlib.doctor import (
     NEED_TENSORFLOW,
     Finding,
-    _cache,
-    _opencv,
-    _packages,
-    _processor,
-    _project,
+    check_cache,
+    check_opencv,
+    check_packages,
+    check_processor,
     diagnose,
+    project_requirements,
     report,
 )
 from nstlib.vgg19 import WEIGHTS
@@ -71,8 +71,8 @@ def test_nothing_is_made_or_changed(tmp_path: Path) -> None:
 
 def test_versions_are_held_against_the_projects_own_list(monkeypatch: pytest.MonkeyPatch) -> None:
     needed = ["numpy>=1.26", "scipy>=999", "nstlib-no-such-package>=2"]
-    monkeypatch.setattr("nstlib.doctor._project", lambda: (">=3.99", needed, []))
-    found = {finding.check: finding for finding in _packages()}
+    monkeypatch.setattr("nstlib.doctor.project_requirements", lambda: (">=3.99", needed, []))
+    found = {finding.check: finding for finding in check_packages()}
     assert list(found) == ["Python", "numpy", "scipy", "nstlib-no-such-package"]
     assert found["Python"].ok is False
     assert found["Python"].advice == "use a Python >=3.99"
@@ -85,9 +85,11 @@ def test_versions_are_held_against_the_projects_own_list(monkeypatch: pytest.Mon
 
 def test_headless_opencv_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"opencv-python-headless": "4.11.0"}
-    monkeypatch.setattr("nstlib.doctor._version", versions.get)
-    monkeypatch.setattr("nstlib.doctor._project", lambda: (">=3.11", ["opencv-python>=4.10"], []))
-    _, opencv = _packages()
+    monkeypatch.setattr("nstlib.doctor.installed_version", versions.get)
+    monkeypatch.setattr(
+        "nstlib.doctor.project_requirements", lambda: (">=3.11", ["opencv-python>=4.10"], [])
+    )
+    _, opencv = check_packages()
     assert opencv == Finding("opencv-python", True, "4.11.0 (opencv-python-headless)")
 
 
@@ -105,7 +107,7 @@ def test_installed_package_states_its_own_requirements(
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("nstlib.assets.cache.checkout_root", lambda: None)
-    *_, learning = findings = list(_packages())
+    *_, learning = findings = list(check_packages())
     assert [finding.check for finding in findings] == ["Python", "numpy", "scipy", "learning"]
     # Somebody who only paints lacks nothing.
     assert (learning.ok, learning.found) == (None, "not installed: no-such-package")
@@ -113,7 +115,7 @@ def test_installed_package_states_its_own_requirements(
 
 
 def test_a_checkout_states_the_same_as_the_package_made_of_it() -> None:
-    python, needed, learning = _project()
+    python, needed, learning = project_requirements()
     assert python == ">=3.11,<3.14"
     assert {"numpy", "opencv-python"} < {re.split("[<>=;]", text)[0] for text in needed}
     assert {"tensorflow", "jupyterlab"} < {re.split("[<>=;]", text)[0] for text in learning}
@@ -150,7 +152,9 @@ def test_package_that_does_not_import(
 
 
 def test_keras_that_does_not_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nstlib.doctor._tensorflow", lambda: Finding("TensorFlow", True, "fine"))
+    monkeypatch.setattr(
+        "nstlib.doctor.check_tensorflow", lambda: Finding("TensorFlow", True, "fine")
+    )
     hide(monkeypatch, "keras")
     found = finding("Keras backend")
     assert found.ok is False
@@ -197,7 +201,7 @@ def test_keras_that_puts_channels_first_is_a_note(monkeypatch: pytest.MonkeyPatc
 )
 def test_version_of_opencv(monkeypatch: pytest.MonkeyPatch, version: str, ok: bool) -> None:
     monkeypatch.setattr(cv2, "__version__", version)
-    found = _opencv()
+    found = check_opencv()
     assert found.ok is ok
     assert version in found.found
     assert ("opencv-python>=4.10" in found.advice) is not ok
@@ -212,7 +216,7 @@ def test_engines_of_opencv(
 ) -> None:
     dnn = SimpleNamespace(blobFromImage=lambda _: None, **engines)
     monkeypatch.setattr(cv2, "dnn", dnn)
-    assert _opencv().found.endswith(f"dnn engines: {expected}")
+    assert check_opencv().found.endswith(f"dnn engines: {expected}")
 
 
 def test_opencv_without_dnn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +256,7 @@ def test_onednn_of_a_tensorflow_that_does_not_say(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("setting", ["0", "1"])
 def test_onednn_is_what_tensorflow_really_uses(setting: str) -> None:
-    code = "from nstlib import doctor; print(doctor._onednn().found)"
+    code = "from nstlib import doctor; print(doctor.check_onednn().found)"
     result = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": setting},
@@ -268,16 +272,16 @@ def test_onednn_is_what_tensorflow_really_uses(setting: str) -> None:
 
 def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 5}, raising=False)
-    assert _processor().ok is True
-    assert _processor().found == "4 cores, of which TensorFlow uses 4"
+    assert check_processor().ok is True
+    assert check_processor().found == "4 cores, of which TensorFlow uses 4"
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
-    found = _processor()
+    found = check_processor()
     assert found.ok is None
     assert found.found == "4 cores, of which TensorFlow uses 3"
     assert "unset TF_NUM_INTRAOP_THREADS" in found.advice
     monkeypatch.delattr(os, "sched_getaffinity")  # macOS and Windows have none
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    assert _processor().ok is True
+    assert check_processor().ok is True
 
 
 # Settings, caches, disk
@@ -295,13 +299,13 @@ def test_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_cache_is_measured(tmp_path: Path) -> None:
     images = tmp_path / "cache" / "images"
-    assert _cache("image") == Finding("image cache", True, f"{images}: 0 files, 0.0 MB")
+    assert check_cache("image") == Finding("image cache", True, f"{images}: 0 files, 0.0 MB")
     images.mkdir(parents=True)
     (images / "one.jpg").write_bytes(bytes(1_250_000))
-    assert _cache("image").found == f"{images}: 1 file, 1.2 MB"
+    assert check_cache("image").found == f"{images}: 1 file, 1.2 MB"
     (images / "two.jpg").write_bytes(bytes(1_000_000))
-    assert _cache("image").found == f"{images}: 2 files, 2.2 MB"
-    assert _cache("model").found.endswith("models: 0 files, 0.0 MB")
+    assert check_cache("image").found == f"{images}: 2 files, 2.2 MB"
+    assert check_cache("model").found.endswith("models: 0 files, 0.0 MB")
 
 
 def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +314,7 @@ def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
         return False
 
     monkeypatch.setattr(os, "access", writable)
-    found = _cache("image")
+    found = check_cache("image")
     assert found.ok is False
     assert found.found.endswith("not writable")
     assert "NSTLIB_CACHE" in found.advice
@@ -319,7 +323,7 @@ def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
     images = tmp_path / "cache" / "images"
     images.mkdir(parents=True)
     (images / "one.jpg").touch()
-    assert _cache("image").ok is None
+    assert check_cache("image").ok is None
 
 
 def test_cache_that_is_a_file(tmp_path: Path) -> None:

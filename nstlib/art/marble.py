@@ -71,7 +71,7 @@ def marble(c: Canvas) -> Array:
         return z
 
     for pull in (rake, cross, nonpareil, whirl):
-        drops = [pull(_refine(drop, 0.0015)) for drop in drops]
+        drops = [pull(refine(drop, 0.0015)) for drop in drops]
     points = [np.stack([drop.real, drop.imag], axis=-1) for drop in drops]
 
     # Twice as fine as the sheet: the threads of ink are thinner than a pixel.
@@ -91,7 +91,7 @@ def marble(c: Canvas) -> Array:
     return np.asarray(image + (0.02 * dark * np.maximum(pigment, 0))[..., None])
 
 
-def _refine(outline: Array, step: float) -> Array:
+def refine(outline: Array, step: float) -> Array:
     """Put points on a closed outline until no two neighbours are farther apart than ``step``."""
     ahead = np.roll(outline, -1) - outline
     pieces = np.ceil(np.abs(ahead) / step).astype(np.intp).clip(1, 200)

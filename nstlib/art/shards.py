@@ -37,7 +37,7 @@ def shards(c: Canvas) -> Array:
         if area < (0.0016 + 0.035 * far**2) * rng.uniform(0.5, 2.2):
             done.append(shard)
             continue
-        shards += _split(shard, lean, rng)
+        shards += split(shard, lean, rng)
 
     ramps = (
         "#1f1a14 #5a452b #a67f45 #dcbb7c #faecc8",
@@ -107,7 +107,7 @@ def shards(c: Canvas) -> Array:
     return lit(colour, 0.25 + 0.75 * line + 0.5 * diffuse + 0.02 * weave)
 
 
-def _split(shard: Array, lean: float, rng: np.random.Generator) -> list[Array]:
+def split(shard: Array, lean: float, rng: np.random.Generator) -> list[Array]:
     """Cut a convex polygon in two by a line through it, near one of a few directions."""
     turn = lean + rng.choice([0, 0.33, 0.5, 0.83]) * np.pi + rng.normal(0, 0.13)
     normal = np.array([np.cos(turn), np.sin(turn)])

@@ -90,7 +90,7 @@ def from_tflite(
             proto, _ = tf2onnx.convert.from_tflite(
                 name, opset=OPSET, inputs_as_nchw=inputs, outputs_as_nchw=outputs
             )
-        _replace_transpose_bias(proto.graph)
+        replace_transpose_bias(proto.graph)
         proto = make_model(proto.graph, {**range_metadata(value_range), **(metadata or {})})
         check_graph(proto)
         entry = picture_input(proto)
@@ -128,7 +128,7 @@ def _computed_by_tflite(name: str, reader: Any, picture: Blob) -> Blob:
     return output.transpose(0, 3, 1, 2)
 
 
-def _replace_transpose_bias(graph: onnx.GraphProto) -> None:
+def replace_transpose_bias(graph: onnx.GraphProto) -> None:
     """Put ONNX's transposed convolution in the place of MediaPipe's, whose channels come last."""
     constants = {tensor.name: tensor for tensor in graph.initializer}
     nodes = list(graph.node)

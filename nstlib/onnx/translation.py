@@ -143,9 +143,9 @@ class _Graph:
 
 def _translated(graph: _Graph, layer: Any, inputs: Sequence[str]) -> str:
     """Add a layer's nodes; return the name of what it computes."""
-    translate = _TRANSLATIONS.get(type(layer))
+    translate = TRANSLATIONS.get(type(layer))
     if translate is None:
-        known = ", ".join(sorted(kind.__name__ for kind in _TRANSLATIONS))
+        known = ", ".join(sorted(kind.__name__ for kind in TRANSLATIONS))
         raise ModelError(
             f"layer {layer.name!r} is a {type(layer).__name__}, which has no translation to ONNX "
             f"here; there is one for {known}"
@@ -175,12 +175,12 @@ _ACTIVATIONS: dict[str, Callable[[_Graph, str, str], str]] = {
 
 #: Layer → function of the graph, the layer and the names of its inputs, which adds the layer's
 #: nodes and returns the last one's name. A subclass may compute anything, so it has no translation.
-_TRANSLATIONS: dict[type, Callable[..., str]] = {}
+TRANSLATIONS: dict[type, Callable[..., str]] = {}
 
 
 def _translates(*kinds: type) -> Callable[[Callable[..., str]], Callable[..., str]]:
     def register(function: Callable[..., str]) -> Callable[..., str]:
-        _TRANSLATIONS.update(dict.fromkeys(kinds, function))
+        TRANSLATIONS.update(dict.fromkeys(kinds, function))
         return function
 
     return register

@@ -172,7 +172,7 @@ def synthesize_texture(
         noise,
         [(height, width) for height, width in reversed(coarse)],
         iterations=[iterations] * scales,
-        resize=_resize_tile if tileable else resize,
+        resize=resize_tile if tileable else resize,
         method=method,
         learning_rate=learning_rate,
         callback=callback,
@@ -183,7 +183,7 @@ def synthesize_texture(
     return Synthesis(result.image, losses, result.history, weights, seed, interrupted)
 
 
-def _resize_tile(image: Image, size: tuple[int, int]) -> Image:
+def resize_tile(image: Image, size: tuple[int, int]) -> Image:
     """Resize a picture that continues on its opposite side so that it still does."""
     # The margins are whole pixels before and after resizing, two or more wide, because cubic
     # interpolation reaches that far.

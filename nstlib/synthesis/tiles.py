@@ -109,7 +109,7 @@ def compare_by_tiles(
     layers = dict.fromkeys((*content_layers, *style_layers))
     tiles = [
         _Tile(y, x)
-        for y, x in itertools.product(*(_spans(side, tile, tuple(layers)) for side in sides))
+        for y, x in itertools.product(*(spans_of(side, tile, tuple(layers)) for side in sides))
     ]
     ones = [np.ones(sides, np.float32)]
     masks = {
@@ -248,7 +248,7 @@ def step_and_margin(layers: Iterable[str]) -> tuple[int, int]:
     return step, math.ceil(least / step) * step
 
 
-def _spans(side: int, tile: int, layers: tuple[str, ...]) -> list[_Span]:
+def spans_of(side: int, tile: int, layers: tuple[str, ...]) -> list[_Span]:
     """Divide a side into tiles of about the same length."""
     step, margin = step_and_margin(layers)
     longest = tile // step * step

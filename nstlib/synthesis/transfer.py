@@ -215,7 +215,9 @@ def transfer_style(
         wanted = [
             {
                 layer: channel_statistics(maps)
-                for layer, maps in extractor(_at_scale(s, size, style_scale)[np.newaxis]).items()
+                for layer, maps in extractor(
+                    style_at_scale(s, size, style_scale)[np.newaxis]
+                ).items()
                 if layer in style_layers
             }
             for s in styles
@@ -305,7 +307,7 @@ def transfer_style(
     return Synthesis(image, losses, result.history, weights, seed, interrupted)
 
 
-def _at_scale(style: Image, size: tuple[int, int], scale: float) -> Image:
+def style_at_scale(style: Image, size: tuple[int, int], scale: float) -> Image:
     """Resize a style for a picture of `size`, not beyond its own pixels."""
     longest = max(style.shape[:2])
     # VGG19 needs at least this many pixels a side.

@@ -68,7 +68,7 @@ class FFmpeg:
         self._guard: subprocess.Popen[bytes] | None = None
         self._killed = False
         try:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
@@ -78,7 +78,7 @@ class FFmpeg:
                 restore_signals=False,
                 process_group=0,
             )
-            self._guard = _guard(self._process)
+            self._guard = _guard(self.process)
         except BaseException:
             self._log.close()
             raise
@@ -92,12 +92,12 @@ class FFmpeg:
     @property
     def stdin(self) -> IO[bytes]:
         """What the program reads."""
-        assert self._process.stdin is not None
-        return self._process.stdin
+        assert self.process.stdin is not None
+        return self.process.stdin
 
     def frames(self, shape: tuple[int, int, int]) -> Iterator[Frame]:
         """Read raw frames of this shape from what the program writes, until it ends or hangs."""
-        assert self._process.stdout is not None
+        assert self.process.stdout is not None
         watch = _Watch(self.kill)
         try:
             while True:
@@ -105,7 +105,7 @@ class FFmpeg:
                 rest = memoryview(frame.data).cast("B")
                 watch.waiting = True
                 while rest:
-                    count = self._process.stdout.readinto(rest)  # type: ignore[attr-defined]
+                    count = self.process.stdout.readinto(rest)  # type: ignore[attr-defined]
                     if not count:
                         return
                     rest = rest[count:]
@@ -117,16 +117,16 @@ class FFmpeg:
 
     def kill(self) -> None:
         """End the program where it is."""
-        if self._process.poll() is None:
+        if self.process.poll() is None:
             self._killed = True
-            self._process.kill()
+            self.process.kill()
 
     def wait(self) -> int:
         """Close the program's input, let it end, and return its exit code."""
-        if self._process.stdin is not None:
+        if self.process.stdin is not None:
             with suppress(OSError):
-                self._process.stdin.close()
-        return self._process.wait()
+                self.process.stdin.close()
+        return self.process.wait()
 
     def log(self) -> str:
         """Return what the program has said so far."""
@@ -136,8 +136,8 @@ class FFmpeg:
     def close(self) -> None:
         """End the program if it still runs, and give back what it used."""
         self.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 with suppress(OSError):  # what could not be written
                     pipe.close()
@@ -150,7 +150,7 @@ class FFmpeg:
 
     def was_killed(self) -> bool:
         """Tell whether somebody else has killed the program. Systems do that to have memory."""
-        return not self._killed and self._process.poll() == -getattr(signal, "SIGKILL", 0) != 0
+        return not self._killed and self.process.poll() == -getattr(signal, "SIGKILL", 0) != 0
 
     def fault(self, error: type[NstError], words: str) -> NstError:
         """Make the error for a program that failed: the words, and why."""

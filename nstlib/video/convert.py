@@ -137,7 +137,7 @@ def convert_video(
         raise OutputError(f"{output} is the input itself; choose another name for the film")
     can_be_transparent = output.suffix.lower() in (*ALPHA_FILMS, *ALPHA_FORMATS)
     began = time.perf_counter()
-    work = _Work(paint, can_be_transparent)
+    work = FramePainter(paint, can_be_transparent)
     # From here on Ctrl-C is a note in a list, which is looked at after each frame: wherever it
     # comes, and however often, nothing is torn apart that has begun.
     with uninterrupted() as caught, _create(output, reader) as writer:
@@ -194,7 +194,7 @@ def _create(output: Path, reader: _Reader) -> _Writer:
 def _run(
     reader: _Reader,
     writer: _Writer,
-    work: _Work,
+    work: FramePainter,
     alpha: bool,
     progress: bool,
     caught: list[FrameType | None],
@@ -257,7 +257,7 @@ def _known(error: Exception) -> Exception:
     )
 
 
-class _Work:
+class FramePainter:
     """Paints frame after frame, what repeats itself once, and survives those that fail."""
 
     def __init__(self, paint: PaintFrame, keep_alpha: bool = True) -> None:
@@ -279,6 +279,7 @@ class _Work:
     def __call__(
         self, frame: Frame, prepared: Future[Callable[[], Image | Picture] | None]
     ) -> Frame:
+        """Paint a frame; one that fails gets the painting of the frame before."""
         try:
             paint = prepared.result()
             if paint is None and self._last is not None:

@@ -93,7 +93,7 @@ class VideoReader:
             # hangs at the end of damaged films: it gives the same error again for ever.
             *("-err_detect", "explode", "-thread_type", "slice"),
             *(["-c:v", self._info.decoder] if self._info.decoder else []),
-            *self._input(),
+            *self.input_arguments(),
             *("-map", "0:V:0", "-vf", filters),
             *("-f", "rawvideo", "-pix_fmt", "rgba" if alpha else "rgb24", "-"),
         ]
@@ -138,7 +138,8 @@ class VideoReader:
                 raise
             raise VideoError(f"{self.path}: no such film; give the path of one") from error
 
-    def _input(self) -> list[str]:
+    def input_arguments(self) -> list[str]:
+        """Write the arguments that make the film ffmpeg's input."""
         return source(self.path)
 
 

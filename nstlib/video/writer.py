@@ -236,7 +236,7 @@ class VideoWriter:
             tags += ["-movflags", "+faststart"]
         if self._sound:
             keep, encode = _SOUNDS.get(self._suffix, _SOUNDS[""])
-            both = [*self._sound._input(), "-map", "0:v", "-map", "1:a:0", *tags]
+            both = [*self._sound.input_arguments(), "-map", "0:v", "-map", "1:a:0", *tags]
             if self._sound.sound in keep:
                 yield "kept", [*both, "-c:a", "copy"]
             yield "kept", [*both, *encode]

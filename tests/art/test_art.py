@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from nstlib.art._canvas import Canvas, from_oklab, noise_field, palette_of, relief, to_oklab
 from nstlib.art.catalogue import DRAWN_STYLES, draw
-from nstlib.art.marble import _refine
-from nstlib.art.shards import _split
+from nstlib.art.marble import refine
+from nstlib.art.shards import split
 from nstlib.errors import ArgumentError
 
 Image = NDArray[np.float32]
@@ -248,7 +248,7 @@ def test_light_falls_from_the_upper_left() -> None:
 
 def test_refined_outline_keeps_its_corners() -> None:
     square = np.array([0, 1, 1 + 1j, 1j])
-    fine = _refine(square, 0.3)
+    fine = refine(square, 0.3)
     assert len(fine) == 16
     assert np.allclose(np.abs(np.roll(fine, -1) - fine), 0.25)
     assert all(np.isclose(fine, corner).any() for corner in square)
@@ -256,7 +256,7 @@ def test_refined_outline_keeps_its_corners() -> None:
 
 def test_a_split_keeps_the_area() -> None:
     square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-    halves = _split(square, 0.3, np.random.default_rng(2))
+    halves = split(square, 0.3, np.random.default_rng(2))
     areas = [cv2.contourArea(half.astype(np.float32)) for half in halves]
     assert len(halves) == 2
     assert min(areas) > 0

@@ -1,20 +1,25 @@
-"""VGG19's weights are packed: what the copy holds, and what is said to be lost."""
+"""The commands about assets: lists, downloads, and VGG19's packed weights."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from command_runs import refused
 from conftest import Run
 from numpy.typing import NDArray
 
 from nstlib import vgg19
 from nstlib._tensorflow import tf
+from nstlib.assets.registry import ASSETS
 from nstlib.features import STYLE_LAYERS
-from nstlib.sources import load_image
+from nstlib.sources import load_image, sample_names
 
 Layers = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -25,8 +30,8 @@ def layers(monkeypatch: pytest.MonkeyPatch) -> Layers:
 
     Each kernel is about as it must be for features to keep their size.
     """
-    channels = {name: count // 8 for name, count in vgg19._CHANNELS.items()}
-    monkeypatch.setattr(vgg19, "_CHANNELS", channels)
+    channels = {name: count // 8 for name, count in vgg19.CHANNELS.items()}
+    monkeypatch.setattr(vgg19, "CHANNELS", channels)
     random, inside, found = np.random.default_rng(0), 3, {}
     for name, outside in channels.items():
         kernel = random.normal(0, (2 / 9 / inside) ** 0.5, (3, 3, inside, outside))
@@ -129,3 +134,82 @@ def test_what_cannot_be_packed(nst: Run, arguments: str, words: str) -> None:
     code, out, [line] = nst("assets", "pack", *arguments.split())
     assert (code, out) == (2, [])
     assert words in line
+
+
+# Lists and downloads
+
+
+def test_list_shows_what_is_here_and_what_is_not(nst: Run, tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "images" / "udnie.jpg"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    code, out, err = nst("assets", "list")
+    assert (code, err) == (0, [])
+    rows = {line.split()[0]: line.split() for line in out}
+    assert set(rows) == {"NAME", *sample_names(), *ASSETS}
+    assert rows["astronaut"][1:4] == ["photo", "-", "yes"]
+    assert rows["mosaic"][1:4] == ["drawing", "-", "yes"]
+    assert rows["udnie"][1:4] == ["image", "0.1", "yes"]
+    assert rows["starry_night"][1:4] == ["image", "0.2", "no"]
+    assert rows["zoo_udnie"][1:4] == ["model", "6.7", "no"]
+    assert "public domain" in next(line for line in out if line.startswith("starry_night"))
+
+
+def test_list_can_be_narrowed_and_give_addresses(nst: Run) -> None:
+    code, out, _ = nst("assets", "list", "Mosaic", "--urls")
+    assert code == 0
+    names = [line.split()[0] for line in out if not line.startswith(" ")]
+    assert names[1:] == ["mosaic", "pytorch_mosaic", "johnson_mosaic"]
+    addresses = [line.strip() for line in out if line.startswith("    ")]
+    assert addresses == [ASSETS[name].url for name in names[2:]]
+
+
+def test_fetch_prints_paths(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def fetch(name: str, *, force: bool, progress: bool) -> Path:
+        calls.append((name, force, progress))
+        return Path("somewhere") / name
+
+    monkeypatch.setattr("nstlib.assets.cache.fetch", fetch)
+    assert nst("assets", "fetch", "udnie", "amber") == (
+        0,
+        ["somewhere/udnie", "somewhere/amber"],
+        [],
+    )
+    assert nst("assets", "fetch", "--force", "udnie")[0] == 0
+    assert calls == [("udnie", False, False), ("amber", False, False), ("udnie", True, False)]
+
+
+def test_failed_fetch_is_one_line(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens: no network
+    monkeypatch.setenv("no_proxy", "")
+    refused(nst("assets", "fetch", "udnie"), "udnie", "no connection")
+
+
+def test_verify(nst: Run, tmp_path: Path) -> None:
+    code, out, err = nst("assets", "verify")
+    assert (code, err) == (0, [])
+    assert [line.split() for line in out] == [[name, "absent"] for name in ASSETS]
+    path = tmp_path / "cache" / "images" / "udnie.jpg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half a file")
+    assert nst("assets", "verify", "udnie", "amber") == (1, ["udnie  corrupt", "amber  absent"], [])
+    refused(nst("assets", "fetch", "udnie"), "nst assets fetch udnie --force")
+    assert path.read_bytes() == b"half a file"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])  # the output fails at the end, or at once
+def test_output_may_be_cut_short_by_its_reader(unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        [sys.executable, "-m", "nstlib.cli", "assets", "verify"],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (1, "")

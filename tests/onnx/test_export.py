@@ -23,7 +23,7 @@ from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 from nstlib.networks.person import PersonNet
 from nstlib.networks.transformer import TransformerNet
 from nstlib.onnx.exporting import export
-from nstlib.onnx.translation import _TRANSLATIONS, to_onnx
+from nstlib.onnx.translation import TRANSLATIONS, to_onnx
 from nstlib.onnx.verification import (
     SIZES,
     TOLERANCE,
@@ -320,7 +320,7 @@ def test_export_refuses_to_write_what_computes_something_else(
         name: str = graph.node(layer.name, "Pad", x, pads, mode="edge")
         return name
 
-    monkeypatch.setitem(_TRANSLATIONS, ReflectionPadding2D, wrong)
+    monkeypatch.setitem(TRANSLATIONS, ReflectionPadding2D, wrong)
     with pytest.raises(ModelError, match=r"net\.onnx is not written: at 24×32 .* is off by"):
         export(small_net(), path, sizes=TWO_SIZES)
     assert path.read_bytes() == b"what was there"

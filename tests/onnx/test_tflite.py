@@ -15,7 +15,7 @@ from nstlib._tensorflow import keras, tf
 from nstlib.assets.cache import asset_path
 from nstlib.errors import DependencyError, ModelError
 from nstlib.inference.segmenter import PersonSegmenter
-from nstlib.onnx.tflite import _replace_transpose_bias, from_tflite
+from nstlib.onnx.tflite import from_tflite, replace_transpose_bias
 from nstlib.sources import load_image
 
 
@@ -66,7 +66,7 @@ def test_mediapipes_operator_is_a_transposed_convolution_with_a_bias() -> None:
         [helper.make_tensor_value_info("y", FLOAT, (1, 10, 14, 3))],
         [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(bias, "bias")],
     )
-    _replace_transpose_bias(graph)
+    replace_transpose_bias(graph)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
 

@@ -145,7 +145,7 @@ def test_quilted_takes_its_pixels_from_the_image(seed: int) -> None:
 
 @given(arrays(np.float32, (4, 4), elements=st.integers(0, 9).map(float)))
 def test_seam_is_the_cheapest_way_down(difference: NDArray[np.float32]) -> None:
-    left = perceptual._seam(difference)
+    left = perceptual.seam(difference)
     path = left.sum(axis=1)
     assert (left == (np.arange(4) < path[:, np.newaxis])).all()
     assert np.abs(np.diff(path)).max() <= 1

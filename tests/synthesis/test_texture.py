@@ -20,7 +20,7 @@ from nstlib.losses import channel_statistics, style_loss, total_variation_loss
 from nstlib.optimize import OptimizationError, Step, minimize_image
 from nstlib.sources import load_image
 from nstlib.synthesis.common import Synthesis
-from nstlib.synthesis.texture import _resize_tile, synthesize_texture
+from nstlib.synthesis.texture import resize_tile, synthesize_texture
 
 LAYERS = ("block1_conv1", "block2_conv1")
 
@@ -245,7 +245,7 @@ def test_a_resized_tile_is_still_one(size: tuple[int, int]) -> None:
     tile = np.random.default_rng(0).random((32, 48, 3), np.float32)
     nine = resize(np.tile(tile, (3, 3, 1)), (3 * size[0], 3 * size[1]))
     expected = nine[size[0] : 2 * size[0], size[1] : 2 * size[1]]
-    np.testing.assert_allclose(_resize_tile(tile, size), expected, atol=1e-4)
+    np.testing.assert_allclose(resize_tile(tile, size), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from nstlib.losses import Statistics
 from nstlib.sources import load_image
 from nstlib.synthesis.tiles import (
     Comparison,
-    _spans,
     compare_by_tiles,
     compare_whole,
+    spans_of,
     step_and_margin,
 )
 from nstlib.vgg19 import DEPTHS, reach, stride
@@ -160,7 +160,7 @@ def test_tiles_are_exact_at_every_layer(layer: str) -> None:
     st.integers(32, 3000), st.integers(32, 1500), st.lists(st.sampled_from(EVERY_LAYER), min_size=1)
 )
 def test_spans_cover_a_side_once(side: int, tile: int, layers: list[str]) -> None:
-    spans = _spans(side, tile, tuple(layers))
+    spans = spans_of(side, tile, tuple(layers))
     step, margin = step_and_margin(layers)
     assert [span.first for span in spans[1:]] == [span.end for span in spans[:-1]]
     assert (spans[0].first, spans[-1].end) == (0, side)

@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-import math
 import re
 import shlex
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import figures
 import numpy as np
 import pytest
 from conftest import Run
 from narrow_vgg19 import narrow_vgg19
-from numpy.typing import NDArray
+from small_transfers import BLUE, LAYERS, RED, plain, transfer
 
-from nstlib._tensorflow import tf
 from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.registry import search
-from nstlib.errors import ArgumentError, ImageError
 from nstlib.features import CONTENT_LAYERS, STYLE_LAYERS
 from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
 from nstlib.losses import total_variation_loss
-from nstlib.optimize import OptimizationError, Step
+from nstlib.optimize import Step
 from nstlib.sources import PHOTOS, load_image
 from nstlib.synthesis.common import Synthesis
-from nstlib.synthesis.estimate import Estimate, estimate_transfer
-from nstlib.synthesis.texture import synthesize_texture
 from nstlib.synthesis.tiles import compare_by_tiles
-from nstlib.synthesis.transfer import transfer_style
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
-import figures
-
-from nstlib.synthesis.transfer import _at_scale
-
-#: Shallow, so that runs are short; deep enough for a style to have two layers.
-LAYERS = ("block1_conv1", "block2_conv1")
+from nstlib.synthesis.transfer import style_at_scale, transfer_style
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,23 +44,6 @@ def content() -> Image:
 @pytest.fixture(scope="module")
 def style() -> Image:
     return load_image("mosaic", size=64)
-
-
-OPTIONS: dict[str, Any] = {
-    "weights": "random",
-    "style_layers": LAYERS,
-    "content_layers": ("block2_conv2",),
-    "iterations": 3,
-    "progress": False,
-}
-
-
-def transfer(content: Any, style: Any, **options: Any) -> Synthesis:
-    return transfer_style(content, style, **(OPTIONS | options))
-
-
-def plain(*colour: float, size: tuple[int, int] = (64, 64)) -> Image:
-    return np.full((*size, 3), colour, np.float32)
 
 
 def distance(one: Image, other: Image) -> float:
@@ -261,8 +229,6 @@ def test_seeds(content: Image, style: Image, painted: Synthesis) -> None:
 
 # ---------------------------------------------------------------------- several styles, and regions
 
-RED, BLUE = plain(0.9, 0.1, 0.1), plain(0.1, 0.1, 0.9)
-
 
 def redness(image: Image) -> float:
     return float((image[..., 0] - image[..., 2]).mean())
@@ -377,10 +343,10 @@ def styles_seen(
         shapes.append(at_scale(style, size, scale))
         return shapes[-1]
 
-    at_scale = _at_scale
-    monkeypatch.setattr("nstlib.synthesis.transfer._at_scale", note)
+    at_scale = style_at_scale
+    monkeypatch.setattr("nstlib.synthesis.transfer.style_at_scale", note)
     transfer(content, style, iterations=1, **options)
-    monkeypatch.setattr("nstlib.synthesis.transfer._at_scale", at_scale)
+    monkeypatch.setattr("nstlib.synthesis.transfer.style_at_scale", at_scale)
     return shapes[-1].shape
 
 
@@ -435,344 +401,6 @@ def test_tiles(style: Image) -> None:
     assert tiled.image.shape == content.shape
     assert tiled.losses["style"] == pytest.approx(whole.losses["style"], rel=0.1)
     assert distance(tiled.image, whole.image) < 0.2 * distance(whole.image, content)
-
-
-# --------------------------------------------------------------- interruptions, and what goes on
-
-
-def stopping(after: int, how: type[BaseException] | None = None) -> Callable[[Step], bool]:
-    """A callback that ends the run at the call of that number."""
-    calls: list[Step] = []
-
-    def callback(step: Step) -> bool:
-        calls.append(step)
-        if len(calls) >= after and how:
-            raise how
-        return len(calls) >= after
-
-    return callback
-
-
-TWO_SIZES: dict[str, Any] = {
-    "size": 181,
-    "style_layers": ["block1_conv1"],
-    "content_layers": ["block1_conv2"],
-    "iterations": 2,
-}
-
-
-@pytest.mark.parametrize("after", [1, 2, 5])  # three calls at each size: its start, and two steps
-@pytest.mark.parametrize("how", [None, KeyboardInterrupt])
-def test_stopped_on_the_way(content: Image, style: Image, after: int, how: Any) -> None:
-    """A whole picture, of the size that was asked for, with its own losses."""
-    result = transfer(content, style, callback=stopping(after, how), **TWO_SIZES)
-    assert result.interrupted == (how is KeyboardInterrupt)
-    assert result.image.shape == (145, 181, 3)
-    assert len(result.history) == after
-    assert all(math.isfinite(value) for pair in result.losses.values() for value in pair)
-    assert 0 <= result.image.min() <= result.image.max() <= 1
-
-
-def test_a_killed_run_goes_on(content: Image, style: Image, tmp_path: Path) -> None:
-    whole = transfer(content, style, **TWO_SIZES)
-    file = tmp_path / "run.npz"
-    for after, before in ((2, 0), (3, 1)):
-        stopped = transfer(
-            content,
-            style,
-            checkpoint=file,
-            callback=stopping(after, KeyboardInterrupt),
-            **TWO_SIZES,
-        )
-        assert stopped.interrupted
-        assert file.exists()
-        assert stopped.history[0].iteration == before
-    steps: list[Step] = []
-    result = transfer(content, style, checkpoint=file, callback=steps.append, **TWO_SIZES)
-    assert not result.interrupted
-    assert result.image.shape == whole.image.shape
-    # It did not begin anew, made all that was left, and came as far.
-    assert steps[0].iteration > 0
-    assert result.iterations == whole.iterations == 4
-    start, end = result.losses["style"]
-    assert end < start
-    assert end == pytest.approx(whole.losses["style"][1], rel=0.5)
-    # A finished one is there at once.
-    again = transfer(content, style, checkpoint=file, callback=stopping(1), **TWO_SIZES)
-    np.testing.assert_array_equal(again.image, result.image)
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"content_weight": 0.31},
-        {"style_weight": 2.0},
-        {"tv_weight": 0.1},
-        {"style_scale": 0.5},
-        {"size": 72},
-        {"iterations": 4},
-        {"method": "adam"},
-        {"init": "noise"},
-        {"preserve_colors": "covariance"},
-        {"masks": [np.ones((64, 80), np.float32)]},
-        {"layer_weights": {LAYERS[0]: 2.0}},
-        {"content": plain(0.5, 0.5, 0.5, size=(64, 80))},
-        {"style": RED},
-    ],
-    ids=lambda changed: next(iter(changed)),
-)
-def test_a_checkpoint_of_another_run(
-    content: Image, style: Image, tmp_path: Path, changed: dict[str, Any]
-) -> None:
-    file = tmp_path / "run.npz"
-    file.write_bytes(_checkpoint(content, style, tmp_path / "first.npz"))
-    pictures = {"content": content, "style": style}
-    with pytest.raises(ArgumentError, match=r"run\.npz belongs to a run with other settings"):
-        transfer(**(pictures | {"checkpoint": file} | changed))
-
-
-_saved: list[bytes] = []
-
-
-def _checkpoint(content: Image, style: Image, file: Path) -> bytes:
-    """What a short run leaves; made once for all the tests."""
-    if not _saved:
-        transfer(content, style, checkpoint=file, callback=stopping(2, KeyboardInterrupt))
-        _saved.append(file.read_bytes())
-    return _saved[0]
-
-
-def test_a_file_that_is_no_checkpoint(content: Image, style: Image, tmp_path: Path) -> None:
-    file = tmp_path / "notes.txt"
-    file.write_text("not a checkpoint")
-    with pytest.raises(ArgumentError, match=r"notes\.txt is not a checkpoint"):
-        transfer(content, style, checkpoint=file)
-    assert file.read_text() == "not a checkpoint"
-
-
-def test_nan_keeps_the_last_good_image(
-    monkeypatch: pytest.MonkeyPatch, content: Image, style: Image
-) -> None:
-    monkeypatch.setattr(
-        "nstlib.synthesis.transfer.total_variation_loss", lambda x: tf.reduce_mean(x) * math.nan
-    )
-    with pytest.raises(OptimizationError) as caught:
-        transfer(content, style, tv_weight=1.0)
-    np.testing.assert_allclose(caught.value.image, content, atol=1e-6)
-
-
-# ------------------------------------------------------------------------------------------- errors
-
-HALF = np.full((64, 80), 0.5, np.float32)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"content_weight": -1.0}, r"content_weight is -1\.0; it must be a number, 0 or more"),
-        ({"style_weight": math.nan}, "style_weight is nan"),
-        ({"tv_weight": math.inf}, "tv_weight is inf"),
-        ({"content_weight": 0, "style_weight": 0.0}, "content_weight and style_weight are both 0"),
-        ({"style_scale": 0.0}, r"style_scale is 0\.0; it must be a number above 0"),
-        ({"style_scale": math.nan}, "style_scale is nan"),
-        ({"style_scale": math.inf}, "style_scale is inf"),
-        ({"seed": -1}, "seed is -1"),
-        ({"tile": 255}, "tile is 255; it must be a whole number, 256 or more"),
-        ({"size": 16}, "size is 13×16 pixels.*32 or more"),
-        ({"size": 0}, "size is 0"),
-        ({"size": (64, 20)}, "size is 64×20"),
-        ({"size": 64.0}, "size is 64.0"),
-        ({"init": "photo"}, "init is 'photo'; it must be content, noise or an image"),
-        (
-            {"preserve_colors": "hue"},
-            "preserve_colors is 'hue'; it must be one of luminance, covariance",
-        ),
-        ({"weights": "magic"}, "weights is 'magic'"),
-        ({"method": "sgd"}, "method is 'sgd'"),
-        ({"iterations": 0}, "iterations is 0"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
-        ({"style_layers": []}, "layers"),
-        ({"style_layers": "block1_conv1"}, r"give a list: \['block1_conv1'\]"),
-        ({"content_layers": "block4_conv2"}, r"give a list: \['block4_conv2'\]"),
-        ({"content_layers": ["block9_conv1"]}, "block9_conv1"),
-        ({"layer_weights": {"block5_conv1": 1.0}}, "the layers do not match"),
-        ({"style_shares": [1, 1]}, "style_shares is .*; it must be 1 numbers"),
-        ({"style_shares": [0]}, "at least one above 0"),
-        ({"style_shares": [-1]}, "not negative"),
-        ({"style_shares": [math.nan]}, "style_shares is"),
-        ({"masks": []}, "there are 0 masks and 1 styles"),
-        ({"masks": [HALF, HALF]}, "there are 2 masks and 1 styles"),
-        ({"masks": [HALF[:60]]}, r"a mask has shape \(60, 80\), the content 64×80 pixels"),
-        ({"masks": [0 * HALF]}, "a mask ranges from 0 to 0.*above 0 somewhere"),
-        ({"masks": [3 * HALF]}, "a mask ranges from 1.5 to 1.5"),
-        ({"masks": [-HALF]}, "a mask ranges from -0.5"),
-        ({"masks": [HALF * np.nan]}, "a mask ranges from nan"),
-    ],
-)
-def test_bad_arguments(content: Image, style: Image, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ArgumentError, match=words) as caught:
-        transfer(content, style, **options)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("style", [[], ()])
-def test_no_style(content: Image, style: Sequence[Any]) -> None:
-    with pytest.raises(ArgumentError, match="style is empty"):
-        transfer(content, style)
-
-
-def test_a_style_too_small(content: Image) -> None:
-    with pytest.raises(ArgumentError, match=r"style is 31×64 pixels.*32 or more"):
-        transfer(content, plain(0.5, 0.5, 0.5, size=(31, 64)))
-
-
-@pytest.mark.parametrize("which", ["content", "style", "init", "styles"])
-def test_what_is_no_image(content: Image, style: Image, which: str) -> None:
-    given: dict[str, Any] = {"content": content, "style": style, "init": "content"}
-    wrong: NDArray[Any] = np.zeros((64, 64, 3), np.uint8)
-    if which == "styles":
-        given["style"] = [style, wrong]
-    else:
-        given[which] = wrong
-    with pytest.raises(ImageError, match=f"{which.rstrip('s')} holds uint8"):
-        transfer(**given)
-
-
-def test_plain_pictures(content: Image) -> None:
-    """Nothing to see, nothing to paint with: nothing breaks."""
-    grey = plain(0.5, 0.5, 0.5)
-    for colours in (None, "luminance", "covariance"):
-        for first, second in ((grey, grey), (content, grey)):
-            result = transfer(first, second, preserve_colors=colours, iterations=1)
-            assert np.isfinite(result.image).all()
-
-
-# ------------------------------------------------------------------------------------- the estimate
-
-
-def estimate(content: Image, style: Image, **options: Any) -> Estimate:
-    return estimate_transfer(content, style, **(OPTIONS | options))
-
-
-def test_an_estimate(content: Image, style: Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nstlib.synthesis.estimate.memory", lambda: 1000.0)
-    found = estimate(content, style)
-    assert found.sizes == ((64, 80),)
-    assert found.seconds > 0
-    # What the process holds already, what stays for one size, and the small picture's features.
-    assert 1015 < found.megabytes < 1030
-
-
-@pytest.fixture
-def timed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Replace the trial: 2 seconds for its first evaluation, and a tenth for each at its last size.
-
-    What passes at its first sizes does not count.
-    """
-    calls: list[dict[str, Any]] = []
-    coarse = [Step(0, 1, 1.0, {}, 2.0), Step(5, 6, 1.0, {}, 7.0)]
-    fine = [Step(6, 8, 0.5, {}, 9.0), Step(10, 18, 0.5, {}, 10.0)]
-
-    @functools.wraps(transfer_style)
-    def trial(**options: Any) -> Synthesis:
-        calls.append(options)
-        for steps, size in ((coarse, (45, 64)), (fine, options["size"])):
-            for step in steps:
-                options["callback"](replace(step, image=np.zeros((*size, 3), np.float32)))
-        return Synthesis(RED, {}, (*coarse, *fine), "random", 0)
-
-    monkeypatch.setattr("nstlib.synthesis.estimate.transfer_style", trial)
-    return calls
-
-
-def test_time_is_scaled(timed: list[dict[str, Any]], content: Image, style: Image) -> None:
-    for size, iterations in ((256, 20), (256, 40), (724, 20)):
-        found = estimate(content, style, size=size, iterations=iterations)
-        pixels = [(height + 32) * (width + 32) for height, width in found.sizes]  # and the frame
-        each = 0.1 * sum(pixels) / pixels[2]  # the trial is made at the third size
-        expected = 2.0 * len(pixels) + iterations * each
-        assert expected < found.seconds < 1.3 * expected + 2 * each
-    assert [call["size"] for call in timed] == [(205, 256)] * 3
-    assert [call["iterations"] for call in timed] == [5] * 3
-    assert estimate(content, style, iterations=1).seconds > 2
-    assert (timed[-1]["size"], timed[-1]["iterations"]) == ((64, 80), 1)
-
-
-@pytest.mark.usefixtures("timed")
-def test_memory_of_the_optimiser(
-    content: Image, style: Image, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "nstlib.synthesis.estimate.memory", lambda: 1000.0
-    )  # else the process's own, which varies
-    lbfgs, frugal = (
-        estimate(content, style, size=1024, iterations=50, method=method).megabytes
-        for method in ("lbfgs", "adam")
-    )
-    # Two images for each of six steps, and a few more, in double precision.
-    assert lbfgs - frugal > 16 * 819 * 1024 * 3 * 8 / 1e6
-    few = estimate(content, style, size=1024, iterations=2).megabytes
-    # Two iterations keep two steps, so eight images fewer; they are as large as the framed picture.
-    assert lbfgs - few == pytest.approx(8 * 851 * 1056 * 3 * 8 / 1e6)
-
-
-@pytest.mark.usefixtures("timed")
-def test_tiles_bound_the_memory(
-    content: Image, style: Image, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("nstlib.synthesis.estimate.memory", lambda: 1000.0)
-    options: dict[str, Any] = {"size": 4096, "method": "adam"}
-    tiled, whole = (estimate(content, style, tile=tile, **options) for tile in (512, 4096))
-    assert tiled.megabytes - 1000 < 0.1 * (whole.megabytes - 1000)
-    # Its margins, and a second look at each tile.
-    assert 1.5 * whole.seconds < tiled.seconds < 4 * whole.seconds
-
-
-def test_the_estimate_leaves_the_run_alone(content: Image, style: Image, tmp_path: Path) -> None:
-    def never(_: Step) -> None:
-        pytest.fail("the callback is the run's")
-
-    file = tmp_path / "run.npz"
-    estimate(content, style, checkpoint=file, callback=never)
-    assert not file.exists()
-
-
-def test_an_interrupted_estimate(
-    monkeypatch: pytest.MonkeyPatch, content: Image, style: Image
-) -> None:
-    @functools.wraps(transfer_style)
-    def interrupted(*arguments: Any, **options: Any) -> Any:
-        given = options | {"callback": stopping(2, KeyboardInterrupt)}
-        return transfer_style(*arguments, **given)
-
-    monkeypatch.setattr("nstlib.synthesis.estimate.transfer_style", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        estimate(content, style)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"iterations": 0}, "iterations is 0"),
-        ({"size": 16}, "size is 13×16 pixels"),
-        ({"size": 1.5}, "size is 1.5"),
-        ({"style_scale": -1.0}, "style_scale is -1.0"),
-    ],
-)
-def test_an_estimate_of_bad_arguments(
-    content: Image, style: Image, options: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(ArgumentError, match=words):
-        estimate(content, style, **options)
-    with pytest.raises(TypeError, match="magic"):
-        estimate(content, style, magic=1)
-
-
-def test_both_recipes_mean_the_same_by_the_same_names() -> None:
-    ours = inspect.signature(transfer_style).parameters
-    theirs = inspect.signature(synthesize_texture).parameters
-    for name in ("weights", "layer_weights", "tv_weight", "method", "seed", "callback", "progress"):
-        assert ours[name].default == theirs[name].default
 
 
 # ------------------------------------------------------------------------------------- the gallery

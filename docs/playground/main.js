@@ -1,0 +1,230 @@
+// The page: what the visitor does becomes tasks for the worker, and what it gives is shown.
+
+import { Camera } from "./camera.js";
+import { Helper } from "./helper.js";
+import { firstLine, Sentence } from "./errors.js";
+
+const find = (id) => document.getElementById(id);
+const [bar, controls, problem, stage, status] = ["bar", "controls", "problem", "stage", "status"].map(find);
+
+let helper;
+/** The open photograph: {blob, name}. */
+let photo = null;
+/** Whether the picture is to be painted again as soon as the worker is free. */
+let [wanted, working] = [false, false];
+const about = new Map();
+
+await begin();
+
+async function begin() {
+  const missing = whatIsMissing();
+  if (missing) {
+    find("unable").textContent =
+      `The playground cannot run in this browser: it lacks ${missing}. Current versions of Chrome, ` +
+      "Edge, Firefox and Safari have it.";
+    return;
+  }
+  const files = await (await fetch(new URL("files.json", import.meta.url))).json();
+  const kind = new URLSearchParams(location.search).get("runtime");
+  helper = new Helper(showProgress);
+  helper.ask("start", { files, kind: kind in files.runtimes ? kind : null });
+  for (const sample of files.samples) addSample(sample);
+  for (const { name, title, made, sample } of files.styles) addStyle(name, title, made, sample);
+  listen();
+  find("unable").remove();
+  find("studio").hidden = false;
+}
+
+/** Name what this browser lacks; null if it has everything. */
+function whatIsMissing() {
+  // The smallest program that computes with four numbers at once.
+  const simd = Uint8Array.of(
+    ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0],
+    ...[253, 15, 253, 98, 11],
+  );
+  if (!globalThis.WebAssembly?.validate(simd)) return "WebAssembly with SIMD";
+  if (!globalThis.OffscreenCanvas?.prototype.getContext) return "OffscreenCanvas";
+  return null;
+}
+
+function listen() {
+  choosing(find("choose"), find("photo-file"));
+  choosing(find("own"), find("network-file"));
+  find("save").addEventListener("click", save);
+  find("size").addEventListener("change", () => photo && open(photo.blob, photo.name));
+  controls.addEventListener("submit", (event) => event.preventDefault());
+  controls.addEventListener("input", () => {
+    find("strength-shown").textContent = `${find("strength").value} %`;
+    find("about").textContent = about.get(options().style);
+  });
+  controls.addEventListener("change", (event) => event.target.id !== "size" && paint());
+  find("about").textContent = about.get(options().style);
+  const camera = new Camera(find("camera-dialog"), (blob) => open(blob, "camera"));
+  find("camera").addEventListener("click", () => attempt(() => camera.open()));
+  for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      event.preventDefault();
+      const over = kind.startsWith("drago") || kind === "dragenter";
+      find("drop").classList.toggle("over", over);
+      if (kind === "drop") take(event.dataTransfer.files);
+    });
+  }
+}
+
+/** Let a button choose files. */
+function choosing(button, input) {
+  button.addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    take(input.files);
+    input.value = ""; // so that the same file can be chosen again
+  });
+}
+
+/** Take a file that was chosen or dropped: a picture, or a network. */
+function take([file]) {
+  if (!file) return;
+  if (/\.onnx$/i.test(file.name)) learn(file);
+  else open(file, file.name);
+}
+
+function addSample({ path, title }) {
+  const button = document.createElement("button");
+  const picture = Object.assign(new Image(), { loading: "lazy", src: path, alt: title });
+  button.type = "button";
+  button.append(picture);
+  button.addEventListener("click", () =>
+    attempt(async () => open(await (await fetch(path)).blob(), title)),
+  );
+  find("samples").append(button);
+}
+
+/** Add a style to those that can be chosen. */
+function addStyle(name, title, made, sample) {
+  const label = document.createElement("label");
+  const choice = Object.assign(document.createElement("input"), {
+    type: "radio",
+    name: "style",
+    value: name,
+    required: true,
+    checked: about.size === 0,
+  });
+  const swatch = document.createElement("span");
+  swatch.className = "swatch";
+  if (sample) swatch.style.backgroundImage = `url("${sample}")`;
+  label.append(choice, swatch, title);
+  find("style-choices").append(label);
+  about.set(name, made);
+  return choice;
+}
+
+/** Open a photograph, and paint it. */
+function open(blob, name) {
+  return attempt(async () => {
+    const longest = Number(find("size").value);
+    show(find("original"), await helper.ask("open", { blob, name, longest }));
+    photo = { blob, name: name.replace(/\.[^.]*$/, "") };
+    stage.hidden = false;
+    find("drop").classList.add("small");
+    find("invitation").textContent = "Another photograph:";
+    paint();
+  });
+}
+
+/** Take a network of the visitor's own as a style. */
+function learn(file) {
+  return attempt(async () => {
+    await helper.ask("learn", { name: file.name, blob: file });
+    const known = controls.elements.style;
+    const choice =
+      [...known].find((input) => input.value === file.name) ??
+      addStyle(file.name, file.name.replace(/\.onnx$/i, ""), "Your own network.");
+    choice.checked = true;
+    find("about").textContent = about.get(file.name);
+    say("The network works.");
+    if (photo) paint();
+  });
+}
+
+function options() {
+  return {
+    style: controls.elements.style.value,
+    part: controls.elements.part.value,
+    strength: Number(find("strength").value) / 100,
+    keepColors: find("keep-colors").checked,
+  };
+}
+
+/** Paint as the controls say. While that is done, only the last of further wishes is kept. */
+async function paint() {
+  if (!photo) return;
+  wanted = true;
+  if (working) return;
+  working = true;
+  await attempt(async () => {
+    while (wanted) {
+      wanted = false;
+      const chosen = options();
+      stage.setAttribute("aria-busy", "true");
+      const { pixels, found, runtime } = await helper.ask("paint", chosen);
+      show(find("result"), pixels);
+      find("result").setAttribute("aria-label", `The photograph, ${chosen.part} painted: ${chosen.style}`);
+      find("save").disabled = false;
+      say(done(found, chosen.part, runtime));
+    }
+  });
+  stage.removeAttribute("aria-busy");
+  working = false;
+}
+
+function done(found, part, runtime) {
+  const by = runtime === "webgpu" ? "graphics card" : "processor";
+  const nobody = {
+    background: "No person was found, so everything is background. ",
+    person: "No person was found, so nothing is painted. ",
+  };
+  return `${found === false ? nobody[part] : ""}Painted on this machine, by its ${by}.`;
+}
+
+function show(canvas, pixels) {
+  canvas.width = pixels.width;
+  canvas.height = pixels.height;
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+function save() {
+  find("result").toBlob((blob) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = `${photo.name} ${options().style}.png`.replace(/[^\p{L}\p{N}.-]+/gu, "_");
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }, "image/png");
+}
+
+/** Do something; if that fails, say why. */
+async function attempt(work) {
+  problem.hidden = true;
+  try {
+    await work();
+  } catch (error) {
+    say("");
+    problem.hidden = false;
+    problem.textContent =
+      error instanceof Sentence
+        ? error.message
+        : `That did not work (${firstLine(error)}). A smaller size may help, or to load the page again.`;
+  }
+}
+
+function say(text) {
+  status.textContent = text;
+  bar.hidden = true;
+}
+
+function showProgress({ doing, what, come, size }) {
+  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+  // Numbers that change all the time are for the bar, not for who listens to the page.
+  say(doing ? `${doing} …` : `Loading ${what}, ${megabytes(size)} MB …`);
+  bar.hidden = Boolean(doing);
+  bar.value = doing ? 0 : come / size;
+}

@@ -1,0 +1,88 @@
+// What takes time is done here, in a thread of its own, so that the page never stands still.
+//
+// The page sends { number, task, ...what the task takes }; back come { number, result } or
+// { number, sentence }, and on the way { progress }. Tasks are done one after the other.
+
+import { Sentence } from "./errors.js";
+import { load } from "./loading.js";
+import { networkInput, refine } from "./matting.js";
+import { Runtime } from "./networks.js";
+import { Composition } from "./painting.js";
+import { hasPeople, keepPeople } from "./people.js";
+import { readPhoto } from "./photographs.js";
+import { plane, toPixels } from "./planes.js";
+import { networkStyle } from "./styles.js";
+
+let files, runtime, composition, personNetwork;
+const styles = new Map();
+
+const tasks = {
+  /** Get ready; `kind` names a runtime, or is null for the best. */
+  start(message) {
+    files = message.files;
+    runtime = new Runtime(files.runtimes, message.kind, report);
+  },
+
+  /** Open a photograph. Gives it as it will be painted. */
+  async open({ blob, name, longest }) {
+    report({ doing: "Reading the picture" });
+    const photo = await readPhoto(blob, name, longest);
+    composition = new Composition(photo, findPerson);
+    return toPixels(photo);
+  },
+
+  /** Take a network of the visitor's own as a style. */
+  async learn({ name, blob }) {
+    report({ doing: "Trying the network" });
+    styles.set(name, await networkStyle(name, new Uint8Array(await blob.arrayBuffer()), runtime));
+  },
+
+  /** Paint the photograph; tell whether a person was found, if that was asked. */
+  async paint({ style: name, part, strength, keepColors }) {
+    const style = await styleOf(name);
+    const found = part === "all" ? null : hasPeople((await composition.parts()).alpha);
+    report({ doing: "Painting" });
+    const picture = await composition.paint(style, part, strength, keepColors);
+    return { pixels: toPixels(picture), found, runtime: runtime.kind };
+  },
+};
+
+async function styleOf(name) {
+  if (!styles.has(name)) {
+    const entry = files.styles.find((style) => style.name === name);
+    const bytes = await load(entry, "the style", report);
+    styles.set(name, await networkStyle(entry.title, bytes, runtime));
+  }
+  return styles.get(name);
+}
+
+async function findPerson(photo) {
+  if (!personNetwork) {
+    const bytes = await load(files.person, "the network that finds people", report);
+    personNetwork = await runtime.network(bytes, "person.onnx");
+  }
+  report({ doing: "Finding the person" });
+  const [height, width] = personNetwork.input.shape.slice(2);
+  const shape = [1, 3, height, width];
+  const { data } = await personNetwork.run(networkInput(photo, width, height), shape);
+  // The second of two channels: the first one is the background.
+  const person = plane(width, height, Float32Array.from(data.subarray(width * height)));
+  return keepPeople(refine(photo, person));
+}
+
+function report(progress) {
+  postMessage({ progress });
+}
+
+let last = Promise.resolve();
+addEventListener("message", ({ data: { number, task, ...message } }) => {
+  last = last.then(async () => {
+    try {
+      postMessage({ number, result: await tasks[task](message) });
+    } catch (error) {
+      if (!(error instanceof Sentence)) console.warn(error);
+      const sentence = error instanceof Sentence ? error.message : null;
+      postMessage({ number, sentence, fault: String(error) });
+    }
+  });
+});

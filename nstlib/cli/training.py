@@ -77,9 +77,9 @@ def train_style_network(
     steps: Annotated[int, typer.Option(help="How often the network is changed.")] = 2000,
     size: Annotated[int, typer.Option(help="Side of the photographs' crops, in pixels.")] = 256,
     batch: Annotated[int, typer.Option(help="Crops that it learns from at a time.")] = 4,
-    content_weight: ContentWeight = 1.0,
+    content_weight: ContentWeight = 0.2,
     style_weight: StyleWeight = 1.0,
-    tv_weight: TvWeight = 0.0,
+    tv_weight: TvWeight = 3.0,
     lattice_weight: Annotated[
         float,
         typer.Option(

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from nstlib._checks import check_count, check_number, refusal
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, ImageError, NstWarning
-from nstlib.features import CONTENT_LAYERS, SMALLEST_SIDE, feature_extractor
+from nstlib.features import CONTENT_LAYERS, SMALLEST_SIDE, STYLE_LAYERS, feature_extractor
 from nstlib.images.arrays import Image, check_image
 from nstlib.images.resizing import resize
 from nstlib.losses import channel_statistics, content_loss, style_loss, total_variation_loss
@@ -31,10 +31,13 @@ from nstlib.training.pipeline import Pipeline
 from nstlib.training.state import TrainingState, check_loss
 from nstlib.vgg19 import check_weights
 
-#: The layers that judge a painting's style, as Johnson et al. chose them. Those of a transfer lie
-#: at the beginning of their blocks and see less: a network soon learns to fake their grain with a
-#: weave pattern.
+#: The layers at which Johnson et al. judge a painting's style.
 JOHNSON_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
+
+#: Those that judge here. The layers of a transfer lie at the beginning of their blocks and see
+#: less: by them alone a network learns to fake grain with a weave. Johnson's alone leave dark and
+#: light too near to each other, and nothing of block 5. Together they give strokes and colours.
+JUDGING_LAYERS = (*STYLE_LAYERS, *JOHNSON_LAYERS)
 
 #: How many photos in a row may be damaged before a training gives up.
 PATIENCE = 20
@@ -101,10 +104,10 @@ class StyleTrainer:
         self.optimizer = optimizer
         self.optimizer.build(network.trainable_variables)
         self.extractor = feature_extractor(
-            [*JOHNSON_LAYERS, *CONTENT_LAYERS], weights, padding="replicate"
+            [*JUDGING_LAYERS, *CONTENT_LAYERS], weights, padding="replicate"
         )
         features = self.extractor(style[np.newaxis])
-        self.targets = {layer: channel_statistics(features[layer]) for layer in JOHNSON_LAYERS}
+        self.targets = {layer: channel_statistics(features[layer]) for layer in JUDGING_LAYERS}
 
     def paint(self, photos: tf.Tensor) -> tf.Tensor:
         """Paint a batch of photographs, RGB in [0, 1]; values may lie a little outside."""
@@ -214,9 +217,9 @@ def train_style(
     batch: int = 4,
     learning_rate: float = 2e-3,
     weights: str | None = None,
-    content_weight: float = 1.0,
+    content_weight: float = 0.2,
     style_weight: float = 1.0,
-    tv_weight: float = 0.0,
+    tv_weight: float = 3.0,
     lattice_weight: float = 30.0,
     seed: int = 0,
     checkpoint: str | Path | None = None,
@@ -230,7 +233,7 @@ def train_style(
 
     Photographs are taken in batches of random crops. Each is painted by the network, and the
     painting is compared with the photograph and the style by a loss like that of
-    :func:`nstlib.transfer_style`, with the style at :data:`JOHNSON_LAYERS` and with
+    :func:`nstlib.transfer_style`, with the style at :data:`JUDGING_LAYERS` and with
     :func:`lattice`; but instead of the picture, the network is changed.
 
     Several graphics cards or machines share each batch where this is called within the ``scope()``
@@ -256,7 +259,8 @@ def train_style(
     steps, batch : int
         How many steps, of how many crops; with a strategy, of all replicas together.
     learning_rate : float, default 2e-3
-        Adam's at the start; it falls to zero along a cosine.
+        Adam's. It rises over the first tenth of the steps, 100 at most, and falls to zero along a
+        cosine.
     weights : str, optional
         Of the features that judge; see :func:`nstlib.feature_extractor`.
     content_weight, style_weight, tv_weight, lattice_weight : float
@@ -345,7 +349,7 @@ def train_style(
         network,
         style if style_size is None else resize(style, style_size),
         {name: factor for name, factor in factors.items() if factor > 0},
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
+        keras.optimizers.Adam(_schedule(learning_rate, steps)),
         weights,
     )
     variables = [*network.trainable_variables, *trainer.optimizer.variables]
@@ -426,6 +430,15 @@ def train_style(
         )
     to_bytes(network)
     return network
+
+
+def _schedule(rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    rise = min(100, steps // 10)
+    if rise == 0:
+        return keras.optimizers.schedules.CosineDecay(rate, steps)
+    return keras.optimizers.schedules.CosineDecay(
+        rate / 20, steps - rise, warmup_target=rate, warmup_steps=rise
+    )
 
 
 def crops_of(

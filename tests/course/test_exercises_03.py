@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exercise_tests import ExerciseTests, Right, Wrong, covariance, rows
-from tensor_answers import gram_tf
+from exercise_tests import Answer, ExerciseTests, Right, Wrong, covariance, rows
+from tensor_answers import gradient, gram_tf, squares
 
 from nstlib.losses import channel_statistics
 
@@ -40,6 +40,29 @@ def weighted_in_place(features: Any, mask: Any) -> Any:
     return region_covariance(features, mask)
 
 
+def split(one: float, other: float, *, copy: bool = True) -> Answer:
+    """Spread the loudest position over itself and one that is silent."""
+
+    def answer(features: Any) -> Any:
+        maps = features.copy() if copy else features
+        F = maps.reshape(-1, maps.shape[-1])
+        loud, silent = F.sum(1).argmax(), F.sum(1).argmin()
+        F[silent] = one * F[loud]
+        F[loud] *= other
+        return maps
+
+    return answer
+
+
+def gram_gradient(features: Any, target: Any) -> Any:
+    return 4 * features @ (gram(features) - target) / len(rows(features))
+
+
+def by_tape(features: Any, target: Any) -> Any:
+    features = tf.constant(features)
+    return gradient(lambda x: squares(gram_tf(x) - target), features)
+
+
 RIGHT: Right = {
     "gram_matrix": [
         gram,
@@ -48,10 +71,18 @@ RIGHT: Right = {
         # Methods that only tensors have: the check falls back on tensors.
         lambda features: gram(features.numpy()),
     ],
-    "relative_difference": [
-        lambda gram, target: ((gram - target) ** 2).mean() / (target**2).mean(),
-        lambda gram, target: np.sum((gram - target) ** 2) / np.sum(target**2),
-        lambda gram, target: tf.reduce_mean((gram - target) ** 2) / tf.reduce_mean(target**2),
+    "same_gram": [
+        split(0.6, 0.8),
+        split(2**-0.5, 2**-0.5),
+        # Two positions with the same features are as good as one louder and one silent.
+        lambda features: split(0.28, 0.96)(features.astype(np.float64)),
+    ],
+    "gram_gradient": [
+        gram_gradient,
+        lambda features, target: by_tape(features, target),
+        lambda features, target: np.einsum(
+            "hwi,ij->hwj", 4 * features / features[..., 0].size, gram(features) - target
+        ),
     ],
     "region_covariance": [
         region_covariance,
@@ -73,6 +104,10 @@ WRONG: Wrong = {
         (lambda features: gram(features) / features.shape[-1], "divided by H·W·C"),
         (lambda features: rows(features) @ rows(features).T, "FFᵀ"),
         (
+            lambda features: gram(features.reshape(features.shape[-1], -1).T) / features.shape[-1],
+            "both mistakes are still there",
+        ),
+        (
             lambda features: gram(features.reshape(features.shape[-1], -1).T),
             "mixes positions and channels",
         ),
@@ -86,22 +121,43 @@ WRONG: Wrong = {
         (lambda features: gram(features) * np.nan, "NaN"),
         (lambda features: {"gram": gram(features)}, "type dict"),
     ],
-    "relative_difference": [
-        (lambda gram, target: np.mean((gram - target) ** 2), "not relative"),
-        (lambda gram, target: np.mean((gram - target) ** 2) / np.mean(gram**2), "target"),
-        (lambda gram, target: np.mean(gram - target) ** 2 / np.mean(target**2), "cancel"),
-        (lambda gram, target: np.mean(gram - target) ** 2, "cancel"),
+    "same_gram": [
+        (lambda features: features, "as they were"),
+        (lambda features: features[::-1, ::-1], "another order"),
+        (lambda features: -features, "negative numbers"),
+        (lambda features: 2 * features, "4 times the old one"),
+        (split(0.5, 0.5), "the trace"),
+        (lambda features: features[..., ::-1], "which products of two"),
+        (lambda features: np.full_like(features, np.inf), "NaN or infinite"),
+        (lambda features: rows(features), "shape (6, 4)"),
+        (split(0.6, 0.8, copy=False), "changes the array it was given"),
+    ],
+    "gram_gradient": [
+        (lambda features, target: gram_gradient(features, target) / 2, "twice, once in"),
+        (lambda features, target: gram_gradient(features, target) / 4, "a factor of 4"),
         (
-            lambda gram, target: np.linalg.norm(gram - target) / np.linalg.norm(target),
-            "square root",
+            lambda features, target: gram_gradient(features, target) * len(rows(features)),
+            "is missing: it is a factor",
         ),
         (
-            lambda gram, target: np.sum((gram - target) ** 2) / np.mean(target**2),
-            "a sum is divided by a mean",
+            lambda features, target: gram_gradient(features, target) * len(rows(features)) / 2,
+            "twice as large. And",
         ),
-        (lambda gram, target: np.mean((gram - target) ** 2) / np.mean(target) ** 2, "mean(A)²"),
-        (lambda gram, target: np.abs(gram - target).mean() / np.abs(target).mean(), "absolute"),
-        (lambda gram, target: (gram - target) ** 2 / np.mean(target**2), "for each entry"),
+        (lambda features, target: -gram_gradient(features, target), "the sign is turned"),
+        (
+            lambda features, target: gram_gradient(features, target) / len(rows(features)),
+            "divided by H·W twice",
+        ),
+        (lambda features, target: gram_gradient(features, target) / target.size, "the means"),
+        (lambda features, target: 2 * (gram(features) - target), "with respect to G"),
+        (lambda features, target: rows(gram_gradient(features, target)), "matrix (H·W, C)"),
+        (lambda features, target: 4 * features / len(rows(features)), "G - A is not in it"),  # noqa: ARG005
+        (
+            lambda features, target: (
+                4 * features @ (rows(features).T @ rows(features) - target) / len(rows(features))
+            ),
+            "without the division",
+        ),
     ],
     "region_covariance": [
         (lambda features, mask: covariance(features), "mask is not used"),  # noqa: ARG005

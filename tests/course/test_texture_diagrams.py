@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike, NDArray
 
 from nstlib.course.figures.svg import Diagram
 from nstlib.course.figures.textures import gram_road, loss_graph, show_valley, sizes_in_turn
@@ -52,14 +53,15 @@ def test_a_window_sees_no_more_than_the_whole_picture(side: int, share: str) -> 
 
 
 def test_the_valley_shows_each_path_and_asks_for_words() -> None:
-    def loss(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def loss(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         return x**2 + 9 * y**2
 
-    paths = {"straight": [(2, 1), (1, 0.5), (0, 0)], "far": [(2, 1), (-2, 0)]}
+    straight, far = np.array([(2, 1), (1, 0.5), (0, 0)]), np.array([(2.0, 1.0), (-2.0, 0.0)])
+    paths: dict[str, ArrayLike] = {"straight": straight, "far": far}
     plot = show_valley(loss, paths, alt="A valley.", x=(-3, 3), y=(-2, 2))
     found = {axes.get_label(): axes.lines[0].get_xydata() for axes in plot.figure.axes}
-    assert {name: line.tolist() for name, line in found.items()} == {
-        name: np.asarray(path, float).tolist() for name, path in paths.items()
-    }
+    assert [*found] == ["straight", "far"]
+    np.testing.assert_array_equal(found["straight"], straight)
+    np.testing.assert_array_equal(found["far"], far)
     with pytest.raises(ArgumentError, match="alt is empty"):
         show_valley(loss, paths, alt="", x=(-3, 3), y=(-2, 2))

@@ -2,10 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
+from nstlib.course.exercises._engine import (
+    Answer,
+    Array,
+    Wrong,
+    choice,
+    compare,
+    exercise,
+    numbers,
+    try_answer,
+)
 from nstlib.course.exercises._parts import covariance, rows
+
+choice(
+    "shuffled",
+    "Feature vectors change places, or pixels do. When do the features' Gram matrices change?",
+    right="c",
+    a="a sum doesn't mind the order of its terms, so moving whole feature vectors can't change it.",
+    b="that would be so if features looked at one pixel each. How many does the smallest see?",
+    c="Moving feature vectors reorders a sum; moving pixels destroys what the features respond to.",
+    d="the pixels keep their colours, but an edge needs neighbours, and those are others now.",
+)
+
+choice(
+    "quarter",
+    "How do the Gram matrices of a picture and of its middle quarter compare without / HW?",
+    right="b",
+    a="a sum over a quarter of the positions has a quarter of the terms.",
+    b="A quarter of the terms, each about as large: so divide by their number.",
+    c="that is the ratio of the sides; how many positions are there?",
+    d="nothing random is going on: count the terms of the sum.",
+)
+
+choice(
+    "rarely_together",
+    "Of the pairs of channels that hardly ever meet in block5, what are most?",
+    right="b",
+    a="silent channels make empty rows, but the table has a column for them. How many are there?",
+    b="Each of the two is rare, and rare things seldom meet even if nothing keeps them apart.",
+    c="then they would meet less often than chance has it. Compare the last two columns.",
+    d="the matrix is a mean over positions; a picture twice as large has the same.",
+)
+
+choice(
+    "no_pattern",
+    "Each channel is put to its mean everywhere. How far off are the Gram matrices?",
+    right="a",
+    a="The means alone give most of every matrix, so this distance hardly asks for a pattern.",
+    b="two parts of equal size at right angles would give that. Are the means the smaller part?",
+    c="the entries of the matrix are products of features, and the features' means aren't 0.",
+    d="relative to the target 1 would mean that nothing is right; the means are right here.",
+)
+
+choice(
+    "grey_pieces",
+    "All pieces are made grey, each with the same histogram. What finds siblings now?",
+    right="c",
+    a="all histograms are equal now, so the nearest one is nearest by accident.",
+    b="then Gram matrices would have lived on colours alone; what else do features respond to?",
+    c="What is left is arrangement, which the features see and a histogram doesn't.",
+    d="random kernels respond to edges too. How well they tell materials apart has to be measured.",
+)
 
 
 def _scrambled(features: Array) -> Array:
@@ -64,6 +125,11 @@ def _check_gram_matrix(answer: Answer) -> str:
                 lambda x: _scrambled(x).T @ _scrambled(x),
             ),
             (
+                "both mistakes are still there: reshape mixes positions and channels, and it is "
+                "divided by H·W·C.",
+                lambda x: _product(_scrambled(x)) / x.shape[-1],
+            ),
+            (
                 "each channel's mean is subtracted: that is the covariance; "
                 "the Gram matrix keeps the mean.",
                 lambda x: _product(rows(x) - rows(x).mean(axis=0)),
@@ -87,76 +153,139 @@ def _check_gram_matrix(answer: Answer) -> str:
     return "It is (4, 4) for features of shape (2, 3, 4), and divided by H·W = 6."
 
 
-def relative_difference(gram: Array, target: Array) -> float:
-    """Return how far a matrix is from a target, relative to it: mean((G - A)²) / mean(A²)."""
-    return float(np.mean((gram - target) ** 2) / np.mean(target**2))
+def same_gram(features: Array) -> Array:
+    """Return other feature maps (H, W, C), not negative, with the Gram matrix of `features`.
+
+    They are no mere reordering of the positions. At one or more positions `features` is 0
+    everywhere.
+    """
+    F = rows(np.asarray(features, np.float64)).copy()
+    norms = (F * F).sum(axis=1)
+    loud, silent = int(norms.argmax()), int(norms.argmin())
+    F[silent], F[loud] = 0.6 * F[loud], 0.8 * F[loud]
+    return F.reshape(features.shape)
 
 
-@exercise(relative_difference)
-def _check_relative_difference(answer: Answer) -> str:
-    gram = np.array([[4, 1, 2], [1, 5, 0], [2, 0, 3]], np.float32)
-    target = np.array([[2, 1, 0], [1, 1, 3], [0, 3, 6]], np.float32)
-    # Errors of +2 and -2: their mean is zero, their squares are not.
-    cancelling = target + np.diag([2, -2, 0]).astype(np.float32)
+def _in_order(features: Array) -> Array:
+    """Sort positions, so that two arrays that differ in their order alone become equal."""
+    F = rows(features)
+    return np.asarray(F[np.lexsort(F.T[::-1])])
+
+
+@exercise(same_gram)
+def _check_same_gram(answer: Answer) -> str:
+    for shape, seed in (((2, 3, 4), 0), ((4, 2, 3), 1)):
+        features = numbers(shape, seed=seed)
+        features[1, 0] = 0
+        other, untouched = try_answer(answer, (features,))
+        if other.shape != shape:
+            raise Wrong(f"the result has shape {other.shape}; it should be of shape {shape}.")
+        if not np.isfinite(other).all():
+            raise Wrong("the result holds NaN or infinite values.")
+        wanted, found = gram_matrix(features), gram_matrix(other)
+        if other.min() < -1e-9:
+            raise Wrong("it holds negative numbers, and features after a ReLU have none.")
+        if np.abs(found - wanted).max() > 1e-4 * np.abs(wanted).max():
+            if abs(np.trace(found) / np.trace(wanted) - 1) > 1e-4:
+                raise Wrong(
+                    "its Gram matrix is another one; already the trace, the mean squared length "
+                    f"of a position's features, is {np.trace(found) / np.trace(wanted):.3g} times "
+                    "the old one."
+                )
+            raise Wrong(
+                "its Gram matrix is another one, though the trace is right: which products of two "
+                "channels have changed?"
+            )
+        if np.allclose(other, features, atol=1e-6):
+            raise Wrong("these are the features as they were; change something.")
+        if np.allclose(_in_order(other), _in_order(features), atol=1e-6):
+            raise Wrong(
+                "these are the same positions in another order. That keeps the matrix, but here "
+                "the positions themselves are to differ."
+            )
+        if not untouched:
+            raise Wrong("the result is right, but it changes the array it was given; copy first.")
+    return "One loud position or two softer ones: the Gram matrix can't tell."
+
+
+def gram_gradient(features: Array, target: Array) -> Array:
+    """Return the gradient (H, W, C) of Σ(G - A)² with respect to feature maps (H, W, C).
+
+    G is the features' Gram matrix, FᵀF / (H·W), and A is `target`, a symmetric matrix (C, C).
+    """
+    F = rows(np.asarray(features))
+    difference = _product(F) - np.asarray(target)
+    return np.asarray((4 / len(F) * F @ difference).reshape(np.shape(features)))
+
+
+@exercise(gram_gradient)
+def _check_gram_gradient(answer: Answer) -> str:
+    def target(channels: int) -> Array:
+        square = numbers((channels, channels), seed=7)
+        return square + square.T
+
+    cases = [(numbers((2, 3, 4)), target(4)), (numbers((5, 2, 3), seed=1), target(3))]
+
+    def times(factor: Callable[[Array], float]) -> Answer:
+        return lambda x, a: factor(x) * gram_gradient(x, a)
+
+    def count(x: Array) -> int:
+        return len(rows(x))
+
+    half = "each feature stands in the product twice, once in Fᵀ and once in F: twice as large."
+    undivided = "the 1/(H·W) of the Gram matrix is missing: it is a factor of the gradient, too."
     compare(
         answer,
-        relative_difference,
-        [(gram, target), (cancelling, target)],
+        gram_gradient,
+        cases,
         [
+            (half, times(lambda _: 0.5)),
             (
-                "it is not divided by mean(A²), so it is not relative.",
-                lambda g, a: ((g - a) ** 2).mean(),
+                "the 2 of the square is missing, and each feature stands in the product twice: "
+                "together a factor of 4.",
+                times(lambda _: 0.25),
+            ),
+            (undivided, times(count)),
+            (f"{half} And {undivided}", times(lambda x: count(x) / 2)),
+            (
+                "the sign is turned: this is the way downhill, the gradient points uphill.",
+                times(lambda _: -1.0),
             ),
             (
-                "it is not divided by mean(A²), and it is a sum: divide by the sum of A².",
-                lambda g, a: ((g - a) ** 2).sum(),
+                "it is divided by H·W twice; G holds its own division already.",
+                times(lambda x: 1 / count(x)),
             ),
             (
-                "it is divided by mean(G²); what it is relative to is the target, mean(A²).",
-                lambda g, a: ((g - a) ** 2).mean() / (g**2).mean(),
+                "the means over all entries are taken: the loss is the sum Σ(G - A)².",
+                lambda x, a: gram_gradient(x, a) / a.size,
             ),
             (
-                "the mean is taken before the square, so opposite errors cancel; "
-                "square first, then take the mean.",
-                lambda g, a: (g - a).mean() ** 2 / (a**2).mean(),
+                "this is the gradient with respect to G, (C, C); go on to F by the chain rule.",
+                lambda x, a: 2 * (gram_matrix(x) - a),
             ),
             (
-                "the mean is taken before the square, so opposite errors cancel; "
-                "square first, then take the mean.",
-                lambda g, a: (g - a).mean() ** 2,
+                "this is still F's matrix (H·W, C); give it the shape of the features.",
+                lambda x, a: rows(gram_gradient(x, a)),
             ),
             (
-                "the mean is taken before the square, so opposite errors cancel; "
-                "square first, then take the mean.",
-                lambda g, a: (g - a).mean() ** 2 / a.mean() ** 2,
+                "the difference G - A is not in it: a gradient is small where the loss is small.",
+                lambda x, _: 4 / count(x) * np.asarray(x),
             ),
             (
-                "this is the square root; leave the ratio squared.",
-                lambda g, a: relative_difference(g, a) ** 0.5,
-            ),
-            (
-                "a sum is divided by a mean; take the sum of both, or the mean of both.",
-                lambda g, a: ((g - a) ** 2).sum() / (a**2).mean(),
-            ),
-            (
-                "a mean is divided by a sum; take the sum of both, or the mean of both.",
-                lambda g, a: ((g - a) ** 2).mean() / (a**2).sum(),
-            ),
-            (
-                "it is divided by mean(A)²; square the entries first: mean(A²).",
-                lambda g, a: ((g - a) ** 2).mean() / a.mean() ** 2,
-            ),
-            (
-                "these are absolute values; the differences and the target are squared.",
-                lambda g, a: np.abs(g - a).mean() / np.abs(a).mean(),
-            ),
-            (
-                "this is one value for each entry; take the means, and return one number.",
-                lambda g, a: (g - a) ** 2 / (a**2).mean(),
+                "G is used without the division by H·W.",
+                lambda x, a: (4 / count(x) * rows(x) @ (rows(x).T @ rows(x) - a)).reshape(x.shape),
             ),
         ],
     )
-    return "It is relative to the target, and opposite errors do not cancel."
+    features, wanted = (np.asarray(part, np.float64) for part in cases[0])
+    way, step = np.random.default_rng(2).normal(size=features.shape), 1e-4
+
+    def loss(x: Array) -> float:
+        return float(((gram_matrix(x) - wanted) ** 2).sum())
+
+    slope = (loss(features + step * way) - loss(features - step * way)) / (2 * step)
+    assert abs((gram_gradient(features, wanted) * way).sum() / slope - 1) < 1e-6
+    return "It agrees with finite differences: 4 F (G - A) / (H·W), in the shape of the features."
 
 
 def region_covariance(features: Array, mask: Array) -> Array:

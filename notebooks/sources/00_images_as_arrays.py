@@ -706,7 +706,7 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # - rearranged an image into OpenCV's own blob, and explained nine grey copies down to the last index;
 # - and taken up a habit: **what would we see if it were not so?**
 #
-# Next: [02 · Features](02_features.ipynb), where the array meets a network.
+# Next: [01 · The mathematics you need](01_mathematics.ipynb), three tools that all later lessons use.
 #
 # ## Further reading
 #

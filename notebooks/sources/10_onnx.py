@@ -976,10 +976,25 @@ nst.check("guilty_node", guilty_node)
 # %% [markdown]
 # ### Exercise 5 · Your own network (open, 30 minutes)
 #
-# Export the network that you trained in lesson 09: `nst export yours.keras -o yours.onnx`. (If you have
-# none, take `network`.) Which sizes does *your* film or camera have? Prove it at those, with `verify`.
+# Lesson 09 left the network that you trained in `output/my_style.keras`, and its file, which lesson 12 will use, in
+# `output/my_style.onnx`. (If they aren't there, take `network` and `starry.onnx`.) Look into your file as we looked
+# into ours. Which sizes does *your* film or camera have? Prove it at those:
+#
+# ```python
+# from nstlib.networks.files import load_network
+#
+# yours = load_network("output/my_style.keras")
+# proof = verify(yours, "output/my_style.onnx", sizes=[(720, 1280)])
+# ```
+#
 # Then break it on purpose in a way that the eye doesn't see and the proof does. What is the smallest such
 # change that you can find, and what is the largest one that the proof misses?
+#
+# <details><summary>Hint 1</summary>The drawing above takes any such file: <code>style_graph(onnx.load(...))</code>.
+# </details>
+# <details><summary>Hint 2</summary><code>proof.comparisons</code> has the largest difference for each runtime and
+# size.</details>
+# <details><summary>Hint 3</summary>What does no pixel of the test photograph ever touch?</details>
 
 # %% tags=["learner"]
 my_answer = ...

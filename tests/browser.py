@@ -1,10 +1,14 @@
-"""Chromium for tests that look at pages: the system's, or the one that Playwright brought."""
+"""For tests that look at pages: Chromium, the system's or Playwright's own, and a web server."""
 
 from __future__ import annotations
 
+import functools
+import http.server
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 ARGUMENTS = (
@@ -31,3 +35,18 @@ def launch(arguments: Sequence[str] = ()) -> Iterator[Any]:
         )
         yield browser
         browser.close()
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Serve a folder as the simplest web server does; give its address."""
+    handler = functools.partial(_Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()

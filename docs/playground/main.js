@@ -112,7 +112,7 @@ function addStyle(name, title, made, sample) {
   swatch.className = "swatch";
   if (sample) swatch.style.backgroundImage = `url("${sample}")`;
   label.append(choice, swatch, title);
-  find("style-choices").append(label);
+  find("own").before(label);
   about.set(name, made);
   return choice;
 }
@@ -168,7 +168,7 @@ async function paint() {
       const { pixels, found, runtime } = await helper.ask("paint", chosen);
       show(find("result"), pixels);
       find("result").setAttribute("aria-label", `The photograph, ${chosen.part} painted: ${chosen.style}`);
-      find("save").disabled = false;
+      find("save").hidden = false;
       say(done(found, chosen.part, runtime));
     }
   });

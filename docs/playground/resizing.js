@@ -19,20 +19,24 @@ export function fitted(width, height, longest) {
 }
 
 /**
- * Of each old position, the new ones that it lies in: [[new, share], …], where `share` is the part
- * that the old one has of the new one's length.
+ * Which old positions lie in which new ones: lists of pairs, by the old ones' order. `share` is the
+ * part that the old one has of the new one's length.
  */
 function overlaps(oldLength, newLength) {
   const step = oldLength / newLength;
-  const found = Array.from({ length: oldLength }, () => []);
-  for (let i = 0; i < newLength; i++) {
-    const [begin, end] = [i * step, Math.min((i + 1) * step, oldLength)];
-    for (let j = Math.floor(begin); j < end; j++) {
-      const common = Math.min(j + 1, end) - Math.max(j, begin);
-      if (common > 1e-6) found[j].push([i, common / step]);
+  const pairs = [];
+  for (let to = 0; to < newLength; to++) {
+    const [begin, end] = [to * step, Math.min((to + 1) * step, oldLength)];
+    for (let from = Math.floor(begin); from < end; from++) {
+      const common = Math.min(from + 1, end) - Math.max(from, begin);
+      if (common > 1e-6) pairs.push({ from, to, share: common / step });
     }
   }
-  return found;
+  return {
+    from: Int32Array.from(pairs, (pair) => pair.from),
+    to: Int32Array.from(pairs, (pair) => pair.to),
+    share: Float64Array.from(pairs, (pair) => pair.share),
+  };
 }
 
 /**
@@ -45,17 +49,19 @@ export class Shrinker {
     this.columns = overlaps(oldWidth, width);
     this.rows = overlaps(oldHeight, height);
     this.seen = 0;
+    this.pair = 0;
   }
 
-  /** Take the next row. `stride` numbers lie from pixel to pixel; `white` becomes 1. */
+  /** Take the next row. From pixel to pixel lie `stride` numbers; `white` becomes 1. */
   add(row, stride = 1, white = 1) {
     const { width, data } = this.result;
+    const { from, to, share } = this.columns;
     const means = new Float64Array(width);
-    this.columns.forEach((places, x) => {
-      for (const [to, share] of places) means[to] += share * row[x * stride];
-    });
-    for (const [to, share] of this.rows[this.seen]) {
-      for (let x = 0; x < width; x++) data[to * width + x] += (share / white) * means[x];
+    for (let i = 0; i < from.length; i++) means[to[i]] += share[i] * row[from[i] * stride];
+    for (; this.rows.from[this.pair] === this.seen; this.pair++) {
+      const start = this.rows.to[this.pair] * width;
+      const weight = this.rows.share[this.pair] / white;
+      for (let x = 0; x < width; x++) data[start + x] += weight * means[x];
     }
     this.seen++;
   }

@@ -1,0 +1,532 @@
+"""The playground as a visitor uses it, and its pictures beside those that Python paints."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import PIL.Image
+import pytest
+from browser import launch, serve
+from numpy.typing import ArrayLike, NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+import nstlib as nst
+from nstlib.compose import Composer, estimate_layers
+from nstlib.course.portraits import load_portrait
+from nstlib.images.arrays import Image, to_uint8
+from nstlib.images.colors import replace_luminance
+from nstlib.images.resizing import target_size
+from nstlib.inference.mattes import fit_locally
+from nstlib.inference.parts import keep_people
+from nstlib.inference.stylizer import STYLE_NETWORKS, Stylizer
+
+pytestmark = pytest.mark.site
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "build" / "site"
+AXE = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+#: What a busy machine may take to load and run the networks, in milliseconds: a test waits for what
+#: it expects, and this only ends a wait for what does not come.
+PATIENCE = 300_000
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serve(SITE) as address:
+        yield f"{address}playground/index.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with launch(camera) as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The playground, open. It can ask no other host, and nothing may be sent."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    complaints: list[str] = []
+    # The context also tells what workers ask for.
+    context.on("request", lambda request: complaints.extend(unwanted(request, address)))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.goto(address)
+    page.locator("#studio").wait_for()
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def unwanted(request: Any, address: str) -> list[str]:
+    here = address.removesuffix("playground/index.html")
+    asks = request.method == "GET" and request.post_data is None
+    if asks and request.url.startswith((here, "data:", "blob:")):
+        return []
+    return [f"{request.method} {request.url}"]
+
+
+#: Planes go to the page and come back as base64 of their bytes.
+_CODE = """async ([module, call, values]) => {
+  const { plane } = await import("./planes.js");
+  const found = await import(module);
+  const read = (value) => {
+    if (Array.isArray(value)) return value.map(read);
+    if (!value?.bytes) return value;
+    const bytes = Uint8Array.from(atob(value.bytes), (letter) => letter.charCodeAt(0));
+    return plane(value.width, value.height, new Float32Array(bytes.buffer));
+  };
+  const write = (value) => {
+    if (Array.isArray(value)) return value.map(write);
+    if (!value?.data) return value;
+    let text = "";
+    for (const byte of new Uint8Array(value.data.buffer)) text += String.fromCharCode(byte);
+    return { width: value.width, height: value.height, bytes: btoa(text) };
+  };
+  const result = found[call](...values.map(read));
+  return write(result.foreground ? [result.foreground, result.background] : result);
+}"""
+
+
+def sent(value: Any) -> Any:
+    """Arrays (H, W) become planes, (H, W, 3) three planes."""
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.ndim == 3:
+        return [sent(value[..., channel]) for channel in range(3)]
+    content = base64.b64encode(np.ascontiguousarray(value, np.float32).tobytes()).decode()
+    return {"width": value.shape[1], "height": value.shape[0], "bytes": content}
+
+
+def received(value: Any) -> Any:
+    """Planes become arrays (H, W); lists of them are stacked at the end."""
+    if isinstance(value, list) and value and isinstance(value[0], list | dict):
+        return np.stack([received(part) for part in value], axis=-1)
+    if not isinstance(value, dict):
+        return value
+    numbers = np.frombuffer(base64.b64decode(value["bytes"]), np.float32)
+    return numbers.reshape(value["height"], value["width"])
+
+
+def called(page: Any, module: str, function: str, *values: Any) -> Any:
+    return received(page.evaluate(_CODE, [f"./{module}.js", function, [sent(v) for v in values]]))
+
+
+def near(found: ArrayLike, expected: ArrayLike, by: float = 2e-6) -> None:
+    np.testing.assert_allclose(found, expected, rtol=0, atol=by)
+
+
+SIZES = [((9, 13), (4, 5)), ((64, 48), (32, 24)), ((31, 1), (7, 1)), ((50, 40), (50, 13))]
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(17)
+
+
+def test_sizes_change_as_in_opencv(page: Any, random: np.random.Generator) -> None:
+    for large, small in SIZES:
+        values = random.uniform(0, 1, large).astype(np.float32)
+        expected = cv2.resize(values, small[::-1], interpolation=cv2.INTER_AREA)
+        near(called(page, "resizing", "shrink", values, *small[::-1]), expected.reshape(small))
+        values = random.uniform(0, 1, small).astype(np.float32)
+        expected = cv2.resize(values, large[::-1], interpolation=cv2.INTER_LINEAR)
+        near(called(page, "resizing", "enlarge", values, *large[::-1]), expected.reshape(large))
+
+
+def test_borders_and_means_are_as_in_opencv(page: Any, random: np.random.Generator) -> None:
+    for height, width in ((9, 13), (3, 2), (1, 6)):
+        values = random.uniform(0, 1, (height, width)).astype(np.float32)
+        for repeats, border in ((False, cv2.BORDER_REFLECT_101), (True, cv2.BORDER_REFLECT)):
+            expected = cv2.blur(values, (5, 5), borderType=border)
+            near(called(page, "resizing", "blur", values, 2, repeats), expected)
+        expected = cv2.copyMakeBorder(values, 0, 16 - height, 0, 17 - width, cv2.BORDER_REFLECT_101)
+        near(called(page, "resizing", "extend", values, 17, 16), expected)
+        near(called(page, "resizing", "crop", expected, width, height), values)
+
+
+def test_sides_are_rounded_as_in_python(page: Any) -> None:
+    for width, height, longest in ((1024, 333, 512), (333, 1024, 512), (1000, 1, 384), (7, 5, 9)):
+        expected = target_size((height, width), min(longest, max(width, height)))
+        assert called(page, "resizing", "fitted", width, height, longest) == list(expected[::-1])
+
+
+def test_mattes_are_pythons(page: Any, random: np.random.Generator) -> None:
+    guide = random.uniform(0, 1, (20, 30, 3)).astype(np.float32)
+    mask = random.uniform(0, 1, (20, 30)).astype(np.float32)
+    slopes, offset = fit_locally(guide, mask, 2, 3e-4)
+    found = called(page, "matting", "fitLocally", guide, mask, 2, 3e-4)
+    near(found, np.stack([*slopes, offset], axis=-1), 1e-3)  # slopes reach 10 in noise
+
+
+def test_people_are_pythons(page: Any, random: np.random.Generator) -> None:
+    for smallest in (0.05, 0.3, 1.0):
+        coarse = random.uniform(0, 1, (12, 16)).astype(np.float32)
+        alpha = np.clip(cv2.resize(coarse, (80, 60)) * 1.6 - 0.4, 0, 1)
+        expected = keep_people(alpha, smallest=smallest)
+        assert not np.array_equal(expected, alpha), "nothing is left out here"
+        near(called(page, "people", "keepPeople", alpha, smallest), expected, 0)
+    nobody = np.full((4, 5), 0.2, np.float32)
+    near(called(page, "people", "keepPeople", nobody), nobody, 0)
+
+
+def test_layers_are_pythons(page: Any, random: np.random.Generator) -> None:
+    for height, width in ((37, 50), (1, 3)):
+        picture = random.uniform(0, 1, (height, width, 3)).astype(np.float32)
+        alpha = np.clip(random.uniform(-1, 2, (height, width)), 0, 1).astype(np.float32)
+        found = called(page, "layers", "estimateLayers", picture, alpha)
+        near(found, np.stack(estimate_layers(picture, alpha), axis=-1), 1e-5)
+
+
+def test_colours_are_kept_as_in_python(page: Any, random: np.random.Generator) -> None:
+    picture, painting = random.uniform(0, 1, (2, 9, 8, 3)).astype(np.float32)
+    found = called(page, "painting", "replaceLuminance", picture, painting)
+    near(found, replace_luminance(picture, painting), 1e-5)
+
+
+def opened(page: Any, path: Path) -> None:
+    """Choose a photograph, and wait until it is there."""
+    page.evaluate("document.getElementById('status').textContent = ''")
+    page.set_input_files("#photo-file", path)
+    page.wait_for_function("!document.getElementById('stage').hidden")
+
+
+def chosen(
+    page: Any, style: str, part: str, strength: float = 1, keep: bool = False, size: int = 384
+) -> None:
+    page.evaluate(
+        """([style, part, strength, keep, size]) => {
+          document.querySelector(`input[name=style][value="${style}"]`).checked = true;
+          document.querySelector(`input[name=part][value=${part}]`).checked = true;
+          document.getElementById("strength").value = 100 * strength;
+          document.getElementById("keep-colors").checked = keep;
+          document.getElementById("size").value = size;
+        }""",
+        [style, part, strength, keep, size],
+    )
+
+
+def painted(page: Any) -> str:
+    """Wait until the painting is there; return what the page says about it."""
+    page.wait_for_function(
+        """document.getElementById("status").textContent.includes("Painted on this machine") &&
+          !document.getElementById("stage").hasAttribute("aria-busy")"""
+    )
+    said: str = page.inner_text("#status")
+    return said
+
+
+def saved(page: Any) -> NDArray[np.int_]:
+    """Save the painting, and read the file."""
+    with page.expect_download() as download:
+        page.click("#save")
+    return np.asarray(PIL.Image.open(download.value.path())).astype(int)[..., :3]
+
+
+def shown(page: Any, canvas: str) -> NDArray[np.int_]:
+    """Read the pixels of a canvas of the page."""
+    address: str = page.evaluate(f"document.getElementById('{canvas}').toDataURL()")
+    content = np.frombuffer(base64.b64decode(address.split(",")[1]), np.uint8)
+    pixels: NDArray[np.uint8] = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    return pixels[..., ::-1].astype(int)
+
+
+def pythons(photo: Image, style: str, part: str, strength: float, keep: bool) -> NDArray[np.int_]:
+    if part == "all":
+        painting = Stylizer(style)(photo, strength, preserve_colors=keep)
+    elif part == "person":
+        painting = Composer(person=style, strength=strength, preserve_colors=keep)(photo)
+    else:
+        painting = Composer(background=style, strength=strength, preserve_colors=keep)(photo)
+    return to_uint8(painting).astype(int)
+
+
+FIRST, LAST = STYLE_NETWORKS[0], STYLE_NETWORKS[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "style", "part", "strength", "keep"),
+    [
+        ("collins", FIRST, "background", 1, False),
+        ("hopper", LAST, "person", 0.65, True),
+        ("cameraman", LAST, "all", 0.5, False),
+        ("coffee", FIRST, "background", 1, True),
+    ],
+)
+def test_paintings_are_pythons(
+    page: Any, tmp_path: Path, name: str, style: str, part: str, strength: float, keep: bool
+) -> None:
+    photo = nst.load_image(name) if name == "coffee" else load_portrait(name)
+    path = nst.save_image(photo, tmp_path / f"{name}.png")
+    chosen(page, style, part, strength, keep)
+    opened(page, path)
+    said = painted(page)
+    assert ("No person was found" in said) == (name == "coffee")
+    found = saved(page)
+    expected = pythons(nst.load_image(path, size=384), style, part, strength, keep)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= 2
+    untouched = np.abs(found - shown(page, "original")).max(axis=2) <= 2
+    assert 0 < untouched.mean() < 1 or part == "all" or name == "coffee"
+
+
+def test_photographs_are_read_as_in_python(page: Any, tmp_path: Path) -> None:
+    pixels = to_uint8(nst.load_image("astronaut"))[:300, :450]
+    sideways = PIL.Image.Exif()
+    sideways[0x0112] = 6  # turned by a quarter
+    clear = np.dstack([pixels, np.linspace(0, 255, pixels.size // 3).reshape(300, 450)])
+    PIL.Image.fromarray(pixels).save(tmp_path / "phone.jpg", quality=92, exif=sideways)
+    PIL.Image.fromarray(clear.astype(np.uint8)).save(tmp_path / "clear.png")
+    PIL.Image.fromarray(pixels[..., 0]).save(tmp_path / "grey.png")
+    PIL.Image.fromarray(pixels).save(tmp_path / "some.webp", lossless=True)
+    PIL.Image.fromarray(pixels[:9, :5]).save(tmp_path / "tiny.png")
+    chosen(page, FIRST, "all")
+    for name in ("phone.jpg", "clear.png", "grey.png", "some.webp", "tiny.png"):
+        opened(page, tmp_path / name)
+        painted(page)
+        expected = to_uint8(nst.load_image(tmp_path / name, size=384, enlarge=False))
+        found = shown(page, "original")
+        assert found.shape == expected.shape, name
+        assert np.abs(found - expected.astype(int)).max() <= 2, name
+
+
+def own_network(
+    path: Path,
+    factor: float,
+    shift: float,
+    value_range: str | None = None,
+    *,
+    last: bool = False,
+    side: int | str = "side",
+) -> Path:
+    """Write a network that multiplies a picture and adds a number."""
+    shape = ["batch", side, side, 3] if last else ["batch", 3, side, side]
+    constants = {"factor": np.float32(factor), "shift": np.float32(shift)}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Mul", ["image", "factor"], ["product"]),
+            helper.make_node("Add", ["product", "shift"], ["painting"]),
+        ],
+        "own",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("painting", TensorProto.FLOAT, shape)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    if value_range:
+        helper.set_model_props(model, {"value_range": value_range})
+    onnx.save(model, path)
+    return path
+
+
+def dropped(page: Any, path: Path) -> None:
+    """Drop a file on the page."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    page.evaluate(
+        """([name, content]) => {
+          const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([bytes], name));
+          document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+        }""",
+        [path.name, content],
+    )
+
+
+def test_own_networks_are_dropped(page: Any, tmp_path: Path) -> None:
+    photo = nst.load_image("astronaut", size=64)
+    chosen(page, FIRST, "all")
+    opened(page, nst.save_image(photo, tmp_path / "photo.png"))
+    painted(page)
+    for path in (
+        own_network(tmp_path / "plain.onnx", -1, 255),
+        own_network(tmp_path / "symmetric.onnx", -1, 0, "-1,1"),
+        own_network(tmp_path / "two ranges.onnx", -255, 255, "0,1,0,255", last=True),
+    ):
+        dropped(page, path)
+        page.wait_for_function(
+            f"document.getElementById('result').getAttribute('aria-label').endsWith('{path.name}')"
+        )
+        painted(page)
+        assert np.abs(shown(page, "result") - (255 - shown(page, "original"))).max() <= 1, path
+        expected = to_uint8(Stylizer(path)(photo)).astype(int)
+        assert np.abs(saved(page) - expected).max() <= 1
+
+
+def test_bad_files_get_a_sentence(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "letter.jpg").write_text("Dear Theo")
+    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "letter.onnx").write_text("Dear Theo, this is no network")
+    (tmp_path / "nothing.onnx").write_bytes(b"")
+    whole = own_network(tmp_path / "fixed.onnx", 1, 0, side=224).read_bytes()
+    (tmp_path / "half.onnx").write_bytes(whole[: len(whole) // 2])
+    own_network(tmp_path / "strange.onnx", 1, 0, "black to white")
+    own_network(tmp_path / "infinite.onnx", np.inf, 0)
+    person = (ROOT / "models" / "person.onnx").read_bytes()
+    (tmp_path / "finder.onnx").write_bytes(person)
+    for name, words in (
+        ("letter.jpg", "not a picture that this browser can read"),
+        ("phone.heic", "save it as JPEG first"),
+        ("empty.png", "is empty"),
+        ("letter.onnx", "not an ONNX file"),
+        ("nothing.onnx", "not an ONNX file"),
+        ("half.onnx", "cut off"),
+        ("fixed.onnx", "pictures of 224 × 224 only"),
+        ("strange.onnx", "value_range"),
+        ("infinite.onnx", "no numbers"),
+        ("finder.onnx", "pictures of 192 × 192 only"),
+    ):
+        dropped(page, tmp_path / name)
+        page.locator("#problem", has_text=name).wait_for()
+        assert words in page.inner_text("#problem")
+    # And the page goes on.
+    chosen(page, FIRST, "all")
+    opened(page, nst.save_image(nst.load_image("coffee", size=64), tmp_path / "cup.png"))
+    painted(page)
+    assert page.locator("#problem").is_hidden()
+
+
+def test_the_library_says_which_styles_there_are(page: Any) -> None:
+    styles = page.locator("input[name=style]")
+    assert [s.get_attribute("value") for s in styles.all()] == list(STYLE_NETWORKS)
+    files = json.loads((SITE / "playground" / "files.json").read_text("utf-8"))
+    for style in files["styles"]:
+        shipped = (ROOT / "models" / f"{style['name']}.onnx").read_bytes()
+        assert (SITE / "playground" / style["path"]).read_bytes() == shipped
+
+
+def test_the_keyboard_is_enough(page: Any) -> None:
+    def tab_to(selector: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate(f"document.activeElement.matches('{selector}')"):
+                return
+        pytest.fail(f"Tab does not come to {selector}")
+
+    page.evaluate("document.getElementById('size').value = 384")
+    page.focus("#choose")
+    tab_to("#samples button")
+    page.keyboard.press("Enter")
+    painted(page)
+    first = shown(page, "result")
+    tab_to("input[name=style]")
+    page.keyboard.press("ArrowRight")
+    second = STYLE_NETWORKS[1]
+    label = "document.getElementById('result').getAttribute('aria-label')"
+    page.wait_for_function(f"{label}.endsWith('{second}')")
+    tab_to("input[name=part]")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function(f"{label}.includes('person painted')")
+    tab_to("#strength")
+    page.keyboard.press("Home")
+    tab_to("#keep-colors")
+    page.keyboard.press("Space")
+    page.wait_for_function("!document.getElementById('stage').hasAttribute('aria-busy')")
+    assert page.inner_text("#strength-shown") == "0 %"
+    assert page.is_checked("#keep-colors")
+    assert np.abs(shown(page, "result") - shown(page, "original")).mean() < 1
+    assert np.abs(first - shown(page, "original")).mean() > 1
+    page.focus("#choose")
+    tab_to("#save")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == f"Eileen_Collins_astronaut_{second}.png"
+
+
+def test_the_camera_takes_a_picture(page: Any) -> None:
+    chosen(page, FIRST, "all")
+    page.click("#camera")
+    page.locator("#take:enabled").wait_for()
+    axe(page)
+    page.keyboard.press("Enter")
+    painted(page)
+    assert shown(page, "result").shape == shown(page, "original").shape
+    assert shown(page, "original").std() > 10
+    assert page.locator("#camera-dialog").is_hidden()
+    assert page.evaluate("document.getElementById('video').srcObject") is None
+    # Closed by Escape, it is off as well.
+    page.click("#camera")
+    page.locator("#take:enabled").wait_for()
+    page.evaluate("window.track = document.getElementById('video').srcObject.getTracks()[0]")
+    page.keyboard.press("Escape")
+    page.locator("#camera-dialog").wait_for(state="hidden")
+    page.wait_for_function("window.track.readyState === 'ended'")
+
+
+def test_it_computes_in_a_thread_of_its_own_and_without_the_network(page: Any) -> None:
+    chosen(page, FIRST, "background", size=384)
+    page.click("#samples button >> nth=1")
+    painted(page)
+    assert len(page.workers) == 1
+    loaded = page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert not [name for name in loaded if name.endswith((".wasm", ".onnx"))]
+    assert not [name for name in loaded if "ort." in name]
+    page.context.set_offline(True)
+    page.check("input[name=part][value=person]")
+    page.wait_for_function(
+        "document.getElementById('result').getAttribute('aria-label').includes('person painted')"
+    )
+
+
+def test_without_a_graphics_card_the_processor_does_it(page: Any, address: str) -> None:
+    page.goto(f"{address}?runtime=webgpu")
+    chosen(page, FIRST, "all")
+    page.click("#samples button >> nth=2")
+    assert "processor" in painted(page)
+
+
+def axe(page: Any) -> None:
+    page.add_script_tag(path=str(AXE))
+    serious = {
+        violation["id"]: [node["html"][:100] for node in violation["nodes"][:3]]
+        for violation in page.evaluate("axe.run()")["violations"]
+        if violation["impact"] in ("serious", "critical")
+    }
+    assert serious == {}
+
+
+def test_it_is_there_for_all(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "letter.jpg").write_text("Dear Theo")
+    chosen(page, FIRST, "all")
+    page.click("#samples button >> nth=2")
+    painted(page)
+    dropped(page, tmp_path / "letter.jpg")
+    page.locator("#problem").wait_for()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        axe(page)
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    axe(page)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("delete globalThis.WebAssembly", "lacks WebAssembly"),
+        ("delete globalThis.OffscreenCanvas", "lacks OffscreenCanvas"),
+        (None, "needs JavaScript"),
+    ],
+)
+def test_a_browser_that_cannot_says_so(
+    browser: Any, address: str, missing: str | None, words: str
+) -> None:
+    context = browser.new_context(java_script_enabled=missing is not None)
+    page = context.new_page()
+    if missing:
+        page.add_init_script(missing)
+    page.goto(address)
+    page.locator("#unable", has_text=words).wait_for()
+    assert page.locator("#studio").is_hidden()
+    context.close()

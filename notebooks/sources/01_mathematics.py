@@ -325,7 +325,7 @@ print("by np.cov, as it stands:    ", np.cov(small.reshape(4, 2).T)[0].round(3))
 print("ours, the means left in:    ", (small.reshape(4, 2).T @ small.reshape(4, 2) / 4)[0].round(3))
 
 # %% [markdown]
-# NumPy divides by $N - 1$ unless told otherwise, which matters for four pixels and not for a hundred
+# `np.cov` divides by $N - 1$ unless told otherwise, which matters for four pixels and not for a hundred
 # thousand. The last line is no covariance: the means are still in it. It is a *Gram matrix*, the heart
 # of lesson 03.
 #
@@ -520,8 +520,8 @@ for name, mode in {"zero": "constant", "replicate": "edge", "reflect": "reflect"
     print(f"{name:10} {found[0]}             {found[1]}")
 
 # %% [markdown]
-# Zero padding, which VGG19 was trained with, sees a black frame around each picture. The others avoid that,
-# and flatten ramps at the border instead. There is no padding that knows what was there.
+# Zero padding, which VGG19 was trained with, finds edges around each picture that nobody painted. The others
+# avoid that, and flatten ramps at the border instead. There is no padding that knows what was there.
 #
 # ### Channels
 #

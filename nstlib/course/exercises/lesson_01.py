@@ -254,7 +254,7 @@ def channel_correlation(image: Array) -> Array:
 
 @exercise(channel_correlation)
 def _check_channel_correlation(answer: Answer) -> str:
-    image = numbers((3, 4, 3), high=9) + np.float32([0, 2, 5])
+    image = numbers((3, 4, 3), high=9) + np.array([0, 2, 5], np.float32)
     image[..., 1] += image[..., 0]
     image[..., 2] -= image[..., 0]
 
@@ -284,7 +284,7 @@ def _check_channel_correlation(answer: Answer) -> str:
     compare(
         answer,
         channel_correlation,
-        [(image,), (image[:2] * np.float32([1, 10, 0.1]),)],
+        [(image,), (image[:2] * np.array([1, 10, 0.1], np.float32),)],
         [
             ("this is the colleague's function; its mistakes are all still there.", buggy),
             (

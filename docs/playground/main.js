@@ -27,7 +27,7 @@ async function begin() {
   const files = await (await fetch(new URL("files.json", import.meta.url))).json();
   const kind = new URLSearchParams(location.search).get("runtime");
   helper = new Helper(showProgress);
-  helper.ask("start", { files, kind: kind in files.runtimes ? kind : null });
+  await helper.ask("start", { files, kind: kind in files.runtimes ? kind : null });
   for (const sample of files.samples) addSample(sample);
   for (const { name, title, made, sample } of files.styles) addStyle(name, title, made, sample);
   listen();

@@ -5,7 +5,7 @@
 // There is one kind of them so far: a network that has learnt one style.
 // (nstlib/inference/stylizer.py; lessons 09 and 10)
 
-import { Sentence } from "./errors.js";
+import { firstLine, Sentence } from "./errors.js";
 import { describe } from "./onnxfile.js";
 import { clip, plane } from "./planes.js";
 import { crop, extend } from "./resizing.js";
@@ -54,7 +54,7 @@ export async function networkStyle(name, bytes, runtime) {
     });
   }
 
-  const { step, painting } = await firstThatWorks(STEPS, async (step) => ({
+  const { step, painting } = await firstThatWorks(name, STEPS, async (step) => ({
     step,
     painting: await compute(trialPicture(96 + step, 64 + step)),
   }));
@@ -104,7 +104,9 @@ function knownScales({ value_range: written }, lastOperator, name) {
   if (written !== undefined) {
     const numbers = written.split(",").map(Number);
     if (![2, 4].includes(numbers.length) || !numbers.every(Number.isFinite)) {
-      throw new Sentence(`${name} says that its value_range is “${written}”; this page needs two numbers.`);
+      throw new Sentence(
+        `${name} says that its value_range is “${written}”; this page reads two or four numbers.`,
+      );
     }
     return { taken: numbers.slice(0, 2), given: numbers.slice(-2) };
   }
@@ -137,8 +139,8 @@ function trialPicture(width, height) {
   });
 }
 
-/** Try one after the other; if none works, throw what was wrong with the first. */
-async function firstThatWorks(choices, attempt) {
+/** Try one after the other; if none works, say what was wrong with the first. */
+async function firstThatWorks(name, choices, attempt) {
   const faults = [];
   for (const choice of choices) {
     try {
@@ -147,5 +149,6 @@ async function firstThatWorks(choices, attempt) {
       faults.push(fault);
     }
   }
-  throw faults[0];
+  if (faults[0] instanceof Sentence) throw faults[0];
+  throw new Sentence(`${name} cannot be run: ${firstLine(faults[0])}`);
 }

@@ -14,7 +14,7 @@ import onnx
 import PIL.Image
 import pytest
 from browser import launch, serve
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 import nstlib as nst
@@ -122,7 +122,7 @@ def called(page: Any, module: str, function: str, *values: Any) -> Any:
     return received(page.evaluate(_CODE, [f"./{module}.js", function, [sent(v) for v in values]]))
 
 
-def near(found: ArrayLike, expected: ArrayLike, by: float = 2e-6) -> None:
+def near(found: Any, expected: Any, by: float = 2e-6) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=by)
 
 
@@ -237,7 +237,7 @@ def shown(page: Any, canvas: str) -> NDArray[np.int_]:
     """Read the pixels of a canvas of the page."""
     address: str = page.evaluate(f"document.getElementById('{canvas}').toDataURL()")
     content = np.frombuffer(base64.b64decode(address.split(",")[1]), np.uint8)
-    pixels: NDArray[np.uint8] = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    pixels = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))
     return pixels[..., ::-1].astype(int)
 
 
@@ -373,6 +373,16 @@ def test_bad_files_get_a_sentence(page: Any, tmp_path: Path) -> None:
     (tmp_path / "half.onnx").write_bytes(whole[: len(whole) // 2])
     own_network(tmp_path / "strange.onnx", 1, 0, "black to white")
     own_network(tmp_path / "infinite.onnx", np.inf, 0)
+    small = own_network(tmp_path / "small.onnx", 1, 0)
+    stubborn = onnx.load(small)
+    stubborn.graph.initializer.append(numpy_helper.from_array(np.array([1, 3, 5, 5]), "five"))
+    stubborn.graph.node[0].CopyFrom(helper.make_node("Reshape", ["image", "five"], ["product"]))
+    onnx.save(stubborn, tmp_path / "stubborn.onnx")
+    stubborn.graph.node[0].op_type = "Paint"
+    onnx.save(stubborn, tmp_path / "unheard.onnx")
+    del stubborn.graph.node[:]
+    stubborn.graph.node.append(helper.make_node("GlobalAveragePool", ["image"], ["painting"]))
+    onnx.save(stubborn, tmp_path / "mean.onnx")
     person = (ROOT / "models" / "person.onnx").read_bytes()
     (tmp_path / "finder.onnx").write_bytes(person)
     for name, words in (
@@ -386,6 +396,9 @@ def test_bad_files_get_a_sentence(page: Any, tmp_path: Path) -> None:
         ("strange.onnx", "value_range"),
         ("infinite.onnx", "no numbers"),
         ("finder.onnx", "pictures of 192 × 192 only"),
+        ("stubborn.onnx", "cannot be run"),
+        ("unheard.onnx", "cannot be run in a browser"),
+        ("mean.onnx", "gives back a picture of the size that it was given"),
     ):
         dropped(page, tmp_path / name)
         page.locator("#problem", has_text=name).wait_for()
@@ -516,6 +529,12 @@ def test_it_is_there_for_all(page: Any, tmp_path: Path) -> None:
     [
         ("delete globalThis.WebAssembly", "lacks WebAssembly"),
         ("delete globalThis.OffscreenCanvas", "lacks OffscreenCanvas"),
+        (
+            "globalThis.Worker = class extends EventTarget {"
+            "  postMessage() { this.dispatchEvent(new Event('error')); }"
+            "}",
+            "did not start",
+        ),
         (None, "needs JavaScript"),
     ],
 )

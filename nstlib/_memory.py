@@ -1,10 +1,11 @@
-"""Memory: how much this process holds, and whether an error says that it ran out."""
+"""Memory: what this process holds, what it may still take, and whether an error says it ran out."""
 
 from __future__ import annotations
 
 import errno
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 #: What runtimes say where they could not have memory: OpenCV and ONNX Runtime have no exception of
@@ -54,3 +55,52 @@ def memory(*, peak: bool = False) -> float | None:
         return None
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6
+
+
+def room() -> float | None:
+    """Megabytes that this process may still take; None where nothing tells (outside Linux).
+
+    The least of what the machine has free, swap included, and of what is left of limits: the
+    process's own, as ``ulimit -v`` sets them, and those of the container that it runs in.
+    """
+    return min(_rooms(), default=None)
+
+
+def _rooms() -> Iterator[float]:
+    free = numbers_in("/proc/meminfo")
+    if "MemAvailable" in free:
+        yield (free["MemAvailable"] + free.get("SwapFree", 0)) * 1024 / 1e6
+    held = numbers_in("/proc/self/status").get("VmSize")
+    if held is not None:
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            yield (limit - held * 1024) / 1e6
+    for folder, most, used in CONTAINERS:
+        try:
+            limit = int(Path(folder, most).read_text())
+            taken = int(Path(folder, used).read_text())
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+        # What it has read from files is given up as soon as the room is needed.
+        files = numbers_in(f"{folder}/memory.stat")
+        yield (limit - taken + files.get("active_file", 0) + files.get("inactive_file", 0)) / 1e6
+
+
+#: Where a container finds its own limit: of the present kind of control groups, and of the former.
+CONTAINERS = (
+    ("/sys/fs/cgroup", "memory.max", "memory.current"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
+
+
+def numbers_in(path: str) -> dict[str, int]:
+    """Read a file of Linux's that has a name and a number on each line."""
+    try:
+        text = Path(path).read_text()
+    except OSError:
+        return {}
+    return {
+        name: int(number) for name, number in re.findall(r"^(\w+):?\s+(\d+)", text, re.MULTILINE)
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,11 @@ from nstlib._memory import memory
 from nstlib.features import feature_extractor
 from nstlib.images.arrays import check_image
 from nstlib.images.resizing import target_size
-from nstlib.optimize import Step, kept_steps
+from nstlib.optimize import Step
 from nstlib.synthesis.common import FRAME, stage_sizes
+from nstlib.synthesis.needs import TRACE, needed_megabytes, pixels_of
 from nstlib.synthesis.tiles import step_and_margin
 from nstlib.synthesis.transfer import transfer_style
-from nstlib.vgg19 import stride
 
 
 @dataclass(frozen=True)
@@ -112,40 +111,16 @@ def estimate_transfer(
     # L-BFGS's line search needs one more evaluation now and then, and its arithmetic grows with the
     # steps that it keeps; the 2 stand for the targets and the final losses.
     count = (1.25 if given["method"] == "lbfgs" else 1.0) * given["iterations"] + 2
-    _, work_of_trial = _pixels(trial_size, given["tile"], margin)
-    work = sum(_pixels(size, given["tile"], margin)[1] for size in sizes)
+    _, work_of_trial = pixels_of(trial_size, given["tile"], margin)
+    work = sum(pixels_of(size, given["tile"], margin)[1] for size in sizes)
     # The first evaluation of all, which includes the tracing, comes once a size.
     seconds = len(sizes) * trial.history[0].seconds + count * each * work / work_of_trial
 
     extractor = feature_extractor(layers, given["weights"])
-    per_pixel = sum(
-        4 * layer.output.shape[-1] / stride(layer.name) ** 2
-        for layer in extractor.layers
-        if layer.name.startswith("block")
+    at_once, _ = pixels_of(full, given["tile"], margin)
+    framed = [side + 2 * FRAME for side in full]
+    needed = needed_megabytes(
+        extractor, framed, at_once, method=given["method"], iterations=given["iterations"]
     )
-    at_once, _ = _pixels(full, given["tile"], margin)
-    needed = COPIES * per_pixel * at_once
-    if given["method"] == "lbfgs":
-        values = 3 * math.prod(side + 2 * FRAME for side in full)
-        kept = min(given["iterations"], kept_steps(values))
-        needed += 8 * (2 * kept + 10) * values  # in double precision
     now = memory() or 700.0  # where nothing tells: about what TensorFlow takes before it begins
-    return Estimate(seconds, now + TRACE * len(sizes) + needed / 1e6, tuple(sizes))
-
-
-#: How many times the layers' outputs an evaluation holds at its peak: they, their padded copies,
-#: what the statistics make of them, and gradients. Measured.
-COPIES = 4.0
-
-#: Megabytes that stay with the process for each size. Measured.
-TRACE = 15.0
-
-
-def _pixels(size: tuple[int, int], tile: int, margin: int) -> tuple[float, float]:
-    """Pixels that one evaluation holds at once, and how many it costs."""
-    sides = [side + 2 * FRAME for side in size]
-    if max(size) <= tile:
-        return math.prod(sides), math.prod(sides)
-    counts = [math.ceil(side / tile) for side in sides]
-    window = math.prod(side / n + 2 * margin for side, n in zip(sides, counts, strict=True))
-    return window, 1.5 * window * math.prod(counts)  # forward, again for the gradient, and back
+    return Estimate(seconds, now + TRACE * (len(sizes) - 1) + needed, tuple(sizes))

@@ -21,6 +21,7 @@ from nstlib.losses import (
 )
 from nstlib.optimize import Loss, Step, coarse_to_fine
 from nstlib.synthesis.common import Synthesis, check_sizes, first_and_last
+from nstlib.synthesis.needs import Room, needed_megabytes
 from nstlib.vgg19 import check_weights, stride
 
 #: How much the deep layers count in :func:`synthesize_texture`; all others count 1. Their terms
@@ -136,7 +137,13 @@ def synthesize_texture(
     tv_weight = check_number("tv_weight", tv_weight, least=0)
     seed = check_count("seed", seed, 0)
 
+    room = Room()
+
     def loss_at(size: tuple[int, int]) -> Loss:
+        at_once = math.prod(size)
+        room.check(
+            needed_megabytes(synthesizer, size, at_once, method=method, iterations=iterations)
+        )
         scale = size[0] / full[0]
         height, width = (max(SMALLEST_SIDE, round(side * scale)) for side in source.shape[:2])
         small = resize(source, (height, width))

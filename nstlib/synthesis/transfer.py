@@ -51,7 +51,8 @@ from nstlib.synthesis.common import (
     stage_sizes,
     unframe,
 )
-from nstlib.synthesis.tiles import compare_by_tiles, compare_whole
+from nstlib.synthesis.needs import Room, needed_megabytes, pixels_of
+from nstlib.synthesis.tiles import compare_by_tiles, compare_whole, step_and_margin
 from nstlib.vgg19 import check_weights
 
 
@@ -208,10 +209,17 @@ def transfer_style(
     else:
         start = check_image(init, "init")
 
-    extractor = feature_extractor(dict.fromkeys((*style_layers, *content_layers)), weights)
+    layers = dict.fromkeys((*style_layers, *content_layers))
+    extractor = feature_extractor(layers, weights)
+    _, margin = step_and_margin(layers)
+    room = Room()
 
     def loss_at(framed: tuple[int, int]) -> Loss:
         size = (framed[0] - 2 * FRAME, framed[1] - 2 * FRAME)
+        at_once, _ = pixels_of(size, tile, margin)
+        room.check(
+            needed_megabytes(extractor, framed, at_once, method=method, iterations=iterations)
+        )
         wanted = [
             {
                 layer: channel_statistics(maps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import signal
 from collections.abc import Callable, Iterable, Sequence
@@ -60,6 +61,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_films(tmp_path_factory.mktemp("films"))
 
 
+@functools.cache
 def commands() -> dict[tuple[str, ...], set[str]]:
     """Every command of ``nst``, groups included, with the options that it takes."""
     found: dict[tuple[str, ...], set[str]] = {}

@@ -485,6 +485,11 @@ def _paint(
     place = Path(output)
     if len(sources) == 1 and becomes_film(output):
         return films.paint(sources[0], place)
+    if films.rate is not None:
+        raise ArgumentError(
+            f"--rate is for numbered pictures that become a film, and {output} is none; leave it "
+            "out"
+        )
     if len(sources) == 1 and not Path(sources[0]).is_dir() and not _is_folder(output):
         if is_film(sources[0]):
             check_suffix(place, FILM_FORMATS)

@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from nstlib._checks import check_number
 from nstlib._files import atomic_write
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob
@@ -163,10 +164,13 @@ def verify(
 
     Raises
     ------
+    ArgumentError
+        If `tolerance` is no number, or below 0.
     ModelError
         If the file is broken, cut off, no ONNX file, asks for absurd amounts of memory or for data
         from outside its folder; or if the reference cannot compute it.
     """
+    tolerance = check_number("tolerance", tolerance, least=0)
     proto = load_onnx(source)
     check_graph(proto)
     entry = picture_input(proto)

@@ -169,6 +169,22 @@ def test_numbered_pictures(nst: Run) -> None:
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("rate", ["5", "nan", "-1"])
+@pytest.mark.parametrize(
+    ("source", "output"), [("coffee", "out.png"), ("deep", "out"), ("a.mp4", "out/")]
+)
+def test_a_rate_without_a_film_to_be_made_of_pictures(
+    nst: Run, source: str, output: str, rate: str
+) -> None:
+    """It isn't passed over in silence, whether or not it could be one."""
+    Path("deep").mkdir()
+    for command in ("stylize -m n.onnx", "segment", "segment --cutout", "compose --style n.onnx"):
+        code, out, [line] = nst(*command.split(), source, "-o", output, f"--rate={rate}")
+        assert (code, out) == (2, [])
+        assert line.startswith("nst: --rate is for numbered pictures that become a film")
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("output", ["out.webm", "out.mov", "out/%d.png"])
 def test_transparent_films(nst: Run, output: str) -> None:
     """Composed ones stay transparent, masks are opaque, and people are cut out."""

@@ -131,6 +131,8 @@ def test_verify_says_no(nst: Run, network: str) -> None:
         (("verify", "a", "b", "c"), "there are 3 files"),
         (("verify", "old.onnx", "--size", "320"), "--size 320: it is HEIGHTxWIDTH"),
         (("verify", "old.onnx", "--size", "0x9"), "--size 0x9: it is HEIGHTxWIDTH"),
+        (("verify", "old.onnx", "--tolerance", "nan"), "--tolerance is nan; it must be a number"),
+        (("verify", "old.onnx", "--tolerance", "-1"), "--tolerance is -1.0; it must be a number"),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, tuple) else "",
 )

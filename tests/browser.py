@@ -27,14 +27,20 @@ def launch(arguments: Sequence[str] = ()) -> Iterator[Any]:
     """Start Chromium without a window, with further arguments of its own."""
     from playwright.sync_api import sync_playwright
 
-    system = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=next(filter(None, system), None),  # None: Playwright's own
-            args=[*ARGUMENTS, *arguments],
-        )
+    with sync_playwright() as playwright, start(playwright.chromium, arguments) as browser:
         yield browser
-        browser.close()
+
+
+@contextmanager
+def start(chromium: Any, arguments: Sequence[str]) -> Iterator[Any]:
+    """Start one more, beside another: ``browser.browser_type`` is what starts it."""
+    system = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    browser = chromium.launch(
+        executable_path=next(filter(None, system), None),  # None: Playwright's own
+        args=[*ARGUMENTS, *arguments],
+    )
+    yield browser
+    browser.close()
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

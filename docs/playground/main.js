@@ -10,6 +10,8 @@ const [bar, controls, problem, stage, status] = ["bar", "controls", "problem", "
 let helper;
 /** The open photograph: {blob, name}. */
 let photo = null;
+/** What the painting that is shown would be called as a file. */
+let fileName = "";
 /** Whether the picture is to be painted again as soon as the worker is free. */
 let [wanted, working] = [false, false];
 const about = new Map();
@@ -121,7 +123,12 @@ function addStyle(name, title, made, sample) {
 function open(blob, name) {
   return attempt(async () => {
     const longest = Number(find("size").value);
-    show(find("original"), await helper.ask("open", { blob, name, longest }));
+    const pixels = await helper.ask("open", { blob, name, longest });
+    show(find("original"), pixels);
+    // What was painted before does not belong to this photograph.
+    show(find("result"), pixels);
+    find("result").setAttribute("aria-label", "Nothing is painted yet");
+    find("save").hidden = true;
     photo = { blob, name: name.replace(/\.[^.]*$/, "") };
     stage.hidden = false;
     find("drop").classList.add("small");
@@ -160,18 +167,20 @@ async function paint() {
   wanted = true;
   if (working) return;
   working = true;
-  await attempt(async () => {
-    while (wanted) {
-      wanted = false;
-      const chosen = options();
-      stage.setAttribute("aria-busy", "true");
+  stage.setAttribute("aria-busy", "true");
+  while (wanted) {
+    wanted = false;
+    const chosen = options();
+    await attempt(async () => {
       const { pixels, found, runtime } = await helper.ask("paint", chosen);
       show(find("result"), pixels);
-      find("result").setAttribute("aria-label", `The photograph, ${chosen.part} painted: ${chosen.style}`);
+      const description = `The photograph, ${chosen.part} painted: ${chosen.style}`;
+      find("result").setAttribute("aria-label", description);
+      fileName = `${photo.name} ${chosen.style}.png`.replace(/[^\p{L}\p{N}.-]+/gu, "_");
       find("save").hidden = false;
       say(done(found, chosen.part, runtime));
-    }
-  });
+    });
+  }
   stage.removeAttribute("aria-busy");
   working = false;
 }
@@ -195,7 +204,7 @@ function save() {
   find("result").toBlob((blob) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
-    link.download = `${photo.name} ${options().style}.png`.replace(/[^\p{L}\p{N}.-]+/gu, "_");
+    link.download = fileName;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }, "image/png");

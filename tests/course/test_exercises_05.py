@@ -70,7 +70,40 @@ def by_sorting(style: Any, roughness: Any) -> Any:
     return kept
 
 
+def with_three_bugs(image: Any) -> Any:
+    """As the lesson gives it."""
+    right = np.roll(image, -1, axis=1) - image
+    down = np.roll(image, -1, axis=0) - image
+    return np.mean([right.mean() ** 2, down.mean() ** 2])
+
+
+def rolled(image: Any) -> Any:
+    return np.mean([np.mean((np.roll(image, -1, axis) - image) ** 2) for axis in (0, 1)])
+
+
+def fading(period: Any, steps: Any, share: float = 0.25, angle: float = 2 * np.pi) -> Any:
+    """What is left, counted from a pixel on a crest and its two neighbours across the stripe."""
+    aside = np.cos(angle / period)
+    mean_of_neighbours = (2 * 2 * share * aside + 2 * (1 - 2 * share)) / 2
+    return ((1 + mean_of_neighbours) / 2) ** steps
+
+
+def by_running(period: int, steps: int) -> Any:
+    """Go downhill on stripes that close up round the picture."""
+    image = np.tile(np.cos(2 * np.pi * np.arange(period) / period), (5, 1))
+    crest = image[0, 0]
+    for _ in range(steps):
+        around = sum(np.roll(image, shift, axis) for shift in (1, -1) for axis in (0, 1)) / 4
+        image = (image + around) / 2
+    return image[0, 0] / crest
+
+
 RIGHT: Right = {
+    "fading": [
+        fading,
+        by_running,
+        lambda period, steps: (1 - np.sin(np.pi / period) ** 2 / 2) ** steps,
+    ],
     "total_variation": [
         roughness(),
         lambda image: public_total_variation(image),
@@ -87,7 +120,21 @@ RIGHT: Right = {
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
+    "fading": [
+        (lambda period, steps: fading(period, steps, share=0.5), "One of the two is left out"),
+        (lambda period, steps: np.cos(2 * np.pi / period) ** steps, "Both are left out"),
+        (lambda period, steps: 1 - steps * (1 - fading(period, 1)), "losses are added up"),
+        (lambda period, steps: 1 - fading(period, steps), "return what is left"),
+        (lambda period, steps: fading(period, 1), "this is one step"),  # noqa: ARG005
+        (lambda period, steps: fading(period, steps, angle=np.pi), "is 2π / period."),
+        (lambda period, steps: fading(period, steps, angle=1), "is 2π / period."),
+        (lambda period, steps: fading(1 / period, steps), "not times it"),
+        (lambda period, steps: fading(period, steps, angle=360), "takes radians"),
+        (lambda period, steps: 0.5**steps + 0 * period, "it gives"),
+    ],
     "total_variation": [
+        (with_three_bugs, "all three mistakes"),
+        (rolled, "still wrap round, and the two means"),
         (roughness(lambda r, d: np.abs(r).mean() + np.abs(d).mean()), "absolute steps; square"),
         (lambda image: tf.image.total_variation(image), "tf.image.total_variation"),
         (roughness(lambda r, d: np.mean(r**2)), "only the steps to the right"),  # noqa: ARG005

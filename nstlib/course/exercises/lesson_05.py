@@ -7,8 +7,80 @@ from typing import Any
 
 import numpy as np
 
-from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
+from nstlib.course.exercises._engine import Answer, Array, choice, compare, exercise, numbers
 from nstlib.course.exercises._parts import neighbours, pooled
+
+choice(
+    "ramp_or_edge",
+    "Steps are no longer squared. Which costs more, the ramp in four steps or the edge in one?",
+    right="c",
+    a="that is so when steps are squared. How long is the way from black to white here?",
+    b="four steps, but each is only a quarter as high.",
+    c="Steps in one direction add up to the way from black to white, however many they are.",
+    d="try a ramp of two steps: ½ and ½.",
+)
+
+choice(
+    "noise_roughness",
+    "Every pixel of noise is drawn evenly from [0, 1]. What is V?",
+    right="c",
+    a="that is the variance of a single pixel. A step is the difference of two.",
+    b="that is the mean squared step in one direction. V adds two directions.",
+    c="The variance of a difference of independent pixels is 1/12 + 1/12, and there are two "
+    "directions.",
+    d="only if neighbours were always black and white would a step be 1.",
+)
+
+choice(
+    "half_size",
+    "The same photograph at half the size: how rough is it?",
+    right="a",
+    a="Where two small steps were there is now one about twice as large, and its square counts.",
+    b="fewer pixels, but V takes a mean, so their number doesn't matter. How large are the steps?",
+    c="V takes a mean, so the number of steps doesn't matter; their size does. Think of a ramp.",
+)
+
+choice(
+    "wishes",
+    "305,888 numbers in the Gram matrices, 150,528 in the picture. What follows for the texture?",
+    right="c",
+    a="the painting itself has all of them, so they can be met.",
+    b="the painting moved by some pixels has nearly the same matrices. So there are more.",
+    c="A count says how many equations there are, not how much each one minds a change of the "
+    "picture.",
+    d="look at the counts again: there are more numbers asked for than pixels.",
+)
+
+choice(
+    "style_gap",
+    "One texture is more than ten times as rough as the other. How do their style losses compare?",
+    right="c",
+    a="that would be so if the style loss measured roughness. It was never told to.",
+    b="it is less than that. Open the numbers below.",
+    c="The style loss hardly minds: it finds both about equally good.",
+    d="smoothing was asked for as well, so that was to be feared. But open the numbers below.",
+)
+
+choice(
+    "billion",
+    "The tutorial's weights on the small twin, whose style loss is far smaller. What comes out?",
+    right="b",
+    a="that needs a style loss that has something to say. How large is it beside the other term?",
+    b="Next to a term that is millions of times as large, the style is not heard.",
+    c="noise has the highest total variation of the three, and it costs 10⁹ times that.",
+    d="no number is too large here, and nothing is divided by zero.",
+)
+
+choice(
+    "loss_of_one",
+    "A relative style loss of 1 means:",
+    right="b",
+    a="look at the table: black has nothing of the style at all. Is its loss 1?",
+    b="It is divided by the style's own size. So 1 is as far off as the style is large, and more "
+    "is possible.",
+    c="look at the table: several pictures score more.",
+    d="that would be so if two pictures could never differ by less. The painting itself has 0.",
+)
 
 
 def _steps(image: Array) -> tuple[Array, Array]:
@@ -34,11 +106,24 @@ def _check_total_variation(answer: Answer) -> str:
 
     absolute = "these are absolute steps; square them."
     half = "the two means are averaged; add them."
+
+    def rolled(change: Callable[[Array, Array], Any]) -> Answer:
+        return lambda image: change(*(np.roll(image, -1, axis) - image for axis in (1, 0)))
+
     compare(
         answer,
         total_variation,
         [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
         [
+            (
+                "all three mistakes are still there, and so it gives 0 for every picture: steps "
+                "that wrap round add up to nothing.",
+                lambda _: 0.0,
+            ),
+            (
+                "the steps still wrap round, and the two means are averaged; add them.",
+                rolled(lambda r, d: ((r**2).mean() + (d**2).mean()) / 2),
+            ),
             (absolute, of(lambda r, d: np.abs(r).mean() + np.abs(d).mean())),
             (
                 "these are sums of absolute steps, as tf.image.total_variation gives; square the "
@@ -184,6 +269,65 @@ def _check_total_variation_gradient(answer: Answer) -> str:
         ],
     )
     return "It agrees with the derivative at every pixel, also along the border and in the corners."
+
+
+def fading(period: float, steps: int) -> float:
+    """Return what is left of the contrast of stripes after `steps` steps downhill.
+
+    The stripes repeat every `period` pixels, and do not vary along themselves. In each step a pixel
+    moves half of the way to the mean of its four neighbours.
+    """
+    return float((1 - (1 - np.cos(2 * np.pi / period)) / 4) ** steps)
+
+
+@exercise(fading)
+def _check_fading(answer: Answer) -> str:
+    def of(change: Callable[[float, int], float]) -> Answer:
+        return lambda period, steps: change(float(np.cos(2 * np.pi / period)), steps)
+
+    compare(
+        answer,
+        fading,
+        [(2, 1), (4, 3), (8, 10), (32, 50), (3, 2)],
+        [
+            (
+                "the two neighbours along the stripe are equal to the pixel, and hold it back; and "
+                "a step goes half of the way. One of the two is left out.",
+                of(lambda c, n: (1 - (1 - c) / 2) ** n),
+            ),
+            (
+                "the two neighbours along the stripe are equal to the pixel, and hold it back; and "
+                "a step goes half of the way. Both are left out.",
+                of(lambda c, n: c**n),
+            ),
+            (
+                "each step multiplies what the one before has left; here the losses are added up.",
+                of(lambda c, n: 1 - n * (1 - c) / 4),
+            ),
+            (
+                "this is what is lost; return what is left.",
+                of(lambda c, n: 1 - (1 - (1 - c) / 4) ** n),
+            ),
+            ("this is one step; take `steps` of them.", of(lambda c, _: 1 - (1 - c) / 4)),
+            (
+                "the angle from one pixel to the next is 2π / period.",
+                lambda period, steps: (1 - (1 - np.cos(np.pi / period)) / 4) ** steps,
+            ),
+            (
+                "the angle from one pixel to the next is 2π / period.",
+                lambda period, steps: (1 - (1 - np.cos(1 / period)) / 4) ** steps,
+            ),
+            (
+                "the angle from one pixel to the next is 2π divided by the period, not times it.",
+                lambda period, steps: (1 - (1 - np.cos(2 * np.pi * period)) / 4) ** steps,
+            ),
+            (
+                "np.cos takes radians: a full turn is 2π, not 360.",
+                lambda period, steps: (1 - (1 - np.cos(360 / period)) / 4) ** steps,
+            ),
+        ],
+    )
+    return "A stripe of two pixels loses half in each step, one of 32 pixels half of a hundredth."
 
 
 def unbeaten(style: Array, roughness: Array) -> Array:

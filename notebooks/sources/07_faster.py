@@ -1,756 +1,536 @@
 # %% [markdown]
-# # 07 · Better and faster
+# # 07 · Faster
 #
-# After this lesson you can say where the hours of a style transfer go, get them back one change at a
-# time, and tell the painter which colours to keep, and which style to use where.
+# After this lesson you can say where the hours of a style transfer go, win them back one change at a
+# time, and tell which change really did it.
 
 # %%
-import os
-import subprocess
-import sys
-import time
 import timeit
 
-import cv2
 import numpy as np
 
 import nstlib as nst
-from nstlib import keras, tf
-from nstlib.images.colors import luminance, match_luminance, replace_luminance
+from nstlib import keras, tf  # the same modules as `import tensorflow as tf` gives
+from nstlib.course.figures.rows import show_rows
 from nstlib.vgg19 import stride
 
-cat = nst.load_image("chelsea", size=320)
-mosaic, flowers = nst.load_image("mosaic"), nst.load_image("watercolour")
+coffee, brushwork = nst.load_image("coffee", size=320), nst.load_image("brushwork")
+steps = []  # of the run: evaluations so far, and the size of the picture
 
 
-def ellipse(shape, centre, radii, softness=0.2):
-    """1 inside an ellipse, 0 outside, soft at its edge; all in shares of height and width."""
-    height, width = shape[:2]
-    y, x = np.mgrid[:height, :width]
-    from_centre = np.hypot((y / height - centre[0]) / radii[0], (x / width - centre[1]) / radii[1])
-    return np.clip((1 - from_centre) / softness + 0.5, 0, 1)
+def note(step):
+    steps.append((step.evaluations, step.image.size))
 
 
-face = ellipse(cat.shape, centre=(0.5, 0.45), radii=(0.62, 0.38))
-two_styles = nst.transfer_style(
-    cat,
-    [mosaic, flowers],
-    masks=[face, 1 - face],
-    style_scale=1.5,
-    iterations=40,
-    progress=False,
-)
-nst.show_images(
-    [cat, mosaic, flowers, two_styles.image],
-    ["a photograph", "for the face", "for the rest", "both"],
-    columns=2,
-    cell=3.6,
-    caption="Two styles in one picture: glass tiles inside an ellipse around the face, watercolour "
-    "outside. It took seconds, on a processor without a graphics card.",
-    alt="A cat; a glass mosaic; watercolour flowers; the cat with a mosaic face on a flowery ground.",
+painted = nst.transfer_style(coffee, brushwork, iterations=20, callback=note, progress=False).image
+show_rows(
+    [coffee, painted],
+    titles=["a photograph", "painted by a whole run"],
+    height=3.3,
+    alt="A red cup of coffee with a spoon on a wooden table; the same in blue and yellow strokes.",
 )
 
 # %% [markdown]
+# *The run on the right took seconds on two processor cores. The recipe that tutorials give takes
+# thousands of steps through a network that is many times as large. Before you go on, guess: how many
+# steps of that recipe could you take for the work of this whole run? Write a number down. You will count
+# it below.*
+#
 # | | |
 # | --- | --- |
 # | Prerequisites | [06 · Content and style](06_content_and_style.ipynb) |
-# | Time to read | 35 min |
-# | Time to run on 2 cores | 1 min 45 s |
+# | Time to read | 35 min; exercises 75 min |
+# | Time to run on 2 cores | 35 s |
 # | Downloads | nothing |
 #
 # ## Learning objectives
 #
-# - **Split** the time of a run into evaluations and seconds for each, and measure both.
-# - **Compare** one change at a time: same loss, same start, everything else the same.
-# - **Keep** a photograph's colours in two ways, each computed by hand.
-# - **Give** two regions two styles, by statistics that a mask guides.
-# - **Choose** the strength and the size of the strokes.
+# - **Split** the time of a run into evaluations and the cost of each, and count both.
+# - **Change** one thing at a time, and say whether the change alters the picture.
+# - **Compare** optimisers fairly: the same loss, the same start, each at its best.
+# - **Tell** what is measured from what is only worked out.
 
 # %% [markdown]
 # ## Where the time goes
 #
-# A run evaluates the loss and its gradient again and again, and does little else. So
+# HyunMin Kim's post gives the time of each of its runs, and remarks that they take long. That is worth
+# more than it looks: without it, there would be nothing to compare with. Divided by the steps:
 #
-# $$ \text{time} = \text{evaluations} \times \text{seconds for each} . $$
+# | run | steps | the post's clock | a step |
+# | --- | --- | --- | --- |
+# | a texture, 224 × 224 | 5,000 | 1,295 s | 0.26 s |
+# | the same with total variation | 5,000 | 1,488 s | 0.30 s |
+# | a transfer, 512 pixels wide or high | 2,000 | 2,435 s | 1.22 s |
 #
-# Each change below makes one of the two factors smaller. The classic recipe, which you met in lessons
-# 04 and 06, takes 5,000 steps of Adam for a texture and 2,000 for a transfer, each through all of
-# VGG19. One step of it can be measured without its trained weights: random ones cost the same.
+# A step is one **evaluation** of the loss and its gradient, and a run does little else. So
 #
-# ### One pass instead of two
+# $$ \text{time} = \text{evaluations} \times \text{time of each} , $$
 #
-# The classic transfer has one network for the style and another one for the content, and sends the
-# image through both. The second is the first with one more layer. Everything before that layer is
-# computed twice.
+# and a change can make either factor smaller. Times differ from machine to machine, and on a busy one
+# from run to run. This course therefore counts wherever it can: evaluations for the first factor, and
+# **multiplications** for the second. A convolution does one at each position for each number of its
+# kernel. In VGG19's first layer the kernel has 3 × 3 × 3 × 64 = 1,728 numbers: 1,728 multiplications for
+# each pixel.
 #
-# **Question.** What does one network with all the outputs save? And what does it change?
+# **Question.** Inside the blocks, VGG19 has convolutions from 64 channels to 64 (block 1), 128 to 128
+# (block 2), 256 to 256 (block 3) and 512 to 512 (block 4). Each block works at half the height and width
+# of the one before. Which of these convolutions does the most multiplications?
+#
+# - **a** the one in block 1, where there are the most positions
+# - **b** the one in block 4, where there are the most channels
+# - **c** they all do the same number
+# - **d** the one in block 2, where positions and channels are in balance
 
-# %%
-coffee, brushwork = nst.load_image("coffee", size=256), nst.load_image("brushwork")
-CLASSIC_CONTENT = "block5_conv2"
-TWO_PASSES = [nst.STYLE_LAYERS, [CLASSIC_CONTENT]]
-ONE_PASS = [[*nst.STYLE_LAYERS, CLASSIC_CONTENT]]
+# %% tags=["learner"]
+nst.check("dearest_block", ...)
+
+# %% tags=["solution"]
+nst.check("dearest_block", "c")
+
+# %% jupyter={"outputs_hidden": true}
+CONTENT = "block5_conv2"
+one = [nst.feature_extractor([*nst.STYLE_LAYERS, CONTENT], "random")]
+print("layer          numbers in kernel   pixels a position   multiplications a pixel")
+for layer in one[0].layers:
+    if layer.name.endswith("conv2"):
+        numbers, pixels = int(np.prod(layer.kernel.shape)), stride(layer.name) ** 2
+        print(f"{layer.name} {numbers:19,} {pixels:19} {numbers / pixels:25,.0f}")
 
 
-def multiplications(weights, passes, shape):
-    """Of all convolutions, to look once at a picture of `shape`.
+# %% [markdown]
+# <details><summary>Why</summary>
+#
+# From block to block, the channels double on both sides of the convolution (four times the numbers), and
+# there is a quarter of the positions. Only block 5 is cheaper, because its channels don't double any
+# more. So the deep layers aren't the expensive ones: each convolution before block 5 costs as much as any
+# other.
+#
+# </details>
+#
+# ## One network instead of two
+#
+# Kim's transfer has one network for the style and another one for the content, and each step sends the
+# picture through both.
+#
+# **Question.** The content is read at `block5_conv2`, the style at the first layer of each block. What
+# happens if one network gives all these outputs?
+#
+# - **a** nothing: TensorFlow notices by itself what is computed twice
+# - **b** about half the multiplications, and the same gradient
+# - **c** about half the multiplications, and a slightly different gradient
+# - **d** about a sixth is saved, because the content is one output of six
 
-    A convolution does one at every position for each number of its kernel.
-    """
+# %% tags=["learner"]
+nst.check("one_network", ...)
+
+# %% tags=["solution"]
+nst.check("one_network", "b")
+
+
+# %% jupyter={"outputs_hidden": true}
+def multiplications(networks, shape):
+    """Of all their convolutions, to look once at a picture of `shape`."""
     total = 0
-    for layer in (
-        part for layers in passes for part in nst.feature_extractor(layers, weights).layers
-    ):
+    for layer in (layer for network in networks for layer in network.layers):
         if isinstance(layer, keras.layers.Conv2D):
             apart = stride(layer.name)
-            total += (shape[0] // apart) * (shape[1] // apart) * int(np.prod(layer.kernel.shape))
+            positions = (shape[0] // apart) * (shape[1] // apart)
+            total += positions * int(np.prod(layer.kernel.shape))
     return total
 
 
-count_two = multiplications("random", TWO_PASSES, coffee.shape)
-count_one = multiplications("random", ONE_PASS, coffee.shape)
-print(f"two passes: {count_two / 1e9:.1f} thousand million multiplications")
-print(f"one pass:   {count_one / 1e9:.1f} thousand million, {1 - count_one / count_two:.0%} less")
+two = [nst.feature_extractor(layers, "random") for layers in (nst.STYLE_LAYERS, [CONTENT])]
+small = [nst.feature_extractor([*nst.STYLE_LAYERS, CONTENT], "mini")]
+
+print(f"Billions of multiplications for one look at {coffee.shape[0]} × {coffee.shape[1]} pixels:")
+for what, networks in {"two networks": two, "one network": one}.items():
+    print(f"{what:13} {multiplications(networks, coffee.shape) / 1e9:5.1f}")
 
 # %% [markdown]
-# In both, the gradient costs twice as much again. What does a clock say?
+# Half the work, then. (The gradient costs about as much again, in both: each convolution is run
+# backwards once. In training it would be twice as much, because the kernels need a gradient as well; here
+# they are frozen.)
+#
+# And is it the same gradient? Random weights do for that. As a control, the same lines compare with a
+# gradient that ought to differ: one without the content term.
 
 
 # %%
-def step_of(weights, passes):
-    """What one step of a transfer has to compute: the gradient of its loss."""
-    networks = [nst.feature_extractor(layers, weights) for layers in passes]
+def gradient_by(networks, content_weight=1.0):
+    """A function of a picture: the gradient of a transfer's loss."""
 
     def features_of(image):
-        features = {}
+        found = {}
         for network in networks:
-            features |= network(image[tf.newaxis])
-        return features
+            found |= network(image[tf.newaxis])
+        return found
 
-    style = {
-        layer: nst.channel_statistics(maps)
-        for layer, maps in features_of(tf.constant(nst.resize(brushwork, 256))).items()
-        if layer in nst.STYLE_LAYERS
-    }
-    content = {CLASSIC_CONTENT: features_of(tf.constant(coffee))[CLASSIC_CONTENT]}
+    of_style = features_of(tf.constant(strokes))
+    look = {layer: nst.channel_statistics(of_style[layer]) for layer in nst.STYLE_LAYERS}
+    # The photograph upside down: at the photograph's own content that term would have no gradient.
+    wanted = {CONTENT: features_of(tf.constant(thumbnail[::-1]))[CONTENT]}
 
     @tf.function
     def gradient(image):
         with tf.GradientTape() as tape:
             tape.watch(image)
             features = features_of(image)
-            loss = nst.style_loss(features, style) + nst.content_loss(features, content)
+            loss = nst.style_loss(features, look)
+            loss += content_weight * nst.content_loss(features, wanted)
         return tape.gradient(loss, image)
 
     return gradient
 
 
-def seconds(work, repeat=2):
-    """The best of a few runs: whatever else the machine does can only add to the time.
+thumbnail, strokes = nst.resize(coffee, 96), nst.resize(brushwork, 96)
+by_two, by_one = gradient_by(two), gradient_by(one)
+first = by_two(tf.constant(thumbnail)).numpy()
+# If one network gave another gradient, the first number would be of the size of the second.
+for what, gradient in {"one network": by_one, "no content": gradient_by(one, 0.0)}.items():
+    apart = np.linalg.norm(gradient(tf.constant(thumbnail)).numpy() - first)
+    share = apart / np.linalg.norm(first)
+    print(
+        f"{what:12} differs from two networks by {'below 0.1 %' if share < 1e-3 else f'{share:.0%}'}"
+    )
+
+# %% [markdown]
+# The same gradient at every step means the same picture at the end: nothing is lost. `transfer_style`
+# has always done it this way.
+#
+# ## A smaller network
+#
+# The course's small twin has the layers of VGG19 with fewer channels, 16 in block 1 instead of 64. VGG19
+# itself was its teacher. A convolution multiplies every channel that comes in with every one that goes
+# out, so a quarter of the channels makes a sixteenth of the multiplications.
+#
+# **Question.** How many times fewer does the whole twin do, if block 1 has a quarter of the channels, and
+# block 5 half of them or more? And will a clock say the same?
+
+# %% jupyter={"outputs_hidden": true}
+ratio = multiplications(one, coffee.shape) / multiplications(small, coffee.shape)
+print("VGG19's multiplications, divided by the twin's:")
+print(f"{ratio:.1f}")
+
+
+# %% jupyter={"outputs_hidden": true} tags=["nbval-ignore-output"]
+def milliseconds(work, repeat=2):
+    """The best of some runs: whatever else the machine does can only add to the time.
 
     A run before them does not count. It builds TensorFlow's graph.
     """
     work()
-    return min(timeit.repeat(work, number=1, repeat=repeat))
+    return 1000 * min(timeit.repeat(work, number=1, repeat=repeat))
 
 
-photo = tf.constant(coffee)
-two_passes, one_pass = step_of("random", TWO_PASSES), step_of("random", ONE_PASS)
-seconds_two = seconds(lambda: two_passes(photo).numpy())
-seconds_one = seconds(lambda: one_pass(photo).numpy())
-
-# %% tags=["nbval-ignore-output"]
-print(f"one step of VGG19 at {coffee.shape[0]} × {coffee.shape[1]} pixels:")
-print(f"  two passes {seconds_two:.2f} s   one pass {seconds_one:.2f} s")
-
-# %%
-g_two, g_one = two_passes(photo).numpy(), one_pass(photo).numpy()
-print("the same gradient:", np.allclose(g_two, g_one, rtol=1e-3, atol=1e-4 * np.abs(g_one).max()))
-
-# %% [markdown]
-# It saves nearly half, and changes nothing. `transfer_style` has always done it this way.
-#
-# (The times above are not the same on two machines, nor in two runs on one. That is why this course
-# makes its claims about counts.)
-#
-# ### The processor's best instructions
-#
-# TensorFlow carries a library, oneDNN, whose convolutions and matrix products use the processor's
-# widest instructions. TensorFlow reads the environment variable `TF_ENABLE_ONEDNN_OPTS` once, when it
-# is imported: so this needs two new Pythons, one with 0 and one with 1.
-
-# %%
-program = """
-import timeit
-import tensorflow as tf
-
-maps = tf.random.stateless_normal((1, 128, 128, 64), seed=(1, 2))
-kernel = tf.random.stateless_normal((3, 3, 64, 64), seed=(3, 4))
-matrix = tf.random.stateless_normal((1024, 1024), seed=(5, 6))
-
-
-def convolution():
-    return tf.nn.conv2d(maps, kernel, strides=1, padding="SAME").numpy()
-
-
-def product():
-    return tf.matmul(matrix, matrix).numpy()
-
-
-check = abs(convolution()).mean() + abs(product()).mean()
-times = [min(timeit.repeat(work, number=1, repeat=10)) for work in (convolution, product)]
-print(*times, check)
-"""
-measured = {}
-for switch in "01":
-    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": switch}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    measured[switch] = [float(number) for number in done.stdout.split()]
-
-print("the same values:", np.isclose(measured["0"][2], measured["1"][2], rtol=1e-4))
-
-# %% tags=["nbval-ignore-output"]
-onednn = np.divide(measured["0"][:2], measured["1"][:2])
-for name, off, on, ratio in zip(
-    ("convolution", "matrix product"), measured["0"], measured["1"], onednn, strict=False
-):
-    print(f"{name:14} {1000 * off:5.1f} ms without, {1000 * on:5.1f} ms with: {ratio:.2f} times")
+print("By the clock, one gradient at 64 × 96 pixels (your machine will say something else):")
+times = {
+    name: milliseconds(lambda gradient=gradient: gradient(tf.constant(thumbnail)).numpy())
+    for name, gradient in {
+        "two networks": by_two,
+        "one network": by_one,
+        "the twin": gradient_by(small),
+    }.items()
+}
+for name, time in times.items():
+    print(f"{name:13} {time:6.0f} ms")
 
 # %% [markdown]
-# What it brings depends on the processor. Where there are AVX-512 instructions TensorFlow turns oneDNN
-# on by itself, and its other code is quick there, too, so that the ratio may be near 1, or below it for
-# one operation or another. Elsewhere it may be off until you ask for it. `import nstlib` asks for it,
-# unless you have set the variable yourself; it has to come before `import tensorflow`.
+# A clock gives another ratio than the count, and not the same one on every machine. With few channels a
+# layer spends its time on moving numbers rather than on multiplying them.
 #
-# ### A smaller network
+# Unlike the change before, this one changes the picture. By how much? The twin's card (`models/README.md`)
+# has textures of 15 sources that the twin never saw in training, made through three networks and judged
+# by VGG19: the style loss, added up over blocks 1 to 4.
 #
-# The course's twin of VGG19 has the same layers with fewer channels: a quarter in block 1, where the
-# picture is large and a channel costs most, and up to three quarters in block 5. A convolution multiplies
-# every channel that comes in with every one that goes out, so a quarter of both is a sixteenth of the
-# multiplications. Over all the layers it is about a tenth.
+# | textures made through | style loss by VGG19 |
+# | --- | --- |
+# | VGG19 itself | 0.06 |
+# | the twin | 0.23 |
+# | random weights in the twin's shape | 2.09 |
 #
-# **Question.** Is a step ten times faster, too?
+# The third line is the control. If training had taught the twin nothing, the second number would be near
+# 2; if it saw just what VGG19 sees, it would be 0.06. Lesson 06 has a picture of both.
+#
+# ## The processor's best instructions
+#
+# TensorFlow carries a library, oneDNN, whose convolutions use a processor's widest instructions.
+# TensorFlow switches it on by itself where a processor has AVX512_VNNI, AVX512_BF16 or AMX, which were
+# made for networks. On others you have to ask for it, by the environment variable
+# `TF_ENABLE_ONEDNN_OPTS=1`, before TensorFlow is imported. `import nstlib` asks for it, unless you have
+# set the variable yourself.
+#
+# What it brings depends on the processor. On one without AVX-512 we measured 0.89 s for a step of VGG19 at
+# 224 × 224 pixels without it, and about 0.68 s with it; on one with AVX512_VNNI no difference, because
+# there it is on anyway. To find out about yours, run the cell above twice, in two kernels, one of them
+# started with the variable at 0. (It changes sums in their last digits, no more.)
+#
+# ## Fewer evaluations
+#
+# Now the other factor. Kim's texture uses **Adam** with a learning rate of 0.2, and the transfer
+# one of 0.001, in units of the range from black to white. TensorFlow's own tutorial takes 0.02. PyTorch's takes
+# **L-BFGS**, which has no learning rate.
+#
+# **Question.** With Adam at 0.001, how far has the pixel that moved farthest come after 120 steps?
+#
+# - **a** about 0.001
+# - **b** about 0.12
+# - **c** it may be anywhere from 0 to 1: that depends on the gradient
+# - **d** it has arrived: 120 steps are many
 
-# %%
-count_small = multiplications("mini", ONE_PASS, coffee.shape)
-print(f"VGG19's multiplications: {count_one / count_small:.1f} times as many as its twin's")
+# %% tags=["learner"]
+nst.check("farthest_pixel", ...)
 
-small = step_of("mini", ONE_PASS)
-seconds_small = seconds(lambda: small(photo).numpy(), repeat=5)
-
-# %% tags=["nbval-ignore-output"]
-print(f"VGG19 {1000 * seconds_one:.0f} ms, its twin {1000 * seconds_small:.0f} ms a step:")
-print(f"{seconds_one / seconds_small:.1f} times as long")
+# %% tags=["solution"]
+nst.check("farthest_pixel", "b")
 
 # %% [markdown]
-# A clock gives another ratio than the count, and not the same one on every machine: with few channels
-# a layer spends its time on moving numbers rather than on multiplying them.
-#
-# Unlike the two changes before, this one changes the result: the twin sees a little less than VGG19
-# does. Whether you see the difference you can try with `weights="imagenet"` (80 MB to download).
-#
-# ### Fewer evaluations: L-BFGS
-#
-# In lesson 04 L-BFGS passed Adam on the way from noise to a texture. Now the way from a photograph to
-# its painting: the recipe's loss, at one size, by one network.
+# To see it, and to compare the two fairly, everything but the optimiser has to stay: the network, the
+# loss, the two pictures, the start. And each gets the same number of evaluations.
+
+# %% tags=["nbval-ignore-output"]
+twin = nst.feature_extractor([*nst.STYLE_LAYERS, *nst.CONTENT_LAYERS], padding="replicate")
+wanted = {layer: twin(thumbnail[np.newaxis])[layer] for layer in nst.CONTENT_LAYERS}
+look = {
+    layer: nst.channel_statistics(maps)
+    for layer, maps in twin(strokes[np.newaxis]).items()
+    if layer in nst.STYLE_LAYERS
+}
 
 
-# %%
-def transfer_loss(content, style, content_weight=0.3):
-    """The loss of `transfer_style`: content at block 4, style by means and covariances."""
-    network = nst.feature_extractor([*nst.STYLE_LAYERS, *nst.CONTENT_LAYERS])
-    wanted = network(content[np.newaxis])
-    wanted = {layer: wanted[layer] for layer in nst.CONTENT_LAYERS}
-    look = network(style[np.newaxis])
-    look = {layer: nst.channel_statistics(look[layer]) for layer in nst.STYLE_LAYERS}
-
-    def loss(image):
-        features = network(image[tf.newaxis])
-        return {
-            "content": content_weight * nst.content_loss(features, wanted),
-            "style": nst.style_loss(features, look),
-        }
-
-    return loss
+def loss(image):
+    features = twin(image[tf.newaxis])
+    return 0.3 * nst.content_loss(features, wanted) + nst.style_loss(features, look)
 
 
-thumbnail = nst.resize(coffee, 128)
-framed = np.pad(thumbnail, [(16, 16), (16, 16), (0, 0)], mode="symmetric")  # the frame of lesson 06
-loss = transfer_loss(framed, nst.resize(brushwork, 128))
-by_library = nst.transfer_style(thumbnail, brushwork, iterations=1, progress=False)
-print(
-    "this is the library's loss:",
-    np.isclose(float(loss(tf.constant(framed))["style"]), by_library.losses["style"][0], rtol=1e-3),
+def race(evaluations, **way):
+    return nst.minimize_image(loss, thumbnail, iterations=evaluations, progress=False, **way)
+
+
+after_120 = []
+slow = race(
+    200,
+    method="adam",
+    learning_rate=0.001,
+    callback=lambda step: after_120.append(step.image) if step.iteration == 120 else None,
 )
+moved = np.abs(after_120[0] - thumbnail)
+print(f"Adam at 0.001, after 120 steps: {np.mean(moved < 0.125):.0%} of all values within 0.125")
+print(f"farthest of all: {moved.max():.2f}")
 
 # %% [markdown]
-# Adam has a learning rate. Many tutorials' transfers use 0.001, in units of the range from black to
-# white. The library's `method="adam"` uses 0.02.
+# Adam divides the gradient by its own usual size, so each step is about as long as the learning rate,
+# however large the gradient is. (Not exactly: Exercise 3.) To get from black to white takes a thousand
+# steps, at the least.
 #
-# **Question.** At 0.001 a step, how far can a pixel have moved after 120 steps?
+# So with a small learning rate most of the steps are *walking*. What if we choose a better one? The slow
+# run has had 200 evaluations; the others get 60.
 
 # %%
-ways = {
-    "Adam, 0.001": {"method": "adam", "learning_rate": 0.001},
-    "Adam, 0.02": {"method": "adam", "learning_rate": 0.02},
-    "L-BFGS": {"method": "lbfgs"},
-}
-runs = {
-    name: nst.minimize_image(loss, framed, iterations=120, progress=False, **way)
-    for name, way in ways.items()
-}
+rates = (0.005, 0.02, 0.05)
+runs = {"Adam, 0.001": slow}
+runs |= {f"Adam, {rate}": race(60, method="adam", learning_rate=rate) for rate in rates}
+runs["L-BFGS"] = race(60)
+
+# %%
 nst.show_curves(
-    runs,
-    caption="Loss over evaluations: same network, pictures, loss and start. Adam's learning rate "
-    "decides everything; L-BFGS has none.",
-    alt="Three falling curves: Adam with 0.001 far above, Adam with 0.02 lower, L-BFGS lowest.",
+    {
+        name: ([s.evaluations for s in run.history[:61]], [s.loss for s in run.history[:61]])
+        for name, run in runs.items()
+    },
+    log=False,
+    caption="The same network, loss, pictures and start; 60 evaluations each.",
+    alt="Five falling curves. Adam at 0.001 stays far above the others, Adam at 0.005 below it; Adam "
+    "at 0.05 and L-BFGS end close together, lowest, and Adam at 0.02 near them.",
 )
 
 
-# %%
-def evaluations_until(run, goal):
-    return next(step.evaluations for step in run.history if step.loss <= goal)
-
-
-goal = runs["Adam, 0.001"].loss
-needed = evaluations_until(runs["L-BFGS"], goal)
-farthest = np.abs(runs["Adam, 0.001"].image - framed).max()
-print("no pixel of the slow Adam went farther than 0.15:", farthest < 0.15)
-print("L-BFGS gets where it ends with less than a third of the evaluations:", needed < 120 / 3)
-print("and ends lower than both:", runs["L-BFGS"].loss < min(goal, runs["Adam, 0.02"].loss))
-
 # %% tags=["nbval-ignore-output"]
-print(f"L-BFGS needs {needed} evaluations for the slow Adam's 120,")
-print(f"and {evaluations_until(runs['L-BFGS'], runs['Adam, 0.02'].loss)} for the fast one's.")
+def evaluations_until(run, goal):
+    """How many evaluations a run took to come down to a loss; None if it never did."""
+    return next((step.evaluations for step in run.history if step.loss <= goal), None)
+
+
+print(f"the slow run's loss after 200 evaluations: {slow.loss:.3f}. Others reach it after")
+reached = {name: evaluations_until(run, slow.loss) for name, run in runs.items()}
+for name, run in runs.items():
+    print(f"{name:12} {reached[name]:4} evaluations; lowest loss of the run: {run.loss:.3f}")
+
+# %% jupyter={"source_hidden": true}
+# What the text below says, for any machine. If L-BFGS were better than every Adam, or the learning rate
+# did not matter, one of these would fail.
+assert np.mean(moved < 0.15) > 0.95
+best_adam = min(reached[f"Adam, {rate}"] for rate in rates)
+assert max(best_adam, reached["L-BFGS"]) < 40
+assert 0.4 < best_adam / reached["L-BFGS"] < 2.5
 
 # %% [markdown]
-# Most of the thousands of steps pay for the small learning rate. Against a well chosen one the
-# advantage of L-BFGS is much smaller when you start from the photograph; what it spares you is the
-# choosing.
+# Read it twice, because it isn't what you may have heard. At 0.02 or 0.05 instead of 0.001, Adam needs about a
+# tenth of the evaluations, or fewer. From there to L-BFGS there is **no gain** here: the two are about level.
+# "L-BFGS is ten times faster than Adam" would be true of this figure's uppermost curve, and of no other.
+# Whoever compares a tuned method with an untuned one measures the tuning.
 #
-# ### Coarse to fine
+# Why does the library take L-BFGS all the same? Because it needs no learning rate. For a new style, size
+# or network you would have to look for the good rate each time, and each try costs a run.
 #
-# At half the size an evaluation costs a quarter, and a deep layer's view spans twice as much of the
-# picture. Is a run over three sizes better than one at full size, or only cheaper? To compare fairly,
-# give both the same **work**: evaluations, each counted by its share of the full number of pixels.
+# (Is it the small goal? We ran the slow Adam for the recipe's full 2,000 steps once. The best of four
+# learning rates reached its end in 86 evaluations, L-BFGS in 110. And from noise, as in lesson 04, the
+# order may be another one.)
+#
+# ## From coarse to fine
+#
+# Lesson 04 went from small to large to get large structures right. It is also cheaper: at half the size an
+# evaluation costs a quarter. For a fair comparison, both ways get the same **work**: evaluations, each
+# counted by its share of the full number of pixels.
+#
+# **Question.** From noise to a texture, 40 iterations at full size, or 30 at each of three sizes, which
+# is the same work. Which one comes closer?
 
 # %%
-tissue = nst.load_image("immunohistochemistry", size=192)
+tissue = nst.load_image("immunohistochemistry", size=128)
+
+
+def work_of(steps, pixels):
+    """In evaluations at full size."""
+    evaluations, sizes = np.transpose(steps)
+    return float(np.sum(np.diff(evaluations, prepend=0) * sizes / pixels))
 
 
 def texture(**options):
-    """Make a texture; return it, its work in evaluations at full size, and its seconds."""
-    work, before = 0.0, 0
-
-    def count(step):
-        nonlocal work, before
-        work += (step.evaluations - before) * step.image.size / tissue.size
-        before = step.evaluations
-
-    began = time.perf_counter()
-    result = nst.synthesize_texture(tissue, callback=count, progress=False, **options)
-    return result, work, time.perf_counter() - began
+    """Make a texture; return it and its work."""
+    taken = []
+    made = nst.synthesize_texture(
+        tissue,
+        callback=lambda step: taken.append((step.evaluations, step.image.size)),
+        progress=False,
+        **options,
+    )
+    return made, work_of(taken, tissue.size)
 
 
-in_steps, work_in_steps, seconds_texture = texture()  # 48, 96 and 192 pixels, 60 iterations at each
-at_once, work_at_once, _ = texture(scales=1, iterations=80)
-nst.show_images(
+in_steps, work_in_steps = texture(iterations=30)  # at 32, at 64 and at 128 pixels
+at_once, work_at_once = texture(iterations=40, scales=1)
+
+# %% jupyter={"outputs_hidden": true}
+print("The same work, twice:")
+show_rows(
     [tissue, at_once.image, in_steps.image],
-    ["photograph", "192 only", "48, 96, then 192"],
-    caption="The same work: about eighty evaluations at full size, or sixty at each of three sizes.",
-    alt="A photo of tissue and two synthetic versions; the right one has larger structures.",
+    titles=["photograph", "128 pixels only", "32, 64, then 128"],
+    height=3,
+    alt="A photograph of tissue, brown glands on a pale ground; brown glands in other places, under a "
+    "fine hatching; glands nearly as in the photograph, without hatching.",
 )
 
-# %%
-print("no more work:", work_in_steps < 1.1 * work_at_once)
-print(
-    "less than two thirds of the loss:",
-    in_steps.losses["style"][1] < at_once.losses["style"][1] / 1.5,
-)
+# %% jupyter={"outputs_hidden": true} tags=["nbval-ignore-output"]
+ends = [made.losses["style"][1] for made in (at_once, in_steps)]
+print("              work   style loss at the end")
+print(f"one size    {work_at_once:6.1f} {ends[0]:23.3f}")
+print(f"three sizes {work_in_steps:6.1f} {ends[1]:23.3f}")
+
+# %% jupyter={"source_hidden": true}
+assert abs(work_in_steps - work_at_once) < 5
+assert ends[0] > 1.5 * ends[1]
 
 # %% [markdown]
-# It is better *and* costs no more: the fine size does not have to find again what the coarse ones have
-# already settled. That is the way from noise. A transfer begins with a photograph, whose large shapes
-# are already there, so at this size its loss gains little. The strokes do change: they are painted at
-# the coarse sizes, and come out larger.
+# <details><summary>What you see</summary>
 #
-# ### All together
+# Three sizes come closer for the same work. The fine size doesn't have to find again what the coarse ones
+# have already settled. The price is the one that lesson 04 names: at 32 pixels there are few ways to arrange
+# so few pixels, and the result takes over the photograph's own composition.
 #
-# Now the library's transfer with nothing but defaults, against the classic one, at the same size. (Not
-# in the table, because it was in the loss from the start: means and covariances instead of Gram
-# matrices, lessons 03 and 04. They make a better picture of the same number of evaluations.)
+# That is so from noise. A transfer begins with a photograph, whose large shapes are there from the start;
+# whether three sizes help there as well is Exercise 4's first suggestion.
+#
+# </details>
+#
+# ## The ladder
+#
+# Now all changes in one table, for a transfer at 64 × 96 pixels. Each line is the one above it with one
+# change. The first two lines have 200 steps by definition, and the second has exactly the
+# first one's gradients; from the third line on the evaluations are those measured above, to the same loss.
+# What is *not* measured: whether VGG19's own loss needs as many steps as the twin's. And where the content is
+# read has to stay the same as well, so all lines are counted with the tutorial's layer.
 
-# %%
-began = time.perf_counter()
-plain = nst.transfer_style(coffee, brushwork, progress=False)
-seconds_transfer = time.perf_counter() - began
-
-TRANSFER_STEPS, TEXTURE_STEPS = 2000, 5000
-fewer = 120 / needed
+# %% tags=["nbval-ignore-output"]
+per_look = {
+    name: multiplications(networks, thumbnail.shape)
+    for name, networks in {"two": two, "one": one, "twin": small}.items()
+}
 ladder = {
-    "classic, without oneDNN": (TRANSFER_STEPS, seconds_two * onednn[0]),
-    "classic": (TRANSFER_STEPS, seconds_two),
-    "one pass": (TRANSFER_STEPS, seconds_one),
-    "the small twin": (TRANSFER_STEPS, seconds_small),
-    "L-BFGS": (TRANSFER_STEPS / fewer, seconds_small),
-    "the default run, measured": (plain.evaluations, seconds_transfer / plain.evaluations),
+    "200 steps of Adam at 0.001, two networks": ("two", 200),
+    "one network": ("one", 200),
+    "the twin": ("twin", 200),
+    "Adam at 0.05": ("twin", reached["Adam, 0.05"]),
+    "L-BFGS instead": ("twin", reached["L-BFGS"]),
 }
-
-# %% tags=["nbval-ignore-output"]
-print(f"{'a transfer, 171 × 256 pixels':28} evaluations   s for each   seconds")
-for name, (count, each) in ladder.items():
-    print(f"{name:28} {count:11,.0f} {each:12.3f} {count * each:9,.0f}")
-
-# %% [markdown]
-# Each line is the one above it with one change. The last is a whole run by the clock, and has coarse to
-# fine in it as well as everything that is not the network: building graphs, L-BFGS's own arithmetic,
-# resizing. As the network gets faster, that part counts for more. Factors may be multiplied only where
-# each of them speeds up the whole run; Exercise 1 is about that.
-#
-# For the ratio, the classic texture's step, and the two default runs that you have seen:
-
-# %%
-extractor = nst.feature_extractor(nst.STYLE_LAYERS, "random")
-
-
-@tf.function
-def texture_step(image):
-    with tf.GradientTape() as tape:
-        tape.watch(image)
-        grams = [nst.gram_matrix(maps) for maps in extractor(image[tf.newaxis]).values()]
-        loss = tf.add_n([tf.reduce_mean(gram**2) for gram in grams])
-    return tape.gradient(loss, image)
-
-
-seconds_style = seconds(lambda: texture_step(tf.constant(tissue)).numpy())
-classic = {
-    "texture, 192 × 192": (TEXTURE_STEPS * seconds_style, seconds_texture),
-    "transfer, 171 × 256": (TRANSFER_STEPS * seconds_two, seconds_transfer),
-}
-
-# %% tags=["nbval-ignore-output"]
-print(f"{'':20} classic recipe   default run   ratio")
-for name, (before, now) in classic.items():
-    print(f"{name:20} {before / 60:10.1f} min {now:11.1f} s {before / now:7.0f}")
-
-# %%
-style_only = [nst.STYLE_LAYERS]
-transfer_layers = [*nst.STYLE_LAYERS, *nst.CONTENT_LAYERS]
-counts = {
-    "texture": (
-        TEXTURE_STEPS * multiplications("random", style_only, tissue.shape),
-        work_in_steps * multiplications("mini", style_only, tissue.shape),
-    ),
-    # At most: as if every evaluation of the default run were at full size.
-    "transfer": (
-        TRANSFER_STEPS * count_two,
-        plain.evaluations * multiplications("mini", [transfer_layers], coffee.shape),
-    ),
-}
-for name, (before, now) in counts.items():
-    print(
-        f"{name}: more than 100 times the multiplications by the classic recipe: {before > 100 * now}"
-    )
+print(f"{'':42} evaluations   multiplications   of the first")
+highest = 200 * 2 * per_look["two"]
+for name, (network, count) in ladder.items():
+    # Twice: forwards and backwards.
+    all_in_all = count * 2 * per_look[network]
+    print(f"{name:42} {count:11} {all_in_all / 1e9:13,.0f} · 10⁹ {all_in_all / highest:13.2%}")
 
 # %% [markdown]
-# Be fair to the classic recipe: with VGG19's trained weights its pictures are not the ones that the
-# small twin makes, and nobody forces you to take all its steps. The ratio says what it costs you to
-# follow it to the letter.
+# Two changes do nearly all of it: a learning rate that fits, and a smaller network. One of them costs
+# nothing. The other one changes the picture.
 #
-# ## Keep the colours
+# You may multiply the factors here, because each of them makes *all* of the work smaller. By the clock you
+# may not: building graphs, resizing and the optimiser's own arithmetic stay as they were, and count for
+# more and more. Exercise 1 is about that.
 #
-# The coffee has turned blue: a style brings its colours along. There are two ways to leave them behind
-# (Gatys et al. 2016).
+# And now your guess from the beginning. The classic recipe looks at the full picture through two networks
+# of VGG19's size.
 #
-# ### First way: transfer brightness alone
+# **Question.** How many of its steps do as many multiplications as the whole run at the top of this page:
+# 20 iterations at each of four sizes?
 #
-# The brightness of a pixel is a weighted sum, as colour television has used it: $Y = 0.299\,R +
-# 0.587\,G + 0.114\,B$. The weights add up to 1, so adding the same number to all three channels adds it
-# to $Y$, and leaves the differences between the channels, the colour, alone. By hand, for an orange
-# pixel that should become lighter:
+# - **a** about 2
+# - **b** about 25
+# - **c** about 250
+# - **d** about 2,000
 
-# %%
-orange = np.array([0.8, 0.4, 0.2])
-Y = 0.299 * 0.8 + 0.587 * 0.4 + 0.114 * 0.2
-lighter = orange + (0.6 - Y)
-print(f"Y = {Y:.4f}; with Y = 0.6 the pixel is {lighter.round(4)}")
-print("Y of that:", (lighter @ [0.299, 0.587, 0.114]).round(4))
+# %% tags=["learner"]
+nst.check("whole_run", ...)
 
+# %% tags=["solution"]
+nst.check("whole_run", "a")
+
+# %% jupyter={"outputs_hidden": true}
+network = nst.feature_extractor([*nst.STYLE_LAYERS, *nst.CONTENT_LAYERS])
+whole_run = work_of(steps, coffee.size) * multiplications([network], coffee.shape)
+classic_step = multiplications(two, coffee.shape)
+print("The whole run, in steps of the classic recipe:")
+print(f"about {whole_run / classic_step:.0f}")
+times_as_much = 2000 * classic_step / whole_run
+print(f"The recipe has 2,000 of them: about {round(times_as_much, -2):,.0f} times as much work.")
 
 # %% [markdown]
-# For whole pictures, clipped to what a screen can show:
-
-
-# %%
-def with_brightness_of(image, brightness):
-    """The colours of one image, with the brightness of another."""
-    weights = np.array([0.299, 0.587, 0.114])
-    change = brightness @ weights - image @ weights
-    return np.clip(image + change[..., np.newaxis], 0, 1)
-
-
-tile = nst.resize(mosaic, coffee.shape[:2])
-print(
-    "equals nstlib.images.colors.replace_luminance:",
-    np.allclose(with_brightness_of(coffee, tile), replace_luminance(coffee, tile), atol=1e-4),
-)
-
-# %% [markdown]
-# So: make the photograph grey and the style grey, transfer, and give the result the photograph's
-# colours back. One more thing: a dark style would darken a light photograph. So the style's brightness
-# gets the photograph's mean and standard deviation first. That is `match_luminance`, and your Exercise
-# 2. The three steps are what `preserve_colors="luminance"` does; on a thumbnail:
-
-# %%
-tiny = nst.resize(coffee, 96)
-grey = np.repeat(luminance(tiny)[..., np.newaxis], 3, axis=2)
-grey_style = match_luminance(brushwork, tiny)
-painted = nst.transfer_style(grey, grey_style, iterations=3, progress=False).image
-by_steps = with_brightness_of(tiny, painted)
-at_once = nst.transfer_style(
-    tiny, brushwork, preserve_colors="luminance", iterations=3, progress=False
-).image
-print("step by step equals the option:", np.allclose(by_steps, at_once, atol=0.01))
-
-# %% [markdown]
-# ### Second way: give the style the photograph's colours
+# <details><summary>What follows, and what doesn't</summary>
 #
-# Or repaint the *style* before anything else: move its pixels so that their mean and their covariance
-# are those of the photograph's pixels. For one number a pixel you would subtract the mean, divide by
-# the standard deviation, multiply by the new one, and add the new mean. A pixel has three numbers that
-# vary together, so the standard deviation becomes a matrix: the root of the covariance, $\Sigma^{1/2}$,
-# whose square is $\Sigma$.
+# After two steps at 0.001 no pixel has moved by one level of 255: you would be looking at the
+# photograph.
 #
-# $$ x \mapsto \hat\Sigma^{1/2}\, \Sigma^{-1/2} (x - \mu) + \hat\mu $$
+# Be fair to the recipe, though. VGG19's pictures aren't the twin's, nobody forces you to take all 2,000
+# steps, and 20 iterations are fewer than the 50 that the library takes by default. The ratio says what it costs to
+# follow the recipe to the letter. It doesn't say that the recipe is a bad one: the
+# post shows the way in steps that can be read, and gives the times that made this lesson possible.
 #
-# A root comes from the eigenvectors: turn to them, take the root of each eigenvalue, turn back.
-
-
-# %%
-def power(covariance, exponent):
-    values, vectors = np.linalg.eigh(covariance)
-    return vectors @ np.diag(values**exponent) @ vectors.T
-
-
-def match_colors(image, reference):
-    pixels, wanted = image.reshape(-1, 3), reference.reshape(-1, 3)
-    old, new = (np.cov(p, rowvar=False, bias=True) for p in (pixels, wanted))
-    change = power(new, 0.5) @ power(old, -0.5)
-    matched = (pixels - pixels.mean(axis=0)) @ change.T + wanted.mean(axis=0)
-    return np.clip(matched, 0, 1).reshape(image.shape)
-
-
-root = power(np.array([[2.0, 1.0], [1.0, 2.0]]), 0.5)
-print("a root of ((2, 1), (1, 2)):\n", root.round(3), "\nits square:\n", (root @ root).round(3))
-print(
-    "equals nst.match_colors:",
-    np.allclose(match_colors(brushwork, coffee), nst.match_colors(brushwork, coffee), atol=1e-3),
-)
-
-# %%
-coffee_strokes = nst.match_colors(brushwork, coffee)
-nst.show_images(
-    [brushwork, match_luminance(brushwork, coffee), coffee_strokes],
-    ["the style", "for brightness alone", "in the coffee's colours"],
-    caption="What the network is shown as the style: as it is, and for each of the two ways.",
-    alt="A night of brush strokes in blue and yellow, in grey, and in browns and reds.",
-)
-
-# %% [markdown]
-# **Question.** Both ways keep the colours. What will differ?
-
-# %%
-kept = {
-    way: nst.transfer_style(coffee, brushwork, preserve_colors=way, progress=False).image
-    for way in ("luminance", "covariance")
-}
-nst.show_images(
-    [coffee, plain.image, kept["luminance"], kept["covariance"]],
-    ["photograph", "the style's colours", "brightness alone", "style in its colours"],
-    columns=2,
-    cell=3.6,
-    caption="Brightness alone (lower left) keeps every colour where it was. A style in the photograph's "
-    "colours (lower right) keeps the palette, and strokes may bring a colour elsewhere.",
-    alt="A red cup of coffee; the cup in blue and yellow strokes; twice the cup in strokes and in red "
-    "and brown.",
-)
-
-
-# %%
-def colour_off(image):
-    """How far the mean colour is from the photograph's."""
-    return np.abs(image.mean(axis=(0, 1)) - coffee.mean(axis=(0, 1))).max()
-
-
-def share_of_kept_colours(image):
-    """At how many pixels R - G and G - B are those of the photograph."""
-    return (np.abs(np.diff(image, axis=2) - np.diff(coffee, axis=2)).max(axis=2) < 0.02).mean()
-
-
-for way, image in kept.items():
-    print(
-        f"{way:10} mean colour nearer to the photograph's: {colour_off(image) < colour_off(plain.image)}"
-    )
-print(
-    "luminance: the same colour at 9 of 10 pixels:", share_of_kept_colours(kept["luminance"]) > 0.9
-)
-print("covariance: at fewer than half:", share_of_kept_colours(kept["covariance"]) < 0.5)
-
-# %% [markdown]
-# Take the first way where colours belong to things (a face, a flag), the second where the style lives
-# by having one colour beside another: in the first way strokes differ in brightness alone.
-#
-# ## Two styles in two regions
-#
-# Lesson 03 counted features everywhere alike. A **mask** $m$ says how much each position counts, from 0
-# to 1, and means and covariances become weighted ones (Gatys et al. 2017 call them guided):
-#
-# $$ \mu = \frac{\sum_p m_p F_p}{\sum_p m_p}, \qquad
-#    C = \frac{\sum_p m_p (F_p - \mu)(F_p - \mu)^\top}{\sum_p m_p} . $$
-#
-# By hand: one channel, four positions with the features 2, 4, 10, 20, and a mask that marks the first
-# two. Their mean is 3 and their variance 1, whatever stands at the other two.
-
-
-# %%
-def guided_statistics(features, mask):
-    F = features.reshape(-1, features.shape[-1])
-    share = mask.reshape(-1, 1) / mask.sum()
-    mean = (share * F).sum(axis=0)
-    centred = F - mean
-    return mean, (share * centred).T @ centred
-
-
-four = np.array([2.0, 4.0, 10.0, 20.0]).reshape(2, 2, 1)
-for mask in ([1, 1, 0, 0], [1, 1, 0.5, 0]):
-    mean, C = guided_statistics(four, np.reshape(mask, (2, 2)))
-    print(f"mask {mask}: mean {mean[0]:.1f}, variance {C[0, 0]:.2f}")
-
-# %% [markdown]
-# On real features the mask must have the features' size: 16 times smaller at `block5_conv1`. Averaging
-# over the pixels that a position stands for gives it.
-
-# %%
-network = nst.feature_extractor(nst.STYLE_LAYERS, padding="replicate")
-
-
-def regions_of(image, mask):
-    """The statistics of an image inside a mask, by layer."""
-    found = {}
-    for layer, maps in network(image[np.newaxis]).items():
-        size = maps.shape[2], maps.shape[1]
-        small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
-        found[layer] = nst.channel_statistics(maps[0], small)
-    return found
-
-
-maps = network(cat[np.newaxis])["block3_conv1"][0].numpy()
-shrunk = cv2.resize(face, maps.shape[1::-1], interpolation=cv2.INTER_AREA)
-mean, C = guided_statistics(maps, shrunk)
-by_library = nst.channel_statistics(maps, shrunk)
-print("means equal the library's:", np.allclose(mean, by_library.mean, rtol=1e-3, atol=1e-3))
-print(
-    "covariances equal the library's:",
-    np.allclose(C, by_library.covariance, rtol=1e-3, atol=1e-3 * C.max()),
-)
-
-# %%
-deepest = cv2.resize(face, (cat.shape[1] // 16, cat.shape[0] // 16), interpolation=cv2.INTER_AREA)
-nst.show_images(
-    [cat * face[..., np.newaxis], face, deepest],
-    ["what the mosaic paints", "the mask", "the mask at block5"],
-    caption="The ellipse that you saw at work at the top. The flowers get 1 minus this mask.",
-    alt="The cat's face in a soft ellipse; a white ellipse on black; the same in coarse squares.",
-)
-
-# %% [markdown]
-# Each style has its mask, and the style loss is the mean over the styles of each one's loss in its
-# region. The content needs no mask. Did the opening picture obey? Measure each region against both
-# styles:
-
-
-# %%
-def look_of(style, side=480):
-    features = network(nst.resize(style, side)[np.newaxis])
-    return {layer: nst.channel_statistics(maps[0]) for layer, maps in features.items()}
-
-
-looks = {"mosaic": look_of(mosaic), "flowers": look_of(flowers)}
-for place, mask in {"face": face, "rest": 1 - face}.items():
-    found = regions_of(two_styles.image, mask)
-    distances = {name: float(nst.style_loss(found, look)) for name, look in looks.items()}
-    print(f"{place}: nearest to the {min(distances, key=distances.get)}")
-
-# %% [markdown]
-# The edge is soft for two reasons: the mask is, and a deep feature sees pixels on both sides of it. A
-# mask may come from anywhere: drawn by hand, cut out in an image editor, or found by a network that
-# knows people from backgrounds.
-#
-# ## Strength and size of the strokes
-#
-# Two knobs are left. The first is strength, one weight against the other. Only their ratio matters:
-# `style_weight=10` is `content_weight` divided by 10.
-
-# %%
-waves = nst.load_image("waves")
-kitten = nst.resize(cat, 192)
-strengths = {
-    weight: nst.transfer_style(kitten, waves, style_weight=weight, iterations=30, progress=False)
-    for weight in (0.1, 1, 10)
-}
-nst.show_images(
-    [run.image for run in strengths.values()],
-    [f"style_weight={weight}" for weight in strengths],
-    caption="From a photo with a touch of print to a print that remembers a cat. The style's red sun "
-    "has found a nose.",
-    alt="Three cats: brownish and soft; drawn in blue and cream lines; a bold pattern of waves with eyes.",
-)
-
-# %%
-contents = [run.losses["content"][1] for run in strengths.values()]
-styles = [run.losses["style"][1] / weight for weight, run in strengths.items()]
-print("more style, farther from the content:", contents[0] < contents[1] < contents[2])
-print("and nearer to the style:", styles[0] > styles[1] > styles[2])
-
-# %% [markdown]
-# The second is size. `style_scale` is the style's longest side over the result's: the network looks at
-# the style at that size, and strokes come out at the size at which it saw them.
-
-# %%
-scales = {
-    scale: nst.transfer_style(kitten, mosaic, style_scale=scale, iterations=30, progress=False)
-    for scale in (0.5, 1, 2)
-}
-nst.show_images(
-    [run.image for run in scales.values()],
-    [f"style_scale={scale}" for scale in scales],
-    caption="The same mosaic, seen at 96, 192 and 384 pixels.",
-    alt="A cat in fine coloured grain, in small tiles and in large tiles.",
-)
-
-# %%
-seen = {scale: look_of(mosaic, round(scale * 192)) for scale in scales}
-for scale, run in scales.items():
-    found = regions_of(run.image, np.ones(kitten.shape[:2]))
-    distances = {other: float(nst.style_loss(found, look)) for other, look in seen.items()}
-    print(f"painted at {scale}: nearest to the mosaic at {min(distances, key=distances.get)}")
-
-# %% [markdown]
-# Tiles smaller than a few pixels turn into grain, so for fine strokes you need a larger picture rather
-# than a smaller scale. On the command line all of this is
-#
-#     nst transfer cat.jpg mosaic -o cat_in_glass.png --style-scale 2 --preserve-colors luminance
+# </details>
 #
 # ## Exercises
 #
-# ### Exercise 1 · What a faster part is worth (5 minutes)
+# ### Exercise 1 · What a faster part is worth (10 minutes)
 #
-# A run takes 100 s, 80 of them in the network. You make the network ten times faster. How many times
+# 80 % of a run's time is spent in the network. You make the network ten times faster. How many times
 # faster is the run? Write the function for any number of parts: `seconds` (N,) says how long each part
-# took, `factors` (N,) how many times faster each has become. Amdahl (1967) used it to warn of hopes for
-# parallel machines. When you have it: what is the most you can gain here, however fast the network?
+# took, `factors` (N,) how many times faster each has become. (G. Amdahl used it in 1967 to warn of hopes
+# for parallel machines.)
+#
+# When you have it: what is the most that you can gain here, however fast the network becomes? And how much
+# do you gain by making the *other* 20 % ten times faster?
+#
+# <details><summary>Hint 1</summary>Take a run of 100 s. How long is it after the change?</details>
+# <details><summary>Hint 2</summary>Each part now takes its seconds divided by its factor.</details>
+# <details><summary>Hint 3</summary>The old time, summed, over the new time, summed.</details>
 
 
 # %% tags=["learner"]
@@ -767,108 +547,151 @@ def overall_speedup(seconds, factors):
 
 nst.check("overall_speedup", overall_speedup)
 
+# %% [markdown] tags=["solution"]
+# A network that takes no time at all leaves the other 20 %: five times faster, never more. The other 20 %
+# ten times faster gives 1 / (0.8 + 0.02) = 1.22. So work on the part that takes the most time, until
+# another one does.
+
 # %% [markdown]
-# ### Exercise 2 · The brightness of another picture (10 minutes)
+# ### Exercise 2 · A rigged race (20 minutes)
 #
-# Give a brightness (H, W) the mean and the standard deviation of another one, `reference`, of any shape.
-# Don't clip.
+# A colleague reports: "L-BFGS is 18 times faster than Adam. I ran Adam with its default learning rate,
+# 0.001, from noise, and L-BFGS from the photograph. I stopped each when its loss was down to a tenth of
+# its start, and compared the numbers of iterations." Find at least three things that are unfair.
+#
+# Then write the fair count. `losses` (R, N) holds the losses of *one* method under R settings, measured
+# after `evaluations` (N,). Return the fewest evaluations after which *any* setting had come down to
+# `goal`, which is the same number for all methods; `np.inf` if none had. Losses may rise again.
+#
+# <details><summary>Hint 1</summary>Which losses are at the goal or below? You want their column, not their
+# row.</details>
+# <details><summary>Hint 2</summary><code>(losses &lt;= goal).any(axis=0)</code> says for each column whether
+# some setting has arrived.</details>
+# <details><summary>Hint 3</summary>Pick <code>evaluations</code> by it. If nothing is left, the answer is
+# infinity; otherwise the smallest.</details>
 
 
 # %% tags=["learner"]
-def match_brightness(brightness, reference): ...
+def fewest_evaluations(evaluations, losses, goal): ...
 
 
-nst.check("match_brightness", match_brightness)
+nst.check("fewest_evaluations", fewest_evaluations)
 
 
 # %% tags=["solution"]
-def match_brightness(brightness, reference):
-    standard = (brightness - brightness.mean()) / brightness.std()
-    return standard * reference.std() + reference.mean()
+def fewest_evaluations(evaluations, losses, goal):
+    arrived = evaluations[(losses <= goal).any(axis=0)]
+    return arrived.min() if arrived.size else np.inf
 
 
-nst.check("match_brightness", match_brightness)
+nst.check("fewest_evaluations", fewest_evaluations)
+
+# %% [markdown] tags=["solution"]
+# *Different starts*: from the photograph there is less to do. *Different goals*: a tenth of two different
+# numbers. *One learning rate*, and a poor one: Adam was not at its best. *Iterations*: one of L-BFGS may
+# take several evaluations. And a race on one picture says little about others; run a few, and look at the
+# spread before you look at the winner.
 
 # %% [markdown]
-# ### Exercise 3 · Another root (20 minutes)
+# ### Exercise 3 · How far can Adam go? (25 minutes)
 #
-# A covariance has many roots. Cholesky's is a lower triangular $L$ with $\Sigma = L L^\top$, and
-# `np.linalg.cholesky` computes it. Write `match_colors` with it: a pixel $x$ becomes $\hat L L^{-1} (x -
-# \mu) + \hat\mu$, with $L$ of the image and $\hat L$ of the reference. Don't clip. When you have it, use
-# it on the brushwork and the coffee, and compare with `nst.match_colors`: same mean, same covariance,
-# other colours. Why? (Look at which old channels the new red is made of.)
+# "A step of Adam is about as long as the learning rate." Write Adam for a single number, and find out
+# when that is wrong. For each gradient $g$ in turn, the $n$-th of them,
+#
+# $$ m \leftarrow 0.9\,m + 0.1\,g, \qquad v \leftarrow 0.999\,v + 0.001\,g^2, \qquad
+#    x \leftarrow x - \text{rate} \cdot \frac{m / (1 - 0.9^n)}{\sqrt{v / (1 - 0.999^n)} + 10^{-7}} , $$
+#
+# and all three begin at 0. Return $x$ after all `gradients` (N,).
+#
+# When you have it, predict, then try: 100 gradients of 1; 100 gradients of 1,000; +1 and −1 in turn; and
+# 200 gradients of 0.01, then 10 of 1. In which of them does it go farther than N learning rates?
+#
+# <details><summary>Hint 1</summary>Do the first step by hand. What is m / (1 − 0.9)?</details>
+# <details><summary>Hint 2</summary><code>for n, g in enumerate(gradients, start=1):</code></details>
+# <details><summary>Hint 3</summary>The divisions by 1 − 0.9ⁿ and 1 − 0.999ⁿ must not be stored in m and v:
+# they are made anew each time.</details>
 
 
 # %% tags=["learner"]
-def cholesky_colors(image, reference): ...
+def adam_path(gradients, rate): ...
 
 
-nst.check("cholesky_colors", cholesky_colors)
+nst.check("adam_path", adam_path)
 
 
 # %% tags=["solution"]
-def cholesky_colors(image, reference):
-    pixels, wanted = image.reshape(-1, 3), reference.reshape(-1, 3)
-    old, new = (np.linalg.cholesky(np.cov(p, rowvar=False, bias=True)) for p in (pixels, wanted))
-    change = new @ np.linalg.inv(old)
-    matched = (pixels - pixels.mean(axis=0)) @ change.T + wanted.mean(axis=0)
-    return matched.reshape(image.shape)
+def adam_path(gradients, rate):
+    x = m = v = 0.0
+    for n, g in enumerate(gradients, start=1):
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g**2
+        x -= rate * (m / (1 - 0.9**n)) / (np.sqrt(v / (1 - 0.999**n)) + 1e-7)
+    return x
 
 
-nst.check("cholesky_colors", cholesky_colors)
+nst.check("adam_path", adam_path)
+
+for what, gradients in {
+    "100 of 1": np.ones(100),
+    "100 of 1,000": np.full(100, 1000.0),
+    "+1 and -1 in turn": np.resize([1.0, -1.0], 100),
+    "200 of 0.01": np.full(200, 0.01),
+    "the same, then 10 of 1": np.append(np.full(200, 0.01), np.ones(10)),
+}.items():
+    print(f"{what:23} {len(gradients):4} steps, gone {abs(adam_path(gradients, 1.0)):6.1f} rates")
+
+# %% [markdown] tags=["solution"]
+# Constant gradients: exactly one rate a step, whatever their size. Changing signs: hardly anywhere. Quiet
+# gradients and then a burst: the last ten steps go farther than ten rates, because $m$ follows within about
+# ten steps and $v$ only within a thousand; a step can be up to about three rates long. That is how a few
+# pixels came farther than 0.12 above.
 
 # %% [markdown]
-# ### Exercise 4 · The whole from its parts (30 minutes)
+# ### Exercise 4 · A line of your own (open, 20 minutes)
 #
-# A large picture may be computed piece by piece, so that its features need not be in memory all at
-# once. Two regions share a picture; the first holds `share` of its positions. The mean of the whole is
-# `share * mean_a + (1 - share) * mean_b`. Is its covariance the same mixture of the regions'
-# covariances? Try it on a picture whose left half is black and whose right half is white, then return
-# the covariance (C, C) of the whole.
-
+# Add a line to the ladder. For instance: coarse to fine *from a photograph*, with the same work at one size
+# as a control (`nst.coarse_to_fine` takes any loss); half the layers; 10 iterations a size instead of 20; a
+# graphics card, if you have one. Say which factor it changes, whether it alters the picture, what you
+# measured and at what work, and **what you would have seen if it made no difference**. A line that turns
+# out to gain nothing counts as much as any other.
 
 # %% tags=["learner"]
-def merged_covariance(share, mean_a, covariance_a, mean_b, covariance_b): ...
+my_line = ...
+print("still open" if my_line is ... else "Now compare it with the solution edition.")
 
-
-nst.check("merged_covariance", merged_covariance)
-
-
-# %% tags=["solution"]
-def merged_covariance(share, mean_a, covariance_a, mean_b, covariance_b):
-    within = share * covariance_a + (1 - share) * covariance_b
-    apart = mean_a - mean_b
-    return within + share * (1 - share) * np.outer(apart, apart)
-
-
-nst.check("merged_covariance", merged_covariance)
+# %% [markdown] tags=["solution"]
+# One possible answer. *Half the picture:* compute at 160 pixels and enlarge. It changes the second factor,
+# to a quarter, and it alters the picture: fine strokes are gone. Control: a picture made at 320 pixels, made
+# smaller to 160 and enlarged again; what that one loses, the enlarging loses, and the rest is the run's.
+# *A checkable one:* leave out `block5_conv1`. By the count it saves nearly nothing, because the content's
+# layer and all before it are still there; the convolutions from `block4_conv3` to `block5_conv1` go. What
+# you would see if the layer made no difference to the picture: two runs no further apart than two that
+# differ by their seed.
 
 # %% [markdown]
 # ## In this lesson you have
 #
-# - split a run's time into evaluations and seconds for each, and found that one pass gives the same
-#   gradient as two for little more than half the multiplications;
-# - measured oneDNN, a smaller network, L-BFGS and coarse to fine one by one, and seen the classic recipe,
-#   taken at its word, do more than 100 times the multiplications of the default run;
-# - learnt that a small learning rate, more than Adam itself, makes the classic transfer slow;
-# - kept a photograph's colours by its brightness, $R - G$ and $G - B$ unchanged at nine of ten pixels,
-#   and by matching mean and covariance, which keeps the palette but not the places;
-# - given a face and its background two styles, and measured that each region is nearest to its own;
-# - chosen strength and size, and paid for style with content.
+# - split a run into evaluations and multiplications, and found that a convolution costs the same in blocks
+#   1 to 4;
+# - replaced two networks by one, for half the work and the same gradient;
+# - seen a network with a tenth of the multiplications, and what it costs: 0.23 instead of 0.06, where
+#   learning nothing would be 2.09;
+# - found that a learning rate of 0.001 moves a pixel by about 0.12 in 120 steps, that choosing the rate
+#   saves more than nine tenths of the evaluations, and that L-BFGS saves the choosing;
+# - compared one size with three at the same work;
+# - and counted a whole run in steps of the classic recipe: about two.
 #
-# Every picture so far was the end of a search of a hundred evaluations or more. Next:
-# [09 · Fast style networks](09_fast_style_networks.ipynb), which have learnt one style, and paint any
-# photograph in a single pass.
+# Next: [08 · Under control](08_under_control.ipynb), where the time that you have won buys choices: which
+# colours, which strokes, where, and how much.
 #
 # ## Further reading
 #
-# - L. Gatys, M. Bethge, A. Hertzmann and E. Shechtman, "Preserving color in neural artistic style
-#   transfer", 2016.
-# - L. Gatys, A. Ecker, M. Bethge, A. Hertzmann and E. Shechtman, "Controlling perceptual factors in
-#   neural style transfer", CVPR 2017: colour, regions and the size of strokes.
+# - HyunMin Kim, "Neural style transfer" (in Korean), blog post, 3 November 2020.
 # - G. Amdahl, "Validity of the single processor approach to achieving large scale computing
 #   capabilities", AFIPS 1967.
 # - D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization",
 #   Mathematical Programming, 1989.
-# - A. Hertzmann, C. Jacobs, N. Oliver, B. Curless and D. Salesin, "Image analogies", SIGGRAPH 2001:
-#   brightness alone, matched in mean and spread.
+# - D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015. Section 2.1 is about the
+#   length of its steps.
+# - P. Sivaprasad, F. Mai, T. Vogels, M. Jaggi and F. Fleuret, "Optimizer benchmarking needs to account for
+#   hyperparameter tuning", ICML 2020.

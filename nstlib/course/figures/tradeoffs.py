@@ -8,6 +8,7 @@ from typing import TypeAlias
 import matplotlib as mpl
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nstlib.course.figures.plot import (
@@ -83,8 +84,8 @@ def show_tradeoff(
                     "labels; give a number above 0 for each"
                 )
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height), dpi=PIXELS, layout="constrained")
-        figure.get_layout_engine().set(w_pad=MARGIN, h_pad=MARGIN)  # type: ignore[union-attr]
+        layout = ConstrainedLayoutEngine(w_pad=MARGIN, h_pad=MARGIN)
+        figure = Figure(figsize=(WIDTH, height), dpi=PIXELS, layout=layout)
         axes = figure.add_subplot()
         axes.set_label("trade-off")
         axes.set_xscale("log")
@@ -118,8 +119,8 @@ def show_tradeoff(
             )
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
-        for axis in (axes.xaxis, axes.yaxis):
-            _plain_ticks(axis)
+        _plain_ticks(axes.xaxis)
+        _plain_ticks(axes.yaxis)
         if len(curves) > 1:
             axes.legend(
                 loc="best",

@@ -114,9 +114,9 @@ def test_the_loss_falls_and_is_reported(whole: tuple[keras.Model, list[Progress]
     assert [report.step for report in reports] == [4, 8, 12]
     assert reports[-1].loss < 0.6 * reports[0].loss
     for report in reports:
-        assert sorted(report.terms) == ["content", "lattice", "style"]
+        assert list(report.terms) == ["content", "style", "tv", "lattice"]
         # What the sum holds beside the terms is the price of values that no screen shows.
-        weighted = np.dot(list(report.terms.values()), [1, 1, 30])  # content, style, lattice
+        weighted = np.dot(list(report.terms.values()), [0.2, 1, 3, 30])
         assert report.loss >= weighted - 1e-4
     seconds = [report.seconds for report in reports]
     assert seconds == sorted(seconds)

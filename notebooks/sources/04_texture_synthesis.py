@@ -1,277 +1,629 @@
 # %% [markdown]
 # # 04 · Texture synthesis
 #
-# After this lesson you can make a new picture of any material from one photograph of it: larger than
-# the photo if you like, or as a tile that repeats without a seam.
+# After this lesson you can make a new picture of a material from one photograph of it, larger than the
+# photo or as a tile that repeats without a seam, and you have written all of it yourself once.
 
 # %%
-import time
-
 import numpy as np
 
 import nstlib as nst
-from nstlib import keras, tf
+from nstlib.course.figures.rows import show_rows
+from nstlib.course.figures.textures import loss_graph, show_valley, sizes_in_turn
 
-tissue = nst.load_image("immunohistochemistry", size=192)
-opening = [
-    nst.synthesize_texture(tissue, iterations=50, seed=seed, progress=False) for seed in (0, 1)
-]
+tissue = nst.load_image("immunohistochemistry", size=144)
+frames = []
 
-nst.show_images(
-    [tissue, *(made.image for made in opening)],
-    ["a photograph", "from noise", "from other noise"],
-    caption="Left: stained tissue under a microscope. Right: two pictures made from noise, so that a "
-    "network's features have the same means and covariances as on the left. No pixel was copied.",
-    alt="A photo of brown and blue tissue, and two synthetic pictures of similar tissue.",
+
+def keep(step):
+    if step.iteration % 10 == 0:
+        frames.append(step.image)
+
+
+wide = nst.synthesize_texture(tissue, size=(144, 352), iterations=30, callback=keep, progress=False)
+show_rows(
+    [tissue, wide.image],
+    titles=["a photograph", "made from noise: new, and more than twice as wide"],
+    height=2.5,
+    alt="A photo of brown and blue tissue, and a wide synthetic picture of similar tissue.",
 )
 
 # %% [markdown]
+# *Left: stained tissue under a microscope, 144 pixels. Right: a picture whose features have nearly the same
+# means and covariances. No pixel was copied. At the end of the lesson you can watch it grow.*
+#
 # | | |
 # | --- | --- |
-# | Prerequisites | [03 · Gram matrices](03_gram_matrices.ipynb) |
-# | Time to read | 30 min |
-# | Time to run on 2 cores | 1 min 30 s |
+# | Prerequisites | [01 · Mathematics](01_mathematics.ipynb), [03 · Gram matrices](03_gram_matrices.ipynb) |
+# | Time to read | 55 min; exercises 1 h 20 min |
+# | Time to run on 2 cores | 1 min 15 s |
 # | Downloads | nothing |
 #
 # ## Learning objectives
 #
-# - **Differentiate** a loss with respect to an image, by hand and with `tf.GradientTape`.
-# - **Write** the loop that turns noise into a texture, and say what it costs.
-# - **Replace** Adam by L-BFGS, and compare them fairly.
+# - **Draw** which parts of the loss are frozen, and which one changes.
+# - **Write** the whole method, from a photograph to a texture, in forty lines.
+# - **Compare** optimisers fairly, and say what ε and a used optimiser do.
 # - **Choose** the distance, the layers and the sizes for the structure you want.
-# - **Make** a tile without seams, and measure that it has none.
+# - **Test** where a composition survives, and whether a tile has a seam.
 
 # %% [markdown]
-# ## An image of two pixels
+# ## What changes, and what is frozen
 #
-# So far gradients told a *network* how to change. Here the network is frozen, and the gradient tells
-# the **image** how to change. The smallest case: an image of two grey pixels $x_1, x_2$, one feature
-# (the pixel itself), so that the Gram matrix is one number, $g = (x_1^2 + x_2^2)/2$. It should become
-# $a = 0.25$. The loss and its gradient:
+# In most of deep learning the [gradient](01_mathematics.ipynb) tells a *network* how to change. Here the
+# network is frozen, and the gradient tells the **picture** how to change.
+
+# %%
+loss_graph()
+
+# %% [markdown]
+# *The photograph goes through the network once. The picture x goes through it again and again, and the
+# gradient comes back to x alone.*
+#
+# The smallest case: a picture of two grey pixels $x_1, x_2$ and one feature, the pixel itself. Its Gram
+# matrix is one number, $g = (x_1^2 + x_2^2)/2$, and should become $a = 0.25$. By the chain rule
 #
 # $$ L = (g - a)^2, \qquad \frac{\partial L}{\partial x_i} = 2\,(g - a)\,x_i . $$
+#
+# Take the pixels 0.9 and 0.3. Work out $g$, the loss and the gradient before you run the cell. Which pixel
+# will change more?
 
 # %%
-x = np.array([0.9, 0.3])
-a = 0.25
+import tensorflow as tf
+
+x, a = np.array([0.9, 0.3]), 0.25
 g = (x**2).mean()
-by_hand = 2 * (g - a) * x
-print(f"g = {g:.2f}, loss = {(g - a) ** 2:.2f}, gradient by hand = {by_hand}")
+print(f"by hand: g = {g:.2f}, loss = {(g - a) ** 2:.2f}, gradient = {2 * (g - a) * x}")
 
-# %%
 pixels = tf.Variable(x)
-with tf.GradientTape() as tape:
-    loss = (tf.reduce_mean(pixels**2) - a) ** 2
-print("by GradientTape: ", tape.gradient(loss, pixels).numpy())
-
-step = 1e-6
-by_differences = [
-    (((x + step * e) ** 2).mean() - a) ** 2 / (2 * step)
-    - (((x - step * e) ** 2).mean() - a) ** 2 / (2 * step)
-    for e in np.eye(2)
-]
-print("by differences:  ", np.round(by_differences, 6))
-
-# %% [markdown]
-# `tf.GradientTape` records what is computed inside the `with` block and differentiates it backwards.
-# A few steps against the gradient, and the two pixels have the Gram matrix they should have:
-
-# %%
-for _ in range(200):
+for step in range(200):
     with tf.GradientTape() as tape:
         loss = (tf.reduce_mean(pixels**2) - a) ** 2
-    pixels.assign_sub(0.5 * tape.gradient(loss, pixels))
-print(f"pixels {pixels.numpy().round(3)}, g = {float(tf.reduce_mean(pixels**2)):.3f}")
+    gradient = tape.gradient(loss, pixels)
+    if step == 0:
+        print(f"by tape: gradient = {gradient.numpy()}")
+    pixels.assign_sub(0.5 * gradient)
+print(f"after 200 steps: pixels {pixels.numpy().round(3)}, g = {np.mean(pixels.numpy() ** 2):.3f}")
 
 # %% [markdown]
-# Both pixels got darker, in proportion. Other pairs would have done as well: the Gram matrix does not
-# say *where* the light is. That freedom is what makes a new picture possible.
+# Both pixels got darker, in proportion. Other pairs would have done as well, such as (0, 0.707): the Gram
+# matrix does not say *where* the light is. That freedom is what makes a new picture possible.
 #
-# ## The loop that many tutorials use
+# ## The whole method in one cell
 #
-# The classic recipe: five layers of VGG19, the sum of the mean squared differences of their Gram
-# matrices, an image of noise, and Adam, clipping to [0, 1] after each step. Here on the small twin, at
-# 128 pixels.
+# Here is everything, from nothing but TensorFlow: the recipe of Gatys, Ecker and Bethge (2015) in the form
+# that HyunMin Kim's post gives it (3 November 2020). From our library come the photograph and the kernels,
+# those of VGG19's small twin.
 
 # %%
-source = nst.resize(tissue, 128)
-extractor = nst.feature_extractor(nst.STYLE_LAYERS)
-target = [nst.gram_matrix(maps) for maps in extractor(source[np.newaxis]).values()]
+import keras
+
+from nstlib.vgg19 import default_weights, vgg19_with
+
+photo = nst.load_image("immunohistochemistry", size=96)
+vgg = vgg19_with(default_weights())
+vgg.trainable = False
+
+LAYERS = ["block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1"]
+network = keras.Model(vgg.input, [vgg.get_layer(name).output for name in LAYERS])
+MEAN_BGR = [103.939, 116.779, 123.68]
+
+
+def gram_matrices(image):
+    """One for each layer, of an image (H, W, 3), RGB in [0, 1]."""
+    bgr = 255 * tf.reverse(image, [-1]) - MEAN_BGR
+    matrices = []
+    for maps in network(bgr[tf.newaxis]):
+        F = tf.reshape(maps, [-1, maps.shape[-1]])
+        matrices.append(tf.matmul(F, F, transpose_a=True) / tf.cast(tf.shape(F)[0], tf.float32))
+    return matrices
+
+
+targets = gram_matrices(tf.constant(photo))
 
 
 def classic_loss(image):
-    grams = [nst.gram_matrix(maps) for maps in extractor(image[tf.newaxis]).values()]
-    return tf.add_n([tf.reduce_mean((g - a) ** 2) for g, a in zip(grams, target, strict=True)])
+    pairs = zip(gram_matrices(image), targets, strict=True)
+    return tf.add_n([tf.reduce_mean((G - A) ** 2) for G, A in pairs])
 
 
-noise = np.random.default_rng(0).random(source.shape, dtype=np.float32)
-image = tf.Variable(noise)
-adam = keras.optimizers.Adam(learning_rate=0.2, beta_1=0.99, epsilon=0.1)
+def texture(optimizer, steps, start, factor=1.0):
+    """Return the picture, and for each step the loss and the mean size of the gradient."""
+    image = tf.Variable(start)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = factor * classic_loss(image)
+        gradient = tape.gradient(loss, image)
+        optimizer.apply([gradient], [image])
+        image.assign(tf.clip_by_value(image, 0.0, 1.0))
+        return loss / factor, tf.reduce_mean(tf.abs(gradient))
+
+    history = np.array([step() for _ in range(steps)])
+    return image.numpy(), history
 
 
-@tf.function
-def train_step():
-    with tf.GradientTape() as tape:
-        loss = classic_loss(image)
-    gradient = tape.gradient(loss, image)
-    adam.apply([gradient], [image])
-    image.assign(tf.clip_by_value(image, 0.0, 1.0))
-    return loss
+noise = np.random.default_rng(0).random(photo.shape, dtype=np.float32)
+kims_adam = keras.optimizers.Adam(learning_rate=0.2, beta_1=0.99, epsilon=0.1)
+by_kims, history_of_kims = texture(kims_adam, 120, noise)
 
-
-steps = 400
-losses_of_adam = [float(train_step())]
-began = time.perf_counter()
-losses_of_adam += [float(train_step()) for _ in range(steps - 1)]
-seconds_per_step = (time.perf_counter() - began) / (steps - 1)
-after_adam = image.numpy()
-
-print("the loss fell by more than a factor of 20:", losses_of_adam[0] > 20 * losses_of_adam[-1])
-
-# %% tags=["nbval-ignore-output"]
-print(
-    f"{1000 * seconds_per_step:.0f} ms a step; the usual 5,000 steps would take {5000 * seconds_per_step / 60:.1f} min"
+show_rows(
+    [photo, noise, by_kims],
+    titles=["photograph", "start", "after 120 steps"],
+    height=2.6,
+    alt="A photo of tissue; coloured noise; the noise with brown and blue clouds in it.",
 )
 
 # %% [markdown]
-# On VGG19 itself, and at 224 pixels, a step costs far more. Random weights cost as much as trained
-# ones, so it can be measured here:
+# *The tutorial's loop on the twin, with the tutorial's optimiser. Is this the best that 120 steps can do?*
+#
+# Its steps are right: the network frozen, the gradient taken with respect to the picture, clipping to
+# [0, 1] after each step. Now look at the optimiser.
+#
+# ## A mistake of units
+#
+# **Adam** keeps running means of each number's gradient, $m$, and of its square, $v$, and goes
+#
+# $$ x \leftarrow x - \eta\, \frac{m}{\sqrt{v} + \epsilon} . $$
+#
+# Since $m$ and $\sqrt v$ are about equally large, each pixel moves by about the learning rate $\eta$,
+# whatever the gradient's size. That is the point of Adam. ε is there against a division by zero, and Keras
+# takes $10^{-7}$. Kim takes 0.1. But ε is *added to a gradient*, so it has the gradient's units, and those
+# depend on the network, the loss and its weights. How large are our gradients?
 
 # %% tags=["nbval-ignore-output"]
-vgg19 = nst.feature_extractor(nst.STYLE_LAYERS, "random")
-
-
-@tf.function
-def vgg19_gradient(image):
-    with tf.GradientTape() as tape:
-        tape.watch(image)
-        loss = tf.add_n([tf.reduce_mean(nst.gram_matrix(maps)) for maps in vgg19(image).values()])
-    return tape.gradient(loss, image)
-
-
-large = tf.constant(nst.resize(tissue, 224)[np.newaxis])
-vgg19_gradient(large)
-began = time.perf_counter()
-for _ in range(5):
-    vgg19_gradient(large)
-ratio = (time.perf_counter() - began) / 5 / seconds_per_step
-print(f"one step of VGG19 at 224 pixels takes as long as {ratio:.0f} of these")
+print("mean |gradient| at step 1: {:.1g}, at step 120: {:.1g}".format(*history_of_kims[[0, -1], 1]))
 
 # %% [markdown]
-# That is why tutorials report runs of twenty minutes and more, and why you are using the small twin.
+# **Question.** So ε is soon ten times as large as $\sqrt v$. What becomes of Adam's steps?
 #
-# ## The same loss, a better road
+# - **a** nothing: each pixel still moves by about the learning rate
+# - **b** they shrink with the gradient, to about $\eta\, m / 0.1$: plain descent with momentum
+# - **c** they become very large
+# - **d** they go uphill
+
+# %% tags=["learner"]
+nst.check("epsilon", ...)
+
+# %% tags=["solution"]
+nst.check("epsilon", "b")
+
+# %% [markdown]
+# If ε is a mistake of units, then changing the units must mend it. Multiply the loss by 10,000: the best
+# picture stays the same, and the gradients are 10,000 times larger. An optimiser without the mistake must
+# not notice. And here is a third one.
 #
-# Adam sees one slope at a time, and was made for slopes that change with every batch of data. Here the
-# loss is always the same function, so it pays to remember. **L-BFGS** keeps the last six steps and
-# how the slope changed along them, estimates the curvature from that, and steps to where the slope
-# should be zero. It needs no learning rate.
+# ### A road that remembers
 #
-# **Question.** Start both from the same noise. How many evaluations does L-BFGS need to get where Adam
-# gets in 400?
+# Adam sees one slope at a time, and was made for slopes that change with every batch of data. Our loss is
+# always the same function, so it pays to remember. **L-BFGS** keeps the last few steps and how the slope
+# changed along them, estimates the curvature from that, and goes to where the slope should be zero. It has
+# no learning rate. First in a valley of two numbers, where you can see it: steep across, flat along.
 
 # %%
-by_lbfgs = nst.minimize_image(classic_loss, noise, iterations=250, progress=False)
+import scipy.optimize
 
-reached = next(s.evaluations for s in by_lbfgs.history if s.loss <= losses_of_adam[-1])
-print("evaluations until Adam's loss, fewer than 100:", reached < 100)
-print("L-BFGS ends at less than half of it:", 2 * by_lbfgs.loss < losses_of_adam[-1])
+turn = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
+curvature = turn.T @ np.diag([1, 40]) @ turn
+beginning = np.array([-1.8, -1.2])
+
+
+def valley(p):
+    return 0.5 * p @ curvature @ p, curvature @ p  # the loss, and its gradient
+
+
+def descent(factor, rate=0.045):
+    path = [beginning]
+    while len(path) < 1000:
+        path.append(path[-1] - rate * factor * valley(path[-1])[1])
+    return path
+
+
+def adam(factor, epsilon, rate=0.2, beta_1=0.9, beta_2=0.999):
+    path, m, v = [beginning], 0, 0
+    while len(path) < 1000:
+        slope = factor * valley(path[-1])[1]
+        m, v = beta_1 * m + (1 - beta_1) * slope, beta_2 * v + (1 - beta_2) * slope**2
+        corrected = m / (1 - beta_1 ** len(path)), v / (1 - beta_2 ** len(path))
+        path.append(path[-1] - rate * corrected[0] / (np.sqrt(corrected[1]) + epsilon))
+    return path
+
+
+def lbfgs(factor):
+    path = []
+
+    def loss(p):
+        path.append(p.copy())
+        value, slope = valley(p)
+        return factor * value, factor * slope
+
+    scipy.optimize.minimize(loss, beginning, jac=True, method="L-BFGS-B", options={"ftol": 0})
+    return path
+
+
+def evaluations(path):
+    good = [valley(p)[0] < 1e-3 * valley(beginning)[0] for p in path]
+    return f"{good.index(True) + 1}" if True in good else "over 1000"
+
+
+roads = {
+    "gradient descent": descent,
+    "Adam, ε = 0.1": lambda factor: adam(factor, epsilon=0.1),
+    "Adam, ε = 1e-7": lambda factor: adam(factor, epsilon=1e-7),
+    "L-BFGS": lbfgs,
+}
+# If an optimiser had no unit hidden in it, its two numbers would be equal.
+print("evaluations to a thousandth of the loss   the loss as it is   a thousandth of it")
+for name, road in roads.items():
+    print(f"{name:41} {evaluations(road(1)):>17} {evaluations(road(1e-3)):>20}")
 
 # %%
+show_valley(
+    lambda x, y: 0.25 * (x + y) ** 2 + 10 * (y - x) ** 2,
+    {name: road(1)[:80] for name, road in roads.items() if "0.1" not in name},
+    x=(-2.2, 0.8),
+    y=(-2.2, 0.8),
+    alt="Contours of a narrow valley. Gradient descent zigzags from wall to wall; Adam swings along "
+    "it in wide curves; L-BFGS takes five steps to the middle.",
+)
+
+# %% [markdown]
+# *The first 80 points of three roads from the square to the middle, with the best learning rates that we
+# found for the first two. A valley like this one, a quadratic function of two numbers, is the best case
+# for L-BFGS.*
+#
+# ### The comparison
+#
+# Now for the real loss. What is compared has to be equal: the same loss, the same noise, and the same
+# number of *evaluations* of loss and gradient, since that is what takes the time (L-BFGS sometimes needs
+# more than one for a step). Both Adams run, with 10,000 times the loss as well. Which will win, and by how
+# much? Write down a guess for each line.
+
+# %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
+by_adam, history_of_adam = texture(keras.optimizers.Adam(0.05), 120, noise)
+_, kims_in_other_units = texture(
+    keras.optimizers.Adam(0.2, beta_1=0.99, epsilon=0.1), 120, noise, factor=1e4
+)
+_, adam_in_other_units = texture(keras.optimizers.Adam(0.05), 120, noise, factor=1e4)
+by_lbfgs = nst.minimize_image(classic_loss, noise, iterations=115, progress=False)
+
+
+def of_lbfgs(evaluations):
+    return min(s.loss for s in by_lbfgs.history if s.evaluations <= evaluations)
+
+
+start = history_of_adam[0, 0]
+# If ε = 0.1 did no harm, the first two lines would be alike. If it were no matter of units, the first
+# and the third would be. If 1e-7 had the same fault, the second and the fourth would differ.
+print("share of the loss that is left after     30       60      120 evaluations")
+for name, losses in {
+    "Adam (0.2, 0.99, ε = 0.1), the tutorial's": history_of_kims[:, 0],
+    "Adam (0.05, 0.9, ε = 1e-7)": history_of_adam[:, 0],
+    "the tutorial's, loss × 10,000": kims_in_other_units[:, 0],
+    "ε = 1e-7, loss × 10,000": adam_in_other_units[:, 0],
+}.items():
+    print(f"{name:41}", *(f"{losses[:n].min() / start:8.1%}" for n in (30, 60, 120)))
+print(f"{'L-BFGS':41}", *(f"{of_lbfgs(n) / start:8.1%}" for n in (30, 60, 120)))
+
+# %% jupyter={"outputs_hidden": true}
+counts = np.arange(1, 121)
+print("Loss over evaluations:")
 nst.show_curves(
     {
-        "Adam": (range(1, steps + 1), losses_of_adam),
-        "L-BFGS": by_lbfgs,
+        "Adam, ε = 0.1": (counts, history_of_kims[:, 0]),
+        "Adam, ε = 1e-7": (counts, history_of_adam[:, 0]),
+        "L-BFGS": (counts, [of_lbfgs(n) for n in counts]),
     },
-    caption="Loss over evaluations, same network, picture, loss and start.",
-    alt="Two falling curves on a logarithmic axis; the one of L-BFGS falls lower.",
+    caption="Loss over evaluations: same network, picture, loss and start.",
+    alt="Three falling curves on a logarithmic axis.",
 )
 
-# %%
-nst.show_images(
-    [source, after_adam, by_lbfgs.image],
-    ["photograph", "Adam, 400 steps", f"L-BFGS, {by_lbfgs.iterations} steps"],
-    caption="What the numbers look like. L-BFGS has found more of the tissue. Both still carry noise from "
-    "the start; better starts follow below.",
-    alt="A photo of tissue; coloured noise with traces of tissue by Adam; clearer shapes by L-BFGS.",
+# %% jupyter={"outputs_hidden": true}
+print("After 120 evaluations each:")
+show_rows(
+    [photo, by_kims, by_adam, by_lbfgs.image],
+    titles=["photograph", "Adam, ε = 0.1", "Adam, ε = 1e-7", "L-BFGS"],
+    height=2,
+    alt="A photo of tissue, and three noisy pictures with more and more of its shapes.",
 )
 
 # %% [markdown]
-# The comparison is fair where it counts: one evaluation of the loss and its gradient is what costs
-# time, and the horizontal axis counts those. `nst.minimize_image` is the course's only loop from here
-# on. It takes any loss, reports through a callback, and returns the best image when you interrupt it.
+# <details><summary>What came out</summary>
+#
+# With ε = 0.1 a tenth of the loss is left, with $10^{-7}$ less than a fiftieth, after as many evaluations. In other
+# units the first gets twice as good, and the second stays what it was: so ε was indeed a mistake of units.
+# It is not the whole story. Even where ε is small beside the gradients, the tutorial's learning rate and
+# β₁ are worse here than the others. On VGG19, whose features and gradients are far larger, ε = 0.1 may do no
+# harm. It is not a bad number, it is a number without a unit.
+#
+# And L-BFGS? It ends first, but a well-set Adam is close behind. Had we compared it with the tutorial's
+# Adam alone, it would look six times as good. **An opponent with a poor setting is no control.** What
+# speaks for L-BFGS is that nobody had to find its learning rate. All three pictures still carry noise
+# from the start; better starts follow below.
+#
+# </details>
+#
+# `nst.minimize_image` is the course's only loop from here on. It takes any loss, reports through a
+# callback, and returns the best image when you interrupt it.
+#
+# ### One optimiser, two pictures
+#
+# The tutorial makes its `opt` once and uses it for a second picture, which begins again from noise. In the
+# TensorFlow of 2020 that ran. But Adam's $m$ and $v$ begin at 0, and it corrects for that by the *count of
+# its steps*, dividing by $1 - \beta^t$. For the second picture the count is at 5,000 already, and nothing is
+# corrected. How far does the first step go then, for a gradient that stays the same? (The learning rate
+# is 1 here, so a right answer is 1.)
+
+
+# %%
+def steps_of_adam(count, already=0, beta_1=0.99, beta_2=0.999):
+    m = v = 0
+    lengths = []
+    for t in range(1, count + 1):
+        m, v = beta_1 * m + (1 - beta_1), beta_2 * v + (1 - beta_2)  # the gradient is 1
+        corrected = m / (1 - beta_1 ** (t + already)), v / (1 - beta_2 ** (t + already))
+        lengths.append(corrected[0] / np.sqrt(corrected[1]))
+    return np.array(lengths)
+
+
+# If the count didn't matter, the lines would be alike.
+print("length of step          1     10    100   1000")
+for what, already in {"a new optimiser": 0, "after 5,000 steps": 5000}.items():
+    print(
+        f"{what:20}", *(f"{steps_of_adam(1000, already)[n - 1]:6.2f}" for n in (1, 10, 100, 1000))
+    )
+
+try:
+    kims_adam.apply([tf.zeros(3)], [tf.Variable(tf.zeros(3))])
+    print("Keras of today lets it work on a second variable")
+except ValueError as error:
+    print("Keras of today:", str(error).split(". ")[-1])
+
+# %% [markdown]
+# At first a third of the right step, then twice as far. It did little harm in the post, where thousands of
+# steps follow; but it makes the second run another experiment than the first. Make a new optimiser for a
+# new variable. Today's Keras insists on it.
 #
 # ## Which layers?
 #
 # `nst.synthesize_texture` puts things together: a loss, noise in the photograph's colours, the loop. Its
-# loss is the one that closed the middle part of lesson 03: means and covariances, compared apart. Only
-# the mean over the layers is a weighted one: `block4_conv1` counts half, `block5_conv1` a quarter. They
-# are the slowest to settle, and with less of them the fine layers come out cleaner. First with each of
-# the five layers alone, then with all. Lesson 02 said how far each one sees: 3, 10, 24, 68 and 156
+# loss compares means and covariances apart, as lesson 03 found better; among the layers `block4_conv1`
+# counts half and `block5_conv1` a quarter. They are the slowest to settle, and with less of them the
+# fine layers come out cleaner. First with one layer alone, then with all. They see 3, 10, 24, 68 and 156
 # pixels.
 #
-# **Question.** What will a texture look like that only knows 3 × 3 pixels?
+# **Question.** What will a texture look like that only knows `block1_conv1`, 3 × 3 pixels?
+#
+# - **a** right colours in blots, and no fibres
+# - **b** grey noise
+# - **c** the photograph itself
+# - **d** fibres of the right shape in wrong colours
 
-# %%
+# %% tags=["learner"]
+nst.check("one_layer", ...)
+
+# %% tags=["solution"]
+nst.check("one_layer", "a")
+
+# %% jupyter={"outputs_hidden": true}
+source = nst.resize(tissue, 96)
 by_layer = {
-    layer: nst.synthesize_texture(source, layers=[layer], scales=1, progress=False)
+    layer: nst.synthesize_texture(source, layers=[layer], scales=1, iterations=25, progress=False)
     for layer in nst.STYLE_LAYERS
 }
-together = nst.synthesize_texture(source, scales=1, progress=False)
-print(
-    "each loss fell below 25 % of its start:",
-    all(t.losses["style"][1] < 0.25 * t.losses["style"][0] for t in [*by_layer.values(), together]),
-)
-
-# %%
-nst.show_images(
-    [*(t.image for t in by_layer.values()), together.image],
-    [*by_layer, "all five"],
-    columns=3,
-    caption="One layer alone knows the colours (block1), or strokes, or arrangements in wrong colours "
-    "(block5). Together they make material. The fine hatching is noise from the start that no layer "
-    "minds; lesson 05 deals with it.",
-    alt="Six synthetic pictures, from brown blots to grain of wrong colours; the last looks like tissue.",
+together = nst.synthesize_texture(source, scales=1, iterations=25, progress=False)
+print("One layer at a time, then all five:")
+show_rows(
+    [by_layer[name].image for name in nst.STYLE_LAYERS[:3]],
+    [*(by_layer[name].image for name in nst.STYLE_LAYERS[3:]), together.image],
+    titles=[*nst.STYLE_LAYERS, "all five"],
+    height=2.4,
+    alt="Six synthetic pictures: brown and white blots; three with pale strokes, ever larger; coloured "
+    "grain; the last, of all layers, has glands and gaps of the tissue, hatched with noise.",
 )
 
 # %% [markdown]
+# <details><summary>What you see</summary>
+#
+# `block1` knows colours and nothing larger. From layer to layer the strokes grow and the colours fade, and
+# the deepest makes coloured grain. Together they make material. This is the reason for several layers that
+# lesson 03's test could not give. The fine hatching is noise from the start that no layer minds; lesson 05
+# deals with it.
+#
+# </details>
+#
+# Does each picture fit *its own* layer best? Measure every picture by every layer's distance:
+
+# %% tags=["nbval-ignore-output"]
+judge = nst.feature_extractor(nst.STYLE_LAYERS, padding="replicate")
+
+
+def statistics_of(image):
+    return {
+        layer: nst.channel_statistics(maps[0]) for layer, maps in judge(image[np.newaxis]).items()
+    }
+
+
+wanted = statistics_of(source)
+made = {layer[:6]: result.image for layer, result in by_layer.items()} | {"all": together.image}
+# If a layer taught something about the others, small numbers would stand outside the diagonal, too.
+print("distance at:    ", "  ".join(layer[:6] for layer in nst.STYLE_LAYERS))
+for what, image in made.items():
+    found = statistics_of(image)
+    row = [float(nst.style_loss(found, {layer: wanted[layer]})) for layer in nst.STYLE_LAYERS]
+    print(f"made by {what:8}", *(f"{value:7.2f}" for value in row))
+
+# %% [markdown]
+# On the diagonal each picture is good at its own layer. Elsewhere numbers are large, except beside the
+# diagonal: neighbouring layers know something of each other. The deepest layer's picture is the worst at
+# all others, although that layer is computed *from* them. The last line is nearly as good as the best in
+# every column: five wishes at once hardly stand in each other's way.
+#
 # ## From coarse to fine
 #
-# At full size, the deepest layer sees 156 pixels. At half the size, the same layer sees twice as much
-# of the picture, and an evaluation costs a quarter. So start small: let the large structures settle,
-# enlarge the result, and only refine. `scales` says how many sizes, each half of the next.
+# At full size, the deepest layer sees 156 pixels. At half the size it sees twice as much of the scene, and
+# an evaluation costs a quarter. So start small: let the large structures settle, enlarge the result, and
+# only refine.
 
 # %%
-large_only = nst.synthesize_texture(tissue, iterations=50, scales=1, progress=False)
-three_sizes = opening[0]
-nst.show_images(
-    [tissue, large_only.image, three_sizes.image],
-    ["photograph", "192 only", "48, 96, then 192"],
-    caption="The same number of iterations at full size. With coarse sizes first, fibres gather to "
-    "bundles and clearings, as in the photograph.",
-    alt="A photo of tissue and two synthetic versions, the second with larger coherent structures.",
-)
-
-# %%
-ends = [made.losses["style"][1] / made.losses["style"][0] for made in (large_only, three_sizes)]
-print("both runs ended below 5 % of their start:", max(ends) < 0.05)
-print("three sizes end lower than one:", ends[1] < ends[0])
+sizes_in_turn([36, 72, 144], window=156)
 
 # %% [markdown]
-# There is a price. The coarser the first picture, the fewer ways there are to arrange its few pixels,
-# and the more the result resembles the photograph's own composition. For new material stop earlier; to
-# keep the composition go further down.
+# *Three sizes of one picture, and what one feature of `block5_conv1` sees of it (dashed).*
+#
+# **Question.** To be fair to the way with a single size, it must get as much *work*. How many steps at full
+# size cost as much as 30 at each of three sizes, each half the next?
+#
+# - **a** 90
+# - **b** 30
+# - **c** 39 or 40
+# - **d** 53
+
+# %% tags=["learner"]
+nst.check("equal_work", ...)
+
+# %% tags=["solution"]
+nst.check("equal_work", "c")
+
+# %%
+one_size = nst.synthesize_texture(tissue, iterations=39, scales=1, progress=False)
+three_sizes = nst.synthesize_texture(tissue, iterations=30, scales=3, progress=False)
+show_rows(
+    [tissue, one_size.image, three_sizes.image],
+    titles=["photograph", "144 only, 39 steps", "36, 72, 144: 30 steps each"],
+    height=2.8,
+    alt="A photo of tissue and two synthetic versions; the one by three sizes has larger shapes.",
+)
+
+# %% tags=["nbval-ignore-output"]
+# If sizes brought nothing, the two numbers would be alike.
+for what, run in {"one size": one_size, "three sizes": three_sizes}.items():
+    began, ended = run.losses["style"]
+    print(f"{what:12} loss left: {ended / began:.1%}")
+
+# %% [markdown]
+# The picture says more than the number: with coarse sizes first, cells gather to glands, and there is hardly
+# any hatching, because the last size does not start from noise any more.
+#
+# ## How can a layout survive?
+#
+# Look again at the picture that L-BFGS made above, and at the photograph beside it. The bright gap at the
+# top right, the dark gland at the bottom right: they are in their places! Yet lesson 03 showed that Gram
+# matrices forget positions. So how can a composition survive? Two suspects:
+#
+# - **The border.** A window that reaches beyond the picture sees something else there: black, if a
+#   convolution takes zeros beyond the border; the border's own pixels repeated, as `synthesize_texture`
+#   does. So a feature can tell that it is near an edge.
+# - **The window.** At 48 pixels a window of 156 takes in the whole picture. `block5` has only 3 × 3
+#   positions there, and each feature describes the entire composition.
+#
+# Test both. Against the border: let the picture continue on its **opposite side** in every layer, as if it
+# tiled the plane. Then no place is special, and the loss is exactly as content with a shifted picture.
+# Against the window: leave out the two deepest layers, so that nothing sees more than 24 pixels.
+#
+# As a measure, shrink picture and result to 8 × 8 blobs of colour and correlate them. The **control**: the
+# same with the result turned by a quarter, a half and three quarters. If no layout survived, the upright
+# way would be no better than those. And in case a layout survived in another place, try all shifts as well.
+# Which of the four lines do you expect to fall?
+
+
+# %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
+def blobs(image):
+    small = nst.resize(image, (8, 8)).astype(np.float64)
+    return small - small.mean(axis=(0, 1))
+
+
+def correlation(one, other):
+    return np.sum(one * other) / np.sqrt(np.sum(one**2) * np.sum(other**2))
+
+
+def layout_kept(result, source):
+    """Correlation upright, the best of three turned ways, and the best of all shifts."""
+    upright, *turned = (correlation(blobs(np.rot90(result, k)), blobs(source)) for k in range(4))
+    shifts = [np.roll(blobs(result), (y, x), axis=(0, 1)) for y in range(8) for x in range(8)]
+    return upright, max(turned), max(correlation(shifted, blobs(source)) for shifted in shifts)
+
+
+WEIGHTS = {"block4_conv1": 0.5, "block5_conv1": 0.25}
+
+
+def composed(source, padding, layers):
+    network = nst.feature_extractor(layers, padding=padding)
+
+    def loss_at(size):
+        style = network(nst.resize(source, size)[np.newaxis])
+        targets = {layer: nst.channel_statistics(maps) for layer, maps in style.items()}
+        weights = {layer: WEIGHTS.get(layer, 1) for layer in layers}
+        return lambda x: nst.style_loss(network(x[tf.newaxis]), targets, layer_weights=weights)
+
+    start = np.random.default_rng(0).permutation(source.reshape(-1, 3)).reshape(source.shape)
+    sizes = [(48, 48), (96, 96)]
+    return nst.coarse_to_fine(loss_at, start, sizes, iterations=[30, 30], progress=False).image
+
+
+pictures = [nst.load_image(name, size=96) for name in ("mosaic", "brushwork")]
+cases = {
+    "zeros beyond the border": ("zeros", nst.STYLE_LAYERS),
+    "border's pixels repeated": ("replicate", nst.STYLE_LAYERS),
+    "opposite side: no border": ("wrap", nst.STYLE_LAYERS),
+    "repeated, three layers": ("replicate", nst.STYLE_LAYERS[:3]),
+}
+compositions = {
+    what: [composed(picture, *case) for picture in pictures] for what, case in cases.items()
+}
+# If no layout survived, "upright" would be no larger than "turned". If borders alone held it in place,
+# the last line would be like the second.
+print(
+    "correlation of the layout   mosaic: upright, turned, shifted   strokes: upright, turned, shifted"
+)
+for what, results in compositions.items():
+    row = [layout_kept(*pair) for pair in zip(results, pictures, strict=True)]
+    print("{:27} {:15.1f} {:7.1f} {:8.1f} {:18.1f} {:7.1f} {:8.1f}".format(what, *row[0], *row[1]))
+
+top, bottom = zip(pictures, *compositions.values(), strict=True)
+show_rows(
+    top,
+    bottom,
+    titles=[
+        "drawn by code",
+        "zeros",
+        "repeated",
+        "opposite side",
+        "repeated, three layers",
+        *[""] * 5,
+    ],
+    height=1.66,
+    alt="A mosaic with a round sun over hills, and four synthetic versions: two with the sun in its "
+    "place, one with it moved, one of pieces. Below the same for a night over a field.",
+)
+
+# %% [markdown]
+# <details><summary>What came out</summary>
+#
+# With zeros or repeated pixels beyond the border, the layout is kept to 0.6 and more, and turned ways reach
+# 0.1 at most: it is really there. Without a border the upright way falls to 0.4 and 0.2. But some *shift*
+# of the result still reaches 0.7: the composition has survived as a whole and moved. The moon is on the left
+# now, and below the field the sky begins again. So **wide windows hold a composition together, and the border
+# pins it to its place.** Without the two deepest layers the mosaic falls apart, whatever the shift. Of the night
+# half is left: at the small size 24 pixels are still half of the picture, and its border is still there.
+#
+# There is no contradiction to lesson 03. The places of *features* are forgotten. If a feature sees the whole
+# picture, the places of *things* are part of what it says.
+#
+# </details>
+#
+# If you want new material instead of a variation, make the result larger than the source, as at the top of
+# this lesson, start with fewer coarse sizes, or make a tile.
 #
 # ## The distance decides
 #
-# Lesson 03 found that a starry sky without stars has nearly the Gram matrices of one with stars. Now you
-# can see what follows. Two distances, written out: Gram matrices, and means and covariances, each
-# relative, each the mean over five layers. Everything else is the same: network, noise, sizes,
-# iterations.
+# Lesson 03 found that a distance of Gram matrices mostly prefers a blank to a true sibling. Now you can see
+# what follows. Two distances, written out: Gram matrices, and means and covariances apart, each relative,
+# each the mean over five layers. Everything else is the same: network, noise, sizes, iterations.
 
 # %%
-sky = nst.load_image("hubble")[320:464, 320:464]
-network = nst.feature_extractor(nst.STYLE_LAYERS, padding="replicate")
+sky = nst.load_image("hubble")[320:448, 320:448]
 
 
 def gram_distance(features, style):
@@ -290,121 +642,139 @@ def statistics_distance(features, style):
 
 def sky_by(distance):
     def loss_at(size):
-        style = network(nst.resize(sky, size)[np.newaxis])
-        return lambda image: distance(network(image[tf.newaxis]), style)
+        style = judge(nst.resize(sky, size)[np.newaxis])
+        return lambda image: distance(judge(image[tf.newaxis]), style)
 
-    sizes = [(36, 36), (72, 72), (144, 144)]
     start = np.random.default_rng(0).random(sky.shape, dtype=np.float32)
-    return nst.coarse_to_fine(loss_at, start, sizes, iterations=[50] * 3, progress=False)
+    sizes = [(32, 32), (64, 64), (128, 128)]
+    return nst.coarse_to_fine(loss_at, start, sizes, iterations=[30] * 3, progress=False)
 
 
 by_grams, by_statistics = sky_by(gram_distance), sky_by(statistics_distance)
+
+# %% [markdown]
+# **Question.** Afterwards both skies are judged by the distance of *Gram matrices*. The first run minimised
+# it, the second never computed one. Which sky is nearer?
+#
+# - **a** the first: it was made for this distance
+# - **b** both are equally near
+# - **c** the second
+# - **d** one can't compare runs with different losses
+
+# %% tags=["learner"]
+nst.check("two_skies", ...)
+
+# %% tags=["solution"]
+nst.check("two_skies", "c")
+
+# %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
+style = judge(sky[np.newaxis])
 static = np.random.default_rng(0).random(sky.shape, dtype=np.float32)
-of_noise = float(gram_distance(network(static[np.newaxis]), network(sky[np.newaxis])))
-print("Gram matrices: below a tenth of the noise's distance:", by_grams.loss < 0.1 * of_noise)
-
-# %% [markdown]
-# **Question.** So by its own measure the first run has come most of the way. Will the two skies look
-# alike?
-
-# %%
-nst.show_images(
+# If a loss were only a goal, each run would be the best by its own distance.
+print("distance from the photograph        Gram matrices   means and covariances apart")
+for what, image in {
+    "the noise at the start": static,
+    "made by Gram matrices": by_grams.image,
+    "made by means and covariances": by_statistics.image,
+}.items():
+    found = judge(image[np.newaxis])
+    grams, parts = (float(d(found, style)) for d in (gram_distance, statistics_distance))
+    print(f"{what:35} {grams:13.2g} {parts:29.2g}")
+show_rows(
     [sky, by_grams.image, by_statistics.image],
-    ["photograph", "by Gram matrices", "by means and covariances"],
-    caption="From the same noise, by the same number of iterations. Comparing Gram matrices leaves a grey "
-    "fog; comparing means and covariances gives points of light and galaxies.",
-    alt="Galaxies on black; lights in a grey and violet fog; small bright points and galaxies on black.",
-)
-
-# %%
-features_of = {
-    name: network(image[np.newaxis])
-    for name, image in [
-        ("photo", sky),
-        ("first", by_grams.image),
-        ("second", by_statistics.image),
-    ]
-}
-
-
-def off(name, distance):
-    return float(distance(features_of[name], features_of["photo"]))
-
-
-print(
-    "in means and covariances, the first is more than 5 times as far off:",
-    off("first", statistics_distance) > 5 * off("second", statistics_distance),
-)
-print(
-    "in Gram matrices too, the second is the closer one:",
-    off("second", gram_distance) < off("first", gram_distance),
+    titles=["photograph", "by Gram matrices", "by means and covariances"],
+    height=2.8,
+    alt="A galaxy and stars on black; blurred lights in a grey fog; points of light on nearly black, "
+    "with some grain.",
 )
 
 # %% [markdown]
-# The last line is the remarkable one: the second run never saw a Gram matrix, and came closer to the
-# right ones than the run that looked at nothing else. A loss is not only a goal, it is also the slope
-# that leads there. Where one part makes up nearly all of it, the way to the rest is flat.
+# <details><summary>What came out</summary>
 #
-# (`nst.synthesize_texture` starts from the photograph's pixels in random order. Try that start here:
-# what do Gram matrices make of it?)
+# The second run never saw a Gram matrix, and came closer to the right ones than the run that looked at
+# nothing else. A loss is not only a goal, it is also the slope that leads there. Where one part makes up
+# nearly all of it, the slope towards the rest is drowned.
 #
-# ## What random weights lack
+# That holds for this start and thirty steps a size. (`nst.synthesize_texture` starts from the photograph's own
+# pixels in random order, so that the colours are right from the beginning. Try that start here: what do
+# Gram matrices make of it?)
 #
-# Lesson 02 promised this comparison. The same picture, loss, noise and iterations, once through VGG19
-# with random weights and once through the trained twin. It is a small picture, because VGG19 is slow
-# whatever its weights.
+# </details>
+#
+# ## What do random kernels lack?
+#
+# Is all this because the network was trained? The control is a network of the same shape with kernels
+# drawn at random. Same picture, loss, noise, sizes and iterations. Two papers let us expect a lot:
+# Ustyuzhaninov et al. (2016) report that textures by random filters sometimes rival or surpass the state
+# of the art, and He, Wang and Hopcroft (2016) call those of an untrained VGG almost indistinguishable from
+# a trained one's. What is your bet?
 
-# %%
-painting = nst.load_image("brushwork", size=96)
+# %% jupyter={"outputs_hidden": true}
+import tempfile
+from pathlib import Path
+
+from nstlib.vgg19 import build_vgg19, pooling_of, save_vgg19
+
+keras.utils.set_random_seed(0)
+untrained = build_vgg19([layer.filters for layer in vgg.layers if layer.weights], pooling_of(vgg))
+random_kernels = Path(tempfile.mkdtemp()) / "random.npz"
+save_vgg19(untrained, random_kernels)
+
+painting = nst.load_image("brushwork", size=128)
 through = {
-    weights: nst.synthesize_texture(painting, weights=weights, iterations=30, progress=False)
-    for weights in ("random", "mini")
+    name: nst.synthesize_texture(painting, weights=weights, scales=2, iterations=30, progress=False)
+    for name, weights in {"random kernels": random_kernels, "trained": None}.items()
 }
-nst.show_images(
+print("Random kernels, and trained ones:")
+show_rows(
     [painting, *(made.image for made in through.values())],
-    ["drawn by the library", "random weights", "the small twin"],
-    caption="Random weights get the colours, and patches of dark and light of about the right size. "
-    "The twin has learned what a stroke and a round light are.",
-    alt="A night scene in brush strokes; blurred blue and yellow specks; swirling blue and yellow strokes.",
-)
-
-# %%
-print(
-    "both losses fell below 5 % of their start:",
-    all(made.losses["style"][1] < 0.05 * made.losses["style"][0] for made in through.values()),
+    titles=["drawn by code", *through],
+    height=2.8,
+    alt="A night of brush strokes over a field; blue and yellow clouds and specks; strokes, a moon and "
+    "a field that lies too high.",
 )
 
 # %% tags=["nbval-ignore-output"]
-ratio = through["random"].seconds / through["mini"].seconds
-print(f"random weights took {ratio:.0f} times as long")
+for name, made in through.items():
+    began, ended = made.losses["style"]
+    print(f"{name:15} its own loss left: {ended / began:.1%}")
 
 # %% [markdown]
-# Both are content with their picture, each by its own measure. So what is missing is what random
-# features do not tell apart: lesson 02 found that they all respond to much the same things. Three times
-# as many iterations make the colours cleaner; strokes do not come.
+# <details><summary>What came out</summary>
 #
-# And VGG19 itself, with the weights that it learned from ImageNet? Here are larger textures, each by as
-# many iterations. The random weights are in the twin's shape this time, so that nothing but training
-# tells the two apart.
+# Both are content with their picture, each by its own measure; the random one even more. It has the colours,
+# and blue above yellow, in clouds and specks. The trained one has strokes, lights and furrows, though the
+# field climbs into the sky. So with *this* recipe, shape of network, seed and picture, training adds a lot to
+# the eye. That does not refute the papers, whose random networks were built otherwise (a single layer with
+# kernels of many sizes, or VGG's full width). Nor does it say *why*. For that you would have to change one
+# property of the kernels at a time.
+#
+# </details>
+#
+# And VGG19 itself, with the weights that it learned from ImageNet? Here are larger textures, by sixty
+# iterations at each of three sizes.
 #
 # ![Four sources, and textures of each through random weights, the twin and VGG19](figures/vgg19_textures.jpg)
 #
-# (`python benchmarks/vgg19.py textures` makes this picture. It takes a while: VGG19 is slow.) Random
-# weights know the colours and roughly how large the patches are. The twin makes glands, stars, strokes and
-# tiles. What VGG19 adds is seen in the largest shapes: its moon is whole where the twin's has a hole. Its
-# own loss, the numbers above the pictures, says the same: the twin is near, random weights are far off.
+# *Random weights are in the twin's shape again. The number is VGG19's own loss, so a judge that took part in
+# the last column only.* (`python benchmarks/vgg19.py textures` makes this picture. It takes a while: VGG19
+# is slow.) By VGG19's
+# measure the random textures are five to thirteen times as far off as the twin's. What VGG19 itself adds is
+# seen in the largest shapes: its moon is whole. And the compositions have survived here as well: even the
+# trees stand where they stood.
 #
 # ## A tile without a seam
 #
-# At its border a convolution needs pixels that are not there. Usually they are taken to be zero. Take
-# those of the **opposite side** instead, in every layer, and the network sees the picture as an
-# endless tiling. The picture that has the lowest loss then has no border, and so no seam.
+# You met the trick above: take the pixels of the **opposite side** beyond the border, in every layer. To the
+# network the picture then has no border, and a seam would be a place like any other.
 
 # %%
+from nstlib.course.exercises.lesson_04 import seam_contrast
+
 paper = nst.load_image("marble", size=144)
 plain, tile = (
     nst.synthesize_texture(
-        paper, size=112, tileable=tileable, iterations=50, seed=3, progress=False
+        paper, size=112, tileable=tileable, scales=2, iterations=30, seed=3, progress=False
     )
     for tileable in (False, True)
 )
@@ -414,113 +784,79 @@ def tiled(image):
     return np.tile(image, (2, 2, 1))
 
 
-nst.show_images(
+show_rows(
     [tiled(plain.image), tiled(tile.image)],
-    ["four copies, ordinary", "four copies, tileable"],
-    cell=3,
-    caption="Marbled paper. Where four copies of an ordinary texture meet, the eye finds a cross. The "
-    "tileable one goes on.",
+    titles=["four copies, ordinary", "four copies, tileable"],
+    height=3.8,
     alt="Marbled paper: four copies with a cross of hard edges; four copies that flow on.",
 )
 
-
 # %% [markdown]
-# The eye can be helped by a number: how different are pixels that become neighbours across the seam,
-# compared with ordinary neighbours? Exercise 3 asks you to write it out.
-
-
-# %%
-def seam_contrast(image):
-    across = np.concatenate([(image[:, 0] - image[:, -1]).ravel(), (image[0] - image[-1]).ravel()])
-    inside = np.concatenate([np.diff(image, axis=1).ravel(), np.diff(image, axis=0).ravel()])
-    return np.abs(across).mean() / np.abs(inside).mean()
-
-
-print("ordinary: the seam stands out by more than a quarter:", seam_contrast(plain.image) > 1.25)
-print(
-    "tileable: the seam is like any other place (within 25 %):",
-    abs(seam_contrast(tile.image) - 1) < 0.25,
-)
-
-# %% [markdown]
-# ## Any size
+# *Where four copies of an ordinary texture meet, the eye finds a cross. The tileable one goes on.*
 #
-# Means and covariances are averages, so the result may be larger than the source: the same material,
-# more of it.
+# A number helps the eye: how different are pixels that become neighbours across the seam, compared with
+# ordinary neighbours? Exercise 3 asks you to write this **seam contrast**; here it is used. Four pictures:
+# noise, the drawn paper, the ordinary texture, the tile. Which of them will have a contrast of 1 although
+# nobody made it for tiling?
 
-# %%
-banner = nst.synthesize_texture(
-    nst.load_image("brushwork", size=128), size=(128, 400), iterations=40, seed=5, progress=False
-)
-nst.show_images(
-    [banner.image],
-    cell=8.6,
-    caption="More than three times as wide as what it was made from.",
-    alt="A wide band of blue and yellow brush strokes with round lights.",
-)
-
-# %%
-print("from (128, 128) to", banner.size)
+# %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
+# If tiles had seams like any picture, the last two lines would be alike.
+print("seam contrast")
+for what, image in {
+    "noise": np.random.default_rng(0).random((112, 112, 3)),
+    "the drawn paper itself": paper,
+    "ordinary texture": plain.image,
+    "tileable texture": tile.image,
+}.items():
+    print(f"{what:24} {seam_contrast(image):.1f}")
 
 # %% [markdown]
+# <details><summary>The answer</summary>
+#
+# Noise. Its neighbours are as different as any two pixels, so a seam can't stand out. The tile comes close to
+# 1; for the ordinary texture and for the paper itself the step across the seam is more than twice as large
+# as others.
+#
+# </details>
+#
 # ## Watch it grow
 #
-# The callback of `synthesize_texture` gets every step with its picture. Collect some, and make a film.
+# The wide picture at the top was made with a callback, which got every step with its picture. Here they
+# are, one in six.
 
-# %% tags=["nbval-ignore-output"]
-frames = []
-
-
-def keep(step):
-    if step.iteration % 6 == 0:
-        frames.append(step.image)
-
-
-strokes = nst.load_image("brushwork", size=144)
-night = nst.synthesize_texture(strokes, iterations=48, seed=4, callback=keep, progress=False)
+# %%
 nst.animate(
     frames,
-    caption="A night that nobody painted, from noise, coarse to fine.",
-    alt="Coloured noise gathers into blue and yellow brush strokes and round lights.",
-)
-
-# %%
-print("frames:", len(frames), " final size:", night.size)
-
-# %% [markdown]
-# ## Experiment: how long is long enough?
-#
-# One knob: the iterations at each size.
-
-# %%
-mosaic = nst.load_image("mosaic", size=144)
-runs = [nst.synthesize_texture(mosaic, iterations=n, progress=False) for n in (8, 24, 72)]
-nst.show_images(
-    [mosaic, *(run.image for run in runs)],
-    ["drawn by the library", "8 iterations", "24", "72"],
-    columns=2,
-    cell=3,
-    caption="Curves and colours come first; then the tiles get their edges.",
-    alt="A glass mosaic and three synthetic versions, from blurred to crisp.",
-)
-
-# %%
-print(
-    "more iterations, lower loss:",
-    runs[0].losses["style"][1] > runs[1].losses["style"][1] > runs[2].losses["style"][1],
+    size=(96, 235),
+    fps=4,
+    caption="From noise, coarse to fine: the sizes are 36, 72 and 144 pixels high.",
+    alt="Coloured noise gathers into brown and blue tissue, blurred at first, then in detail.",
 )
 
 # %% [markdown]
-# On the command line the same is one line: `nst texture my_photo.jpg -o texture.png`. Try it on a photo
+# On the command line all this is one line: `nst texture my_photo.jpg -o texture.png`. Try it on a photo
 # of bark, bread or your carpet.
 #
 # ## Exercises
 #
+# Hints go from a nudge to nearly the answer; take one at a time.
+#
 # ### Exercise 1 · One step downhill (10 minutes)
 #
-# `loss` is a function of an image tensor. Compute its gradient with `tf.GradientTape`, go one step of
-# `learning_rate` against it, clip to [0, 1], and return the new image. A plain tensor is not watched by
-# the tape unless you say so.
+# `loss` is a function of an image tensor (H, W, 3). A colleague wants to go one step of `learning_rate`
+# downhill and to stay in [0, 1]. Three things are wrong, and one of them raises an error:
+#
+# ```python
+# def gradient_step(loss, image, learning_rate):
+#     with tf.GradientTape() as tape:
+#         value = loss(image)
+#     return image + learning_rate * tape.gradient(value, image)
+# ```
+#
+# <details><summary>Hint 1</summary>What does <code>tape.gradient</code> give for a plain tensor?</details>
+# <details><summary>Hint 2</summary><code>tape.watch(image)</code>. And which way does a gradient point?
+# </details>
+# <details><summary>Hint 3</summary>Subtract, then <code>tf.clip_by_value</code>, in this order.</details>
 
 
 # %% tags=["learner"]
@@ -532,27 +868,43 @@ nst.check("gradient_step", gradient_step)
 
 # %% tags=["solution"]
 def gradient_step(loss, image, learning_rate):
-    image = tf.convert_to_tensor(image)
     with tf.GradientTape() as tape:
-        tape.watch(image)
+        tape.watch(image)  # a tensor is not watched unless you say so: the gradient was None
         value = loss(image)
-    return tf.clip_by_value(image - learning_rate * tape.gradient(value, image), 0, 1)
+    downhill = image - learning_rate * tape.gradient(value, image)  # not +
+    return tf.clip_by_value(downhill, 0, 1)
 
 
 nst.check("gradient_step", gradient_step)
 
 # %% [markdown]
-# ### Exercise 2 · The style loss (15 minutes)
+# ### Exercise 2 · Right value, wrong picture (20 minutes)
 #
 # `features` maps layer names to feature maps (H, W, C); `targets` maps the same names to a style's means
-# and covariances, as `nst.channel_statistics` gives them: `mean, covariance = targets[layer]`. Return
+# and covariances. This function returns the course's style loss, right to the last digit:
 #
-# $$ L = \operatorname{mean}_{\text{layers}} \left(
-#    \frac{\sum_{ij} (C_{ij} - \hat C_{ij})^2}{\sum_{ij} \hat C_{ij}^2}
-#    + \frac{\sum_i (\mu_i - \hat\mu_i)^2}{\sum_i \hat C_{ii}} \right) , $$
+# ```python
+# def style_loss(features, targets):
+#     distances = []
+#     for layer, (style_mean, style_covariance) in targets.items():
+#         F = tf.reshape(features[layer], [-1, features[layer].shape[-1]])
+#         mean = np.mean(F, axis=0)
+#         covariance = tf.matmul(F - mean, F - mean, transpose_a=True) / len(F)
+#         distances.append(
+#             tf.reduce_sum((covariance - style_covariance) ** 2)
+#             / tf.reduce_sum(style_covariance**2)
+#             + tf.reduce_sum((mean - style_mean) ** 2) / tf.linalg.trace(style_covariance)
+#         )
+#     return tf.add_n(distances) / len(distances)
+# ```
 #
-# with $\mu, C$ the features' means and covariances and $\hat\mu, \hat C$ the style's, as a TensorFlow
-# scalar through which gradients can flow. Lesson 03 did it in NumPy, which does not let them.
+# Yet pictures made with it come out wrong, without an error or a warning. Predict *what* will be wrong with
+# them. Then mend it.
+#
+# <details><summary>Hint 1</summary>A picture is not made by the loss's value. By what?</details>
+# <details><summary>Hint 2</summary>Which line leaves TensorFlow? What does a tape know of what happens
+# there?</details>
+# <details><summary>Hint 3</summary><code>tf.reduce_mean(F, axis=0)</code></details>
 
 
 # %% tags=["learner"]
@@ -566,25 +918,39 @@ nst.check("style_loss", style_loss)
 def style_loss(features, targets):
     distances = []
     for layer, (style_mean, style_covariance) in targets.items():
-        mean, covariance = nst.channel_statistics(features[layer])
-        of_covariances = tf.reduce_sum((covariance - style_covariance) ** 2)
-        of_means = tf.reduce_sum((mean - style_mean) ** 2)
+        F = tf.reshape(features[layer], [-1, features[layer].shape[-1]])
+        mean = tf.reduce_mean(F, axis=0)  # np.mean gave a constant, through which no gradient flows
+        covariance = tf.matmul(F - mean, F - mean, transpose_a=True) / F.shape[0]
         distances.append(
-            of_covariances / tf.reduce_sum(style_covariance**2)
-            + of_means / tf.linalg.trace(style_covariance)
+            tf.reduce_sum((covariance - style_covariance) ** 2) / tf.reduce_sum(style_covariance**2)
+            + tf.reduce_sum((mean - style_mean) ** 2) / tf.linalg.trace(style_covariance)
         )
     return tf.add_n(distances) / len(distances)
 
 
 nst.check("style_loss", style_loss)
 
+# %% [markdown] tags=["solution"]
+# To the tape the mean was a constant. So nothing pulled on the means: the pattern comes out, but brightness
+# and colours stay about where the start had them. (In the covariance the missing gradient does no harm:
+# deviations from a mean add up to nothing, so its part would be zero.) The value of a loss tells nothing
+# about its gradient; a check by finite differences does.
+
 # %% [markdown]
-# ### Exercise 3 · Find the seam (30 minutes)
+# ### Exercise 3 · Find the seam (20 minutes)
 #
-# Write the seam contrast yourself: the mean absolute difference between pixels that become neighbours
+# Write the seam contrast: the mean absolute difference between pixels that become neighbours
 # when the image is tiled (first and last column, first and last row, all pairs together), divided by
-# the mean absolute difference of ordinary neighbours (both directions together). Then make a tileable
-# texture from a photo of yours, and measure it.
+# the mean absolute difference of ordinary neighbours (both directions together). Predict it for a ramp
+# from black on the left to white on the right, 11 pixels wide, equal from top to bottom. And find a picture
+# with a plainly visible seam that it calls seamless.
+#
+# <details><summary>Hint 1</summary>How large is one step of the ramp, and how large the jump back? How
+# many pairs of each kind are there?</details>
+# <details><summary>Hint 2</summary><code>image[:, 0] - image[:, -1]</code> and
+# <code>np.diff(image, axis=1)</code></details>
+# <details><summary>Hint 3</summary>Join both directions with <code>np.concatenate</code> before you take
+# the mean.</details>
 
 
 # %% tags=["learner"]
@@ -605,28 +971,59 @@ def my_seam_contrast(image):
 
 nst.check("seam_contrast", my_seam_contrast)
 
+ramp = np.repeat(np.linspace(0, 1, 11)[np.newaxis, :, np.newaxis], 11, axis=0)
+print(f"the ramp: {my_seam_contrast(ramp):.1f}")
+
+# %% [markdown] tags=["solution"]
+# For the ramp of 11 × 11 pixels: across the seam 11 jumps of 1 and 11 of 0, on average ½; inside 110 steps
+# of 0.1 and 110 of 0, on average 0.05; so 10. A picture that fools it: black and white columns in turn, an
+# odd number of them. Two white columns meet at the seam, which the eye sees at once, and their difference is
+# 0. A small contrast is no proof that a seam can't be seen.
+
+# %% [markdown]
+# ### Exercise 4 · Break a texture on purpose (open, 30 minutes)
+#
+# Choose a material, and predict a setting of `nst.synthesize_texture` (`layers`, `scales`, `layer_weights`,
+# the size of the source) with which the result loses exactly *one* property: its colours, its fine grain,
+# its large shapes, its composition. Write the prediction down first. Then make it, with a control that
+# keeps the property.
+
+# %% tags=["learner"]
+my_answer = ...
+print("still open" if my_answer is ... else "Now compare it with the solution edition.")
+
+# %% [markdown] tags=["solution"]
+# For instance: *large shapes*: `layers=nst.STYLE_LAYERS[:3], scales=1`, control `scales=3`, in which the
+# same three layers see four times as far at the coarse size. *Fine grain*: only the two deepest layers.
+# *Colours*: only `block5_conv1`. *Composition*: `tileable=True`, after which the layout is free to move. Did
+# you lose only one? Colours and grain are hard to lose apart, because both live in `block1`.
+
 # %% [markdown]
 # ## In this lesson you have
 #
-# - found the gradient of a two-pixel image by hand, by `GradientTape` and by differences: the same;
-# - written the classic loop, and seen L-BFGS pass its result after fewer evaluations, on the same loss;
-# - seen what each layer contributes, and put the five together;
-# - worked from coarse to fine, so that large structures appear;
-# - made stars by means and covariances where Gram matrices gave fog, and found even the Gram matrices
-#   closer;
-# - compared random weights with trained ones;
-# - made a tile whose seam is no sharper than any other place in it.
+# - drawn what is frozen and what changes, and found the gradient of two pixels by hand and by tape;
+# - written the whole method in forty lines;
+# - seen a tenth of the loss left by the tutorial's Adam, a fiftieth by one with another ε, and L-BFGS just
+#   ahead of it, and mended ε by other units;
+# - found out how far an optimiser steps that has been used before;
+# - made a picture from each layer alone, and one from all five;
+# - given one size and three sizes the same work, and got cells here and glands there;
+# - tested how a composition survives: through wide windows, and in its place through the border;
+# - made a sky without a Gram matrix that has better Gram matrices;
+# - put random kernels beside trained ones, and a tile's seam beside noise.
 #
-# Next, the course turns to what makes a result smooth (total variation), and then to content: a
-# photograph that keeps its subject and takes on the texture.
+# Next: [05 · Total variation](05_total_variation.ipynb), which is about what makes a result smooth.
 #
 # ## Further reading
 #
+# - HyunMin Kim, "Neural style transfer" (in Korean), blog post, 3 November 2020.
 # - L. Gatys, A. Ecker and M. Bethge, "Texture synthesis using convolutional neural networks", NeurIPS
 #   2015.
 # - Y. Li, N. Wang, J. Liu and X. Hou, "Demystifying neural style transfer", IJCAI 2017.
 # - I. Ustyuzhaninov, W. Brendel, L. Gatys and M. Bethge, "Texture synthesis using shallow convolutional
 #   networks with random filters", 2016.
+# - K. He, Y. Wang and J. Hopcroft, "A powerful generative model using random weights for the deep image
+#   representation", NeurIPS 2016.
 # - D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization",
 #   Mathematical Programming, 1989.
 # - D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.

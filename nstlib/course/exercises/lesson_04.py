@@ -13,12 +13,53 @@ from nstlib.course.exercises._engine import (
     Raised,
     Wrong,
     call_answer,
+    choice,
     compare,
     exercise,
     numbers,
 )
 from nstlib.course.exercises._parts import check_slope, covariance, neighbours, pooled, rows
 from nstlib.course.exercises.lesson_03 import gram_matrix
+
+choice(
+    "epsilon",
+    "Adam has epsilon = 0.1, and the gradients are ten times smaller. What becomes of its steps?",
+    right="b",
+    a="the division makes steps alike only where the root is far larger than what is added to it.",
+    b="The sum below the line is nearly 0.1 whatever the gradient, so steps shrink with it.",
+    c="a large number is added below the line, so the quotient can't grow.",
+    d="its steps always point roughly downhill here. How long are they?",
+)
+
+choice(
+    "one_layer",
+    "A texture by block1_conv1 alone: what does it look like?",
+    right="a",
+    a="3 x 3 pixels hold colours and how neighbours differ, and nothing larger.",
+    b="the Gram matrix of block1 contains the colours' means. Would grey have those?",
+    c="many pictures share these few numbers, and noise is nearer to most of them.",
+    d="a fibre is some ten pixels wide; how many does this layer see?",
+)
+
+choice(
+    "equal_work",
+    "How many steps at full size cost as much as 30 at each of three sizes, each half the next?",
+    right="c",
+    a="that counts the steps, but a step at a smaller size costs less.",
+    b="the two coarse sizes cost something, too.",
+    c="30 (1 + 1/4 + 1/16) = 39.4: the coarse sizes cost less than a third of the fine one.",
+    d="half the side is a quarter of the pixels.",
+)
+
+choice(
+    "two_skies",
+    "One run minimises Gram distance, the other never sees a Gram matrix. Which ends nearer in it?",
+    right="c",
+    a="it should, if a loss were only a goal. It is also the slope that leads there.",
+    b="they start from the same noise, but follow different slopes.",
+    c="Apart, the pattern's slope isn't drowned by the means', so that run gets further.",
+    d="both were run. A loss can be computed for any picture, also one that was made by another.",
+)
 
 
 def style_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:

@@ -720,7 +720,7 @@ assert total_variation(grey) < 0.01 * total_variation(painting)
 # %% [markdown]
 # The tutorial's weights weren't wrong: they suited its network, its loss and its units. But they suit
 # nothing else. The cure is the one from lesson 03: divide each term by the size of what it is compared
-# with. Total variation too; we did that above.
+# with, which makes it a **relative loss**. Total variation too; we did that above.
 #
 # What does a relative number say? Here is the relative style loss of some pictures, compared with the
 # painting, on both networks:

@@ -1,210 +1,238 @@
 # %% [markdown]
 # # 02 · Features: what a network sees
 #
-# After this lesson you can open a trained network, look at a picture through any of its layers, and
-# say how far each layer sees.
+# After this lesson you can open a trained network, look at a picture through any of its layers, say how
+# far each layer sees, and doubt what somebody says that a channel "means".
 
 # %%
+import matplotlib as mpl
 import numpy as np
 
 import nstlib as nst
-from nstlib import keras, tf
-from nstlib.features import IMAGENET_MEAN_BGR
-from nstlib.vgg19 import build_vgg19, stride, vgg19_with
+from nstlib import keras, tf  # what `import tensorflow as tf` gives, without its start-up notes
+from nstlib.course.figures.rows import show_rows
+from nstlib.course.figures.vgg import vgg19_blocks
+from nstlib.features import extractor_of
+from nstlib.vgg19 import build_vgg19, default_weights, pooling_of, vgg19_with
 
 cat = nst.load_image("chelsea", size=288)
-extractor = nst.feature_extractor(nst.STYLE_LAYERS)
-features = extractor(cat[np.newaxis])
+network = nst.feature_extractor(nst.STYLE_LAYERS)
+features = {layer: maps[0].numpy() for layer, maps in network(cat[np.newaxis]).items()}
 
-nst.show_feature_maps(
-    features,
-    channels=6,
-    caption="A cat, seen by five layers of one network, six channels each: bright where the channel "
-    "responds. From fine edges to blurred patches that each stand for something larger.",
-    alt="Rows of maps of a cat: sharp outlines on top, ever coarser patches of light below.",
+
+def in_colour(responses, top):
+    """Black for 0, through purple and orange to pale yellow for `top` and more."""
+    return mpl.colormaps["magma"](np.clip(responses / top, 0, 1))[..., :3]
+
+
+panels, titles = [cat], ["what the network gets"]
+for layer, maps in features.items():
+    channel = maps.mean(axis=(0, 1)).argmax()  # the one that responds most, on average
+    response = maps[..., channel]
+    panels.append(in_colour(response, response.max()))
+    titles.append(f"{layer}, channel {channel}: 0 to {response.max():.1f}")
+show_rows(
+    panels[:3],
+    panels[3:],
+    titles=titles,
+    height=2.0,
+    alt="A cat, and five maps of it in black, purple and yellow: her fur as fine lines, her outlines, "
+    "broken strokes, blocks, and at last a coarse mosaic of twelve by eighteen squares.",
 )
 
 # %% [markdown]
+# *A cat, and one channel of each of five layers. A number says how strongly the channel responds there.
+# 1 is about an average response, in all layers. Each panel has its own scale, from black for 0 to pale yellow
+# for the number in its title. The maps get smaller from layer to layer; they are drawn equally large.*
+#
 # | | |
 # | --- | --- |
-# | Prerequisites | [00 · Images as arrays](00_images_as_arrays.ipynb) |
-# | Time to read | 30 min |
+# | Prerequisites | [00 · Images as arrays](00_images_as_arrays.ipynb), [01 · The mathematics you need](01_mathematics.ipynb) |
+# | Time to read | 40 min; exercises 65 min |
 # | Time to run on 2 cores | 40 s |
 # | Downloads | nothing |
 #
 # ## Learning objectives
 #
-# - **Compute** a convolution, a ReLU and a pooling step by hand.
-# - **Name** VGG19's layers, and count their parameters.
-# - **Look** at a picture's feature maps at five depths.
+# - **Name** VGG19's layers, count their parameters, and write one out in NumPy.
+# - **Prepare** a picture for it, and know which mistakes nobody will report.
 # - **Predict** how many pixels a feature sees, and measure it.
-# - **Judge** what training adds: the same layers with random, small and full weights.
-
-# %% [markdown]
-# ## A convolution by hand
-#
-# A convolutional layer slides a small **kernel** over the picture. At each place it multiplies the
-# pixels under the kernel with the kernel's numbers and adds up. This kernel looks for places where
-# it is brighter on the right than on the left:
-
-# %%
-picture = np.array(
-    [
-        [0, 0, 0, 1, 1],
-        [0, 0, 0, 1, 1],
-        [0, 0, 0, 1, 1],
-        [0, 0, 0, 0, 0],
-    ],
-    dtype=np.float32,
-)
-kernel = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]], dtype=np.float32)
-
-print("one place by hand:", float((picture[0:3, 1:4] * kernel).sum()), "(a strong edge)")
-
-
-# %%
-def convolve(picture, kernel):
-    """Every place where the kernel fits, in NumPy."""
-    windows = np.lib.stride_tricks.sliding_window_view(picture, kernel.shape)
-    return (windows * kernel).sum(axis=(2, 3))
-
-
-print(convolve(picture, kernel))
-
-# %% [markdown]
-# TensorFlow does the same for batches (first axis) and for many channels in and out (last axes):
-
-# %%
-in_tensorflow = tf.nn.conv2d(
-    picture[np.newaxis, :, :, np.newaxis],
-    kernel[:, :, np.newaxis, np.newaxis],
-    strides=1,
-    padding="VALID",
-)
-print("equal:", np.allclose(in_tensorflow[0, :, :, 0], convolve(picture, kernel)))
-
-# %% [markdown]
-# Two more steps make a layer of VGG19. **ReLU** sets negative values to zero: a feature is found, or
-# it is not. **Pooling** halves the picture, keeping of each 2 × 2 block the maximum or the mean.
-
-# %%
-response = np.array([[3, -1, 0, 2], [-2, 1, 4, 0]], dtype=np.float32)
-after_relu = np.maximum(response, 0)
-blocks = after_relu.reshape(1, 2, 2, 2)
-print("after ReLU:\n", after_relu)
-print("maximum of each 2 × 2 block:", blocks.max(axis=(1, 3)))
-print("mean of each 2 × 2 block:   ", blocks.mean(axis=(1, 3)))
+# - **Test** what a channel responds to, instead of naming it after one picture.
+# - **Compare** trained with random weights, with all channels and more than one draw.
 
 # %% [markdown]
 # ## VGG19
 #
-# Simonyan and Zisserman (2015) stacked sixteen such 3 × 3 convolutions in five blocks, with a pooling
-# step after each block, and three dense layers that name what is in the picture. Style transfer
-# throws those three away and keeps what comes before. The layers' names say where they are:
-# `block3_conv1` is the first convolution of the third block.
+# In 2014 Karen Simonyan and Andrew Zisserman trained a network to tell a thousand kinds of things
+# apart in photographs. It has sixteen convolutions in five blocks, all with kernels of 3 × 3, zero padding and
+# ReLU, and a pooling step after each block. Three dense layers behind them name what is in the picture.
+# Style transfer throws those three away, as HyunMin Kim's tutorial does, and keeps what comes before.
 
 # %%
-vgg19 = build_vgg19()
-for layer in vgg19.layers[1:]:
-    parameters = f"{layer.count_params():9,} parameters" if layer.count_params() else ""
-    print(f"{layer.name:13} {layer.output.shape[-1]:3} channels  {parameters}")
+vgg19_blocks()
 
 # %% [markdown]
-# **Question.** Where do the 36,928 parameters of `block1_conv2` come from?
-
-# %%
-print("kernels 3 · 3 · 64 · 64, one bias for each of 64 channels:", 3 * 3 * 64 * 64 + 64)
-print("all sixteen layers:", f"{vgg19.count_params():,}")
-
-# %% [markdown]
-# Twenty million parameters, 80 MB. This course starts with a **small twin** that comes with it: the
-# same sixteen layers under the same names, with fewer channels, and pooling by means. VGG19 itself
-# taught it to see what it sees. Its card, in `models/`, says how. `weights="imagenet"` gives you
-# Keras's VGG19 instead, if you are online, in every function of the course.
-
-# %%
-twin = vgg19_with("mini")
-channels = [layer.filters for layer in twin.layers if "conv" in layer.name]
-print("the twin's channels:", *channels)
-print(
-    f"{twin.count_params():,} parameters, {vgg19.count_params() / twin.count_params():.1f} times fewer"
-)
-
-# %% [markdown]
-# ## Preprocessing, and what goes wrong without it
+# *VGG19's convolutions, and below each block a picture of 224 × 224 pixels: the orange square is what one
+# feature of the block's first layer (orange) sees of it. These five are the layers that describe a
+# style here and in Kim's tutorial. The names are Keras's: `block3_conv1` is the first convolution of the
+# third block.*
 #
-# VGG19 was trained with the Caffe library, on OpenCV's pixels. So it expects **BGR**, from 0 to 255,
-# with the mean colour of its training photos subtracted. `nst.feature_extractor` does that inside, so
-# that you can hand it RGB in [0, 1]. Written out:
+# **Question.** Keras says that `block1_conv2` has 36,928 parameters. Where do they come from?
+#
+# - **a** 3 · 3 · 64 + 64
+# - **b** 3 · 3 · 64 · 64 + 64
+# - **c** 3 · 3 · 64 · 64
+# - **d** 3 · 3 · 3 · 64 + 64
 
+# %% tags=["learner"]
+nst.check("where_from", ...)
 
-# %%
-def preprocess(image):
-    return image[..., ::-1] * 255 - np.array(IMAGENET_MEAN_BGR)
+# %% tags=["solution"]
+nst.check("where_from", "b")
 
-
-by_keras = keras.applications.vgg19.preprocess_input(255 * cat.copy())
-print("equal to Keras's preprocess_input:", np.allclose(preprocess(cat), by_keras, atol=1e-3))
+# %% jupyter={"outputs_hidden": true}
+vgg19, twin = build_vgg19(), vgg19_with(default_weights())
+print("layer          VGG19: channels, parameters      the twin's")
+for layer in nst.STYLE_LAYERS:
+    full, small = vgg19.get_layer(layer), twin.get_layer(layer)
+    print(
+        f"{layer} {full.filters:10} {full.count_params():12,} {small.filters:9} {small.count_params():9,}"
+    )
+print(f"all sixteen {vgg19.count_params():23,} {twin.count_params():19,}")
 
 # %% [markdown]
-# **Question.** Two mistakes are common: giving BGR where RGB is expected, and dividing by 255 once
-# too often. Which does more harm? Compare the features with the right ones, layer by layer: 0 means
-# unchanged, 1 means as far off as if everything were missing.
+# Twenty million parameters, 80 MB. This course works with a **small twin** that comes with it: the same
+# layers under the same names, with fewer channels, and pooling by means. VGG19 taught it to see what VGG19
+# sees; its card, in `models/`, says how. `weights="imagenet"` gives you Keras's VGG19, in every function of
+# the course, if you are online once.
+#
+# ## Preparing a picture
+#
+# VGG19 was trained with the library Caffe, on OpenCV's pixels. So it expects **BGR**, from 0 to 255, minus
+# the mean colour of its training photos. This **preprocessing** is done by Keras's `preprocess_input`. It wants 0 to 255, and Kim's
+# tutorial does multiply by 255 first. `nst.feature_extractor` contains this step, so that you can hand it RGB in
+# [0, 1].
+
+# %%
+prepared = keras.applications.vgg19.preprocess_input(255 * cat.copy())
+print("a pixel, RGB in [0, 1]:          ", cat[100, 100].round(3))
+print("the same, prepared for VGG19:    ", prepared[100, 100].round(1))
+
+# %% [markdown]
+# Now you can write out a whole layer, from lesson 01's pieces: zero padding, windows, a sum for each kernel,
+# the bias, ReLU.
 
 
 # %%
-def relative_change(image):
-    changed = extractor(image[np.newaxis])
-    return {
-        layer: float(tf.norm(changed[layer] - features[layer]) / tf.norm(features[layer]))
-        for layer in nst.STYLE_LAYERS
-    }
+def layer_of(x, kernel, bias):
+    """(H, W, channels in) → (H, W, channels out)."""
+    padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
+    # A window is (channels, rows, columns), a kernel (rows, columns, channels in, channels out).
+    return np.maximum(np.tensordot(windows, kernel, axes=([3, 4, 2], [0, 1, 2])) + bias, 0)
 
 
-swapped = relative_change(cat[..., ::-1])
-darkened = relative_change(cat / 255)
-for layer in nst.STYLE_LAYERS:
+kernel, bias = twin.get_layer("block1_conv1").get_weights()
+print("image", prepared.shape, "· kernels", kernel.shape, "+ biases", bias.shape, "→", end=" ")
+print("features", layer_of(prepared, kernel, bias).shape)
+ours = features["block1_conv1"]
+# If any wrong layer came as close, the first line would prove nothing.
+for what, other in {
+    "written out": layer_of(prepared, kernel, bias),
+    "without the biases": layer_of(prepared, kernel, 0),
+    "kernels upside down": layer_of(prepared, kernel[::-1], bias),
+    "red and blue exchanged": layer_of(prepared[..., ::-1], kernel, bias),
+}.items():
+    off = np.abs(other - ours).max()
     print(
-        f"{layer}  red and blue swapped: {swapped[layer]:.1f}   divided twice: {darkened[layer]:.1f}"
+        f"{what:24} largest difference from Keras: {'below 0.001' if off < 0.001 else f'{off:.1f}'}"
     )
 
-# %%
-print(
-    "dividing twice does more harm in every layer:", all(darkened[n] > swapped[n] for n in swapped)
-)
+# %% [markdown]
+# **Question.** Two mistakes are common: BGR in place of RGB, and dividing by 255 once too often. Which one
+# changes the features more?
+#
+# - **a** red and blue exchanged
+# - **b** the picture divided by 255 twice
+# - **c** neither: both raise an error
+# - **d** neither: a network corrects such things
+
+# %% tags=["learner"]
+nst.check("worse_mistake", ...)
+
+# %% tags=["solution"]
+nst.check("worse_mistake", "b")
+
+# %% jupyter={"outputs_hidden": true}
+noise = np.random.default_rng(0).normal(0, 1 / 255, cat.shape)
+black = np.zeros_like(cat)
+
+
+def change(image, reference=cat):
+    """How far an image's features are from a reference's: 1 is as far as if all were zero."""
+    found, wanted = (network(np.float32(x)[np.newaxis]) for x in (image, reference))
+    return [
+        float(tf.norm(found[layer] - wanted[layer]) / tf.norm(wanted[layer]))
+        for layer in nst.STYLE_LAYERS
+    ]
+
+
+changes = {
+    "noise of one level of 255 (control)": change(np.clip(cat + noise, 0, 1)),
+    "red and blue exchanged": change(cat[..., ::-1]),
+    "divided by 255 twice": change(cat / 255),
+    "plain black instead of the cat": change(black),
+    "divided twice, compared with black": change(cat / 255, black),
+}
+print("change of the features at block       1    2    3    4    5")
+for what, values in changes.items():
+    # A harmless change shows what "hardly anything" is; if the scale were blind, all lines were alike.
+    print(f"{what:36}", *(f"{value:4.1f}" for value in values))
 
 # %% [markdown]
-# A picture divided by 255 twice is black to the network, so it describes black. Neither mistake raises
-# an error: the result is only worse. That is why the library checks the range of every image.
+# <details><summary>What happened</summary>
+#
+# The last three lines belong together. A picture that was divided twice is as far from the cat as plain
+# black is, and it is no distance from black: **the network describes black.** On this scale 1 means "as far as
+# if all features were zero". Block 1 is at 2.0, because black isn't silence: it makes other channels respond.
+#
+# </details>
+#
+# Can the library catch these mistakes? It checks the range of every image:
+
+# %%
+for what, image in {
+    "cat": cat,
+    "cat / 255": cat / 255,
+    "cat[..., ::-1]": cat[..., ::-1],
+    "255 * cat": 255 * cat,
+}.items():
+    try:
+        nst.check_image(image)
+        print(f"{what:15} accepted")
+    except nst.NstError as error:
+        print(f"{what:15} refused: {str(error)[:60]} ...")
+
+# %% [markdown]
+# It refuses what can't be right, and 0 to 255 can't. But a picture between 0 and 0.004 is allowed: it might be
+# a photograph of the night. **A check of the range doesn't find the worse mistake.** Look at what you feed
+# to a network, or at least print its mean.
 #
 # ## How far a layer sees
 #
-# A feature of `block1_conv1` depends on 3 × 3 pixels. The next layer looks at 3 × 3 of those, so it
-# sees two pixels more: 5 × 5. After a pooling step, neighbours are two pixels apart, and each further
-# 3 × 3 kernel adds twice two. The size of this window is the **receptive field**:
+# In lesson 01 you counted a receptive field: each kernel of $k$ adds $k - 1$ times the distance of
+# neighbours, and each pooling doubles that distance. VGG19 begins like this:
 #
-# $$ r \leftarrow r + (k - 1)\,s, \qquad s \leftarrow s \cdot \text{stride}, $$
+# | layer | adds | sees | distance of neighbours |
+# | --- | --- | --- | --- |
+# | `block1_conv1` | 2 · 1 | 3 | 1 |
+# | `block1_conv2` | 2 · 1 | 5 | 1 |
+# | `block1_pool` | 1 · 1 | 6 | 2 |
+# | `block2_conv1` | 2 · 2 | 10 | 2 |
 #
-# with $r = s = 1$ at the start, kernel size $k$, and $s$ the distance of neighbours in pixels.
-
-
-# %%
-def receptive_field(upto):
-    size, spacing = 1, 1
-    for layer in vgg19.layers[1:]:
-        pooling = "pool" in layer.name
-        size += ((2 if pooling else 3) - 1) * spacing
-        spacing *= 2 if pooling else 1
-        if layer.name == upto:
-            return size
-
-
-for layer in nst.STYLE_LAYERS:
-    print(f"{layer}: sees {receptive_field(layer):3} pixels, one every {stride(layer):2}")
-
-# %% [markdown]
-# Is that true? Ask the network: the gradient of one feature with respect to the image is zero for
-# every pixel that it does not see.
+# Go on, and you get the numbers of the drawing: 3, 10, 24, 68, 156. Is it true? Ask the network. The gradient
+# of one feature with respect to the *image* says how much each pixel counts, and it is zero where the
+# feature doesn't see.
 
 # %%
 side = 193
@@ -212,189 +240,446 @@ noise = tf.constant(np.random.default_rng(0).random((1, side, side, 3), dtype=np
 seen = {}
 for layer in nst.STYLE_LAYERS:
     with tf.GradientTape() as tape:
-        tape.watch(noise)
-        maps = nst.feature_extractor([layer], "random")(noise)[layer]
+        tape.watch(noise)  # a constant is not recorded unless we ask for it
+        maps = network(noise)[layer]
         middle = tf.reduce_sum(maps[0, maps.shape[1] // 2, maps.shape[2] // 2])
-    gradient = np.abs(tape.gradient(middle, noise)[0]).max(axis=2)
-    seen[layer] = gradient
-    extent = np.ptp(np.nonzero(gradient.max(axis=0))[0]) + 1
-    print(
-        f"{layer}: predicted {receptive_field(layer):3}, at most that: {extent <= receptive_field(layer)}"
-    )
+    seen[layer] = np.abs(tape.gradient(middle, noise)[0]).sum(axis=2)
+
+predicted, measured = [3, 10, 24, 68, 156], []
+print("layer          predicted   measured: rows × columns with a gradient")
+for (layer, counts), pixels in zip(seen.items(), predicted, strict=True):
+    rows, columns = (np.ptp(np.flatnonzero(counts.any(axis=axis))) + 1 for axis in (1, 0))
+    measured.append(rows)
+    # If the window were larger or smaller than we counted, the numbers would differ.
+    print(f"{layer} {pixels:9} {rows:11} × {columns}")
+
+# %% jupyter={"source_hidden": true}
+assert measured == predicted
+assert np.all(np.array(changes["divided by 255 twice"]) > changes["red and blue exchanged"])
 
 # %%
-nst.show_images(
-    [np.sqrt(gradient / gradient.max()) for gradient in seen.values()],
-    list(seen),
-    caption="What the middle feature of each layer sees in a picture of 193 × 193 pixels: brighter "
-    "where a pixel counts more. The middle counts most.",
-    alt="Five black squares with a bright spot in the middle, growing from a dot to most of the square.",
+show_rows(
+    [in_colour(np.sqrt(counts), np.sqrt(counts.max())) for counts in seen.values()],
+    titles=[layer.replace("_conv1", "") for layer in seen],
+    height=1.72,
+    alt="Five black squares with a bright spot in the middle, growing from a dot to a round cloud that "
+    "fills most of the square and fades towards its edge.",
 )
 
 # %% [markdown]
-# So a layer decides at which **scale** it describes a picture. `block1_conv1` knows colours and the
-# finest edges; `block5_conv1` sees 156 pixels, most of a small picture. Style needs several of them.
+# *What the middle feature of each layer sees in a picture of 193 × 193 pixels. Bright is where a pixel
+# counts; each panel is scaled to its own largest value, and the root is drawn, to show faint parts.*
+#
+# The middle counts most, because many ways lead from there to the feature, and few from the edge.
+#
+# **Question.** A feature of `block5_conv1` sees 156 × 156 pixels. How wide is the window in the middle that
+# holds nine tenths of its gradient?
+#
+# - **a** about 148 pixels, nine tenths of 156 squared
+# - **b** about 90 pixels
+# - **c** about 20 pixels
+
+# %% tags=["learner"]
+nst.check("half_of_it", ...)
+
+# %% tags=["solution"]
+nst.check("half_of_it", "b")
+
+# %% jupyter={"outputs_hidden": true}
+print("layer          sees   nine tenths of the gradient lie within")
+for layer, counts in seen.items():
+    rows, columns = (np.flatnonzero(counts.any(axis=axis)) for axis in (1, 0))
+    y, x = rows.mean().astype(int), columns.mean().astype(int)
+    # If all pixels counted alike, 156 would become 148.
+    for half in range(side):
+        window = counts[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1]
+        if window.sum() >= 0.9 * counts.sum():
+            break
+    print(f"{layer} {np.ptp(rows) + 1:5} {2 * half + 1:8}")
+
+# %% [markdown]
+# Luo et al. (2016) found that in general, and called it the *effective* receptive field. So a layer decides
+# at which **scale** it describes a picture: `block1_conv1` knows colours and the finest edges;
+# `block5_conv1` sees things as large as a face. But as large as *which* face? That depends on the picture:
+
+# %% jupyter={"source_hidden": true}
+FIELDS = {24: (1, 0.85, 0), 68: (1, 0.35, 0), 156: (0, 0.75, 1)}  # of block 3, 4 and 5
+
+
+def framed(size):
+    """The cat at this size, enlarged again, with the fields of view that fit into the picture."""
+    picture = nst.resize(nst.resize(cat, size), (320, 480)).copy()
+    for field, colour in FIELDS.items():
+        half = round(field * 240 / size)
+        if half <= 150:
+            frame = picture[155 - half : 155 + half, 220 - half : 220 + half]
+            frame[:4] = frame[-4:] = frame[:, :4] = frame[:, -4:] = colour
+    return picture
+
+
+show_rows(
+    [framed(size) for size in (288, 144, 72)],
+    titles=["288 pixels wide", "144", "72"],
+    height=2.1,
+    alt="The cat three times, blurred from left to right. Left: a small frame at the inner corner of her eye, one "
+    "around eye and nose, and a blue one around her face. Middle: the small frame has doubled, and the orange "
+    "one holds her face. Right: only the small frame, from her eye to her nose.",
+)
+
+# %% [markdown]
+# *The same cat, as the network gets her: yellow what one feature of `block3_conv1` sees, orange
+# `block4_conv1`, blue `block5_conv1`. A frame that is missing is larger than the picture. At 288 pixels it
+# takes block 5 to see her face; at 144 pixels block 4 sees as much of it.*
+#
+# So half the size does the same as one block more, for a quarter of the work. Lesson 04 uses that, and goes
+# from coarse to fine.
 #
 # ## What is a channel looking for?
 #
-# Turn the question round: which picture makes a channel respond most? Start from noise, and follow
-# the gradient **up**. This is the course's one loop, `nst.minimize_image`, with the negative response
-# as its loss; lesson 04 takes the loop apart. A little total variation (lesson 05) keeps the picture
-# smooth.
+# Channel 88 of the twin's `block5_conv1` has two bright spots in the picture of the cat, one at each eye:
 
 # %%
-count, side = 5, 96
-random = np.random.default_rng(0)
-start = (0.5 + 0.2 * random.standard_normal((side, count * side, 3))).clip(0, 1)
+CHANNEL = 88
 
 
-def favourites(layer):
-    """Five pictures at once, side by side: the n-th is for the n-th channel."""
-    model = nst.feature_extractor([layer])
-    # A channel that is silent at the start gives no slope to climb: take those that are loud.
-    at_start = tf.reduce_mean(model(start[np.newaxis])[layer], axis=(0, 1, 2))
-    channels = np.argsort(-at_start.numpy())[:count]
-
-    def loss(image):
-        batch = tf.concat(tf.split(image[tf.newaxis], count, axis=2), axis=0)
-        responses = tf.reduce_mean(model(batch)[layer], axis=(1, 2))
-        wanted = tf.linalg.diag_part(tf.gather(responses, channels, axis=1))
-        return 10 - tf.reduce_mean(tf.math.log(wanted + 1e-3)) + 4 * nst.total_variation_loss(image)
-
-    return nst.minimize_image(loss, start, iterations=60, progress=False)
+def response_of(image):
+    return nst.feature_extractor(["block5_conv1"])(image[np.newaxis])["block5_conv1"][
+        0, ..., CHANNEL
+    ].numpy()
 
 
-liked = {layer: favourites(layer) for layer in nst.STYLE_LAYERS[1:]}
-for layer, result in liked.items():
-    print(f"{layer}: the response rose: {result.loss < result.history[0].loss}")
-
-# %%
-nst.show_images(
-    [result.image for result in liked.values()],
-    list(liked),
-    columns=1,
-    cell=8,
-    caption="Pictures that a channel responds to most, five channels a layer, the deepest at the "
-    "bottom: first stripes and colours, then patterns, then shapes that fill the view.",
-    alt="A grid of small abstract pictures: fine stripes on top, larger, curlier patterns below.",
+show_rows(
+    [cat, in_colour(response_of(cat), 86)],
+    titles=["a cat", "channel 88 of block5_conv1, black 0, pale yellow 86"],
+    height=2.9,
+    alt="A cat, and a map of twelve by eighteen squares, all dark but for two spots where her eyes are.",
 )
 
 # %% [markdown]
-# ## What training adds
+# An eye detector! So it seems. The habit from lesson 00: what would we see if it were something else? Other
+# pictures, then.
 #
-# Kernels drawn at random respond to something too. Compare: the same layer of VGG19 with random
-# kernels, and of the trained twin.
+# **Question.** Where in the astronaut's portrait, 288 pixels wide, will this channel respond most?
+#
+# - **a** at her eyes
+# - **b** nowhere: she is no cat
+# - **c** at something round on her suit
+# - **d** at the stars of the flag
 
-# %%
-layer = "block3_conv1"
-by_weights = {
-    f"{weights}, {layer}": nst.feature_extractor([layer], weights)(cat[np.newaxis])[layer]
-    for weights in ("random", "mini")
+# %% tags=["learner"]
+nst.check("whose_eyes", ...)
+
+# %% tags=["solution"]
+nst.check("whose_eyes", "c")
+
+# %% jupyter={"outputs_hidden": true}
+print("Where channel 88 responds most, in an orange frame, and how strongly:")
+pictures = {
+    "the cat": cat,
+    "the astronaut": nst.load_image("astronaut", size=288),
+    "a cup of coffee": nst.load_image("coffee", size=288),
+    "stars": nst.load_image("hubble", size=331)[:288, :288],
 }
-nst.show_feature_maps(
-    by_weights,
-    channels=6,
-    caption="Random kernels give six versions of much the same map. Trained ones divide the work: "
-    "fur, eyes, outlines, light and dark.",
-    alt="Two rows of maps of a cat: six alike above, six that pick out different things below.",
+titles = []
+for name, picture in pictures.items():
+    found = response_of(picture)
+    row, column = np.unravel_index(found.argmax(), found.shape)
+    titles.append(f"{name}: {found.max():.0f}")
+    print(titles[-1])
+    # A feature's middle lies at 16 · row + 8; this channel looks a little above and right of that.
+    top, left = max(0, 16 * row - 46), max(0, 16 * column - 26)
+    pictures[name] = picture.copy()
+    frame = pictures[name][top : top + 80, left : left + 80]
+    frame[:3] = frame[-3:] = frame[:, :3] = frame[:, -3:] = (1, 0.45, 0)
+show_rows(
+    list(pictures.values())[:2],
+    list(pictures.values())[2:],
+    titles=titles,
+    height=2.8,
+    alt="A cat with a frame around her eye; an astronaut with a frame around the round badge on her suit; a "
+    "cup of coffee with a frame around the bowl of the spoon; a sky of small stars with a frame around the "
+    "largest pale disc.",
 )
+
+# %% [markdown]
+# <details><summary>What you see</summary>
+#
+# The channel likes something round, with a dark rim and light inside: an eye, a badge, the bowl of a spoon. In
+# a sky full of points it stays nearly silent, so it isn't simply loud everywhere; and even there it picks the
+# largest disc. "Eye detector" was the
+# name of one picture. Olah et al. (2017, 2020) test such names with many pictures, and with pictures made for
+# the purpose; so will you.
+#
+# </details>
+#
+# **Question.** Now the same cat at five sizes: 451, 288, 216, 144 and 72 pixels wide. When does the channel
+# respond most?
+#
+# - **a** always alike: it is the same cat
+# - **b** at 451 pixels: there is most detail
+# - **c** somewhere in between
+# - **d** at 72 pixels: there it sees the whole head
+
+# %% tags=["learner"]
+nst.check("smaller_cat", ...)
+
+# %% tags=["solution"]
+nst.check("smaller_cat", "c")
+
+# %% jupyter={"outputs_hidden": true}
+large = nst.load_image("chelsea")
+print("width of the cat          ", *(f"{size:5}" for size in (451, 288, 216, 144, 72)))
+sizes = [nst.resize(large, size) for size in (451, 288, 216, 144, 72)]
+eyes = [response_of(picture).max() for picture in sizes]
+colours = [network(p[np.newaxis])["block1_conv1"][0, ..., 0].numpy().max() for p in sizes]
+# A channel that didn't care about size would show a flat line, as one of block 1 nearly does.
+print("channel 88 of block5_conv1", *(f"{value:5.0f}" for value in eyes))
+print("channel 0 of block1_conv1 ", *(f"{value:5.1f}" for value in colours))
+
+# %% [markdown]
+# A feature has a size. If the things in your picture are larger or smaller than those that a layer
+# knows, it doesn't find them. That is why the size of pictures will matter so much in this course.
+#
+# ### Pictures for a channel
+#
+# And the other way round: which picture makes a channel respond most? Start from faint noise, and follow
+# the gradient to the image, this time **uphill**. It is lesson 01's loop, with two additions: the gradient
+# is smoothed by a mean over 3 × 3 pixels, and divided by its size, so that each step moves pixels by about 0.02.
+# (Mordvintsev, Olah and Tyka let whole photographs dream like this in 2015.)
 
 
 # %%
-def likeness(maps, count=16):
-    """Mean correlation between two of the most active channels: 1 if all show the same."""
-    flat = maps.numpy().reshape(-1, maps.shape[-1])
-    active = flat[:, np.argsort(-flat.mean(axis=0))[:count]]
-    correlation = np.corrcoef(active, rowvar=False)
-    return correlation[np.triu_indices(count, k=1)].mean()
+def favourites(layer, count=3, side=128, steps=40):
+    """A picture for each of the layer's loudest channels, and how each channel responds to each."""
+    model = nst.feature_extractor([layer])
+    loudest = np.argsort(-features[layer].mean(axis=(0, 1)))[:count]
+    start = np.random.default_rng(0).normal(0.5, 0.1, (count, side, side, 3))
+    image = tf.Variable(start.astype(np.float32))
+
+    @tf.function
+    def climb():
+        with tf.GradientTape() as tape:
+            responses = tf.reduce_mean(model(image)[layer], axis=(1, 2))  # (pictures, channels)
+            responses = tf.gather(responses, loudest, axis=1)
+            own = tf.linalg.diag_part(responses)  # the first channel for the first picture ...
+        slope = tf.nn.avg_pool2d(tape.gradient(own, image), 3, 1, "SAME")
+        size = tf.sqrt(tf.reduce_mean(slope**2, axis=(1, 2, 3), keepdims=True))
+        image.assign(tf.clip_by_value(image + 0.02 * slope / (size + 1e-12), 0, 1))
+        return responses
+
+    for _ in range(steps):
+        responses = climb()
+    return image.numpy(), responses.numpy()
 
 
-alike = {name: likeness(maps) for name, maps in by_weights.items()}
-print("random channels are alike by more than 0.5:", alike[f"random, {layer}"] > 0.5)
-print("trained ones by less than 0.2:", alike[f"mini, {layer}"] < 0.2)
+liked = {layer: favourites(layer) for layer in ("block2_conv1", "block5_conv1")}
+
+# %% tags=["nbval-ignore-output"]
+# If the pictures suited any channel, the second number would be 1 in each line.
+for layer, (_, responses) in liked.items():
+    share = responses / np.diag(responses)  # by columns: each channel, relative to its own picture
+    mean = (share.sum() - len(share)) / (share.size - len(share))
+    print(f"{layer}: each channel's response to its own picture 1, to the others' {mean:.1f}")
+
+# %%
+show_rows(
+    *[list(images) for images, _ in liked.values()],
+    height=2.7,
+    alt="Two rows of three pictures in glaring colours. Top: stripes and hatching a few pixels wide. Bottom: "
+    "larger swirls and spots in a tangle of lines.",
+)
 
 # %% [markdown]
-# That is the point of training: channels that tell **different** things apart describe a picture with
-# more words. Textures made with random weights (Ustyuzhaninov et al. 2016) get colours and grain
-# right, and shapes less so; lesson 04 shows one beside the twin's.
+# *Pictures of 128 × 128 pixels that three channels each respond to, of `block2_conv1` (top) and of `block5_conv1`
+# (bottom): patterns as fine or as coarse as the layer's window, repeated all over. A mean over all places doesn't
+# ask for an order.*
 #
-# ### And the real VGG19?
+# ## What does training add?
 #
-# Its full weights come from ImageNet: more than a million photographs, and a thousand names to tell
-# apart. Here is the cat through all three. Random weights are in the twin's shape this time, so that
-# they have as many channels to offer as the twin has.
+# Kernels drawn at random respond to a cat, too. To see what training adds, the **control** must differ
+# from the twin in nothing else: the same layers, as many channels, pooling by means. We draw five such networks.
+# (Keras draws kernels by He's rule: with a variance of 2 over the number of inputs, sizes stay about the
+# same from layer to layer.)
+
+# %%
+widths = [layer.filters for layer in twin.layers if layer.weights]
+layer = "block3_conv1"
+maps_of = {"the twin": features[layer]}
+for seed in range(5):
+    keras.utils.set_random_seed(seed)
+    drawn = extractor_of(build_vgg19(widths, pooling_of(twin)), (layer,))
+    maps_of[f"random, draw {seed + 1}"] = drawn(cat[np.newaxis])[layer][0].numpy()
+
+
+def correlations(maps, which):
+    flat = maps.reshape(-1, maps.shape[-1]).astype(np.float64)
+    flat = flat[
+        :, flat.std(axis=0) > 0
+    ]  # a channel that is silent in this picture has no correlation
+    chosen = np.argsort(-flat.mean(axis=0))[:which]
+    return np.corrcoef(flat[:, chosen], rowvar=False)
+
+
+print("mean correlation of two of the 16 loudest channels")
+for name, maps in maps_of.items():
+    r = correlations(maps, 16)
+    print(f"{name:16} {r[np.triu_indices(16, 1)].mean():.1f}")
+
+# %% [markdown]
+# So random channels are all alike, and training makes them different. That stood in this lesson once, and it
+# was a mistake: nobody had asked about the other 48 channels.
+#
+# **Question.** Take *all* channels that are not silent, and the mean of $|r|$ over all pairs. What happens to
+# the gap between random and trained?
+#
+# - **a** it stays as it is
+# - **b** it gets much smaller
+# - **c** it is gone in every draw
+
+# %% tags=["learner"]
+nst.check("all_channels", ...)
+
+# %% tags=["solution"]
+nst.check("all_channels", "b")
+
+# %% jupyter={"outputs_hidden": true}
+print("network          channels   mean |r|   directions that count")
+for name, maps in maps_of.items():
+    r = correlations(maps, None)
+    count = len(r)
+    directions = count**2 / (r**2).sum()  # (sum of eigenvalues)² / sum of squared eigenvalues
+    # If training made no difference, the twin would lie among the five draws.
+    print(
+        f"{name:16} {count:8} {np.abs(r[np.triu_indices(count, 1)]).mean():10.2f} {directions:12.0f}"
+    )
+
+# %% [markdown]
+# <details><summary>What the table says</summary>
+#
+# The last column is the **participation ratio** of the correlation matrix's eigenvalues: the number of
+# directions among which the variance is shared. It would be 64 if no two channels were correlated, and 1 if
+# all were the same.
+#
+# The gap is small now. The twin's channels are a little less alike than those of the best random draw,
+# and they use more directions; but the random draws differ more among themselves than the best one differs
+# from the twin. It isn't a law, either: this course had another twin before, taught by another network, and its
+# mean |r| was 0.14, which random draws reach as well.
+#
+# </details>
+#
+# What does such a difference mean for *pictures*? Nothing follows from this table. Ustyuzhaninov et al. (2016)
+# made textures with a single layer of random kernels, and found them sometimes as good as the state of the art
+# of the time, or better, though less varied. He, Wang and Hopcroft (2016) call textures through a random VGG almost
+# indistinguishable from those through the trained one, and from the original. Lesson 04 makes textures both ways,
+# and you will judge.
+#
+# ### VGG19 itself
+#
+# If the twin has learned what VGG19 sees, then for each channel of VGG19 it should have one that looks
+# like it. Random weights of the same shape are the control: among hundreds of channels *some* one is always
+# similar.
 #
 # ![Maps of a cat: six channels of VGG19 at two layers, and below each its likeness in the twin and among random channels](figures/vgg19_features.jpg)
 #
-# (`python benchmarks/vgg19.py features` makes this picture.) The numbers are correlations, 1 for the same
-# map. For all of VGG19's channels, not only for these, the median is 0.53 at `block3_conv1` and 0.64 at
-# `block5_conv1` for the twin, 0.25 and 0.34 for random weights. Look at the last column: no one ever told
-# VGG19 about eyes, yet one of its channels finds them, and the twin has learned it.
+# *VGG19's six most active channels at two layers, and below each the most similar channel of the twin and of a
+# random network, with their correlation. Black is 0; each panel is scaled to its own largest responses.
+# (`python benchmarks/vgg19.py features` makes this picture.)*
 #
-# You should know what the small twin **lacks**:
+# Over *all* of VGG19's channels the median is 0.53 at `block3_conv1` and 0.64 at `block5_conv1` for the twin,
+# and 0.25 and 0.34 for random weights. So the twin's channels are far more like VGG19's than chance would make
+# them, which is what it was trained for. The last column is our "eye detector".
 #
-# - It has a quarter to three quarters of the channels, depending on the layer, so it has fewer words.
-#   What VGG19 calls by two names the twin may call by one.
-# - Its teacher was VGG19, but it saw a few thousand photographs and paintings instead of a million. It
-#   hardly knows what is rare in them.
-# - The deeper the layer, the less it has learned. In `block1` and `block2` it explains most of what its
-#   teacher sees, in `block5` the least by far; the card in `models/` gives the figures. It is at home
-#   with strokes, fibres, cells and grains, and less so with windows or letters.
-# - It cannot name anything: it has no classifier, and to it a cat is no more than a carpet.
+# What the small twin **lacks**:
 #
-# In return it needs no download and far fewer multiplications; lesson 07 counts how many. With the
-# full weights, run this lesson with the environment variable `NSTLIB_WEIGHTS=imagenet`, and judge for
-# yourself.
+# - It has a quarter to three quarters of VGG19's channels. What VGG19 tells apart the twin may confuse.
+# - It saw a few thousand photographs and paintings, VGG19 more than a million photographs.
+# - The deeper the layer, the less it has learned: the card in `models/` has the figures for each layer.
+# - It has no classifier, so it can't name anything. To the twin a cat is no more than a carpet.
 #
-# ## Experiment: the same cat, smaller
-#
-# One knob: the size of the picture. Which layer sees the whole head?
-
-# %%
-maps = {}
-for size in (288, 144, 72):
-    model = nst.feature_extractor(["block4_conv1"])
-    maps[f"{size} px, block4_conv1"] = model(nst.resize(cat, size)[np.newaxis])["block4_conv1"]
-nst.show_feature_maps(
-    maps,
-    channels=6,
-    caption="One layer, three sizes of the picture. Its window of 68 pixels covers an eye of the "
-    "large cat, and nearly the whole of the small one.",
-    alt="Three rows of maps of a cat, coarser from row to row as the picture gets smaller.",
-)
-
-# %% [markdown]
-# A small picture and a far-seeing layer do the same as a large picture and a farther-seeing one, at a
-# sixteenth of the cost. Lesson 04 works from coarse to fine for that reason.
+# In return it needs no download, and far fewer multiplications. To run this lesson with VGG19 itself, set the
+# environment variable `NSTLIB_WEIGHTS=imagenet` (the number 88 then means another channel).
 #
 # ## Exercises
 #
-# ### Exercise 1 · Preprocess (5 minutes)
+# The hints go from a nudge to nearly the answer; take one at a time.
 #
-# Turn RGB (H, W, 3) in [0, 1] into what VGG19 expects: BGR in 0..255, minus the mean
-# (103.939, 116.779, 123.68), which is in BGR order.
+# ### Exercise 1 · And back again (10 minutes)
+#
+# Take what VGG19 gets, BGR in 0..255 minus (103.939, 116.779, 123.68), and give back RGB in [0, 1]. Then find
+# a picture for which it would make no difference if you forgot to reverse the channels. (Careful: is it grey?)
+#
+# <details><summary>Hint 1</summary>Undo the steps, the last one first.</details>
+# <details><summary>Hint 2</summary>The means are in BGR order and in 0..255.</details>
+# <details><summary>Hint 3</summary>Add, divide by 255, reverse the last axis.</details>
 
 
 # %% tags=["learner"]
-def caffe_preprocess(image): ...
+def undo_preprocessing(pixels): ...
 
 
-nst.check("caffe_preprocess", caffe_preprocess)
+nst.check("undo_preprocessing", undo_preprocessing)
 
 
 # %% tags=["solution"]
-def caffe_preprocess(image):
-    return image[..., ::-1] * 255 - np.array([103.939, 116.779, 123.68])
+def undo_preprocessing(pixels):
+    bgr = (pixels + np.array([103.939, 116.779, 123.68])) / 255
+    return bgr[..., ::-1]
 
 
-nst.check("caffe_preprocess", caffe_preprocess)
+nst.check("undo_preprocessing", undo_preprocessing)
+
+# %% [markdown] tags=["solution"]
+# It is: any *image* whose red equals its blue, so every grey one, and also plain green or magenta. What comes
+# *in* isn't grey then: its blue and its red differ by 123.68 − 103.939 = 19.741, because different means
+# were subtracted.
 
 # %% [markdown]
-# ### Exercise 2 · How much is silent? (10 minutes)
+# ### Exercise 2 · The receptive field of any network (20 minutes)
 #
-# After a ReLU many features are exactly zero. Return the fraction of zeros in an array of features of
-# any shape, as a number between 0 and 1. Then try it on the five layers of the cat: does it grow with
-# depth?
+# Given a list of (kernel, stride) from the first layer to the last, return how many pixels one feature of
+# the last layer sees. Before you write it, work two out by hand: a network that begins with a kernel of 7 and a
+# stride of 2, followed by a kernel of 3; and the same two in the other order. Why do they differ?
+#
+# <details><summary>Hint 1</summary>Keep two numbers: what a feature sees, and how far neighbours are apart.
+# </details>
+# <details><summary>Hint 2</summary>Before the first layer both are 1.</details>
+# <details><summary>Hint 3</summary>Each layer adds (kernel − 1) · distance first, and multiplies the distance by its
+# stride afterwards.</details>
+
+
+# %% tags=["learner"]
+def receptive_field(layers): ...
+
+
+nst.check("receptive_field", receptive_field)
+
+
+# %% tags=["solution"]
+def receptive_field(layers):
+    size, distance = 1, 1
+    for kernel, stride in layers:
+        size += (kernel - 1) * distance
+        distance *= stride
+    return size
+
+
+nst.check("receptive_field", receptive_field)
+
+# %% [markdown] tags=["solution"]
+# 7 + 2 · 2 = 11, and 3 + 6 · 1 = 9. A stride makes every *later* kernel see farther, so early strides are
+# the cheapest way to a large field, and the price is detail.
+
+# %% [markdown]
+# ### Exercise 3 · How much is silent? (15 minutes)
+#
+# After a ReLU many features are exactly zero. Return the fraction of zeros in an array of features of any
+# shape, and try it on `features`. A colleague sees that block 5 has the most, and concludes: "deep features
+# are choosy: each responds at few places." Which other explanation gives the same numbers? Find the
+# measurement that tells them apart, and make it.
+#
+# <details><summary>Hint 1</summary>When does a channel give zeros at <i>all</i> places?</details>
+# <details><summary>Hint 2</summary>Count the channels that are silent in this picture, and leave them out.</details>
+# <details><summary>Hint 3</summary><code>maps[..., maps.max(axis=(0, 1)) > 0]</code></details>
 
 
 # %% tags=["learner"]
@@ -410,50 +695,61 @@ def sparsity(features):
 
 
 nst.check("sparsity", sparsity)
+print("layer           zeros   silent channels   zeros in the others")
+for name, maps in features.items():
+    live = maps.max(axis=(0, 1)) > 0
+    print(
+        f"{name} {sparsity(maps):8.0%} {np.sum(~live):10} of {live.size:3} {sparsity(maps[..., live]):12.0%}"
+    )
+
+# %% [markdown] tags=["solution"]
+# Channels that are silent in the *whole* picture: dead ones, or ones whose thing isn't there. If they made
+# the zeros, the last column would be far below the first. Here hardly any channel is silent, so for this
+# network and this picture the colleague's explanation stands. With random weights, or with another picture, it
+# need not: look before you conclude. (Lesson 03 meets a case in which it matters.)
 
 # %% [markdown]
-# ### Exercise 3 · The receptive field of any network (30 minutes)
+# ### Exercise 4 · Give it a name (open, 20 minutes)
 #
-# Given a list of (kernel size, stride) from the first layer to the last, return how many pixels one
-# feature of the last layer sees. For `[(3, 1), (3, 1), (2, 2), (3, 1)]`, VGG19 up to `block2_conv1`,
-# that is 10.
-
+# Choose a channel of `block4_conv1` or `block5_conv1`, look at where it responds in two pictures, and give it a
+# name. Then try to prove yourself wrong: three pictures in which your name predicts a response and three in which
+# it predicts none; draw some of them yourself, as arrays. Note the largest response to each. What is the
+# shortest description that survives?
 
 # %% tags=["learner"]
-def receptive_field_of(layers): ...
+my_answer = ...
+print("still open" if my_answer is ... else "Now compare it with the solution edition.")
 
-
-nst.check("receptive_field", receptive_field_of)
-
-
-# %% tags=["solution"]
-def receptive_field_of(layers):
-    size, spacing = 1, 1
-    for kernel, step in layers:
-        size += (kernel - 1) * spacing
-        spacing *= step
-    return size
-
-
-nst.check("receptive_field", receptive_field_of)
+# %% [markdown] tags=["solution"]
+# For channel 88: a drawn disc, light on dark with a ring around it, of about 40 pixels, against the same disc at 10
+# and at 150 pixels; a square of the same size; the cat's eye with its pupil painted over; the cat upside down. If
+# the disc at 40 pixels gets a large response and the square doesn't, "round" survives; if upside down changes
+# little, "eye" has lost one more reason. Report the failures as well. They are what the name was worth.
 
 # %% [markdown]
 # ## In this lesson you have
 #
-# - computed a convolution by hand and found TensorFlow's equal;
 # - counted VGG19's 20,024,384 parameters, and met its twin with less than a fifth of them;
-# - looked at a cat through five layers, from outlines to patches;
-# - predicted receptive fields of 3, 10, 24, 68 and 156 pixels, and found none exceeded;
-# - seen that trained channels are less alike than random ones, and read what the small twin lacks.
+# - written one of its layers out in NumPy, and got Keras's numbers;
+# - fed it a picture that was divided by 255 twice: it described black, and no check can know;
+# - predicted fields of 3, 10, 24, 68 and 156 pixels, measured exactly these, and found that the middle half
+#   does most of the work;
+# - seen an "eye detector" choose a badge and a spoon, and lose interest when the cat became small;
+# - compared random with trained channels: a large gap among the loudest 16, a small one among all.
 #
-# Next: [03 · Gram matrices](03_gram_matrices.ipynb), where the features lose their places and keep
-# their company.
+# Next: [03 · Gram matrices](03_gram_matrices.ipynb), which keep what the features are, and forget where.
 #
 # ## Further reading
 #
 # - K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image
 #   recognition", ICLR 2015.
+# - HyunMin Kim, "Neural style transfer" (in Korean), blog post, 3 November 2020.
 # - M. Zeiler and R. Fergus, "Visualizing and understanding convolutional networks", ECCV 2014.
-# - C. Olah, A. Mordvintsev and L. Schubert, "Feature visualization", Distill, 2017.
-# - I. Ustyuzhaninov, W. Brendel, L. Gatys and M. Bethge, "Texture synthesis using shallow
-#   convolutional networks with random filters", 2016.
+# - W. Luo, Y. Li, R. Urtasun and R. Zemel, "Understanding the effective receptive field in deep
+#   convolutional neural networks", NIPS 2016.
+# - C. Olah, A. Mordvintsev and L. Schubert, "Feature visualization", Distill, 2017; C. Olah et al., "Zoom in: an
+#   introduction to circuits", Distill, 2020. How to test what a channel is for.
+# - I. Ustyuzhaninov, W. Brendel, L. Gatys and M. Bethge, "Texture synthesis using shallow convolutional
+#   networks with random filters", 2016.
+# - K. He, Y. Wang and J. Hopcroft, "A powerful generative model using random weights for the deep image
+#   representation", NIPS 2016.

@@ -14,9 +14,9 @@ tf = pytest.importorskip("tensorflow")
 MEAN = np.array([103.939, 116.779, 123.68])
 
 
-def preprocess_in_place(image: Any) -> Any:
-    image *= 255
-    return image[..., ::-1] - MEAN
+def undone_in_place(pixels: Any) -> Any:
+    pixels += MEAN
+    return pixels[..., ::-1] / 255
 
 
 def receptive_field(layers: Any) -> int:
@@ -42,10 +42,10 @@ def field(first: int = 1, jump_first: bool = False, backwards: bool = False) -> 
 
 
 RIGHT: Right = {
-    "caffe_preprocess": [
-        lambda image: image[..., ::-1] * 255 - MEAN,
-        lambda image: (255 * image - MEAN[::-1])[..., ::-1],
-        lambda image: tf.keras.applications.vgg19.preprocess_input(image * 255),
+    "undo_preprocessing": [
+        lambda pixels: (pixels[..., ::-1] + MEAN[::-1]) / 255,
+        lambda pixels: pixels[..., ::-1] / 255 + MEAN[::-1] / 255,
+        lambda pixels: tf.reverse(tf.constant(pixels) + MEAN, [-1]) / 255,
     ],
     "receptive_field": [receptive_field, field(), lambda layers: float(receptive_field(layers))],
     "sparsity": [
@@ -57,20 +57,16 @@ RIGHT: Right = {
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
-    "caffe_preprocess": [
-        (lambda image: image[..., ::-1] - MEAN, "not multiplied by 255"),
-        (lambda image: image * 255 - MEAN, "RGB order"),
-        (lambda image: image * 255 - MEAN[::-1], "still in RGB order"),
-        (lambda image: image[..., ::-1] * 255 - MEAN[::-1], "means are subtracted in RGB order"),
-        (lambda image: (image[..., ::-1] - MEAN) * 255, "before the values are multiplied"),
-        (lambda image: image[..., ::-1] - MEAN / 255, "means are divided by 255"),
-        (lambda image: image[..., ::-1] * 255, "not subtracted"),
-        (
-            lambda image: (image[..., ::-1] * 255 - MEAN) / [57.375, 57.12, 58.395],
-            "standard deviations",
-        ),
-        (lambda image: image / 0.5 - 1, "127.5"),
-        (preprocess_in_place, "changes the array it was given"),
+    "undo_preprocessing": [
+        (lambda pixels: pixels[..., ::-1] * 255 - MEAN, "this is the way there"),
+        (lambda pixels: (pixels + MEAN) / 255, "still in BGR order"),
+        (lambda pixels: (pixels[..., ::-1] + MEAN) / 255, "after the channels were reversed"),
+        (lambda pixels: (pixels / 255 + MEAN)[..., ::-1], "before you divide"),
+        (lambda pixels: (pixels - MEAN)[..., ::-1] / 255, "subtracted once more"),
+        (lambda pixels: pixels[..., ::-1] / 255, "not added"),
+        (lambda pixels: (pixels + MEAN)[..., ::-1], "the result is in 0..255"),
+        (lambda pixels: (pixels + MEAN)[::-1] / 255, "upside down"),
+        (undone_in_place, "changes the array it was given"),
     ],
     "receptive_field": [
         (lambda layers: sum(kernel for kernel, _ in layers), "adds up the kernels"),

@@ -6,63 +6,134 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nstlib.course.exercises._engine import Answer, Array, compare, exercise, numbers
+from nstlib.course.exercises._engine import (
+    Answer,
+    Array,
+    choice,
+    compare,
+    exercise,
+    numbers,
+)
 
 #: Mean blue, green and red of the images that VGG19 was trained on, in 0..255.
 CAFFE_MEAN = np.array([103.939, 116.779, 123.68])
 
 
-def caffe_preprocess(image: Array) -> Array:
-    """Turn RGB in [0, 1], (H, W, 3), into what VGG19 was trained on: BGR in 0..255 minus means.
+choice(
+    "where_from",
+    "Where do the 36,928 parameters of block1_conv2 come from?",
+    right="b",
+    a="that is one kernel for each channel that comes in. Each one that goes out needs such a set.",
+    b="Each of 64 kernels is 3 × 3 × 64, and there is a bias for each: 3 · 3 · 64 · 64 + 64.",
+    c="that leaves the biases out.",
+    d="that is block1_conv1, which gets the three channels of a picture.",
+)
+
+choice(
+    "worse_mistake",
+    "BGR for RGB, or a picture divided by 255 once too often: which changes the features more?",
+    right="b",
+    a="edges and brightness stay the same when red and blue change places; what stays in the other "
+    "case?",
+    b="To the network the divided picture is black, so it describes black. And nothing complains.",
+    c="neither raises one: type and shape are right, and all numbers are legal.",
+    d="a network has no idea of what is right; it multiplies and adds what it gets.",
+)
+
+choice(
+    "half_of_it",
+    "A feature of block5_conv1 sees 156 pixels. How wide is the window that holds nine tenths of "
+    "its gradient?",
+    right="b",
+    a="then all pixels of its window would count about equally. How many ways lead from a pixel at "
+    "the edge to the feature, and how many from one in the middle?",
+    b="Many ways lead through the middle, few through the edge: less than six tenths of the width "
+    "hold nine tenths of the gradient.",
+    c="that would be about what block3_conv1 sees, ten layers earlier.",
+)
+
+choice(
+    "whose_eyes",
+    "A channel answers loudly at both eyes of the cat. Where in the astronaut's portrait will it?",
+    right="c",
+    a="that is what its name would promise, but who gave it that name?",
+    b="it has no idea of cats, either.",
+    c="It answers to something round with a dark rim and light inside. Her eyes are too small for "
+    "it here.",
+    d="stars are bright and have corners; look at what the cat's eye looks like from afar.",
+)
+
+choice(
+    "smaller_cat",
+    "The same channel, and the cat 451, 288, 216, 144, 72 pixels wide. When does it answer most?",
+    right="c",
+    a="a layer cannot know how large a cat should be; it looks through windows of 156 pixels.",
+    b="more pixels show more detail; but the window shows a smaller part of the eye.",
+    c="In the middle an eye has the size that the channel looks for.",
+    d="at 72 pixels an eye is 8 pixels wide, half the distance of two neighbouring features.",
+)
+
+choice(
+    "all_channels",
+    "Among the 16 loudest channels, random ones are much more alike than trained ones. And among "
+    "all of them?",
+    right="b",
+    a="loud channels were chosen by their mean. Does that say nothing of how alike they are?",
+    b="Random: 0.13 to 0.25, trained: 0.11. Most of the gap came from choosing the loudest.",
+    c="it shrinks, but compare the twin with the best of the random ones.",
+)
+
+
+def undo_preprocessing(pixels: Array) -> Array:
+    """Turn VGG19's pixels, BGR in 0..255 minus means, (H, W, 3), back to RGB in [0, 1].
 
     The means are 103.939 for blue, 116.779 for green and 123.68 for red.
     """
-    return image[..., ::-1] * 255 - CAFFE_MEAN
+    return (pixels + CAFFE_MEAN)[..., ::-1] / 255
 
 
-@exercise(caffe_preprocess)
-def _check_caffe_preprocess(answer: Answer) -> str:
-    image = numbers((2, 3, 3), high=17) / np.float32(16)
-    mean, deviation = CAFFE_MEAN, np.array([57.375, 57.12, 58.395])
-    order = "the channels are still in RGB order; reverse them to BGR first."
-    divided = "the values are divided by standard deviations; caffe's way only subtracts the means."
+@exercise(undo_preprocessing)
+def _check_undo_preprocessing(answer: Answer) -> str:
+    pixels = 255 * numbers((2, 3, 3), high=17) / np.float32(16) - CAFFE_MEAN
+    mean = CAFFE_MEAN
     compare(
         answer,
-        caffe_preprocess,
-        [(image,)],
+        undo_preprocessing,
+        [(pixels,)],
         [
             (
-                "the values are not multiplied by 255: the means are on the 0..255 scale.",
-                lambda x: x[..., ::-1] - mean,
-            ),
-            (order, lambda x: x * 255 - mean),
-            (order, lambda x: x * 255 - mean[::-1]),
-            (
-                "the means are subtracted in RGB order; after the channels are reversed, "
-                "blue's 103.939 comes first.",
-                lambda x: x[..., ::-1] * 255 - mean[::-1],
+                "this is the way there; every step has to be undone, the last one first.",
+                lambda x: x[..., ::-1] * 255 - mean,
             ),
             (
-                "the means are subtracted before the values are multiplied by 255; multiply first.",
-                lambda x: (x[..., ::-1] - mean) * 255,
+                "the channels are still in BGR order; reverse them at the end.",
+                lambda x: (x + mean) / 255,
             ),
             (
-                "the means are divided by 255; they belong to values in 0..255: "
-                "multiply the image instead.",
-                lambda x: x[..., ::-1] - mean / 255,
+                "the means are added after the channels were reversed: blue's 103.939 belongs to "
+                "the first channel of what comes in.",
+                lambda x: (x[..., ::-1] + mean) / 255,
             ),
-            ("the means are not subtracted.", lambda x: x[..., ::-1] * 255),
-            ("the means are added; subtract them.", lambda x: x[..., ::-1] * 255 + mean),
-            (divided, lambda x: (x[..., ::-1] * 255 - mean) / deviation),
-            (divided, lambda x: (x * 255 - mean[::-1]) / deviation[::-1]),
             (
-                "the values are divided by 127.5 and moved to [-1, 1], as other networks want; "
-                "VGG19 wants 0..255 minus the means.",
-                lambda x: x * 2 - 1,
+                "the means are in 0..255; add them before you divide.",
+                lambda x: (x / 255 + mean)[..., ::-1],
+            ),
+            (
+                "the means are subtracted once more; add them.",
+                lambda x: (x - mean)[..., ::-1] / 255,
+            ),
+            ("the means are not added.", lambda x: x[..., ::-1] / 255),
+            (
+                "the result is in 0..255; an image here is in [0, 1].",
+                lambda x: (x + mean)[..., ::-1],
+            ),
+            (
+                "it is upside down: [::-1] reverses the rows; [..., ::-1] the channels.",
+                lambda x: (x + mean)[::-1] / 255,
             ),
         ],
     )
-    return "Middle grey, 0.5, becomes (23.6, 10.7, 3.8): blue, green, red."
+    return "Black comes in as (-103.9, -116.8, -123.7), and goes out as (0, 0, 0)."
 
 
 def receptive_field(layers: Sequence[tuple[int, int]]) -> int:

@@ -109,9 +109,9 @@ print(f"all sixteen {vgg19.count_params():23,} {twin.count_params():19,}")
 # ## Preparing a picture
 #
 # VGG19 was trained with the library Caffe, on OpenCV's pixels. So it expects **BGR**, from 0 to 255, minus
-# the mean colour of its training photos. This **preprocessing** is done by Keras's `preprocess_input`. It wants 0 to 255, and Kim's
-# tutorial does multiply by 255 first. `nst.feature_extractor` contains this step, so that you can hand it RGB in
-# [0, 1].
+# the mean colour of its training photos. This **preprocessing** is done by Keras's `preprocess_input`. It
+# wants 0 to 255, and Kim's tutorial does multiply by 255 first. `nst.feature_extractor` contains this step, so
+# that you can hand it RGB in [0, 1].
 
 # %%
 prepared = keras.applications.vgg19.preprocess_input(255 * cat.copy())
@@ -404,11 +404,11 @@ show_rows(
 # %% [markdown]
 # <details><summary>What you see</summary>
 #
-# The channel likes something round, with a dark rim and light inside: an eye, a badge, the bowl of a spoon. In
+# What it picked is round each time, with a dark rim and light inside: an eye, a badge, the bowl of a spoon. In
 # a sky full of points it stays nearly silent, so it isn't simply loud everywhere; and even there it picks the
-# largest disc. "Eye detector" was the
-# name of one picture. Olah et al. (2017, 2020) test such names with many pictures, and with pictures made for
-# the purpose; so will you.
+# largest disc. Her eyes are only too small here: enlarge her face, and the channel finds them. "Eye detector" was
+# the name of one picture. Olah et al. (2017, 2020) test such names with many pictures, and with pictures made for
+# the purpose; so will you in Exercise 4.
 #
 # </details>
 #
@@ -721,10 +721,11 @@ my_answer = ...
 print("still open" if my_answer is ... else "Now compare it with the solution edition.")
 
 # %% [markdown] tags=["solution"]
-# For channel 88: a drawn disc, light on dark with a ring around it, of about 40 pixels, against the same disc at 10
-# and at 150 pixels; a square of the same size; the cat's eye with its pupil painted over; the cat upside down. If
-# the disc at 40 pixels gets a large response and the square doesn't, "round" survives; if upside down changes
-# little, "eye" has lost one more reason. Report the failures as well. They are what the name was worth.
+# For channel 88 we drew dark discs (0.1) with a light middle (0.8) on grey (0.6), 192 × 192 pixels. A disc of 20
+# pixels gives 58, of 45 pixels 55, of 110 pixels 28; squares of these sizes give 9, 6 and 4. So "round" survives.
+# The astronaut's face alone, enlarged to 288 pixels, gives 51, and at her eyes: "eye" was not wrong, but too narrow.
+# Would a disc without a rim do? A ring without a middle? The cat upside down? Report the failures as well: they
+# are what the name was worth.
 
 # %% [markdown]
 # ## In this lesson you have
@@ -732,8 +733,8 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # - counted VGG19's 20,024,384 parameters, and met its twin with less than a fifth of them;
 # - written one of its layers out in NumPy, and got Keras's numbers;
 # - fed it a picture that was divided by 255 twice: it described black, and no check can know;
-# - predicted fields of 3, 10, 24, 68 and 156 pixels, measured exactly these, and found that the middle half
-#   does most of the work;
+# - predicted fields of 3, 10, 24, 68 and 156 pixels, measured exactly these, and found nine tenths of the
+#   gradient within six tenths of the width;
 # - seen an "eye detector" choose a badge and a spoon, and lose interest when the cat became small;
 # - compared random with trained channels: a large gap among the loudest 16, a small one among all.
 #

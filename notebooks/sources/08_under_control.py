@@ -34,7 +34,7 @@ show_rows(
     [cat, mosaic, flowers],
     [both],
     titles=["a photograph", "for the face", "for the rest", "both"],
-    height=4.4,
+    height=6,
     alt="A cat's face; a mosaic of glass; flowers in watercolour; and the cat, her face laid in coloured "
     "stones that follow its shape, with petals and stems on pale paper around it.",
 )

@@ -225,8 +225,10 @@ def painted(page: Any) -> str:
     """Wait until the painting is there; return what the page says about it."""
     page.wait_for_function(
         """document.getElementById("status").textContent.includes("Painted on this machine") &&
-          !document.getElementById("stage").hasAttribute("aria-busy")"""
+          !document.getElementById("stage").hasAttribute("aria-busy") ||
+          !document.getElementById("problem").hidden"""
     )
+    assert page.inner_text("#problem") == ""
     said: str = page.inner_text("#status")
     return said
 

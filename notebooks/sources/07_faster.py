@@ -319,8 +319,8 @@ print(f"farthest of all: {moved.max():.2f}")
 
 # %% [markdown]
 # Adam divides the gradient by its own usual size, so each step is about as long as the learning rate,
-# however large the gradient is. (Not exactly: Exercise 3.) To get from black to white takes a thousand
-# steps, at the least.
+# however large the gradient is. (Not exactly: Exercise 3.) To get from black to white takes about a
+# thousand steps.
 #
 # So with a small learning rate most of the steps are *walking*. What if we choose a better one? The slow
 # run has had 200 evaluations; the others get 60.

@@ -141,7 +141,7 @@ print(f"Y of that: {lighter @ weights:.4f}; R - G is {lighter[0] - lighter[1]:.1
 # photograph's.
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def with_brightness_of(image, brightness):
     """The colours of one image with the brightness of another, cut to what a screen can show."""
     change = brightness @ weights - image @ weights

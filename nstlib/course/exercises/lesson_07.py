@@ -155,7 +155,7 @@ def _check_fewest_evaluations(answer: Answer) -> str:
         return float(e[arrived].min()) if arrived.any() else float("inf")
 
     def of_one(choose: Callable[[Array], int]) -> Answer:
-        return lambda e, x, g: first(x[choose(x)] <= g, e)
+        return lambda e, x, g: first(np.asarray(x[choose(x)] <= g), e)
 
     def stays(e: Array, x: Array, g: float) -> float:
         below = np.flip(np.logical_and.accumulate(np.flip(x <= g, axis=1), axis=1), axis=1)

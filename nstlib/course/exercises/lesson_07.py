@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -151,11 +152,11 @@ def _check_fewest_evaluations(answer: Answer) -> str:
         ]
     )
 
-    def first(arrived: Array, e: Array) -> float:
+    def first(arrived: Any, e: Array) -> float:
         return float(e[arrived].min()) if arrived.any() else float("inf")
 
     def of_one(choose: Callable[[Array], int]) -> Answer:
-        return lambda e, x, g: first(np.asarray(x[choose(x)] <= g), e)
+        return lambda e, x, g: first(x[choose(x)] <= g, e)
 
     def stays(e: Array, x: Array, g: float) -> float:
         below = np.flip(np.logical_and.accumulate(np.flip(x <= g, axis=1), axis=1), axis=1)

@@ -192,7 +192,7 @@ nst.check("epsilon", "b")
 # %% [markdown]
 # If ε is a mistake of units, then changing the units must mend it. Multiply the loss by 10,000: the best
 # picture stays the same, and the gradients are 10,000 times larger. An optimiser without the mistake must
-# not notice. And here is a third one.
+# not notice. And for comparison, here is a third optimiser.
 #
 # ### A road that remembers
 #
@@ -462,15 +462,15 @@ for what, image in made.items():
 #
 # ## From coarse to fine
 #
-# At full size, the deepest layer sees 156 pixels. At half the size it sees twice as much of the scene, and
-# an evaluation costs a quarter. So start small: let the large structures settle, enlarge the result, and
-# only refine.
+# However large a picture is, `block4_conv1` sees 68 pixels of it. At half the size that is twice as much of
+# the scene, and an evaluation costs a quarter. So start small: let the large structures settle, enlarge the
+# result, and only refine.
 
 # %%
-sizes_in_turn([36, 72, 144], window=156)
+sizes_in_turn([36, 72, 144], window=68)
 
 # %% [markdown]
-# *Three sizes of one picture, and what one feature of `block5_conv1` sees of it (dashed).*
+# *Three sizes of one picture, and what one feature of `block4_conv1` in the middle sees of it (dashed).*
 #
 # **Question.** To be fair to the way with a single size, it must get as much *work*. How many steps at full
 # size cost as much as 30 at each of three sizes, each half the next?
@@ -519,7 +519,8 @@ for what, run in {"one size": one_size, "three sizes": three_sizes}.items():
 #   positions there, and each feature describes the entire composition.
 #
 # Test both. Against the border: let the picture continue on its **opposite side** in every layer, as if it
-# tiled the plane. Then no place is special, and the loss is exactly as content with a shifted picture.
+# tiled the plane. Then no place is special, and the loss stays the same if the picture is shifted (by 16
+# pixels, the distance of `block5`'s positions, or a multiple).
 # Against the window: leave out the two deepest layers, so that nothing sees more than 24 pixels.
 #
 # As a measure, shrink picture and result to 8 × 8 blobs of colour and correlate them. The **control**: the
@@ -606,7 +607,7 @@ show_rows(
 # of the result still reaches 0.7: the composition has survived as a whole and moved. The moon is on the left
 # now, and below the field the sky begins again. So **wide windows hold a composition together, and the border
 # pins it to its place.** Without the two deepest layers the mosaic falls apart, whatever the shift. Of the night
-# half is left: at the small size 24 pixels are still half of the picture, and its border is still there.
+# half is left: at the small size 24 pixels are still half of the picture, and the border is still there.
 #
 # There is no contradiction to lesson 03. The places of *features* are forgotten. If a feature sees the whole
 # picture, the places of *things* are part of what it says.

@@ -154,13 +154,12 @@ def sizes_in_turn(sizes: Sequence[int], window: int) -> Diagram:
         if i < len(sizes) - 1:
             parts.append(arrow((x - gap + 10, middle), (x - 10, middle)))
             parts.append(text(x - gap / 2, middle - 12, "enlarge", size=12, colour=GREY))
+    shares = ", ".join(f"{min(1.0, (window / side) ** 2):.0%} at {side}" for side in sizes)
     alt = (
         "Squares of "
         + ", ".join(f"{side}" for side in sizes)
-        + f" pixels from left to right, joined by arrows that say enlarge. In each a dashed square "
-        f"of {window} pixels, what one feature of the deepest layer sees: more than the whole "
-        "picture at the smallest sizes, and "
-        f"{min(1.0, (window / sizes[-1]) ** 2):.0%} of it at the largest."
+        + " pixels from left to right, joined by arrows that say enlarge. In each a dashed square "
+        f"of {window} pixels, what one feature in the middle sees: {shares}."
     )
     return diagram(x - gap + 20, middle + tall / 2 + 40, alt, parts)
 

@@ -309,8 +309,8 @@ assert same_colour(kept["covariance matched"]) < 0.3
 #   the style is blue. In grey they are as near to it as the plain run, or nearer. So the price is the style's
 #   colours, which you wanted to lose, and no strokes.
 # - *Recolouring afterwards* by brightness costs no run, and is nearly as good: you may keep the style's
-#   colours and the photograph's, and choose later. By covariance it is worse than doing it before, since
-#   the map that turns blue and yellow into reds also changes which strokes are light and which dark.
+#   colours and the photograph's, and choose later. By covariance it is worse than doing it before. One reason
+#   may be that the map from blue and yellow to reds also changes how light each stroke is.
 #
 # </details>
 #
@@ -517,8 +517,7 @@ for scale, row in sizes.items():
 
 # %% [markdown]
 # In each line, the smallest number stands where the style was seen at the same size. Stones smaller than a few
-# pixels turn into grain. For finer strokes you need a larger picture rather than a
-# smaller scale.
+# pixels turn into grain. For finer strokes you need a larger picture rather than a smaller scale.
 #
 # ## Strength
 #
@@ -727,8 +726,8 @@ nst.check("cholesky_colors", cholesky_colors)
 # Mean and covariance don't determine the map: any turn that leaves the covariance alone may be put in
 # between. In Cholesky's, red is made of red alone, green of red and green, blue of all three. So red is
 # favoured, and in reversed order blue would be: the result depends on the order of the channels, which
-# says nothing about colours. The symmetric root treats all alike, and of all such maps it moves the
-# pixels least.
+# says nothing about colours. The symmetric root treats all channels alike. (Neither of the two is the map that
+# moves the pixels least; Pitié and Kokaram, below, give that one.)
 
 # %% [markdown]
 # ### Exercise 3 · The whole from its parts (30 minutes)

@@ -5,7 +5,8 @@ import { Helper } from "./helper.js";
 import { firstLine, Sentence } from "./errors.js";
 
 const find = (id) => document.getElementById(id);
-const [bar, controls, problem, stage, status] = ["bar", "controls", "problem", "stage", "status"].map(find);
+const ids = ["bar", "controls", "problem", "stage", "status"];
+const [bar, controls, problem, stage, status] = ids.map(find);
 
 let helper;
 /** The open photograph: {blob, name}. */
@@ -66,8 +67,7 @@ function listen() {
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {
       event.preventDefault();
-      const over = kind.startsWith("drago") || kind === "dragenter";
-      find("drop").classList.toggle("over", over);
+      find("drop").classList.toggle("over", ["dragenter", "dragover"].includes(kind));
       if (kind === "drop") take(event.dataTransfer.files);
     });
   }
@@ -221,7 +221,7 @@ async function attempt(work) {
     problem.textContent =
       error instanceof Sentence
         ? error.message
-        : `That did not work (${firstLine(error)}). A smaller size may help, or to load the page again.`;
+        : `That did not work (${firstLine(error)}). A smaller size may help, or loading the page again.`;
   }
 }
 

@@ -72,7 +72,9 @@ export async function networkStyle(name, bytes, runtime) {
       const [black, white] = scales.given;
       return planes.map((color) => {
         const result = crop(color, width, height);
-        result.data.forEach((value, i, data) => (data[i] = clip((value - black) / (white - black))));
+        result.data.forEach((value, i, data) => {
+          data[i] = clip((value - black) / (white - black));
+        });
         return result;
       });
     },

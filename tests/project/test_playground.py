@@ -228,7 +228,7 @@ def painted(page: Any) -> str:
           !document.getElementById("stage").hasAttribute("aria-busy") ||
           !document.getElementById("problem").hidden"""
     )
-    assert page.inner_text("#problem") == ""
+    assert page.locator("#problem").is_hidden(), page.inner_text("#problem")
     said: str = page.inner_text("#status")
     return said
 

@@ -591,6 +591,8 @@ for what, (one, two) in samples.items():
 # But if colours alone give a material away, the test says little about arrangement. So do it again with
 # grey pieces in which every grey occurs equally often (each pixel is replaced by its rank). All histograms
 # are then equal. And once more with the pixels of those moved about: now nothing is left to be found.
+# (To treat both partners of a pair alike, each squared difference is divided by the geometric mean of their
+# squared sizes.)
 #
 # **Question.** What do you expect for the grey pieces?
 #

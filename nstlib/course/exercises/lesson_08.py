@@ -36,19 +36,19 @@ choice(
 
 choice(
     "outside_the_mask",
-    "A hard mask, no style outside, the run begins with the photograph. Where does the picture "
-    "change?",
+    "A mask that is hard at its edge, and a run that begins with the photograph. How far does the "
+    "style reach?",
     right="b",
     a="then no feature inside the mask could look out of it. How far does block5_conv1 see?",
     b="Features inside the mask see pixels outside of it, so these get a gradient as well, the "
     "nearer the more.",
-    c="a pixel farther away than any feature of the mask can see has nothing that moves it from "
-    "the photograph.",
+    c="the mask chooses the positions that are counted. A pixel that no counted feature sees has "
+    "nothing that moves it.",
 )
 
 choice(
     "wrong_mask",
-    "A mask was mirrored by mistake. What tells you?",
+    "A mask lies too far to the right by mistake. What tells you?",
     right="d",
     a="the style loss is measured inside the mask that it was given. It has no other.",
     b="the content loss compares with the photograph, and some ellipse or other gets painted in "

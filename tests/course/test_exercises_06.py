@@ -28,57 +28,70 @@ def content(**changes: Any) -> Answer:
     return lambda features, targets: content_loss(features, targets, **changes)
 
 
-def unit_range(pixels: Any) -> Any:
-    return np.float32(pixels / 255 if pixels.dtype.kind == "u" else pixels)
+def with_four_bugs(features: Any, targets: Any) -> Any:
+    """As the lesson gives it."""
+    total = 0.0
+    for layer in features:
+        difference = tf.reduce_mean(features[layer] - targets[layer]) ** 2
+        total += difference / tf.reduce_mean(features[layer] ** 2)
+    return total
 
 
-def frozen(
-    set_on: Answer = lambda layer: setattr(layer, "trainable", False), count: Any = None
-) -> Answer:
-    def answer(model: Any, names: Any) -> Any:
-        for name in names:
-            set_on(model.get_layer(name))
-        return count(model, names) if count else trainable_numbers(model)
+def by_derivative(content: Any, style: Any, content_weight: float, style_weight: float) -> Any:
+    """Newton's step from 0: minus the slope there, divided by the curvature."""
+    slope = -2 * content_weight * content - 2 * style_weight * style
+    return -slope / (2 * content_weight + 2 * style_weight)
+
+
+def by_steps(content: Any, style: Any, content_weight: float, style_weight: float) -> Any:
+    x, rate = np.zeros_like(content), 0.25 / (content_weight + style_weight)
+    for _ in range(80):
+        x = x - rate * 2 * (content_weight * (x - content) + style_weight * (x - style))
+    return x
+
+
+def impostor(maps: Any) -> Any:
+    at = np.unravel_index(np.argmin(maps), maps.shape)
+    features = np.zeros_like(maps)
+    features[at] = maps.sum()
+    return features
+
+
+def two_spots(maps: Any) -> Any:
+    """Half of the sum at each of the two least values."""
+    features = np.zeros_like(maps)
+    features.flat[np.argsort(maps, axis=None)[:2]] = maps.sum() / 2
+    return features
+
+
+def scrambled(maps: Any) -> Any:
+    return maps[::-1, ::-1, ::-1]
+
+
+def mixture(m: Any, c: Any, n: Any, d: Any, share: float) -> Any:
+    """By Gram matrices, which mix evenly."""
+    mean = share * m + (1 - share) * n
+    gram = share * (c + m[:, None] * m) + (1 - share) * (d + n[:, None] * n)
+    return gram - mean[:, None] * mean
+
+
+def mixing(change: Answer) -> Answer:
+    """Write an answer with the exercise's parameters, of what its formula makes of them."""
+
+    def answer(
+        mean_one: Any, covariance_one: Any, mean_other: Any, covariance_other: Any, share: float
+    ) -> Any:
+        return change(mean_one, covariance_one, mean_other, covariance_other, share)
 
     return answer
 
 
-def trainable_numbers(model: Any) -> int:
-    return sum(np.size(weight) for weight in model.trainable_weights)
+def within(m: Any, c: Any, n: Any, d: Any, s: float) -> Any:  # noqa: ARG001
+    return s * c + (1 - s) * d
 
 
-def freeze_all(model: Any, names: Any) -> int:  # noqa: ARG001
-    model.trainable = False
-    return trainable_numbers(model)
-
-
-def freeze_in_silence(model: Any, names: Any) -> int:
-    for layer in model.layers:
-        if layer.name in names:
-            layer.trainable = False
-    return trainable_numbers(model)
-
-
-def freeze_others(model: Any, names: Any) -> int:
-    for layer in model.layers:
-        layer.trainable = layer.name in names
-    return trainable_numbers(model)
-
-
-def freeze_first(model: Any, names: Any) -> int:
-    model.get_layer(names[0]).trainable = False
-    return trainable_numbers(model)
-
-
-def misspell_on_model(model: Any, names: Any) -> int:  # noqa: ARG001
-    model.trainalble = False
-    return 0
-
-
-def zero_weights(model: Any, names: Any) -> Any:
-    count = frozen()(model, names)
-    model.set_weights([0 * weight for weight in model.get_weights()])
-    return count
+def between(m: Any, n: Any) -> Any:
+    return (m - n)[:, None] * (m - n)
 
 
 RIGHT: Right = {
@@ -89,21 +102,22 @@ RIGHT: Right = {
         ),
         content(distance=lambda f, p: tf.reduce_mean((f - p) ** 2) / tf.reduce_mean(p**2)),
     ],
-    "unit_range": [
-        unit_range,
-        lambda pixels: (
-            pixels if np.issubdtype(pixels.dtype, np.floating) else pixels / np.float32(255)
-        ),
-    ],
-    "freeze": [
-        frozen(),
-        frozen(count=lambda model, _: float(trainable_numbers(model))),
+    "balance": [by_derivative, by_steps],
+    "impostor": [impostor, two_spots],
+    "mixed_covariance": [
+        mixing(mixture),
+        mixing(lambda m, c, n, d, s: within(m, c, n, d, s) + s * (1 - s) * between(n, m)),
     ],
 }
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
     "content_loss": [
+        (with_four_bugs, "raised KeyError: 'for the style'"),
+        (
+            content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2 / tf.reduce_mean(f**2)),
+            "own features, and the mean is taken before the square",
+        ),
         (content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2), "cancel"),
         (
             content(distance=lambda f, p: tf.reduce_mean(f - p) ** 2 / tf.reduce_mean(p**2)),
@@ -150,51 +164,57 @@ WRONG: Wrong = {
             "disagrees with finite differences",
         ),
     ],
-    "unit_range": [
-        (lambda pixels: np.float32(pixels / 255), "divided by 255 once more"),
-        (lambda pixels: np.float32(pixels), "nothing is divided"),
+    "balance": [
+        (lambda p, a, c, s: by_derivative(p, a, s, c), "changed places"),
+        (lambda p, a, c, s: (p + a) / 2, "whatever the weights"),  # noqa: ARG005
+        (lambda p, a, c, s: c * p + s * a, "not divided by the sum"),
+        (lambda p, a, c, s: (c * p + s * a) / 2, "divided by 2"),
+        (lambda p, a, c, s: by_derivative(p, a, c * c, s * s), "the weights are squared"),
+        (lambda p, a, c, s: p if c > s else a, "the heavier one wins"),
+        (lambda p, a, c, s: (c * p - s * a) / (c + s), "the sign of one term"),
         (
-            lambda pixels: np.float32(pixels / 255 if pixels.max() > 1 else pixels),
-            "look at the dtype",
-        ),
-        (lambda pixels: np.float32(pixels / pixels.max()), "its own largest value"),
-        (lambda pixels: np.float32((pixels - pixels.min()) / np.ptp(pixels)), "stretched"),
-        (lambda pixels: np.float32(np.clip(pixels, 0, 1)), "clipped"),
-        (
-            lambda pixels: np.float32(pixels if pixels.dtype == np.uint8 else pixels / 255),
-            "the cases are swapped",
-        ),
-        (lambda pixels: pixels // 255 if pixels.dtype == np.uint8 else pixels, "whole numbers"),
-        (
-            lambda pixels: np.float32(pixels / 256) if pixels.dtype == np.uint8 else pixels,
-            "divided by 256",
-        ),
-        (
-            lambda pixels: np.float32(pixels if pixels.dtype == np.uint8 else pixels * 255),
-            "this is 0..255",
-        ),
-        (
-            lambda pixels: pixels / 255.0 if pixels.dtype == np.uint8 else pixels,
-            "dtype is float64",
+            lambda p, a, c, s: (
+                c * (by_derivative(p, a, c, s) - p) ** 2 + s * (by_derivative(p, a, c, s) - a) ** 2
+            ),
+            "this is the loss",
         ),
     ],
-    "freeze": [
-        (frozen(lambda layer: setattr(layer, "trainalble", False)), "'trainalble', which Keras"),
-        (misspell_on_model, "'trainalble', which Keras"),
-        (frozen(lambda layer: layer), "no layer is frozen"),
-        (freeze_all, "all the layers are frozen"),
-        (freeze_others, "the other way round"),
-        (freeze_first, "block1, block3, block4, it freezes block1."),
-        (frozen(count=lambda model, _: len(model.trainable_weights)), "how many arrays"),
-        (frozen(count=lambda model, _: model.count_params()), "the frozen numbers are counted"),
+    "impostor": [
+        (lambda maps: maps + 0, "these are the same again"),
+        (lambda maps: np.full_like(maps, maps.mean()), "still too near"),
+        (lambda maps: 2 * maps, "would tell the two apart"),
+        (lambda maps: np.zeros_like(maps), "would tell the two apart"),
+        (scrambled, "still too near"),
+        (lambda maps: 9 * maps - 8 * maps.mean(), "holds negative numbers"),
+        (lambda maps: np.roll(maps, 1, axis=0)[:, :, :1], "should be of shape (3, 4, 2)"),
+        (lambda maps: np.full_like(maps, np.nan), "holds NaN"),
+    ],
+    "mixed_covariance": [
+        (mixing(within), "there is spread between them"),
+        (mixing(lambda m, c, n, d, s: mixture(m, c, n, d, 1 - s)), "went to the other style"),
+        (mixing(lambda m, c, n, d, s: within(m, c, n, d, s) + between(m, n)), "must vanish"),
         (
-            frozen(count=lambda model, _: model.count_params() - trainable_numbers(model)),
-            "how many numbers are frozen",
+            mixing(
+                lambda m, c, n, d, s: (
+                    within(m, c, n, d, s) + s * between(m, 0 * m) + (1 - s) * between(n, 0 * n)
+                )
+            ),
+            "the Gram matrix of the mixture",
         ),
-        (frozen(count=lambda _, names: len(names)), "how many layers were frozen"),
-        (frozen(count=lambda *_: 0), "it gives 0 where 16 is right"),
-        (freeze_in_silence, "in silence"),
-        (zero_weights, "values changed"),
+        (
+            mixing(
+                lambda m, c, n, d, s: within(m, c, n, d, s) + s * (1 - s) * np.eye(3) * (m - n) ** 2
+            ),
+            "take the outer product",
+        ),
+        (
+            mixing(lambda m, c, n, d, s: within(m, c, n, d, s) - s * (1 - s) * between(m, n)),
+            "is taken away; add it",
+        ),
+        (
+            mixing(lambda m, c, n, d, s: (c + d) / 2 + s * (1 - s) * between(m, n)),
+            "averaged evenly",
+        ),
     ],
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,69 @@ import numpy as np
 from nstlib.course.exercises._engine import (
     Answer,
     Array,
-    Raised,
     Wrong,
-    array_of,
-    call_answer,
+    choice,
     compare,
     exercise,
     numbers,
+    try_answer,
 )
 from nstlib.course.exercises._parts import check_slope
 from nstlib.course.exercises.lesson_03 import gram_matrix
+
+choice(
+    "which_depth",
+    "From which layer's features does the photograph come back best?",
+    right="a",
+    a="Each of its features depends on a few pixels alone, and pins them down.",
+    b="deep layers know what is there. Do they know where each hair is?",
+    c="the middle gives back a good deal. But look at the numbers below.",
+    d="a window of 150 pixels is described by as few numbers as the network has channels. Can they "
+    "hold all of it?",
+)
+
+choice(
+    "zero_loss",
+    "Which of these pictures could the tutorial's content loss not tell from the photograph?",
+    right="d",
+    a="that one for certain, but is it the only one?",
+    b="moved features have the same mean. There are more such pictures.",
+    c="features in any order have the same mean. There are more such pictures.",
+    d="The loss compares one number, the mean of all features. Whatever keeps it costs nothing.",
+)
+
+choice(
+    "left_over",
+    "The tutorial's transfer shows its subject. Which two runs tell why?",
+    right="c",
+    a="a better loss may give a better picture. But it doesn't say why the old one gave any.",
+    b="a longer run may change the picture more. But both have the same start and the same loss.",
+    c="If the subject is left over from the start, it stays without the loss, and without the "
+    "start it does not come.",
+    d="other pictures would be shown by both, or by neither. What would you conclude?",
+)
+
+choice(
+    "one_letter",
+    "vgg.trainalble = False, one letter wrong. What happened in the tutorial?",
+    right="b",
+    a="a weight changes only if an optimiser is given its gradient. What was it given here?",
+    b="It made a new attribute. VGG19 had been frozen before, and the loop changes only the image.",
+    c="Python lets you set any attribute of such an object, so nothing complains.",
+    d="its content came from somewhere else. You have seen from where.",
+)
+
+choice(
+    "nine_pictures",
+    "Three content weights by three style weights, each four times the one before. How many "
+    "pictures differ?",
+    right="b",
+    a="multiply both weights by 4: where is the lowest point of the sum now?",
+    b="Only the ratio counts, and there are five ratios: 1/16, 1/4, 1, 4 and 16 times the middle "
+    "one.",
+    c="that would be so if one of the two weights did nothing.",
+    d="the two weights pull against each other. Compare the corners.",
+)
 
 
 def content_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
@@ -86,6 +139,10 @@ def _check_content_loss(answer: Answer) -> str:
         ),
         ("these are square roots; leave the ratios squared.", right**0.5),
         (
+            "this divides by the picture's own features, and the mean is taken before the square.",
+            each(lambda f, p: (f - p).mean() ** 2 / (f**2).mean()),
+        ),
+        (
             "this compares Gram matrices, which forget places; compare the features position by "
             "position.",
             each(
@@ -121,158 +178,175 @@ def _check_content_loss(answer: Answer) -> str:
     return "Every position counts, relative to the content, and gradients flow to every layer."
 
 
-def unit_range(pixels: Array) -> Array:
-    """Turn what ``plt.imread`` gives into float32 in [0, 1].
+def balance(content: Array, style: Array, content_weight: float, style_weight: float) -> Array:
+    """Return the x at which content_weight · (x - content)² + style_weight · (x - style)² is least.
 
-    Matplotlib gives the pixels of a JPEG as uint8 in 0..255, and those of a PNG as float32 in
-    [0, 1] already. `pixels` (H, W, 3) may be either.
+    `content` and `style` are arrays of one shape; so is x.
     """
-    if pixels.dtype == np.uint8:
-        return (pixels / 255).astype(np.float32)
-    return pixels.astype(np.float32)
+    return (content_weight * content + style_weight * style) / (content_weight + style_weight)
 
 
-@exercise(unit_range)
-def _check_unit_range(answer: Answer) -> str:
-    jpeg = (13 * np.arange(18) + 20).reshape(2, 3, 3).astype(np.uint8)
-    png = jpeg[::-1].astype(np.float32) / np.float32(256)
-    # Taken at night: no value above 1 in 0..255.
-    night = np.array([[[0, 1, 0], [1, 1, 0]]], np.uint8)
+@exercise(balance)
+def _check_balance(answer: Answer) -> str:
+    content, style = numbers((3, 2), 9) / np.float32(8), numbers((3, 2), 9, 1) / np.float32(8)
 
-    def by_maximum(limit: float) -> Answer:
-        return lambda x: x / np.float32(255) if x.max() > limit else x
+    def of(change: Callable[[float, float], tuple[float, float]]) -> Answer:
+        def mixed(p: Array, a: Array, c: float, s: float) -> Array:
+            of_content, of_style = change(c, s)
+            return of_content * p + of_style * a
+
+        return mixed
 
     compare(
         answer,
-        unit_range,
-        [(jpeg,), (png,), (night,)],
+        balance,
+        [(content, style, 1.0, 3.0), (content, style, 0.5, 0.25), (content, style, 4.0, 12.0)],
         [
+            ("the weights changed places.", of(lambda c, s: (s / (c + s), c / (c + s)))),
+            ("this is the middle, whatever the weights.", of(lambda *_: (0.5, 0.5))),
             (
-                "a PNG's values lie in [0, 1] already, and are divided by 255 once more: the "
-                "picture is nearly black.",
-                lambda x: x / np.float32(255),
+                "it is not divided by the sum of the weights. What if both pictures were equal?",
+                of(lambda c, s: (c, s)),
             ),
             (
-                "nothing is divided; a JPEG's values lie in 0..255.",
-                lambda x: x,
+                "it is divided by 2; divide by the sum of the weights.",
+                of(lambda c, s: (c / 2, s / 2)),
             ),
             (
-                "this looks at the largest value to tell the two apart, and a JPEG of the night "
-                "sky may have none above 1; look at the dtype.",
-                by_maximum(1.0),
+                "the weights are squared; only the distances are.",
+                of(lambda c, s: (c**2 / (c**2 + s**2), s**2 / (c**2 + s**2))),
             ),
             (
-                "each picture is divided by its own largest value, which makes it brighter; divide "
-                "by the largest that the dtype can hold.",
-                lambda x: x / np.float32(x.max()),
+                "the heavier one wins altogether; a squared distance costs little near its zero, "
+                "so the lighter one always gets something.",
+                of(lambda c, s: (float(c > s), float(c <= s))),
             ),
             (
-                "each picture is stretched from its darkest to its brightest value; divide by 255 "
-                "and no more.",
-                lambda x: (x - np.float32(x.min())) / (np.float32(x.max()) - np.float32(x.min())),
+                "the sign of one term is wrong: set the derivative, "
+                "2c(x - content) + 2s(x - style), to zero.",
+                of(lambda c, s: (c / (c + s), -s / (c + s))),
             ),
             (
-                "everything above 1 is clipped; a JPEG's values are divided by 255 instead.",
-                lambda x: np.clip(x, 0, 1),
-            ),
-            (
-                "the cases are swapped: PNG gives floats in [0, 1], JPEG uint8 in 0..255.",
-                lambda x: x if x.dtype == np.uint8 else x / np.float32(255),
-            ),
-            (
-                "the values were cut to whole numbers by //; divide with /.",
-                lambda x: x // 255 if x.dtype == np.uint8 else x,
-            ),
-            (
-                "it is divided by 256; white is 255, and should become 1.",
-                lambda x: x / np.float32(256) if x.dtype == np.uint8 else x,
-            ),
-            (
-                "this is 0..255; divide the uint8 pixels by 255 instead of multiplying the floats.",
-                lambda x: x if x.dtype == np.uint8 else x * 255,
+                "this is the loss; return the x at which it is least.",
+                lambda p, a, c, s: c * s * (p - a) ** 2 / (c + s),
             ),
         ],
-        dtype=lambda _: np.dtype(np.float32),
     )
-    return "JPEG and PNG give the same picture, float32 in [0, 1], a dark one too."
+    return "And weights of 4 and 12 give what 1 and 3 give: only the ratio counts."
 
 
-def freeze(model: Any, names: Sequence[str]) -> int:
-    """Freeze the layers of a Keras model that `names` lists; leave the others as they are.
+def impostor(maps: Array) -> Array:
+    """Return features that the loss mean(F - P)² takes for `maps`, and that have nothing of them.
 
-    Return how many numbers training can still change. A name that no layer has is an error, and
-    raises a ValueError.
+    `maps` (H, W, C) are P, the content's features, not negative, as after a ReLU. The result F is
+    of their shape and not negative; its mean is theirs; and Σ(F - P)² / ΣP² is 1 or more.
     """
-    for name in names:
-        model.get_layer(name).trainable = False  # get_layer raises the error
-    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    features = np.zeros_like(maps)
+    features.flat[maps.argmin()] = maps.sum()
+    return features
 
 
-@exercise(freeze)
-def _check_freeze(answer: Answer) -> str:
-    from nstlib._tensorflow import keras
-
-    def network() -> Any:
-        layers = [keras.layers.Dense(2 + i, name=f"block{i}") for i in (1, 2, 3, 4)]
-        return keras.Sequential([keras.Input((2,)), *layers])
-
-    def settings(part: Any) -> set[str]:
-        return {name for name in vars(part) if not name.startswith("_")}
-
-    names = ["block1", "block3", "block4"]
-    model = network()
-    parts = [model, *model.layers]
-    known, values = [*map(settings, parts)], model.get_weights()
-    result = array_of(call_answer(answer, model, names))
-    if result.shape:
-        raise Wrong(f"the result has shape {result.shape}; it should be one number.")
-    for part, before in zip(parts, known, strict=True):
-        for name in sorted(settings(part) - before):
-            raise Wrong(
-                f"it sets {name!r}, which Keras does not know: Python makes a new attribute, and "
-                "nothing is frozen. The attribute is spelt trainable."
-            )
-    frozen = [layer.name for layer in model.layers if not layer.trainable]
-    if frozen != names:
-        everything = [layer.name for layer in model.layers]
-        if not frozen:
-            raise Wrong("no layer is frozen: set the trainable of each named layer to False.")
-        if frozen == everything:
-            raise Wrong("all the layers are frozen; freeze the named ones alone.")
-        if frozen == [name for name in everything if name not in names]:
-            raise Wrong(
-                "the named layers can be trained and the others are frozen; it should be the other "
-                "way round."
-            )
-        raise Wrong(f"asked to freeze {', '.join(names)}, it freezes {', '.join(frozen)}.")
-    if not all(map(np.array_equal, values, model.get_weights())):
-        raise Wrong("the weights' values changed; freezing leaves them as they are.")
-    counts = {
-        "this is how many arrays training can change; count the numbers in them.": len(
-            model.trainable_weights
-        ),
-        "the frozen numbers are counted, too; count those that training can still change.": (
-            model.count_params()
-        ),
-        "this is how many numbers are frozen; count those that training can still change.": sum(
-            weight.size
-            for layer in model.layers
-            if not layer.trainable
-            for weight in layer.get_weights()
-        ),
-        "this is how many layers were frozen; count the numbers that can still change.": len(names),
+@exercise(impostor)
+def _check_impostor(answer: Answer) -> str:
+    one_spot = np.zeros((2, 3, 2), np.float32)
+    one_spot[0, 0, 0] = 6
+    cases = {
+        "random": numbers((3, 4, 2), 9),
+        "constant": np.full((2, 3, 2), 2, np.float32),
+        "all in one place": one_spot,
     }
+    for name, maps in cases.items():
+        features, _ = try_answer(answer, (maps,))
+        if features.shape != maps.shape:
+            raise Wrong(
+                f"the result has shape {features.shape}; it should be of shape {maps.shape}."
+            )
+        if not np.isfinite(features).all():
+            raise Wrong("the result holds NaN or infinite values.")
+        if features.min() < 0:
+            raise Wrong("it holds negative numbers; behind a ReLU there are none.")
+        if abs(features.mean() - maps.mean()) > 1e-4 * maps.mean():
+            raise Wrong(
+                f"its mean is {features.mean():.3g}, that of maps {maps.mean():.3g}; the "
+                "tutorial's loss would tell the two apart."
+            )
+        if np.array_equal(features, maps):
+            raise Wrong(
+                f"of the maps called {name!r}, these are the same again; they should differ."
+            )
+        off = float(((features - maps) ** 2).sum() / (maps**2).sum())
+        if off < 0.999:
+            raise Wrong(
+                f"of the maps called {name!r}, these are still too near, {off:.2f}: put the same "
+                "sum into fewer places."
+            )
+    return "Its loss is zero, and position by position it is as far off as no features at all."
+
+
+def mixed_covariance(
+    mean_one: Array,
+    covariance_one: Array,
+    mean_other: Array,
+    covariance_other: Array,
+    share: float,
+) -> Array:
+    """Return the covariance (C, C) of features of which `share` come from one style.
+
+    The rest come from another. Of each the means (C,) and the covariance (C, C) are known.
+    """
+    between = np.subtract(mean_one, mean_other)
+    within = share * covariance_one + (1 - share) * covariance_other
+    return np.asarray(within + share * (1 - share) * np.outer(between, between))
+
+
+@exercise(mixed_covariance)
+def _check_mixed_covariance(answer: Answer) -> str:
+    def case(seed: int, share: float) -> tuple[Any, ...]:
+        parts = [numbers((20, 3), 7, seed + i) + 3 * i for i in (0, 1)]
+        known = [(part.mean(axis=0), np.cov(part.T, bias=True)) for part in parts]
+        return (*known[0], *known[1], share)
+
+    def of(change: Callable[[Array, Array, Array, Array, float], Any]) -> Answer:
+        return lambda m, c, n, d, s: np.asarray(change(m, c, n, d, s))
+
     compare(
-        lambda: result,
-        lambda: freeze(network(), names),
-        [()],
-        [(hint, lambda count=count: count) for hint, count in counts.items()],
+        answer,
+        mixed_covariance,
+        [case(0, 0.25), case(5, 0.5), case(9, 0.9)],
+        [
+            (
+                "this is the spread within the styles; where the two means differ, there is spread "
+                "between them as well.",
+                of(lambda _, c, __, d, s: s * c + (1 - s) * d),
+            ),
+            (
+                "the share went to the other style.",
+                of(lambda m, c, n, d, s: mixed_covariance(m, c, n, d, 1 - s)),
+            ),
+            (
+                "the spread between the means counts in full here; for a share of 0 or 1 it must "
+                "vanish.",
+                of(lambda m, c, n, d, s: s * c + (1 - s) * d + np.outer(m - n, m - n)),
+            ),
+            (
+                "this is the Gram matrix of the mixture; take away the outer product of its mean.",
+                of(lambda m, c, n, d, s: s * (c + np.outer(m, m)) + (1 - s) * (d + np.outer(n, n))),
+            ),
+            (
+                "the difference of the means is multiplied channel by channel; every channel goes "
+                "with every other: take the outer product.",
+                of(lambda m, c, n, d, s: s * c + (1 - s) * d + s * (1 - s) * np.diag((m - n) ** 2)),
+            ),
+            (
+                "the spread between the means is taken away; add it.",
+                of(
+                    lambda m, c, n, d, s: s * c + (1 - s) * d - s * (1 - s) * np.outer(m - n, m - n)
+                ),
+            ),
+            (
+                "the two covariances are averaged evenly; weigh them by their shares.",
+                of(lambda m, c, n, d, s: (c + d) / 2 + s * (1 - s) * np.outer(m - n, m - n)),
+            ),
+        ],
     )
-    try:
-        call_answer(answer, network(), ["block1", "blokc3"])
-    except Raised:
-        return "The named layers are frozen, the others are not, and a misspelt name is an error."
-    raise Wrong(
-        "it passes over 'blokc3', a name that no layer has, in silence: raise a ValueError, as "
-        "model.get_layer does."
-    )
+    return "It is the covariance of the two styles' features put together, in these shares."

@@ -714,6 +714,17 @@ for what, network in {"trained": extractor, "random kernels": random_kernels}.it
     found = [mean_correlation(maps[0]) for maps in network(corner[np.newaxis]).values()]
     print(f"{what:29}", *(f"{value:7.2f}" for value in found))
 
+# %% jupyter={"source_hidden": true}
+# What must hold on every VGG19, not on the twin alone.
+for name, found in extractor(corner[np.newaxis]).items():
+    assert distance(nst.gram_matrix(shuffled(found[0].numpy())), before[name]) < 1e-6
+    assert distance(after[name], before[name]) > 0.1
+for one, two in samples.values():
+    of_grams = np.sum((one.T @ one / len(one) - two.T @ two / len(two)) ** 2)
+    assert np.isclose(mmd(one, two, quadratic), of_grams, rtol=1e-4)
+assert np.isclose(by_library, by_hand, rtol=1e-2)
+assert results["Gram, trained, five layers"][1] > results["colour histogram"][1]
+
 # %% [markdown]
 # Random kernels say similar things somewhat more often; among the loudest channels it looks like more than
 # it is. Whether that is why they find fewer siblings, this lesson doesn't know.

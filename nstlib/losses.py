@@ -1,8 +1,8 @@
 """What style transfer minimises: distances between feature maps, and roughness.
 
 The losses here are relative: each layer's distance is divided by the size of what it is compared
-with. They are pure numbers, of the order of 1 for "nothing in common" and 0.01 for "nearly the
-same", whatever the network, the layer and the image size, and one set of weights serves them all.
+with. They are pure numbers: 0.01 means "nearly the same" and 1 a difference as large as what is
+wanted, whatever the network, the layer and the image size. So one set of weights serves them all.
 """
 
 from __future__ import annotations

@@ -990,6 +990,10 @@ nst.check("guilty_node", guilty_node)
 # Then break it on purpose in a way that the eye doesn't see and the proof does. What is the smallest such
 # change that you can find, and what is the largest one that the proof misses?
 #
+# Your file runs in a web page as well. `make site` builds the course as a site with a *playground*; drop
+# `my_style.onnx` on it, and your browser paints with it, by ONNX Runtime compiled for browsers. Nothing
+# leaves your machine.
+#
 # <details><summary>Hint 1</summary>The drawing above takes any such file: <code>style_graph(onnx.load(...))</code>.
 # </details>
 # <details><summary>Hint 2</summary><code>proof.comparisons</code> has the largest difference for each runtime and

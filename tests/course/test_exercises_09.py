@@ -73,7 +73,29 @@ def one_input_doubled(kernel: Any) -> Any:
     return np.correlate(doubled, kernel, "valid")
 
 
+def seen(blocks: int) -> int:
+    """Walk back from a pixel of the painting to all that it depends on; return how wide that is."""
+    low = high = 0
+    # (5, 1) is a kernel of 5 with a stride of 1; (0, 2) doubles, so going back halves.
+    steps = [(5, 1), (0, 2), (3, 1), (0, 2), *[(3, 1)] * 2 * blocks, (3, 2), (5, 2)]
+    for side, stride in steps:
+        if side:
+            low, high = stride * low - side // 2, stride * high + side // 2
+        else:
+            low, high = low // stride, high // stride
+    return high - low + 1
+
+
+def by_trying(pixels: int) -> int:
+    return next(n for n in range(100) if seen(n) >= pixels)
+
+
 RIGHT: Right = {
+    "blocks_for": [
+        by_trying,
+        lambda pixels: max(0, -(-(pixels - 17) // 16)),
+        lambda pixels: float(by_trying(pixels)),
+    ],
     "break_even": [pictures(), one_by_one, lambda t, o, n: float(one_by_one(t, o, n))],
     "instance_normalization": [instance(), instance_tf, instance_keras],
     "overlaps": [covered, asked_by_outputs],
@@ -85,6 +107,20 @@ RIGHT: Right = {
 
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
+    "blocks_for": [
+        (lambda pixels: (pixels - 17) / 16, "round up"),
+        (lambda pixels: (pixels - 17) // 16, "one block too few"),
+        (lambda pixels: round((pixels - 17) / 16), "to the nearest"),
+        (lambda pixels: (pixels - 17) // 16 + 1, "leaves no rest"),
+        (lambda pixels: math.ceil((pixels - 17) / 8), "two convolutions"),
+        (lambda pixels: math.ceil((pixels - 17) / 4), "four pixels of the photograph apart"),
+        (lambda pixels: math.ceil((pixels - 17) / 2), "four pixels of the photograph apart"),
+        (lambda pixels: math.ceil((pixels - 17) / 24), "not three"),
+        (lambda pixels: math.ceil(pixels / 16), "outside the blocks"),
+        (lambda pixels: math.ceil((pixels - 1) / 16), "outside the blocks"),
+        (lambda pixels: math.ceil((pixels - 97) / 16), "added to the five"),
+        (lambda pixels: math.ceil((pixels - 17) / 16) - (pixels < 17), "negative"),
+    ],
     "break_even": [
         (pictures(lambda n: n), "round up"),
         (pictures(math.floor), "one picture too few"),

@@ -10,12 +10,101 @@ from nstlib.course.exercises._engine import (
     Answer,
     Array,
     Wrong,
+    choice,
     compare,
     exercise,
     numbers,
     try_answer,
 )
 from nstlib.course.exercises._parts import unchanged
+
+choice(
+    "gradient_cost",
+    "What does a loss with the gradient for the image cost, if a look at the image costs 1?",
+    right="b",
+    a="the gradient has to be carried back through every layer; that is not free.",
+    b="One convolution forward and one back for each layer. The kernels are frozen, so nobody asks "
+    "for their gradient.",
+    c="a third convolution a layer would give the kernels' gradient. Are kernels trained here?",
+    d="forward and back grow with the picture in the same way, so their ratio stays.",
+)
+
+choice(
+    "why_one_pass",
+    "Why does a style network paint so much faster than the optimiser?",
+    right="c",
+    a="compilers and half precision help both in the same way; the optimiser could use them, too.",
+    b="a small network saves something. Now compare the original, large one with a search.",
+    c="The search has been done, once, in training. What is left for each photograph is one pass.",
+    d="no second network plays against this one: the judge is frozen and never learns.",
+)
+
+choice(
+    "photograph_back",
+    "The network gives the photograph back unchanged. Which terms of the loss are large?",
+    right="b",
+    a="content compares the painting with this very photograph: there is no difference.",
+    b="Nothing is lost, nothing lies outside the range, hardly anything repeats; only the style is "
+    "missing. The other three terms would be content with that.",
+    c="the photograph is what content and range are content with. What do they compare?",
+    d="a photograph has no pattern that repeats itself every eight pixels; dots would.",
+)
+
+choice(
+    "two_starts",
+    "Same steps, same crops, same loss: which network ends nearer to the new style?",
+    right="b",
+    a="what has to be unlearned is little: colours and strokes. What else does a network learn?",
+    b="To keep a photograph's shapes and to lay strokes had been learned already; colours change "
+    "first, and quickly.",
+    c="after very many steps perhaps. How far does each have to go?",
+    d="look at the first pictures of both: each step changes something.",
+)
+
+choice(
+    "blocks_off",
+    "All residual blocks are set to add nothing. What does the network paint?",
+    right="c",
+    a="in a plain chain it would: nothing would be left. Here x is added.",
+    b="noise has to come from somewhere; nothing random is left in a trained network.",
+    c="Each block hands on what it got, so the picture goes through; what the blocks had added "
+    "is missing.",
+    d="a sum with zero is no error, and shapes have not changed.",
+)
+
+choice(
+    "fog_seen",
+    "A photograph and the same in fog, through the network with instance normalization?",
+    right="a",
+    a="Fog multiplies a channel and adds to it, and that is what is divided and subtracted away, "
+    "but for the epsilon.",
+    b="that is what batch normalization would do: it keeps the mean of the photographs it saw.",
+    c="contrast is measured anew for each picture and each channel, and then set to gamma.",
+    d="the network has no random part: the same input gives the same output.",
+)
+
+choice(
+    "grey_enlarged",
+    "Two transposed convolutions, kernels of 3 and strides of 2, enlarge a plain grey. The result?",
+    right="c",
+    a="that holds where each output gets the same number of inputs. Count them in the row above.",
+    b="a blur needs edges to blur; the picture is the same everywhere.",
+    c="Some places get four inputs, others two or one; and the second layer repeats it in its own "
+    "grid.",
+    d="nothing runs in one direction only; rows and columns are treated alike.",
+)
+
+choice(
+    "more_pixels",
+    "The same photograph, larger, through the same network. What holds for every photograph tried?",
+    right="c",
+    a="that is the tutorial's claim. Look for a row in which the loss rises.",
+    b="that would be the opposite claim, and needs only one row against it as well.",
+    c="Strokes have the same size in pixels, so within a larger picture they are smaller. The "
+    "style loss follows no such rule.",
+    d="the layers are the same at each place, but the photograph's things have grown, and the "
+    "strokes have not.",
+)
 
 
 def break_even(training: float, optimiser: float, network: float) -> float:
@@ -313,3 +402,71 @@ def _check_transposed_kernel(answer: Answer) -> str:
         ],
     )
     return "A kernel of 4, which a stride of 2 divides: so nothing is covered unevenly."
+
+
+def blocks_for(pixels: int) -> int:
+    """Return how many residual blocks a pixel of the painting needs to see so many pixels.
+
+    The network is the lesson's, with enlargements that repeat values: convolutions of 5 and 3
+    with strides of 2, blocks of two convolutions of 3 at a quarter of the size, an enlargement
+    and a convolution of 3, an enlargement and a convolution of 5. `pixels` is the width, 1 or more,
+    of what one pixel is to depend on, apart from normalization. The smallest number that will do.
+    """
+    return max(0, math.ceil((pixels - 17) / 16))
+
+
+@exercise(blocks_for)
+def _check_blocks_for(answer: Answer) -> str:
+    def by(base: float, block: float) -> Answer:
+        return lambda n: math.ceil((n - base) / block)
+
+    one = "a block has two convolutions; this counts one of them."
+    apart = (
+        "inside the blocks neighbours lie four pixels of the photograph apart: each convolution "
+        "there adds 4 · (3 - 1)."
+    )
+    compare(
+        answer,
+        blocks_for,
+        [(97,), (98,), (200,), (110,), (33,)],
+        [
+            ("blocks come whole: round up.", lambda n: (n - 17) / 16),
+            (
+                "this is one block too few, or enough by luck; round up, not down.",
+                lambda n: (n - 17) // 16,
+            ),
+            (
+                "rounded to the nearest, it is sometimes one too few; round up.",
+                lambda n: round((n - 17) / 16),
+            ),
+            (
+                "one too many where the division leaves no rest: five blocks see exactly 97.",
+                lambda n: (n - 17) // 16 + 1,
+            ),
+            (one, by(17, 8)),
+            (apart, by(17, 4)),
+            (apart, by(17, 8 / 4)),
+            (
+                "a kernel of 3 adds two pixels, not three: one is there already.",
+                by(17, 24),
+            ),
+            (
+                "the four convolutions outside the blocks see something, too: 17 pixels without "
+                "any block.",
+                by(0, 16),
+            ),
+            (
+                "the four convolutions outside the blocks see something, too: 17 pixels without "
+                "any block.",
+                by(1, 16),
+            ),
+            (
+                "this is how many blocks must be added to the five of the lesson.",
+                by(97, 16),
+            ),
+        ],
+    )
+    if try_answer(answer, (5,))[0] < 0:
+        raise Wrong("for 5 pixels it gives a negative number; no block at all will do: 0.")
+    compare(answer, blocks_for, [(1,), (17,), (18,)], [])
+    return "17 pixels without a block, and 16 more with each: five see 97."

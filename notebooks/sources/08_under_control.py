@@ -618,20 +618,24 @@ assert list(to_mosaic) == sorted(to_mosaic, reverse=True)
 # different pictures do when they are averaged; a mixed run has stones *or* strokes at each place, in full
 # contrast. No number of this table says so. A measure is blind to something, and you have to look as well.
 #
-# A slider over these four, if you like. (The lesson is whole without it. It needs a running kernel and
-# the package ipywidgets, which `make lab` installs.)
+# A slider over these four, if you like. (The lesson is whole without it. It needs a running kernel.)
 
 # %% tags=["nbval-ignore-output"]
-try:
-    from ipywidgets import SelectionSlider, interact
-except ModuleNotFoundError:
-    print("ipywidgets is not installed")
-else:
+import base64
 
-    @interact(share=SelectionSlider(options=[*mixed], description="mosaic"))
-    def shown(share):
-        return show_rows([mixed[share]], height=3, alt=f"The cup, share of the mosaic {share}.")
+import ipywidgets
 
+
+def as_html(share):
+    jpeg = cv2.imencode(".jpg", nst.rgb_to_bgr(nst.to_uint8(mixed[share])))[1].tobytes()
+    source = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    return f'<img alt="the cup, share of the mosaic {share}" width="384" src="{source}">'
+
+
+knob = ipywidgets.SelectionSlider(options=[*mixed], description="mosaic")
+shown = ipywidgets.HTML(as_html(knob.value))
+knob.observe(lambda change: setattr(shown, "value", as_html(change["new"])), "value")
+ipywidgets.VBox([knob, shown])
 
 # %% [markdown]
 # All of this on the command line:

@@ -36,6 +36,8 @@ BROKEN := $(shell test -x $(PYTHON) || rm -f $(VENV)/.created $(VENV)/.with-*)
 
 lab: $(VENV)/.with-lab
 	$(IN_VENV) $(PYTHON) -m jupyterlab --ServerApp.root_dir="$(LAB_DIR)" \
+	    --LabApp.default_url=/lab/tree/START_HERE.md --LabApp.app_settings_dir="$(CURDIR)/notebooks/.lab" \
+	    --ContentsManager.hide_globs="['*.py','sources','figures','LICENSE','__pycache__']" \
 	    $$(test "$$(id -u)" = 0 && echo --allow-root) $(LAB_ARGS)
 
 test: style types units lesson-check

@@ -93,7 +93,7 @@ def wait_for_address(lab: subprocess.Popen[bytes], log: Path, seconds: float = 6
     """Wait for the address: minutes where `make lab` has to install first, seconds otherwise."""
     end = time.monotonic() + seconds
     while lab.poll() is None and time.monotonic() < end:
-        found = re.search(r"http://localhost:\d+/lab\?token=\w+", log.read_text())
+        found = re.search(r"http://localhost:\d+/lab/tree/\S+\?token=\w+", log.read_text())
         if found:
             return found[0]
         time.sleep(0.5)
@@ -119,7 +119,13 @@ def test_lesson_runs_in_jupyterlab(lesson: Path, address: str, tmp_path: Path) -
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(120_000)
         try:
-            page.goto(address.replace("/lab?", f"/lab/tree/{lesson.name}?"))
+            page.goto(address)
+            front = page.locator(".jp-MarkdownViewer")
+            front.locator("h1").wait_for()
+            page.screenshot(path=tmp_path / "front.png")
+            listed = page.locator(".jp-DirListing-itemName").all_inner_texts()
+            assert page.locator(".jp-toast-message, .Toastify__toast").count() == 0
+            front.locator(f"a:has-text('{lesson.stem[:2]} ')").click()
             page.wait_for_selector(IDLE)
             page.click(".lm-MenuBar-itemLabel:text-is('Run')")
             page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
@@ -137,6 +143,8 @@ def test_lesson_runs_in_jupyterlab(lesson: Path, address: str, tmp_path: Path) -
             print(f"The page at the end: {screenshot}")
             browser.close()
 
+    lessons = [source.with_suffix(".ipynb").name for source in build.sources()]
+    assert sorted(listed) == sorted([*lessons, "solutions", "START_HERE.md"])
     # What JupyterLab saved must pass all that the committed notebook has to.
     saved = nbformat.read(lesson, as_version=4)
     faults = build.output_faults(saved, "learner")

@@ -33,6 +33,15 @@ def test_there_are_lessons() -> None:
     assert numbers == [f"{number:02d}" for number in range(len(numbers))]
 
 
+def test_the_front_page_lists_what_the_readme_lists() -> None:
+    """`make lab` opens on it; its links count from another folder."""
+    front, readme = (build.FOLDER / name for name in ("START_HERE.md", "../README.md"))
+    rows = re.findall(r"^\| \[\d\d .*$", front.read_text(), re.M)
+    expected = re.findall(r"^\| \[\d\d .*$", readme.read_text(), re.M)
+    assert rows == [row.replace("(notebooks/", "(") for row in expected]
+    assert len(rows) == len(build.sources())
+
+
 @each_notebook
 def test_notebook_is_what_its_source_gives(source: Path, edition: build.Edition) -> None:
     assert not build.is_stale(source, edition), (

@@ -470,4 +470,4 @@ def test_unknown_lesson_number_is_refused(good: Path, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit) as stopped:
         build.main(["7"], good.parent.parent)
     assert stopped.value.code == 2
-    assert "no lesson 09; there are 00" in capsys.readouterr().err
+    assert "no lesson 07; there are 00" in capsys.readouterr().err

@@ -32,7 +32,14 @@ from nstlib.vgg19 import vgg19_with
 ops = keras.ops
 
 #: Where style and content are compared, as :mod:`nstlib.features` names them.
-STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
+STYLE_LAYERS = (
+    *(f"block{block}_conv1" for block in range(1, 6)),
+    # As in :mod:`nstlib.training.style`, which says why.
+    "block1_conv2",
+    "block2_conv2",
+    "block3_conv3",
+    "block4_conv3",
+)
 CONTENT_LAYER = "block4_conv2"
 
 #: What is reported.

@@ -128,7 +128,7 @@ def _check_overall_speedup(answer: Answer) -> str:
             ),
         ],
     )
-    return "If 80 % become 10 times faster, the whole becomes 3.57 times faster."
+    return "If 80 % of the whole shrink to a tenth, 28 % of it are left: 3.57 times less."
 
 
 def fewest_evaluations(evaluations: Array, losses: Array, goal: float) -> float:

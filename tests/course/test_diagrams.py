@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 import pytest
+from svg_checks import assert_fit_for_a_notebook
 
 from nstlib.assets.cache import embedded_model
 from nstlib.course.figures.graphs import opencv_road, style_graph
@@ -30,19 +31,7 @@ def words_of(drawing: Diagram) -> list[str]:
 
 @pytest.mark.parametrize("draw", [memory_layouts, nine_copies, opencv_road, starry_night])
 def test_a_notebook_gets_valid_svg_with_its_alternative_text(draw: Callable[[], Diagram]) -> None:
-    drawing = draw()
-    data, metadata = drawing._repr_mimebundle_()
-    assert set(data) == {"image/svg+xml", "text/plain"}
-    assert metadata == {"image/svg+xml": {"alt": drawing.alt}}
-    root = ET.fromstring(data["image/svg+xml"])
-    assert root.get("role") == "img"
-    assert root.get("aria-label") == drawing.alt == data["text/plain"]
-    width, height = (float(root.get(side) or 0) for side in ("width", "height"))
-    assert width <= 960
-    for node in root.iter():
-        if node.tag.endswith(("rect", "text")):
-            assert 0 <= float(node.get("x") or 0) <= width
-            assert 0 <= float(node.get("y") or 0) <= height
+    assert_fit_for_a_notebook(draw())
 
 
 def test_text_is_escaped_and_an_alternative_text_is_asked_for() -> None:

@@ -7,7 +7,6 @@ import io
 import itertools
 import re
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import onnx
@@ -15,11 +14,13 @@ import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from svg_checks import assert_fit_for_a_notebook
 
 from nstlib.assets.cache import embedded_model
 from nstlib.course.figures.people import composer_steps, matte_window, person_network
 from nstlib.course.figures.plot import GAP, MARGIN, WIDTH
 from nstlib.course.figures.rows import show_rows
+from nstlib.course.figures.svg import Diagram
 from nstlib.course.portraits import CREDITS, drawn_mask, load_portrait
 from nstlib.errors import ArgumentError, ImageError
 
@@ -89,15 +90,8 @@ ROW, COARSE = [0.8, 0.2], [0.0, 1.0]
     [person_network(), matte_window(ROW, COARSE, slice(0, 2)), composer_steps()],
     ids=["network", "window", "composer"],
 )
-def test_a_diagram_is_whole_xml_that_says_what_it_shows(diagram: Any) -> None:
-    data, metadata = diagram._repr_mimebundle_()
-    root = ElementTree.fromstring(data["image/svg+xml"])
-    assert root.get("aria-label") == diagram.alt == data["text/plain"]
-    assert metadata["image/svg+xml"]["alt"] == diagram.alt
-    width, height = float(root.get("width", 0)), float(root.get("height", 0))
-    for element in root.iter():
-        for name, most in (("x", width), ("y", height)):
-            assert 0 <= float(element.get(name, 0)) <= most
+def test_a_diagram_is_whole_xml_that_says_what_it_shows(diagram: Diagram) -> None:
+    assert_fit_for_a_notebook(diagram)
 
 
 def test_the_diagram_of_the_network_has_the_files_channels() -> None:

@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
+from svg_checks import assert_fit_for_a_notebook
 
 from nstlib.course.figures.style_networks import style_network, style_training
 from nstlib.course.figures.svg import Diagram
@@ -19,15 +20,7 @@ def words_of(drawing: Diagram) -> list[str]:
 
 @pytest.mark.parametrize("drawing", [style_network(), style_training()], ids=["net", "training"])
 def test_a_notebook_gets_valid_svg_with_its_alternative_text(drawing: Diagram) -> None:
-    data, metadata = drawing._repr_mimebundle_()
-    assert metadata == {"image/svg+xml": {"alt": drawing.alt}}
-    root = ET.fromstring(data["image/svg+xml"])
-    width, height = (float(root.get(side) or 0) for side in ("width", "height"))
-    assert width <= 960
-    for node in root.iter():
-        if node.tag.endswith(("rect", "text")):
-            assert 0 <= float(node.get("x") or 0) <= width
-            assert 0 <= float(node.get("y") or 0) <= height
+    assert_fit_for_a_notebook(drawing)
 
 
 @pytest.mark.parametrize("variant", ["lite", "bold"])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from narrow_vgg19 import narrow_vgg19
 from small_transfers import OPTIONS, transfer
 
 from nstlib.errors import MemoryLimitError
@@ -20,11 +18,7 @@ from nstlib.synthesis.texture import synthesize_texture
 PHOTO = load_image("chelsea", size=(128, 160))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def narrow() -> Iterator[None]:
-    """VGG19 with an eighth of its channels in place of the whole: as deep, and fast."""
-    with narrow_vgg19("average"):
-        yield
+pytestmark = pytest.mark.usefixtures("narrow")
 
 
 def test_what_is_needed_by_hand() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import figures
 import numpy as np
 import pytest
 from conftest import Run
-from narrow_vgg19 import narrow_vgg19
 from small_transfers import BLUE, LAYERS, RED, plain, transfer
 
 from nstlib.art.catalogue import DRAWN_STYLES
@@ -28,22 +26,7 @@ from nstlib.synthesis.common import Synthesis
 from nstlib.synthesis.tiles import compare_by_tiles
 from nstlib.synthesis.transfer import style_at_scale, transfer_style
 
-
-@pytest.fixture(scope="module", autouse=True)
-def narrow() -> Iterator[None]:
-    """VGG19 with an eighth of its channels in place of the whole: as deep, and fast."""
-    with narrow_vgg19("average"):
-        yield
-
-
-@pytest.fixture(scope="module")
-def content() -> Image:
-    return load_image("chelsea", size=(64, 80))
-
-
-@pytest.fixture(scope="module")
-def style() -> Image:
-    return load_image("mosaic", size=64)
+pytestmark = pytest.mark.usefixtures("narrow")
 
 
 def distance(one: Image, other: Image) -> float:

@@ -28,7 +28,7 @@ show_rows(
 # | --- | --- |
 # | Prerequisites | [05 · Total variation](05_total_variation.ipynb); covariance from [01 · Mathematics](01_mathematics.ipynb) |
 # | Time to read | 45 min; exercises 105 min |
-# | Time to run on 2 cores | 1 min 15 s |
+# | Time to run on 2 cores | 50 s |
 # | Downloads | nothing |
 #
 # ## Learning objectives

@@ -47,7 +47,7 @@ show_rows(
 # | --- | --- |
 # | Prerequisites | [07 · Faster](07_faster.ipynb); variance, covariance and eigenvalues from [01 · The mathematics](01_mathematics.ipynb) |
 # | Time to read | 45 min; exercises 90 min |
-# | Time to run on 2 cores | 1 min 10 s |
+# | Time to run on 2 cores | 1 min 15 s |
 # | Downloads | nothing |
 #
 # ## Learning objectives

@@ -295,8 +295,15 @@ def render(figure: Figure, kind: str, *, scale: float) -> bytes:
     """Draw a figure as the content of a file, `scale` times as many pixels as are shown."""
     kind = "jpeg" if kind == "jpg" else kind
     options: dict[str, Any] = {
-        # Without subsampling: at half resolution, colour bleeds at the edges of letters.
-        "jpeg": {"pil_kwargs": {"quality": 80, "subsampling": 0, "optimize": True}},
+        # Half the resolution for colour: a quarter smaller, and at 1.5 times the shown size unseen.
+        "jpeg": {
+            "pil_kwargs": {
+                "quality": 80,
+                "subsampling": "4:2:0",
+                "optimize": True,
+                "progressive": True,
+            }
+        },
         "webp": {"pil_kwargs": {"quality": 92}},
     }
     buffer = io.BytesIO()

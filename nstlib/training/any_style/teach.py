@@ -75,13 +75,31 @@ class Settings:
 
 
 class Teacher(keras.Model):
-    """Everything that a step of training needs, as one model: photographs and styles to losses."""
+    """Everything that a step of training needs, as one model: photographs and styles to losses.
 
-    def __init__(self, settings: Settings, weights: str = "mini") -> None:
+    Parameters
+    ----------
+    settings : Settings
+        What is trained, and how.
+    weights : str, default "mini"
+        Of the VGG19 that looks at a style, and becomes a part of the network.
+    judge : str, optional
+        Of the VGG19 that judges paintings; by default the same.
+    """
+
+    def __init__(self, settings: Settings, weights: str = "mini", judge: str | None = None) -> None:
         super().__init__(name="teacher")
-        self.settings, self.judge = settings, weights
-        judged = dict.fromkeys([*LAYERS, *STYLE_LAYERS, CONTENT_LAYER])
-        self.features = frozen_features(vgg19_with(weights), judged, settings.dtype)
+        self.settings, self.weights_name = settings, weights
+        judge = judge or weights
+        judged = dict.fromkeys([*STYLE_LAYERS, CONTENT_LAYER])
+        if judge == weights:
+            judged |= dict.fromkeys(LAYERS)
+        self.judge = frozen_features(vgg19_with(judge), judged, settings.dtype)
+        self.features = (
+            self.judge
+            if judge == weights
+            else frozen_features(vgg19_with(weights), LAYERS, settings.dtype)
+        )
         widths = [self.features.output[layer].shape[-1] for layer in LAYERS]
         self.predictor = style_predictor(widths)
         self.network = AnyStyleNet(
@@ -98,10 +116,11 @@ class Teacher(keras.Model):
     def call(self, pair: Any) -> Any:
         """Losses of a batch of photographs and styles, uint8, (B, H, W, 3) each."""
         photos, styles = (ops.cast(pictures, "float32") / 255.0 for pictures in pair)
-        seen = {name: ops.stop_gradient(x) for name, x in self.features(styles).items()}
-        content = ops.stop_gradient(self.features(photos)[CONTENT_LAYER])
-        painted = self.network([photos, self.vectors(styles, seen)])
-        found = self.features(painted)
+        seen = {name: ops.stop_gradient(x) for name, x in self.judge(styles).items()}
+        looked = seen if self.features is self.judge else self.features(styles)
+        content = ops.stop_gradient(self.judge(photos)[CONTENT_LAYER])
+        painted = self.network([photos, self.vectors(styles, looked)])
+        found = self.judge(painted)
         wanted = {layer: losses.statistics(seen[layer]) for layer in STYLE_LAYERS}
         have = {layer: losses.statistics(found[layer]) for layer in STYLE_LAYERS}
         by_layer = losses.style_losses(have, wanted)
@@ -145,7 +164,7 @@ class Teacher(keras.Model):
 
     def encoder(self) -> keras.Model:
         """Build the network from style pictures to vectors, by itself."""
-        return style_encoder(frozen_features(vgg19_with(self.judge), LAYERS), self.predictor)
+        return style_encoder(frozen_features(vgg19_with(self.weights_name), LAYERS), self.predictor)
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -218,6 +237,7 @@ def train(
     batch: int = 4,
     seed: int = 0,
     weights: str = "mini",
+    judge: str | None = None,
     every: int = 100,
     workers: int = 1,
     report: Callable[[int, dict[str, float], float], object] = lambda *_: None,
@@ -225,11 +245,13 @@ def train(
 ) -> Teacher:
     """Train, or go on training, until `settings.steps` are done or `stop` says so.
 
-    The state is saved after `every` steps, and at the end.
+    `weights` and `judge` are those of :class:`Teacher`. The state is saved after `every` steps, and
+    at the end.
     """
-    vgg19_with(weights)  # building it, the first time, would use up random numbers
+    for name in (weights, judge or weights):
+        vgg19_with(name)  # building it, the first time, would use up random numbers
     keras.utils.set_random_seed(seed)
-    teacher = Teacher(settings, weights)
+    teacher = Teacher(settings, weights, judge)
     batches = Batches(pack, size, batch, seed)
     optimizer = keras.optimizers.Adam(
         Schedule(settings.learning_rate, settings.steps),

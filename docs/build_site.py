@@ -49,6 +49,7 @@ SHOWN = (
     "data/figures",
     "models/README.md",
     "notebooks/figures",
+    "notebooks/glossary.md",
 )
 #: The width of the text column, in CSS pixels: wider pictures are shown at this width.
 COLUMN = 760

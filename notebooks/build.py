@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -82,6 +81,8 @@ def draft(source: Path, edition: Edition) -> Notebook:
     A cell's id is made from the lesson's name and the cell's text, so changing one cell leaves the
     ids of the others, and with them the diff, alone.
     """
+    import jupytext  # learners, who only translate, don't have it
+
     others = {name for name in EDITIONS if name != edition}
     notebook = nbformat.v4.new_notebook(metadata=METADATA)
     seen: dict[str, int] = {}
@@ -91,7 +92,7 @@ def draft(source: Path, edition: Edition) -> Notebook:
             continue
         text = cell.source
         if cell.cell_type == "markdown" and edition == "solution":
-            text = _link_from_solutions(text)
+            text = relink(text, link_from_solutions)
         repeat = seen[text] = seen.get(text, -1) + 1
         key = f"{source.stem}\0{cell.cell_type}\0{text}\0{repeat}"
         new_cell = {
@@ -111,28 +112,39 @@ def draft(source: Path, edition: Edition) -> Notebook:
     return notebook
 
 
-_LINK = re.compile(r"""(?P<before>\]\(|\b(?:src|href)=["'])(?P<target>[^)\s"'#]+)""")
+_LINK = re.compile(
+    r"""(?P<before>\]\(|\b(?:src|href)=["'])(?P<target>[^)\s"'#]+)(?=(?:\#(?P<fragment>[^)\s"]+))?)"""
+)
+
+
+#: How the target of a link to a lesson begins and ends.
+LESSON_LINK = re.compile(r"\d\d_\w+\.ipynb")
 
 
 def _is_local(target: str) -> bool:
     return not re.match(r"[a-z][a-z0-9+.-]*:|//", target, flags=re.IGNORECASE)
 
 
-def _link_from_solutions(text: str) -> str:
-    """Rewrite the links of a lesson, which count from ``notebooks/``, for one folder deeper.
+def relink(text: str, change: Callable[[str], str]) -> str:
+    """Change the target of each local link; what stands behind a ``#`` is left alone."""
+
+    def rewrite(match: re.Match[str]) -> str:
+        target = match["target"]
+        return match["before"] + (change(target) if _is_local(target) else target)
+
+    return _LINK.sub(rewrite, text)
+
+
+def link_from_solutions(target: str) -> str:
+    """Turn a target that counts from ``notebooks/`` into one for the solutions' folder.
 
     Links to another lesson lead to its solution edition.
     """
-
-    def rewrite(match: re.Match[str]) -> str:
-        before, target = match["before"], match["target"]
-        if not _is_local(target) or re.fullmatch(r"\d\d_\w+\.ipynb", target):
-            return match[0]
-        if target.startswith("solutions/"):
-            return before + target.removeprefix("solutions/")
-        return f"{before}../{target}"
-
-    return _LINK.sub(rewrite, text)
+    if LESSON_LINK.fullmatch(target):
+        return target
+    if target.startswith("solutions/"):
+        return target.removeprefix("solutions/")
+    return f"../{target}"
 
 
 # --- What must be right ---------------------------------------------------------------------------
@@ -296,7 +308,7 @@ def broken_links(notebook: Notebook, path: Path) -> Iterator[str]:
     """Find local links that lead nowhere, or where JupyterLab cannot follow.
 
     `path` is where the notebook stands. ``make lab`` serves ``notebooks/``, so a link that leaves
-    that folder would work on a website only.
+    that folder would work on a website only. A link may name a heading of a Markdown file.
     """
     folder = (path.parent.parent if path.parent.name == "solutions" else path.parent).resolve()
     for match in _LINK.finditer(_prose(notebook)):
@@ -308,6 +320,15 @@ def broken_links(notebook: Notebook, path: Path) -> Iterator[str]:
             yield f"the link {target!r} leaves {folder.name}/"
         elif not file.exists() and file not in expected_notebooks(folder):
             yield f"the link {target!r} leads nowhere"
+        elif file.suffix == ".md" and match["fragment"]:
+            headings = heading_ids(file.read_text(encoding="utf-8"))
+            if (fragment := match["fragment"]) not in headings:
+                yield f"{target} has no heading for the link '#{fragment}'"
+
+
+def heading_ids(text: str) -> set[str]:
+    """Return what links call the headings of a Markdown text, in JupyterLab and on the site."""
+    return {heading.replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.M)}
 
 
 def source_faults(notebook: Notebook, path: Path) -> list[str]:

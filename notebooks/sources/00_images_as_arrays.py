@@ -76,8 +76,8 @@ print(len(findings), "checks, faults found:", sum(finding.ok is False for findin
 # ## An image small enough to read
 #
 # A picture is a table of pixels, and a pixel is three numbers: how much red, green and blue. NumPy
-# keeps them in one array with three axes: row, column, **channel**. Here is one with two rows and
-# three columns, written out by hand.
+# keeps them in one array with three [axes](glossary.md#axis): row, column,
+# **[channel](glossary.md#channel)**. Here is one with two rows and three columns, written out by hand.
 
 # %%
 tiny = np.array(
@@ -105,13 +105,13 @@ show_rows(
 # of all three.*
 #
 # Note the order: **row before column**, so height before width. People speak of a 640 × 480 picture
-# and mean width × height; its array has the shape `(480, 640, 3)`. OpenCV's functions take sizes as
-# (width, height) too, so you will swap the two more than once.
+# and mean width × height; its array has the shape `(480, 640, 3)`. [OpenCV](glossary.md#OpenCV)'s functions
+# take sizes as (width, height) too, so you will swap the two more than once.
 #
 # ## Eight bits, and why sums go wrong
 #
-# Files and screens keep a channel in eight bits, as a whole number from 0 to 255 (`uint8`). That saves
-# space, but calculating with it is dangerous.
+# Files and screens keep a channel in eight bits, as a whole number from 0 to 255
+# ([`uint8`](glossary.md#uint8)). That saves space, but calculating with it is dangerous.
 #
 # **Question.** A `uint8` pixel of 200 is made brighter by 100. What does NumPy give? Put the letter of
 # your answer in place of the dots below, in quotes, and run the cell. Do so *before* you open the
@@ -140,9 +140,9 @@ print((bright + np.uint8(100))[0])
 #
 # </details>
 #
-# So we calculate in `float32`, between 0 and 1, and go back to `uint8` only to save. (Kim's tutorial
-# does the same, and also clips to [0, 1] after each step. Both are right.) On the way back there is a
-# choice: cut the fraction off, as `astype(np.uint8)` does, or round.
+# So we calculate in [`float32`](glossary.md#float32), between 0 and 1, and go back to `uint8` only to save.
+# (Kim's tutorial does the same, and also [clips](glossary.md#clip) to [0, 1] after each step. Both are
+# right.) On the way back there is a choice: cut the fraction off, as `astype(np.uint8)` does, or round.
 
 
 # %%
@@ -220,7 +220,7 @@ for between in (nothing, dim_and_brighten):
 #
 # A result is worth something only if it could have come out otherwise. So ask of every claim here, and
 # in every paper that you read: **what would we see if it were not so?** Then look for that too. The
-# comparison that you make for it is called a **control**.
+# comparison that you make for it is called a **[control](glossary.md#control)**.
 #
 # Take a simple claim: *a PNG file keeps every number of a picture.* Save, load, count what differs. You
 # get 0 and are content? The count would also be 0 if you had compared the picture with itself, or
@@ -276,16 +276,16 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # `plt.imread` gives 0..255 for a JPEG but 0..1 for a PNG, so the second division leaves at most 0.0039:
 # black. The dangerous part: a network takes a black picture without complaint, and gives an answer.
-# `nst.load_image` returns `float32` RGB in [0, 1], whatever the file was.
+# `nst.load_image` returns `float32` [RGB](glossary.md#RGB) in [0, 1], whatever the file was.
 #
 # </details>
 #
 # ## Numbers are not light
 #
 # One thing that pixels do *not* say is how much light they send. The numbers in files follow the eye,
-# which tells dark shades apart better than bright ones. In the usual standard, **sRGB**, a number $v$
-# above 0.04 sends the share $((v + 0.055) / 1.055)^{2.4}$ of the light of white. So the middle of the
-# numbers is far from the middle of the light:
+# which tells dark shades apart better than bright ones. In the usual standard, **[sRGB](glossary.md#sRGB)**,
+# a number $v$ above 0.04 sends the share $((v + 0.055) / 1.055)^{2.4}$ of the light of white. So the middle
+# of the numbers is far from the middle of the light:
 
 
 # %%
@@ -310,8 +310,8 @@ print(f"half the light of white has the number {number(0.5):.2f}")
 # ## The blue astronaut
 #
 # OpenCV was written when camera drivers delivered blue first, and has kept that order: `cv2.imread`
-# returns **BGR**. Everything else here (files, Matplotlib, imageio, Keras's images) is RGB. Nothing in
-# the array says which it is. That was the second picture at the top.
+# returns **[BGR](glossary.md#BGR)**. Everything else here (files, Matplotlib, imageio, Keras's images) is
+# RGB. Nothing in the array says which it is. That was the second picture at the top.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -350,9 +350,10 @@ for what, image in {"portrait": astronaut, "the same in grey": grey}.items():
 # ## Smaller, without ghosts
 #
 # Networks are slow on large pictures, so pictures are shrunk first. Taking every eighth pixel is quick
-# and wrong: detail finer than the new grid doesn't vanish, it turns into false patterns (**aliasing**).
-# Our test picture has one centre, and rings that get finer outwards. From 512 to 64 pixels, most of
-# them are too fine to be shown. A perfect method would leave the middle alone and fade the rest to grey.
+# and wrong: detail finer than the new grid doesn't vanish, it turns into false patterns
+# (**[aliasing](glossary.md#aliasing)**). Our test picture has one centre, and rings that get finer outwards.
+# From 512 to 64 pixels, most of them are too fine to be shown. A perfect method would leave the middle alone
+# and fade the rest to grey.
 
 # %%
 y, x = np.mgrid[-1:1:512j, -1:1:512j]
@@ -393,8 +394,9 @@ show_rows(
 #
 # </details>
 #
-# How strong are the ghosts? The spread (standard deviation) around a false centre says it. And so that
-# a method which wipes out everything doesn't win, we also measure the true centre:
+# How strong are the ghosts? The spread ([standard deviation](glossary.md#standard-deviation)) around a false
+# centre says it. And so that a method which wipes out everything doesn't win, we also measure the true
+# centre:
 
 # %% jupyter={"outputs_hidden": true}
 print("spread of the numbers    true centre   false centre")
@@ -403,17 +405,18 @@ for name, image in small.items():
     print(f"{name:22} {image[26:38, 26:38].std():13.2f} {image[26:38, 46:58].std():14.2f}")
 
 # %% [markdown]
-# `nst.resize` takes the mean of each block (OpenCV's `INTER_AREA`): no new centres, small ghosts, sharp
-# enough for photographs. Kim's tutorial calls `cv2.resize` as it stands. It also squashes its painting
-# to a square of 224 × 224; since textures may be stretched a little unnoticed, that is easily
-# overlooked. Do it to a cat, and it isn't: from 451 × 300 pixels her width shrinks to a half, her height
-# to three quarters. `nst.resize(image, 224)` keeps the proportions.
+# `nst.resize` takes the mean of each block (OpenCV's [`INTER_AREA`](glossary.md#INTER_AREA)): no new centres,
+# small ghosts, sharp enough for photographs. Kim's tutorial calls `cv2.resize` as it stands. It also squashes
+# its painting to a square of 224 × 224; since textures may be stretched a little unnoticed, that is easily
+# overlooked. Do it to a cat, and it isn't: from 451 × 300 pixels her width shrinks to a half, her height to
+# three quarters. `nst.resize(image, 224)` keeps the proportions.
 #
 # ## Blobs: the layout of `cv2.dnn`
 #
-# Networks take images in batches. Keras keeps a batch as (batch, height, width, channels), **NHWC**.
-# `cv2.dnn`, PyTorch and most ONNX files keep it as (batch, channels, height, width), **NCHW**, which
-# OpenCV calls a *blob*. Memory is one long row of numbers, and the two differ in their order:
+# Networks take images in [batches](glossary.md#batch). [Keras](glossary.md#Keras) keeps a batch as (batch,
+# height, width, channels), **[NHWC](glossary.md#NHWC)**. `cv2.dnn`, PyTorch and most ONNX files keep it as
+# (batch, channels, height, width), **[NCHW](glossary.md#NCHW)**, which OpenCV calls a
+# *[blob](glossary.md#blob)*. Memory is one long row of numbers, and the two differ in their order:
 
 # %%
 memory_layouts()
@@ -422,8 +425,8 @@ memory_layouts()
 # *The 18 numbers of our six pixels. Pixel after pixel, or plane after plane: one whole red picture, one
 # whole green, one whole blue.*
 #
-# `transpose` puts numbers into another order. `reshape` never moves a number: it cuts the same row into
-# other pieces.
+# [`transpose`](glossary.md#transpose) puts numbers into another order. [`reshape`](glossary.md#reshape) never
+# moves a number: it cuts the same row into other pieces.
 
 # %%
 numbered = np.arange(18).reshape(2, 3, 3)  # R0 is 0, G0 is 1, B0 is 2, R1 is 3 ...
@@ -641,10 +644,10 @@ nst.check("comes_from", comes_from)
 # %% [markdown]
 # ### Exercise 4 · Lay it over white (20 minutes)
 #
-# Some files have a fourth channel, **alpha**: how opaque a pixel is. To show such a picture on a white
-# page, mix: where alpha is 1 the pixel's colour, where it is 0 white, in between a share of each. Take
-# floating-point RGBA (H, W, 4) in [0, 1] and return RGB (H, W, 3). You will need the same formula at
-# the end of the course, with a painting in place of the white page.
+# Some files have a fourth channel, **[alpha](glossary.md#alpha)**: how opaque a pixel is. To show such a
+# picture on a white page, mix: where alpha is 1 the pixel's colour, where it is 0 white, in between a share
+# of each. Take floating-point RGBA (H, W, 4) in [0, 1] and return RGB (H, W, 3). You will need the same
+# formula at the end of the course, with a painting in place of the white page.
 #
 # And a question to think about: the formula mixes numbers, not light. Is a black line with alpha ½
 # over white too dark or too bright, compared with a real half-transparent film?

@@ -59,8 +59,8 @@ show_rows(
 # ## Slopes
 #
 # A picture is to change until it has some property. We write down how far off it is, as one number, the
-# **loss**: 0 if the property is there. Then the question is always the same. *How must each pixel change
-# so that the loss gets smaller?*
+# **[loss](glossary.md#loss)**: 0 if the property is there. Then the question is always the same. *How must
+# each pixel change so that the loss gets smaller?*
 #
 # ### A picture of two pixels
 #
@@ -68,7 +68,7 @@ show_rows(
 # it to be 0.5. The loss is the squared error, $L = (d - 0.5)^2 = 0.09$. Now make the second pixel
 # brighter by a little, 0.01. The step becomes 0.21 and the loss 0.0841, so it fell by 0.0059: that is
 # −0.59 for each unit of brightness. This ratio is the **slope** of the loss at that pixel. All slopes
-# together, one for each pixel, are the **gradient**.
+# together, one for each pixel, are the **[gradient](glossary.md#gradient)**.
 
 # %%
 x = np.array([0.2, 0.4])
@@ -109,14 +109,15 @@ for h in (1, 0.1, 0.01, 0.001, 1e-6, 1e-7, 1e-9):
     print(f"{h:7.0e} {slope(x.astype(np.float32), 1, np.float32(h)):8.4f}")
 
 # %% [markdown]
-# Such **finite differences** are slow, because every pixel needs a loss of its own, and not exact. But
-# they need no theory, and so they are the best test of any other gradient.
+# Such **[finite differences](glossary.md#finite-differences)** are slow, because every pixel needs a loss of
+# its own, and not exact. But they need no theory, and so they are the best test of any other gradient.
 #
 # ### Slopes multiply
 #
 # The loss depends on the step, and the step on the pixels. Take one at a time. If the second pixel grows
 # by one, the step grows by one; if the first does, it shrinks by one. And a square $(d - 0.5)^2$ has the
-# slope $2\,(d - 0.5)$, which is −0.6 here. The **chain rule** says that slopes along a way multiply:
+# slope $2\,(d - 0.5)$, which is −0.6 here. The **[chain rule](glossary.md#chain-rule)** says that slopes
+# along a way multiply:
 #
 # $$ \frac{\partial L}{\partial x_2} = \frac{\partial L}{\partial d} \cdot \frac{\partial d}{\partial x_2}
 # = -0.6 \cdot 1, \qquad \frac{\partial L}{\partial x_1} = -0.6 \cdot (-1). $$
@@ -128,9 +129,10 @@ chain_of_slopes(0.2, 0.4, 0.5)
 # *From left to right the values, in orange the slopes. Multiply them from right to left, and you have the
 # gradient. If several ways lead from a pixel to the loss, add them up.*
 #
-# A network is a long chain of this kind. `tf.GradientTape` records what is computed inside its block, and
-# then goes back along the chain. The step can be written as a sum of products, $k_1 x_1 + k_2 x_2$
-# with the **kernel** $k = (-1, 1)$. Let us ask the tape for two gradients:
+# A network is a long chain of this kind. [TensorFlow](glossary.md#TensorFlow)'s
+# [`tf.GradientTape`](glossary.md#GradientTape) records what is computed inside its block, and then goes back
+# along the chain. The step can be written as a sum of products, $k_1 x_1 + k_2 x_2$ with the
+# **[kernel](glossary.md#kernel)** $k = (-1, 1)$. Let us ask the tape for two gradients:
 
 # %%
 pixels = tf.Variable(x)
@@ -154,7 +156,8 @@ print("to the kernel, by the tape:      ", to_kernel.numpy().round(3))
 # ### Downhill
 #
 # The gradient points uphill, so go against it: $x \leftarrow x - r \cdot \text{gradient}$, where $r$ is the
-# **learning rate**. With $r = 0.1$ the pixels become 0.14 and 0.46, and their step 0.32: nearer to 0.5.
+# **[learning rate](glossary.md#learning-rate)**. With $r = 0.1$ the pixels become 0.14 and 0.46, and their
+# step 0.32: nearer to 0.5.
 #
 # **Question.** We try the rates 0.1, 0.25 and 0.6. Where does the last one lead?
 #
@@ -183,9 +186,9 @@ for rate in (0.1, 0.25, 0.6):
 # %% [markdown]
 # ### Where there is no slope
 #
-# Networks often set negative numbers to zero. That is called **ReLU**, $\max(d, 0)$: a feature is found, or
-# it is not. **Question.** Our pixels are now $(0.4, 0.2)$, so the step is −0.2. We want 0.5 after a ReLU.
-# What does the gradient do?
+# Networks often set negative numbers to zero. That is called **[ReLU](glossary.md#ReLU)**, $\max(d, 0)$: a
+# feature is found, or it is not. **Question.** Our pixels are now $(0.4, 0.2)$, so the step is −0.2. We want
+# 0.5 after a ReLU. What does the gradient do?
 #
 # - **a** it drives the pixels apart, as before
 # - **b** nothing: it is zero
@@ -299,11 +302,12 @@ for what, other in {
 # | 3 | 0.1 | −0.1 | −0.01 |
 # | 4 | 0.3 | 0.3 | 0.09 |
 #
-# The mean of the products, 0.16 / 4 = 0.04, is the **covariance** of red and green: positive if they rise
-# together. The covariance of a channel with itself is its **variance**, the mean squared distance from its
-# mean: (0.09 + 0.01 + 0.01 + 0.09) / 4 = 0.05 for both. Its root is the **standard deviation**, 0.22. And
-# the covariance divided by both standard deviations is the **correlation**, 0.04 / 0.05 = 0.8. It lies
-# between −1 and 1, and has no units.
+# The mean of the products, 0.16 / 4 = 0.04, is the **[covariance](glossary.md#covariance)** of red and green:
+# positive if they rise together. The covariance of a channel with itself is its
+# **[variance](glossary.md#variance)**, the mean squared distance from its mean: (0.09 + 0.01 + 0.01 + 0.09) /
+# 4 = 0.05 for both. Its root is the **[standard deviation](glossary.md#standard-deviation)**, 0.22. And the
+# covariance divided by both standard deviations is the **[correlation](glossary.md#correlation)**, 0.04 /
+# 0.05 = 0.8. It lies between −1 and 1, and has no units.
 #
 # Write the pixels as the rows of a matrix $F$, and one product gives all of them: $C = F^\top F / N$.
 
@@ -329,7 +333,7 @@ print("ours, the means left in:    ", (small.reshape(4, 2).T @ small.reshape(4, 
 # thousand. The last line is no covariance: the means are still in it. It is a *Gram matrix*, the heart
 # of lesson 03.
 #
-# The **trace** of a matrix is the sum of its diagonal: here the variances, 0.1 together.
+# The **[trace](glossary.md#trace)** of a matrix is the sum of its diagonal: here the variances, 0.1 together.
 #
 # **Question.** Two channels have the correlation 0. What do you know?
 #
@@ -367,8 +371,8 @@ for angle in (0, 15, 30, 45, 60, 90, 135):
 # %% [markdown]
 # The cloud is longest at 45° and shortest at 135°, at a right angle to it. In these directions something
 # special happens: $C v$ points the same way as $v$. Such a $v$ is called an **eigenvector**, and the
-# factor in $C v = \lambda v$ its **eigenvalue**. By hand: $C\,(1, 1)^\top = (0.05 + 0.04,\ 0.04 + 0.05)^\top
-# = 0.09 \cdot (1, 1)^\top$.
+# factor in $C v = \lambda v$ its **[eigenvalue](glossary.md#eigenvalue)**. By hand:
+# $C\,(1, 1)^\top = (0.05 + 0.04,\ 0.04 + 0.05)^\top = 0.09 \cdot (1, 1)^\top$.
 
 # %%
 eigenvalues, eigenvectors = np.linalg.eigh(C)  # smallest first, one vector a column
@@ -442,9 +446,9 @@ colour_cloud(
 #
 # ### Nine numbers and a picture
 #
-# A **convolution** slides a small **kernel** over the picture. At each place it multiplies what lies
-# under the kernel by the kernel's numbers, and adds up. Our two pixels had a kernel of two numbers. This
-# one has nine, and looks for places that are brighter on the right than on the left:
+# A **[convolution](glossary.md#convolution)** slides a small **kernel** over the picture. At each place it
+# multiplies what lies under the kernel by the kernel's numbers, and adds up. Our two pixels had a kernel of
+# two numbers. This one has nine, and looks for places that are brighter on the right than on the left:
 
 # %%
 picture = np.float32(
@@ -475,14 +479,15 @@ print(in_tensorflow[0, :, :, 0].numpy())
 # %% [markdown]
 # (Mathematicians turn the kernel by 180° first. No library for networks does.)
 #
-# The result is smaller: 5 columns hold only 3 places for a kernel of 3. The **stride** is how far the kernel
-# moves each time; a stride of 2 takes every second place. For a side of $n$ pixels, a kernel of $k$, a stride
-# of $s$ and $p$ pixels added on both sides, there are $\lfloor (n + 2p - k) / s \rfloor + 1$ places.
+# The result is smaller: 5 columns hold only 3 places for a kernel of 3. The **[stride](glossary.md#stride)**
+# is how far the kernel moves each time; a stride of 2 takes every second place. For a side of $n$ pixels, a
+# kernel of $k$, a stride of $s$ and $p$ pixels added on both sides, there are
+# $\lfloor (n + 2p - k) / s \rfloor + 1$ places.
 #
 # ### Beyond the border
 #
-# If the result is to be as large as the picture, something must be added around it: **padding**. There are
-# several ways, and a picture in one row shows them:
+# If the result is to be as large as the picture, something must be added around it:
+# **[padding](glossary.md#padding)**. There are several ways, and a picture in one row shows them:
 
 # %%
 row = np.array([7, 8, 9])
@@ -526,9 +531,10 @@ for name, mode in {"zero": "constant", "replicate": "edge", "reflect": "reflect"
 # ### Channels
 #
 # A colour picture has three channels, so a kernel for it is 3 × 3 × 3, and still gives *one* number at each
-# place. A layer has many such kernels, and each makes one **channel** of the result, called a **feature map**.
-# From $a$ channels to $b$ that takes $3 \cdot 3 \cdot a \cdot b$ numbers, and $b$ more, the **biases**, which
-# are added at the end. The smallest case is a kernel of 1 × 1 × 3, for instance brightness:
+# place. A layer has many such kernels, and each makes one **channel** of the result, called a **[feature
+# map](glossary.md#feature-map)**. From $a$ channels to $b$ that takes $3 \cdot 3 \cdot a \cdot b$ numbers,
+# and $b$ more, the **[biases](glossary.md#bias)**, which are added at the end. The smallest case is a kernel
+# of 1 × 1 × 3, for instance brightness:
 
 # %%
 brightness = np.array([0.299, 0.587, 0.114])
@@ -538,7 +544,8 @@ print("image", astronaut.shape, "· kernel", brightness.shape, "→ one channel"
 # %% [markdown]
 # ### Smaller maps
 #
-# **Pooling** keeps one number of each block of 2 × 2, the largest or the mean. Here with the ReLU before it:
+# **[Pooling](glossary.md#pooling)** keeps one number of each block of 2 × 2, the largest or the mean. Here
+# with the ReLU before it:
 
 # %%
 response = np.array([[3, -1, 0, 2], [-2, 1, 4, 0]])
@@ -590,10 +597,10 @@ print("Follow the marked squares from top to bottom:")
 two_layers()
 
 # %% [markdown]
-# This window is the **receptive field**. To count it, start with 1 pixel. Each kernel of $k$ adds $k - 1$ times
-# the distance of two neighbours in pixels; each stride multiplies that distance. Here: $1 + 2 \cdot 1 = 3$,
-# pooling $3 + 1 \cdot 1 = 4$ with a stride of 2, then $4 + 2 \cdot 2 = 8$. Is that so? Nudge one pixel at a
-# time, and see whether the number moves:
+# This window is the **[receptive field](glossary.md#receptive-field)**. To count it, start with 1 pixel. Each
+# kernel of $k$ adds $k - 1$ times the distance of two neighbours in pixels; each stride multiplies that
+# distance. Here: $1 + 2 \cdot 1 = 3$, pooling $3 + 1 \cdot 1 = 4$ with a stride of 2, then
+# $4 + 2 \cdot 2 = 8$. Is that so? Nudge one pixel at a time, and see whether the number moves:
 
 
 # %%

@@ -64,20 +64,23 @@ show_rows(
 # ## VGG19
 #
 # In 2014 Karen Simonyan and Andrew Zisserman trained a network to tell a thousand kinds of things
-# apart in photographs. It has sixteen convolutions in five blocks, all with kernels of 3 × 3, zero padding and
-# ReLU, and a pooling step after each block. Three dense layers behind them name what is in the picture.
-# Style transfer throws those three away, as HyunMin Kim's tutorial does, and keeps what comes before.
+# apart in photographs. It has sixteen [convolutions](glossary.md#convolution) in five blocks, all with
+# [kernels](glossary.md#kernel) of 3 × 3, zero [padding](glossary.md#padding) and [ReLU](glossary.md#ReLU),
+# and a [pooling](glossary.md#pooling) step after each block. Three [dense layers](glossary.md#dense-layer)
+# behind them name what is in the picture. Style transfer throws those three away, as HyunMin Kim's tutorial
+# does, and keeps what comes before.
 
 # %%
 vgg19_blocks()
 
 # %% [markdown]
-# *VGG19's convolutions, and below each block a picture of 224 × 224 pixels: the orange square is what one
-# feature of the block's first layer (orange) sees of it. These five are the layers that describe a
-# style here and in Kim's tutorial. The names are Keras's: `block3_conv1` is the first convolution of the
-# third block.*
+# *[VGG19](glossary.md#VGG19)'s convolutions, and below each block a picture of 224 × 224 pixels: the orange
+# square is what one feature of the block's first [layer](glossary.md#layer) (orange) sees of it. These five
+# are the layers that describe a style here and in Kim's tutorial. The names are Keras's: `block3_conv1` is
+# the first convolution of the third block.*
 #
-# **Question.** Keras says that `block1_conv2` has 36,928 parameters. Where do they come from?
+# **Question.** Keras says that `block1_conv2` has 36,928 [parameters](glossary.md#parameter). Where do they
+# come from?
 #
 # - **a** 3 · 3 · 64 + 64
 # - **b** 3 · 3 · 64 · 64 + 64
@@ -101,17 +104,18 @@ for layer in nst.STYLE_LAYERS:
 print(f"all sixteen {vgg19.count_params():23,} {twin.count_params():19,}")
 
 # %% [markdown]
-# Twenty million parameters, 80 MB. This course works with a **small twin** that comes with it: the same
-# layers under the same names, with fewer channels, and pooling by means. VGG19 taught it to see what VGG19
-# sees; its card, in `models/`, says how. `weights="imagenet"` gives you Keras's VGG19, in every function of
-# the course, if you are online once.
+# Twenty million parameters, 80 MB. This course works with a **[small twin](glossary.md#small-twin)** that
+# comes with it: the same layers under the same names, with fewer channels, and pooling by means. VGG19 taught
+# it to see what VGG19 sees; its card, in `models/`, says how. `weights="imagenet"` gives you Keras's VGG19,
+# in every function of the course, if you are online once.
 #
 # ## Preparing a picture
 #
-# VGG19 was trained with the library Caffe, on OpenCV's pixels. So it expects **BGR**, from 0 to 255, minus
-# the mean colour of its training photos. This **preprocessing** is done by Keras's `preprocess_input`. It
-# wants 0 to 255, and Kim's tutorial does multiply by 255 first. `nst.feature_extractor` contains this step, so
-# that you can hand it RGB in [0, 1].
+# VGG19 was trained with the library [Caffe](glossary.md#Caffe), on OpenCV's pixels. So it expects
+# **[BGR](glossary.md#BGR)**, from 0 to 255, minus the mean colour of its training photos. This
+# **[preprocessing](glossary.md#preprocessing)** is done by Keras's `preprocess_input`. It wants 0 to 255, and
+# Kim's tutorial does multiply by 255 first. `nst.feature_extractor` contains this step, so that you can hand
+# it RGB in [0, 1].
 
 # %%
 prepared = keras.applications.vgg19.preprocess_input(255 * cat.copy())
@@ -150,7 +154,8 @@ for what, other in {
 
 # %% [markdown]
 # **Question.** Two mistakes are common: BGR in place of RGB, and dividing by 255 once too often. Which one
-# changes the features more?
+# changes the features more? (The distance of the features is measured by the [norm](glossary.md#norm), the
+# length, of their difference, divided by that of the features.)
 #
 # - **a** red and blue exchanged
 # - **b** the picture divided by 255 twice
@@ -220,8 +225,8 @@ for what, image in {
 #
 # ## How far a layer sees
 #
-# In lesson 01 you counted a receptive field: each kernel of $k$ adds $k - 1$ times the distance of
-# neighbours, and each pooling doubles that distance. VGG19 begins like this:
+# In lesson 01 you counted a [receptive field](glossary.md#receptive-field): each kernel of $k$ adds $k - 1$
+# times the distance of neighbours, and each pooling doubles that distance. VGG19 begins like this:
 #
 # | layer | adds | sees | distance of neighbours |
 # | --- | --- | --- | --- |
@@ -230,9 +235,9 @@ for what, image in {
 # | `block1_pool` | 1 · 1 | 6 | 2 |
 # | `block2_conv1` | 2 · 2 | 10 | 2 |
 #
-# Go on, and you get the numbers of the drawing: 3, 10, 24, 68, 156. Is it true? Ask the network. The gradient
-# of one feature with respect to the *image* says how much each pixel counts, and it is zero where the
-# feature doesn't see.
+# Go on, and you get the numbers of the drawing: 3, 10, 24, 68, 156. Is it true? Ask the network. The
+# [gradient](glossary.md#gradient) of one feature with respect to the *image* says how much each pixel counts,
+# and it is zero where the feature doesn't see.
 
 # %%
 side = 193
@@ -299,8 +304,9 @@ for layer, counts in seen.items():
 
 # %% [markdown]
 # Luo et al. (2016) found that in general, and called it the *effective* receptive field. So a layer decides
-# at which **scale** it describes a picture: `block1_conv1` knows colours and the finest edges;
-# `block5_conv1` sees things as large as a face. But as large as *which* face? That depends on the picture:
+# at which **[scale](glossary.md#scale)** it describes a picture: `block1_conv1` knows colours and the finest
+# edges; `block5_conv1` sees things as large as a face. But as large as *which* face? That depends on the
+# picture:
 
 # %% jupyter={"source_hidden": true}
 FIELDS = {24: (1, 0.85, 0), 68: (1, 0.35, 0), 156: (0, 0.75, 1)}  # of block 3, 4 and 5
@@ -496,10 +502,10 @@ show_rows(
 #
 # ## What does training add?
 #
-# Kernels drawn at random respond to a cat, too. To see what training adds, the **control** must differ
-# from the twin in nothing else: the same layers, as many channels, pooling by means. We draw five such networks.
-# (Keras draws kernels by He's rule: with a variance of 2 over the number of inputs, sizes stay about the
-# same from layer to layer.)
+# Kernels drawn at random respond to a cat, too. To see what [training](glossary.md#training) adds, the
+# **control** must differ from the twin in nothing else: the same layers, as many channels, pooling by means.
+# We draw five such networks. (Keras draws kernels by He's rule: with a variance of 2 over the number of
+# inputs, sizes stay about the same from layer to layer.)
 
 # %%
 widths = [layer.filters for layer in twin.layers if layer.weights]
@@ -556,9 +562,9 @@ for name, maps in maps_of.items():
 # %% [markdown]
 # <details><summary>What the table says</summary>
 #
-# The last column is the **participation ratio** of the correlation matrix's eigenvalues: the number of
-# directions among which the variance is shared. It would be 64 if no two channels were correlated, and 1 if
-# all were the same.
+# The last column is the **[participation ratio](glossary.md#participation-ratio)** of the correlation
+# matrix's [eigenvalues](glossary.md#eigenvalue): the number of directions among which the variance is shared.
+# It would be 64 if no two channels were correlated, and 1 if all were the same.
 #
 # The gap is small now. The twin's channels are a little less alike than those of the best random draw,
 # and they use more directions; but the random draws differ more among themselves than the best one differs
@@ -576,14 +582,14 @@ for name, maps in maps_of.items():
 # ### VGG19 itself
 #
 # If the twin has learned what VGG19 sees, then for each channel of VGG19 it should have one that looks
-# like it. Random weights of the same shape are the control: among hundreds of channels *some* one is always
-# similar.
+# like it. [Random weights](glossary.md#random-weights) of the same shape are the control: among hundreds of
+# channels *some* one is always similar.
 #
 # ![Maps of a cat: six channels of VGG19 at two layers, and below each its likeness in the twin and among random channels](figures/vgg19_features.jpg)
 #
 # *VGG19's six most active channels at two layers, and below each the most similar channel of the twin and of a
-# random network, with their correlation. Black is 0; each panel is scaled to its own largest responses.
-# (`python benchmarks/vgg19.py features` makes this picture.)*
+# random network, with their [correlation](glossary.md#correlation). Black is 0; each panel is scaled to its
+# own largest responses. (`python benchmarks/vgg19.py features` makes this picture.)*
 #
 # Over *all* of VGG19's channels the median is 0.53 at `block3_conv1` and 0.64 at `block5_conv1` for the twin,
 # and 0.25 and 0.34 for random weights. So the twin's channels are far more like VGG19's than chance would make
@@ -592,9 +598,11 @@ for name, maps in maps_of.items():
 # What the small twin **lacks**:
 #
 # - It has a quarter to three quarters of VGG19's channels. What VGG19 tells apart the twin may confuse.
-# - It saw a few thousand photographs and paintings, VGG19 more than a million photographs.
+# - It saw a few thousand photographs and paintings, VGG19 more than a million photographs of
+#   [ImageNet](glossary.md#ImageNet).
 # - The deeper the layer, the less it has learned: the card in `models/` has the figures for each layer.
-# - It has no classifier, so it can't name anything. To the twin a cat is no more than a carpet.
+# - It has no [classifier](glossary.md#classifier), so it can't name anything. To the twin a cat is no more
+#   than a carpet.
 #
 # In return it needs no download, and far fewer multiplications. To run this lesson with VGG19 itself, set the
 # environment variable `NSTLIB_WEIGHTS=imagenet` (the number 88 then means another channel).
@@ -636,9 +644,10 @@ nst.check("undo_preprocessing", undo_preprocessing)
 # %% [markdown]
 # ### Exercise 2 · The receptive field of any network (20 minutes)
 #
-# Given a list of (kernel, stride) from the first layer to the last, return how many pixels one feature of
-# the last layer sees. Before you write it, work two out by hand: a network that begins with a kernel of 7 and a
-# stride of 2, followed by a kernel of 3; and the same two in the other order. Why do they differ?
+# Given a list of (kernel, [stride](glossary.md#stride)) from the first layer to the last, return how many
+# pixels one feature of the last layer sees. Before you write it, work two out by hand: a network that begins
+# with a kernel of 7 and a stride of 2, followed by a kernel of 3; and the same two in the other order. Why do
+# they differ?
 #
 # <details><summary>Hint 1</summary>Keep two numbers: what a feature sees, and how far neighbours are apart.
 # </details>

@@ -67,10 +67,10 @@ nst.show_grams(
 # %% [markdown]
 # ## By hand: four positions, two channels
 #
-# Take feature maps of 2 × 2 positions and two channels. Say the first channel means
-# *red*, the second *stripe*; at one position both are found. The Gram matrix asks of every pair of
-# channels: how much do they occur **together**, on average over the positions? Work out its three numbers
-# before you go on: red with red, red with stripe, stripe with stripe.
+# Take [feature maps](glossary.md#feature-map) of 2 × 2 positions and two channels. Say the first channel means
+# *red*, the second *stripe*; at one position both are found. The [Gram matrix](glossary.md#Gram-matrix) asks
+# of every pair of channels: how much do they occur **together**, on average over the positions? Work out its
+# three numbers before you go on: red with red, red with stripe, stripe with stripe.
 
 # %%
 features = np.array([[[1, 0], [1, 1]], [[0, 1], [0, 0]]], dtype=np.float32)
@@ -120,12 +120,13 @@ for what, G in {"ours": gram_matrix(maps), "nst.gram_matrix": nst.gram_matrix(ma
     print(f"{what:15} differs from Einstein's sum by {np.abs(G - by_einsum).max() / scale:.4f}")
 
 # %% [markdown]
-# (Einstein's sum: what stands in both factors and not behind the arrow, here the position `yx`, is summed
-# over.) From now on we take `nst.gram_matrix`, which is this function with checks, and takes batches too.
+# ([Einstein's sum](glossary.md#Einstein's-sum): what stands in both factors and not behind the arrow, here
+# the position `yx`, is summed over.) From now on we take `nst.gram_matrix`, which is this function with
+# checks, and takes batches too.
 #
-# Two properties follow from the product. $G$ is **symmetric**, since red with stripe is stripe with
-# red. And no mixture $v$ of channels has a negative mean square, $v^\top G v = \lVert F v \rVert^2 / HW$,
-# so no [eigenvalue](01_mathematics.ipynb) is negative.
+# Two properties follow from the product. $G$ is **[symmetric](glossary.md#symmetric)**, since red with stripe
+# is stripe with red. And no mixture $v$ of channels has a negative mean square,
+# $v^\top G v = \lVert F v \rVert^2 / HW$, so no [eigenvalue](01_mathematics.ipynb) is negative.
 
 # %%
 G = nst.gram_matrix(maps).numpy()
@@ -191,14 +192,15 @@ show_rows(
 # </details>
 #
 # That is the idea of Gatys, Ecker and Bethge (2015) in one line: **a feature already contains the small
-# arrangement that makes a texture** (an edge, a fibre, a cell), so the places of the features may be
-# forgotten, and what is left is the texture. The layer decides how large an arrangement: 3 pixels in
-# `block1`, 156 in `block5`.
+# arrangement that makes a [texture](glossary.md#texture)** (an edge, a fibre, a cell), so the places of the
+# features may be forgotten, and what is left is the texture. The layer decides how large an arrangement: 3
+# pixels in `block1`, 156 in `block5`.
 #
 # ## Why the division by $HW$
 #
 # **Question.** The middle quarter of a picture has a quarter of the positions. You forget the division.
-# What is the trace of its $F^\top F$ (the sum of the diagonal), compared with the whole picture's?
+# What is the [trace](glossary.md#trace) of its $F^\top F$ (the sum of the diagonal), compared with the whole
+# picture's?
 #
 # - **a** about the same
 # - **b** about a quarter
@@ -360,9 +362,9 @@ print("C:\n", C)
 print("C + μμᵀ:\n", C + np.outer(mean, mean))
 
 # %% [markdown]
-# The covariance of red with stripe is 0. Each is on at half of the positions, so chance alone would
-# bring them together at a quarter, and a quarter it is. The 0.25 in the Gram matrix tells nothing about
-# *this* picture beyond how often each is on.
+# The [covariance](glossary.md#covariance) of red with stripe is 0. Each is on at half of the positions, so
+# chance alone would bring them together at a quarter, and a quarter it is. The 0.25 in the Gram matrix tells
+# nothing about *this* picture beyond how often each is on.
 #
 # **Question.** Now a real picture without its pattern, only means. How far is its Gram matrix $\mu\mu^\top$
 # from the true $G$? (0 % would be equal, 100 % as far as if nothing were there.)
@@ -422,9 +424,10 @@ for name, (mu, C) in statistics["tissue"].items():
     )
 
 # %% [markdown]
-# The squared entries of a symmetric matrix add up to its squared eigenvalues. The means' part,
-# $\mu\mu^\top$, has a single eigenvalue; the pattern's is spread over many directions, and squares of many
-# small numbers add up to little. So squaring makes the one large thing larger. That is why means dominate.
+# The squared entries of a symmetric matrix add up to its squared [eigenvalues](glossary.md#eigenvalue). The
+# means' part, $\mu\mu^\top$, has a single eigenvalue; the pattern's is spread over many directions, and
+# squares of many small numbers add up to little. So squaring makes the one large thing larger. That is why
+# means dominate.
 #
 # ### What follows from it
 #
@@ -525,8 +528,8 @@ print(f"stars, compared with tissue: by hand {by_hand:.2f}, by nst.style_loss {b
 #    L = \sum_l w_l E_l, \qquad w_l = \tfrac15 . $$
 #
 # Kim's loss adds up the mean squared differences of the *divided* matrices. Is that another loss? For two
-# pictures of one size only a factor of 4 lies between, and learning rates take care of that; for two sizes
-# Gatys's formula compares a large sum with a small one. By numbers:
+# pictures of one size only a factor of 4 lies between, and [learning rates](glossary.md#learning-rate) take
+# care of that; for two sizes Gatys's formula compares a large sum with a small one. By numbers:
 
 # %%
 A = np.float32([[1, 0], [1, 0], [0, 2], [1, 1]])  # another picture's four positions
@@ -591,8 +594,8 @@ for what, (one, two) in samples.items():
 # But if colours alone give a material away, the test says little about arrangement. So do it again with
 # grey pieces in which every grey occurs equally often (each pixel is replaced by its rank). All histograms
 # are then equal. And once more with the pixels of those moved about: now nothing is left to be found.
-# (To treat both partners of a pair alike, each squared difference is divided by the geometric mean of their
-# squared sizes.)
+# (To treat both partners of a pair alike, each squared difference is divided by the [geometric
+# mean](glossary.md#geometric-mean) of their squared sizes.)
 #
 # **Question.** What do you expect for the grey pieces?
 #
@@ -693,9 +696,10 @@ for what, counts in results.items():
 #
 # ![Matrices of correlations at block3 and block5: more colour for random weights, paler for the twin and VGG19](figures/vgg19_statistics.jpg)
 #
-# *Correlations of the 32 channels that vary most, over a piece of tissue, for random weights in the twin's
-# shape, the twin and ImageNet's VGG19 (`python benchmarks/vgg19.py statistics`). Red: two channels respond
-# together. Blue: one is silent when the other responds.*
+# *[Correlations](glossary.md#correlation) of the 32 channels that vary most, over a piece of tissue, for
+# [random weights](glossary.md#random-weights) in the twin's shape, the twin and
+# [ImageNet](glossary.md#ImageNet)'s [VGG19](glossary.md#VGG19) (`python benchmarks/vgg19.py statistics`).
+# Red: two channels respond together. Blue: one is silent when the other responds.*
 #
 # The channels were chosen by how much they vary, and a choice may mislead. So here is the mean size of the
 # correlation over *all* channels that aren't silent:
@@ -776,8 +780,8 @@ nst.check("gram_matrix", my_gram_matrix)
 #
 # Reordering positions keeps the Gram matrix. Does anything else? Given features (H, W, C), not negative,
 # that are 0 in all channels at one position or more, return *other* features of the same shape with the
-# same Gram matrix: not negative, as after a ReLU, and no mere reordering. What does your answer mean for
-# a picture? And would `apart` notice?
+# same Gram matrix: not negative, as after a [ReLU](glossary.md#ReLU), and no mere reordering. What does your
+# answer mean for a picture? And would `apart` notice?
 #
 # <details><summary>Hint 1</summary>Take one channel and two positions, one with 5 and one with 0. Which
 # pairs of numbers have the same mean square?</details>
@@ -815,10 +819,10 @@ nst.check("same_gram", same_gram)
 # %% [markdown]
 # ### Exercise 3 · What pulls on a feature? (30 minutes)
 #
-# In lesson 04 a picture is changed until $L = \sum_{ij} (G_{ij} - A_{ij})^2$ gets small. Derive the gradient
-# of this loss with respect to the features and return it: features (H, W, C) and a symmetric target
-# `A` (C, C) in, (H, W, C) out. Without a tape. Then look at your formula: which features are not pulled at
-# all? Which positions get the same pull?
+# In lesson 04 a picture is changed until $L = \sum_{ij} (G_{ij} - A_{ij})^2$ gets small. Derive the
+# [gradient](glossary.md#gradient) of this loss with respect to the features and return it: features (H, W, C)
+# and a symmetric target `A` (C, C) in, (H, W, C) out. Without a tape. Then look at your formula: which
+# features are not pulled at all? Which positions get the same pull?
 #
 # <details><summary>Hint 1</summary>One channel, two positions: $g = (x_1^2 + x_2^2)/2$. What is
 # $\partial (g - a)^2 / \partial x_1$?</details>

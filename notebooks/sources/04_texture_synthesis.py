@@ -51,7 +51,8 @@ show_rows(
 # ## What changes, and what is frozen
 #
 # In most of deep learning the [gradient](01_mathematics.ipynb) tells a *network* how to change. Here the
-# network is frozen, and the gradient tells the **picture** how to change.
+# network is [frozen](glossary.md#frozen), and the [gradient](glossary.md#gradient) tells the **picture** how
+# to change.
 
 # %%
 loss_graph()
@@ -61,7 +62,8 @@ loss_graph()
 # gradient comes back to x alone.*
 #
 # The smallest case: a picture of two grey pixels $x_1, x_2$ and one feature, the pixel itself. Its Gram
-# matrix is one number, $g = (x_1^2 + x_2^2)/2$, and should become $a = 0.25$. By the chain rule
+# matrix is one number, $g = (x_1^2 + x_2^2)/2$, and should become $a = 0.25$. By the [chain
+# rule](glossary.md#chain-rule)
 #
 # $$ L = (g - a)^2, \qquad \frac{\partial L}{\partial x_i} = 2\,(g - a)\,x_i . $$
 #
@@ -92,8 +94,8 @@ print(f"after 200 steps: pixels {pixels.numpy().round(3)}, g = {np.mean(pixels.n
 # ## The whole method in one cell
 #
 # Here is everything, from nothing but TensorFlow: the recipe of Gatys, Ecker and Bethge (2015) in the form
-# that HyunMin Kim's post gives it (3 November 2020). From our library come the photograph and the kernels,
-# those of VGG19's small twin.
+# that HyunMin Kim's post gives it (3 November 2020). From our library come the photograph and the
+# [kernels](glossary.md#kernel), those of [VGG19](glossary.md#VGG19)'s [small twin](glossary.md#small-twin).
 
 # %%
 import keras
@@ -156,21 +158,24 @@ show_rows(
 )
 
 # %% [markdown]
-# *The tutorial's loop on the twin, with the tutorial's optimiser. Is this the best that 120 steps can do?*
+# *The tutorial's loop on the twin, with the tutorial's [optimiser](glossary.md#optimiser). Is this the best
+# that 120 steps can do?*
 #
 # Its steps are right: the network frozen, the gradient taken with respect to the picture, clipping to
 # [0, 1] after each step. Now look at the optimiser.
 #
 # ## A mistake of units
 #
-# **Adam** keeps running means of each number's gradient, $m$, and of its square, $v$, and goes
+# **[Adam](glossary.md#Adam)** keeps running means of each number's gradient, $m$, and of its square, $v$, and
+# goes
 #
 # $$ x \leftarrow x - \eta\, \frac{m}{\sqrt{v} + \epsilon} . $$
 #
-# Since $m$ and $\sqrt v$ are about equally large, each pixel moves by about the learning rate $\eta$,
-# whatever the gradient's size. That is the point of Adam. ε is there against a division by zero, and Keras
-# takes $10^{-7}$. Kim takes 0.1. But ε is *added to a gradient*, so it has the gradient's units, and those
-# depend on the network, the loss and its weights. How large are our gradients?
+# Since $m$ and $\sqrt v$ are about equally large, each pixel moves by about the [learning
+# rate](glossary.md#learning-rate) $\eta$, whatever the gradient's size. That is the point of Adam.
+# [ε](glossary.md#epsilon) is there against a division by zero, and Keras takes $10^{-7}$. Kim takes 0.1. But
+# ε is *added to a gradient*, so it has the gradient's units, and those depend on the network, the loss and
+# its weights. How large are our gradients?
 
 # %% tags=["nbval-ignore-output"]
 print("mean |gradient| at step 1: {:.1g}, at step 120: {:.1g}".format(*history_of_kims[[0, -1], 1]))
@@ -197,9 +202,10 @@ nst.check("epsilon", "b")
 # ### A road that remembers
 #
 # Adam sees one slope at a time, and was made for slopes that change with every batch of data. Our loss is
-# always the same function, so it pays to remember. **L-BFGS** keeps the last few steps and how the slope
-# changed along them, estimates the curvature from that, and goes to where the slope should be zero. It has
-# no learning rate. First in a valley of two numbers, where you can see it: steep across, flat along.
+# always the same function, so it pays to remember. **[L-BFGS](glossary.md#L-BFGS)** keeps the last few steps
+# and how the slope changed along them, estimates the [curvature](glossary.md#curvature) from that, and goes
+# to where the slope should be zero. It has no learning rate. First in a valley of two numbers, where you can
+# see it: steep across, flat along.
 
 # %%
 import scipy.optimize
@@ -275,10 +281,10 @@ show_valley(
 #
 # ### The comparison
 #
-# Now for the real loss. What is compared has to be equal: the same loss, the same noise, and the same
-# number of *evaluations* of loss and gradient, since that is what takes the time (L-BFGS sometimes needs
-# more than one for a step). Both Adams run, with 10,000 times the loss as well. Which will win, and by how
-# much? Write down a guess for each line.
+# Now for the real loss. What is compared has to be equal: the same loss, the same [noise](glossary.md#noise),
+# and the same number of *[evaluations](glossary.md#evaluation)* of loss and gradient, since that is what
+# takes the time (L-BFGS sometimes needs more than one for a step). Both Adams run, with 10,000 times the loss
+# as well. Which will win, and by how much? Write down a guess for each line.
 
 # %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
 by_adam, history_of_adam = texture(keras.optimizers.Adam(0.05), 120, noise)
@@ -388,10 +394,10 @@ except ValueError as error:
 # ## Which layers?
 #
 # `nst.synthesize_texture` puts things together: a loss, noise in the photograph's colours, the loop. Its
-# loss compares means and covariances apart, as lesson 03 found better; among the layers `block4_conv1`
-# counts half and `block5_conv1` a quarter. They are the slowest to settle, and with less of them the
-# fine layers come out cleaner. First with one layer alone, then with all. They see 3, 10, 24, 68 and 156
-# pixels.
+# loss compares means and [covariances](glossary.md#covariance) apart, as lesson 03 found better; among the
+# layers `block4_conv1` counts half and `block5_conv1` a quarter. They are the slowest to settle, and with
+# less of them the fine layers come out cleaner. First with one layer alone, then with all. They see 3, 10,
+# 24, 68 and 156 pixels.
 #
 # **Question.** What will a texture look like that only knows `block1_conv1`, 3 × 3 pixels?
 #
@@ -463,8 +469,8 @@ for what, image in made.items():
 # ## From coarse to fine
 #
 # However large a picture is, `block4_conv1` sees 68 pixels of it. At half the size that is twice as much of
-# the scene, and an evaluation costs a quarter. So start small: let the large structures settle, enlarge the
-# result, and only refine.
+# the scene, and an evaluation costs a quarter. So go from [coarse to fine](glossary.md#coarse-to-fine): start
+# small, let the large structures settle, enlarge the result, and only refine.
 
 # %%
 sizes_in_turn([36, 72, 144], window=68)
@@ -513,8 +519,8 @@ for what, run in {"one size": one_size, "three sizes": three_sizes}.items():
 # matrices forget positions. So how can a composition survive? Two suspects:
 #
 # - **The border.** A window that reaches beyond the picture sees something else there: black, if a
-#   convolution takes zeros beyond the border; the border's own pixels repeated, as `synthesize_texture`
-#   does. So a feature can tell that it is near an edge.
+#   [convolution](glossary.md#convolution) takes zeros beyond the border; the border's own pixels repeated, as
+#   `synthesize_texture` does. So a feature can tell that it is near an edge.
 # - **The window.** At 48 pixels a window of 156 takes in the whole picture. `block5` has only 3 × 3
 #   positions there, and each feature describes the entire composition.
 #
@@ -523,10 +529,10 @@ for what, run in {"one size": one_size, "three sizes": three_sizes}.items():
 # pixels, the distance of `block5`'s positions, or a multiple).
 # Against the window: leave out the two deepest layers, so that nothing sees more than 24 pixels.
 #
-# As a measure, shrink picture and result to 8 × 8 blobs of colour and correlate them. The **control**: the
-# same with the result turned by a quarter, a half and three quarters. If no layout survived, the upright
-# way would be no better than those. And in case a layout survived in another place, try all shifts as well.
-# Which of the four lines do you expect to fall?
+# As a measure, shrink picture and result to 8 × 8 blobs of colour and [correlate](glossary.md#correlation)
+# them. The **control**: the same with the result turned by a quarter, a half and three quarters. If no layout
+# survived, the upright way would be no better than those. And in case a layout survived in another place, try
+# all shifts as well. Which of the four lines do you expect to fall?
 
 
 # %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
@@ -619,9 +625,10 @@ show_rows(
 #
 # ## The distance decides
 #
-# Lesson 03 found that a distance of Gram matrices mostly prefers a blank to a true sibling. Now you can see
-# what follows. Two distances, written out: Gram matrices, and means and covariances apart, each relative,
-# each the mean over five layers. Everything else is the same: network, noise, sizes, iterations.
+# Lesson 03 found that a distance of [Gram matrices](glossary.md#Gram-matrix) mostly prefers a blank to a true
+# sibling. Now you can see what follows. Two distances, written out: Gram matrices, and means and covariances
+# apart, each relative, each the mean over five layers. Everything else is the same: network, noise, sizes,
+# iterations.
 
 # %%
 sky = nst.load_image("hubble")[320:448, 320:448]
@@ -745,29 +752,28 @@ for name, made in through.items():
 #
 # Both are content with their picture, each by its own measure; the random one even more. It has the colours,
 # and blue above yellow, in clouds and specks. The trained one has strokes, lights and furrows, though the
-# field climbs into the sky. So with *this* recipe, shape of network, seed and picture, training adds a lot to
-# the eye. That does not refute the papers, whose random networks were built otherwise (a single layer with
-# kernels of many sizes, or VGG's full width). Nor does it say *why*. For that you would have to change one
-# property of the kernels at a time.
+# field climbs into the sky. So with *this* recipe, shape of network, [seed](glossary.md#seed) and picture,
+# training adds a lot to the eye. That does not refute the papers, whose random networks were built otherwise
+# (a single layer with kernels of many sizes, or VGG's full width). Nor does it say *why*. For that you would
+# have to change one property of the kernels at a time.
 #
 # </details>
 #
-# And VGG19 itself, with the weights that it learned from ImageNet? Here are larger textures, by sixty
-# iterations at each of three sizes.
+# And VGG19 itself, with the weights that it learned from [ImageNet](glossary.md#ImageNet)? Here are larger
+# textures, by sixty iterations at each of three sizes.
 #
 # ![Four sources, and textures of each through random weights, the twin and VGG19](figures/vgg19_textures.jpg)
 #
-# *Random weights are in the twin's shape again. The number is VGG19's own loss, so a judge that took part in
-# the last column only.* (`python benchmarks/vgg19.py textures` makes this picture. It takes a while: VGG19
-# is slow.) By VGG19's
-# measure the random textures are five to thirteen times as far off as the twin's. What VGG19 itself adds is
-# seen in the largest shapes: its moon is whole. And the compositions have survived here as well: even the
-# trees stand where they stood.
+# *[Random weights](glossary.md#random-weights) are in the twin's shape again. The number is VGG19's own loss,
+# so a judge that took part in the last column only.* (`python benchmarks/vgg19.py textures` makes this
+# picture. It takes a while: VGG19 is slow.) By VGG19's measure the random textures are five to thirteen times
+# as far off as the twin's. What VGG19 itself adds is seen in the largest shapes: its moon is whole. And the
+# compositions have survived here as well: even the trees stand where they stood.
 #
 # ## A tile without a seam
 #
 # You met the trick above: take the pixels of the **opposite side** beyond the border, in every layer. To the
-# network the picture then has no border, and a seam would be a place like any other.
+# network the picture then has no border, and a [seam](glossary.md#seam) would be a place like any other.
 
 # %%
 from nstlib.course.exercises.lesson_04 import seam_contrast
@@ -844,8 +850,8 @@ nst.animate(
 #
 # ### Exercise 1 · One step downhill (10 minutes)
 #
-# `loss` is a function of an image tensor (H, W, 3). A colleague wants to go one step of `learning_rate`
-# downhill and to stay in [0, 1]. Three things are wrong, and one of them raises an error:
+# `loss` is a function of an image [tensor](glossary.md#tensor) (H, W, 3). A colleague wants to go one step of
+# `learning_rate` downhill and to stay in [0, 1]. Three things are wrong, and one of them raises an error:
 #
 # ```python
 # def gradient_step(loss, image, learning_rate):
@@ -881,8 +887,9 @@ nst.check("gradient_step", gradient_step)
 # %% [markdown]
 # ### Exercise 2 · Right value, wrong picture (20 minutes)
 #
-# `features` maps layer names to feature maps (H, W, C); `targets` maps the same names to a style's means
-# and covariances. This function returns the course's style loss, right to the last digit:
+# `features` maps layer names to [feature maps](glossary.md#feature-map) (H, W, C); `targets` maps the same
+# names to a style's means and covariances. This function returns the course's [style
+# loss](glossary.md#style-loss), right to the last digit:
 #
 # ```python
 # def style_loss(features, targets):
@@ -935,7 +942,7 @@ nst.check("style_loss", style_loss)
 # To the tape the mean was a constant. So nothing pulled on the means: the pattern comes out, but brightness
 # and colours stay about where the start had them. (In the covariance the missing gradient does no harm:
 # deviations from a mean add up to nothing, so its part would be zero.) The value of a loss tells nothing
-# about its gradient; a check by finite differences does.
+# about its gradient; a check by [finite differences](glossary.md#finite-differences) does.
 
 # %% [markdown]
 # ### Exercise 3 · Find the seam (20 minutes)

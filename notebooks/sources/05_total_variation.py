@@ -52,7 +52,7 @@ show_rows(
 #
 # A picture is smooth when neighbours are alike. So take every step from a pixel to its right neighbour,
 # and every step to the one below. Square the steps, take the mean over each of the two directions, and
-# add the two means. That is the **total variation** of the picture:
+# add the two means. That is the **[total variation](glossary.md#total-variation)** of the picture:
 #
 # $$ V = \frac{1}{H(W-1)} \sum_{y,x} (x_{y,x+1} - x_{y,x})^2
 #      + \frac{1}{(H-1)W} \sum_{y,x} (x_{y+1,x} - x_{y,x})^2 . $$
@@ -81,7 +81,7 @@ show_rows(
 #
 # </details>
 #
-# In NumPy, and in TensorFlow, which can take a gradient of it:
+# In NumPy, and in TensorFlow, which can take a [gradient](glossary.md#gradient) of it:
 
 # %%
 import tensorflow as tf
@@ -251,7 +251,7 @@ for side in (448, 224, 112):
 #
 # Where there were two small steps there is now one twice as large. That is so because photographs are
 # smooth; noise, whose neighbours have nothing in common, is averaged away instead. So roughness can only
-# be compared at equal sizes, and a weight that suits one size doesn't suit another.
+# be compared at equal sizes, and a [weight](glossary.md#weight) that suits one size doesn't suit another.
 #
 # </details>
 #
@@ -409,14 +409,14 @@ show_rows(
 # only about half of the largest steps; lengths keep three quarters, and make areas flat.*
 #
 # That is what the ramp and the edge foretold. This library squares, which gives a smooth gradient, and
-# leaves it to the style loss to ask for edges.
+# leaves it to the [style loss](glossary.md#style-loss) to ask for edges.
 #
 # ## Why the texture was rough
 #
 # For a texture there is no truth to compare with. So first ask why it was rough at all. Here is the
-# loss of lesson 04, means and covariances at five layers, minimised by the same loop. What differs from
-# that lesson: one size only, so that the start is noise at full size, and every layer counts alike. The
-# term for roughness is relative, as all others: $V$ is divided by that of the painting.
+# loss of lesson 04, means and [covariances](glossary.md#covariance) at five layers, minimised by the same
+# loop. What differs from that lesson: one size only, so that the start is noise at full size, and every layer
+# counts alike. The term for roughness is relative, as all others: $V$ is divided by that of the painting.
 
 # %%
 painting = nst.load_image("brushwork", size=128)
@@ -469,8 +469,8 @@ for name, picture in {"the noise": noise, "rough": rough, "smooth": smooth}.item
 # %% [markdown]
 # The style loss hardly minds. How can that be, when it asks for so much?
 #
-# **Question.** VGG19's five Gram matrices are symmetric and hold 305,888 different numbers. Kim's picture
-# has 224 × 224 × 3 = 150,528. What follows for the texture?
+# **Question.** [VGG19](glossary.md#VGG19)'s five [Gram matrices](glossary.md#Gram-matrix) are symmetric and
+# hold 305,888 different numbers. Kim's picture has 224 × 224 × 3 = 150,528. What follows for the texture?
 #
 # - **a** the numbers can't all be met
 # - **b** only the painting itself can meet them all
@@ -569,9 +569,9 @@ show_rows(
 # would be as rough as the first.)*
 #
 # So there are two cures. Total variation decides among pictures that the style loss finds equally good:
-# it treats the symptom. A smooth start treats the cause, and from coarse to fine every size has one: the
-# enlarged picture of the size before. That is why `tv_weight` is 0 by default in this library. It is
-# still the right tool when you *want* a softer picture.
+# it treats the symptom. A smooth start treats the cause, and from [coarse to
+# fine](glossary.md#coarse-to-fine) every size has one: the enlarged picture of the size before. That is why
+# `tv_weight` is 0 by default in this library. It is still the right tool when you *want* a softer picture.
 #
 # ## Experiment: the trade-off
 #
@@ -681,7 +681,8 @@ for name, network in networks.items():
     print(f"0.1 · style loss, {name}: {0.1 * float(style):.0e}")
 
 # %% [markdown]
-# **Question.** What will the tutorial's weights make of the texture on the small twin?
+# **Question.** What will the tutorial's weights make of the texture on the [small
+# twin](glossary.md#small-twin)?
 #
 # - **a** the same texture, only smoother
 # - **b** a nearly uniform grey
@@ -720,7 +721,7 @@ assert total_variation(grey) < 0.01 * total_variation(painting)
 # %% [markdown]
 # The tutorial's weights weren't wrong: they suited its network, its loss and its units. But they suit
 # nothing else. The cure is the one from lesson 03: divide each term by the size of what it is compared
-# with, which makes it a **relative loss**. Total variation too; we did that above.
+# with, which makes it a **[relative loss](glossary.md#relative-loss)**. Total variation too; we did that above.
 #
 # What does a relative number say? Here is the relative style loss of some pictures, compared with the
 # painting, on both networks:
@@ -842,7 +843,8 @@ nst.check("fading", fading)
 # You made many runs and know two losses of each: `style` and `roughness`, two arrays of length N. A run
 # is *beaten* if another one is no worse in both and better in at least one. Return an array of N
 # booleans: True for the runs that are not beaten. Only those need your eye; they are called the
-# Pareto front. Then try it on the seven runs above (`curve`): is every one of them worth looking at?
+# [Pareto](glossary.md#Pareto) front. Then try it on the seven runs above (`curve`): is every one of them
+# worth looking at?
 #
 # <details><summary>Hint 1</summary>For one run, compare its two numbers with those of all others.</details>
 # <details><summary>Hint 2</summary>Run j beats run i if both of j's are <code>&lt;=</code> i's, and one of

@@ -105,7 +105,8 @@ for layers in ([two[0]], [two[1]], two):
 #
 # What does a layer know of a photograph? Ask it: start from noise, and change the picture until its
 # features at this one layer are the photograph's. Deep layers leave much open, fine grain above all, and
-# you know from lesson 05 what decides then: the start. So every run gets some total variation as well.
+# you know from lesson 05 what decides then: the start. So every run gets some [total
+# variation](glossary.md#total-variation) as well.
 #
 # **Question.** From which layer's features does the photograph come back best?
 #
@@ -161,10 +162,10 @@ assert max(errors[:3]) < errors[3] < errors[4]
 #
 # </details>
 #
-# This is the freedom that a painter needs. A content loss at `block1` would fight every brush stroke.
-# At `block4` outlines and parts are held, and what is between them may become strokes. Gatys and his
-# colleagues chose `block4_conv2` (their name: conv4_2), and so does this library. Kim's tutorial takes
-# `block5_conv2`, as TensorFlow's and Keras's own tutorials do, and leaves more to the style.
+# This is the freedom that a painter needs. A [content loss](glossary.md#content-loss) at `block1` would fight
+# every brush stroke. At `block4` outlines and parts are held, and what is between them may become strokes.
+# Gatys and his colleagues chose `block4_conv2` (their name: conv4_2), and so does this library. Kim's
+# tutorial takes `block5_conv2`, as TensorFlow's and Keras's own tutorials do, and leaves more to the style.
 #
 # ## A content loss with a mistake
 #
@@ -238,7 +239,7 @@ for name, picture in candidates.items():
 # last two columns say why. Noise has little overlap with the cat, but its deep features are weak: nothing
 # in it looks like anything. No features at all would score 1. The cup has strong features, and they are in
 # the wrong places, which costs more than having none. So this loss is no ranking of what resembles what.
-# It says how much would have to change, and that is what an optimiser needs.
+# It says how much would have to change, and that is what an [optimiser](glossary.md#optimiser) needs.
 #
 # How far does the tutorial's mistake go? Let the loop look for a picture that this loss takes for the cat:
 # from the noise above, with the same total variation, at `block4_conv2`, from which the right loss made a
@@ -290,7 +291,7 @@ transfer_graph()
 
 # %% [markdown]
 # *In blue what is computed once, in orange what changes at every step. The network's weights are constants
-# in the loss, as the two pictures are: the gradient goes through them to the image.*
+# in the loss, as the two pictures are: the [gradient](glossary.md#gradient) goes through them to the image.*
 #
 # And this is all of it, written out: the tutorial's three terms (content, style and total variation), begun
 # from the photograph. From nstlib come the pictures and the network's weights, and nothing else. What
@@ -468,8 +469,8 @@ for name in ("no content", "tutorial's"):
 #
 # ### Three more slips, and what each of them did
 #
-# **One letter.** Before it builds its second network, the tutorial freezes VGG19 once more. Count what
-# training could change in a small network:
+# **One letter.** Before it builds its second network, the tutorial freezes [VGG19](glossary.md#VGG19) once
+# more. Count what training could change in a small network:
 
 # %%
 small = keras.Sequential(
@@ -505,8 +506,8 @@ nst.check("one_letter", "b")
 # restart the kernel and run all cells, such a slip becomes an error.
 #
 # **A squashed style.** The style is resized to 224 × 224, whatever its shape. Does a style mind? Squeeze a
-# picture of waves to half its width, and compare its means and covariances with those of the picture
-# itself. A picture that is merely cut in half, and another picture, give the scale.
+# picture of waves to half its width, and compare its means and [covariances](glossary.md#covariance) with
+# those of the picture itself. A picture that is merely cut in half, and another picture, give the scale.
 
 # %%
 sea = nst.load_image("waves", size=512)[:256]
@@ -538,9 +539,10 @@ for what, image in {
 # ## The library takes over
 #
 # `nst.transfer_style` has the same structure. Three things are different, and you know them from lesson
-# 04: it compares means and covariances in place of Gram matrices; it uses L-BFGS; and it goes from coarse to
-# fine, from 128 pixels on. Besides, it works with a frame around the picture that is cut off at the end,
-# because convolutions do odd things at a border. Total variation is off, since coarse to fine makes it
+# 04: it compares means and covariances in place of [Gram matrices](glossary.md#Gram-matrix); it uses
+# [L-BFGS](glossary.md#L-BFGS); and it goes from coarse to fine, from 128 pixels on. Besides, it works with a
+# frame around the picture that is cut off at the end, because [convolutions](glossary.md#convolution) do odd
+# things at a border. Total variation is off, since [coarse to fine](glossary.md#coarse-to-fine) makes it
 # needless (lesson 05).
 #
 # Is it still the same method? Let both style losses judge both pictures, at the same size:
@@ -577,8 +579,8 @@ show_rows(
 #
 # ### Through VGG19 itself
 #
-# All pictures in this lesson are the small twin's. With `weights="imagenet"` the same recipe looks
-# through VGG19:
+# All pictures in this lesson are the [small twin](glossary.md#small-twin)'s. With `weights="imagenet"` the
+# same recipe looks through VGG19:
 #
 # ![A cat, The Starry Night, and the cat painted through the twin and through VGG19](figures/vgg19_transfers.jpg)
 #
@@ -691,9 +693,10 @@ ipywidgets.VBox([*knobs, shown])
 # %% [markdown]
 # On the command line a transfer is one line: `nst transfer my_photo.jpg mosaic -o painted.png`.
 #
-# One thing more. Chapter 9 of *opencv-study*, which lessons 09 to 12 follow, says that style transfer is
-# mostly done by generative models or GANs. There are such methods. But you have just seen that the classic
-# one needs no generator: forty lines, a frozen classifier, and an image that changes.
+# One thing more. Chapter 9 of *opencv-study*, which lessons 09 to 12 follow, says that [style
+# transfer](glossary.md#style-transfer) is mostly done by generative models or GANs. There are such methods.
+# But you have just seen that the classic one needs no generator: forty lines, a frozen classifier, and an
+# image that changes.
 #
 # ## Exercises
 #
@@ -702,8 +705,8 @@ ipywidgets.VBox([*knobs, shown])
 # ### Exercise 1 · Four bugs in four lines (15 minutes)
 #
 # A colleague has written the relative content loss: the mean, over the layers of `targets`, of
-# $\sum (F - P)^2 / \sum P^2$. `features` and `targets` map layers to feature maps (H, W, C); `features` may
-# hold layers that only the style needs.
+# $\sum (F - P)^2 / \sum P^2$. `features` and `targets` map layers to [feature maps](glossary.md#feature-map)
+# (H, W, C); `features` may hold layers that only the style needs.
 #
 # ```python
 # def content_loss(features, targets):
@@ -787,8 +790,8 @@ nst.check("balance", balance)
 # You know that the tutorial's content loss, $(\operatorname{mean}(F - P))^2$, can be fooled. Fool it as
 # badly as you can. Given `maps`, the features $P$ (H, W, C) of some content, return features $F$ that it
 # takes for $P$, and that are as far off as no features at all: $\sum (F - P)^2 / \sum P^2$ is 1 or more.
-# They stand behind a ReLU, so none may be negative. It must work for any `maps`, also where all numbers are
-# equal.
+# They stand behind a [ReLU](glossary.md#ReLU), so none may be negative. It must work for any `maps`, also
+# where all numbers are equal.
 #
 # <details><summary>Hint 1</summary>What does the loss keep? One number. Which?</details>
 # <details><summary>Hint 2</summary>Mixing up the places isn't enough: try it on maps that are the same

@@ -62,15 +62,16 @@ show_rows(
 # | the same with total variation | 5,000 | 1,488 s | 0.30 s |
 # | a transfer, 512 pixels wide or high | 2,000 | 2,435 s | 1.22 s |
 #
-# A step is one **evaluation** of the loss and its gradient, and a run does little else. So
+# A step is one **[evaluation](glossary.md#evaluation)** of the loss and its [gradient](glossary.md#gradient),
+# and a run does little else. So
 #
 # $$ \text{time} = \text{evaluations} \times \text{time of each} , $$
 #
 # and a change can make either factor smaller. Times differ from machine to machine, and on a busy one
 # from run to run. This course therefore counts wherever it can: evaluations for the first factor, and
-# **multiplications** for the second. A convolution does one at each position for each number of its
-# kernel. In VGG19's first layer the kernel has 3 × 3 × 3 × 64 = 1,728 numbers: 1,728 multiplications for
-# each pixel.
+# **multiplications** for the second. A [convolution](glossary.md#convolution) does one at each position for
+# each number of its [kernel](glossary.md#kernel). In [VGG19](glossary.md#VGG19)'s first layer the kernel has
+# 3 × 3 × 3 × 64 = 1,728 numbers: 1,728 multiplications for each pixel.
 #
 # **Question.** Inside the blocks, VGG19 has convolutions from 64 channels to 64 (block 1), 128 to 128
 # (block 2), 256 to 256 (block 3) and 512 to 512 (block 4). Each block works at half the height and width
@@ -151,8 +152,8 @@ for what, networks in {"two networks": two, "one network": one}.items():
 # backwards once. In training it would be twice as much, because the kernels need a gradient as well; here
 # they are frozen.)
 #
-# And is it the same gradient? Random weights do for that. As a control, the same lines compare with a
-# gradient that ought to differ: one without the content term.
+# And is it the same gradient? [Random weights](glossary.md#random-weights) do for that. As a control, the
+# same lines compare with a gradient that ought to differ: one without the content term.
 
 
 # %%
@@ -199,9 +200,9 @@ for what, gradient in {"one network": by_one, "no content": gradient_by(one, 0.0
 #
 # ## A smaller network
 #
-# The course's small twin has the layers of VGG19 with fewer channels, 16 in block 1 instead of 64. VGG19
-# itself was its teacher. A convolution multiplies every channel that comes in with every one that goes
-# out, so a quarter of the channels makes a sixteenth of the multiplications.
+# The course's [small twin](glossary.md#small-twin) has the layers of VGG19 with fewer channels, 16 in block 1
+# instead of 64. VGG19 itself was its teacher. A convolution multiplies every channel that comes in with every
+# one that goes out, so a quarter of the channels makes a sixteenth of the multiplications.
 #
 # **Question.** How many times fewer does the whole twin do, if block 1 has a quarter of the channels, and
 # block 5 half of them or more? And will a clock say the same?
@@ -240,7 +241,7 @@ for name, time in times.items():
 #
 # Unlike the change before, this one changes the picture. By how much? The twin's card (`models/README.md`)
 # has textures of 15 sources that the twin never saw in training, made through three networks and judged
-# by VGG19: the style loss, added up over blocks 1 to 4.
+# by VGG19: the [style loss](glossary.md#style-loss), added up over blocks 1 to 4.
 #
 # | textures made through | style loss by VGG19 |
 # | --- | --- |
@@ -253,11 +254,11 @@ for name, time in times.items():
 #
 # ## The processor's best instructions
 #
-# TensorFlow carries a library, oneDNN, whose convolutions use a processor's widest instructions.
-# TensorFlow switches it on by itself where a processor has AVX512_VNNI, AVX512_BF16 or AMX, which were
-# made for networks. On others you have to ask for it, by the environment variable
-# `TF_ENABLE_ONEDNN_OPTS=1`, before TensorFlow is imported. `import nstlib` asks for it, unless you have
-# set the variable yourself.
+# TensorFlow carries a library, [oneDNN](glossary.md#oneDNN), whose convolutions use a processor's widest
+# instructions. TensorFlow switches it on by itself where a processor has AVX512_VNNI, AVX512_BF16 or AMX,
+# which were made for networks. On others you have to ask for it, by the environment variable
+# `TF_ENABLE_ONEDNN_OPTS=1`, before TensorFlow is imported. `import nstlib` asks for it, unless you have set
+# the variable yourself.
 #
 # What it brings depends on the processor. On one without AVX-512 we measured 0.89 s for a step of VGG19 at
 # 224 × 224 pixels without it, and about 0.68 s with it; on one with AVX512_VNNI no difference, because
@@ -266,9 +267,10 @@ for name, time in times.items():
 #
 # ## Fewer evaluations
 #
-# Now the other factor. Kim's texture uses **Adam** with a learning rate of 0.2, and the transfer
-# one of 0.001, in units of the range from black to white. TensorFlow's own tutorial takes 0.02. PyTorch's takes
-# **L-BFGS**, which has no learning rate.
+# Now the other factor. Kim's texture uses **[Adam](glossary.md#Adam)** with a [learning
+# rate](glossary.md#learning-rate) of 0.2, and the transfer one of 0.001, in units of the range from black to
+# white. TensorFlow's own tutorial takes 0.02. PyTorch's takes **[L-BFGS](glossary.md#L-BFGS)**, which has no
+# learning rate.
 #
 # **Question.** With Adam at 0.001, how far has the pixel that moved farthest come after 120 steps?
 #
@@ -284,8 +286,8 @@ nst.check("farthest_pixel", ...)
 nst.check("farthest_pixel", "b")
 
 # %% [markdown]
-# To see it, and to compare the two fairly, everything but the optimiser has to stay: the network, the
-# loss, the two pictures, the start. And each gets the same number of evaluations.
+# To see it, and to compare the two fairly, everything but the [optimiser](glossary.md#optimiser) has to stay:
+# the network, the loss, the two pictures, the start. And each gets the same number of evaluations.
 
 # %% tags=["nbval-ignore-output"]
 twin = nst.feature_extractor([*nst.STYLE_LAYERS, *nst.CONTENT_LAYERS], padding="replicate")
@@ -649,11 +651,11 @@ for what, gradients in {
 # %% [markdown]
 # ### Exercise 4 · A line of your own (open, 20 minutes)
 #
-# Add a line to the ladder. For instance: coarse to fine *from a photograph*, with the same work at one size
-# as a control (`nst.coarse_to_fine` takes any loss); half the layers; 10 iterations a size instead of 20; a
-# graphics card, if you have one. Say which factor it changes, whether it alters the picture, what you
-# measured and at what work, and **what you would have seen if it made no difference**. A line that turns
-# out to gain nothing counts as much as any other.
+# Add a line to the ladder. For instance: [coarse to fine](glossary.md#coarse-to-fine) *from a photograph*,
+# with the same work at one size as a control (`nst.coarse_to_fine` takes any loss); half the layers; 10
+# iterations a size instead of 20; a graphics card, if you have one. Say which factor it changes, whether it
+# alters the picture, what you measured and at what work, and **what you would have seen if it made no
+# difference**. A line that turns out to gain nothing counts as much as any other.
 
 # %% tags=["learner"]
 my_line = ...

@@ -120,10 +120,10 @@ night = nst.resize(brushwork, 192)
 #
 # ### First way: brightness alone
 #
-# The **luminance** of a pixel is a weighted sum, as colour television has used it: $Y = 0.299\,R +
-# 0.587\,G + 0.114\,B$. The weights add up to 1. So adding the same number to all three channels adds it
-# to $Y$, and leaves the differences between the channels alone: the colour. By hand, an orange pixel that
-# is to become lighter:
+# The **[luminance](glossary.md#luminance)** of a pixel is a weighted sum, as colour television has used it:
+# $Y = 0.299\,R + 0.587\,G + 0.114\,B$. The weights add up to 1. So adding the same number to all three
+# channels adds it to $Y$, and leaves the differences between the channels alone: the colour. By hand, an
+# orange pixel that is to become lighter:
 
 # %%
 weights = np.array([0.299, 0.587, 0.114])
@@ -137,8 +137,8 @@ print(f"Y of that: {lighter @ weights:.4f}; R - G is {lighter[0] - lighter[1]:.1
 # %% [markdown]
 # So: make the photograph grey, and the style, run the transfer, and add to each pixel of the photograph
 # what is missing to the brightness of the result. One thing more: a dark style would darken a light
-# photograph. So the style's brightness first gets the mean and the standard deviation of the
-# photograph's.
+# photograph. So the style's brightness first gets the mean and the [standard
+# deviation](glossary.md#standard-deviation) of the photograph's.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -157,14 +157,16 @@ print(f"and differs from replace_luminance by {np.abs(by_us - by_library).max():
 # %% [markdown]
 # ### Second way: give the style the photograph's colours
 #
-# Or repaint the *style* before anything else, so that its pixels have the mean and the covariance of the
-# photograph's. For one number a pixel: subtract the mean, divide by the standard deviation, multiply by
-# the new one, add the new mean. A pixel has three numbers that vary together, so the standard deviation
-# becomes a matrix, the root $\Sigma^{1/2}$ of the covariance, whose square is $\Sigma$:
+# Or repaint the *style* before anything else, so that its pixels have the mean and the
+# [covariance](glossary.md#covariance) of the photograph's. For one number a pixel: subtract the mean, divide
+# by the standard deviation, multiply by the new one, add the new mean. A pixel has three numbers that vary
+# together, so the standard deviation becomes a matrix, the root $\Sigma^{1/2}$ of the covariance, whose
+# square is $\Sigma$:
 #
 # $$ x \mapsto \hat\Sigma^{1/2}\, \Sigma^{-1/2} (x - \mu) + \hat\mu . $$
 #
-# A root comes from the eigenvectors: turn to them, take the root of each eigenvalue, turn back.
+# A root comes from the eigenvectors: turn to them, take the root of each
+# [eigenvalue](glossary.md#eigenvalue), turn back.
 
 
 # %%
@@ -319,9 +321,9 @@ assert same_colour(kept["covariance matched"]) < 0.3
 #
 # ## Regions
 #
-# A style loss forgets places, and so it can't be told where. But the *counting* can. A **mask** $m$ says
-# how much each position counts, from 0 to 1, and means and covariances become weighted ones (Gatys et al.
-# 2017 call them guided):
+# A [style loss](glossary.md#style-loss) forgets places, and so it can't be told where. But the *counting*
+# can. A **[mask](glossary.md#mask)** $m$ says how much each position counts, from 0 to 1, and means and
+# covariances become weighted ones (Gatys et al. 2017 call them guided):
 #
 # $$ \mu = \frac{\sum_p m_p F_p}{\sum_p m_p}, \qquad
 #    C = \frac{\sum_p m_p (F_p - \mu)(F_p - \mu)^\top}{\sum_p m_p} . $$
@@ -427,7 +429,8 @@ assert reach["masked"][-1] < 0.3 * reach["plain"][-1]
 # <details><summary>Why it reaches beyond the edge</summary>
 #
 # A feature inside the mask looks out of it: at `block5_conv1` it sees 78 pixels to each side. So pixels
-# beyond the edge get a gradient, too, and next to the edge they change half as much as inside.
+# beyond the edge get a [gradient](glossary.md#gradient), too, and next to the edge they change half as much
+# as inside.
 #
 # Far away, about 4 levels remain. A leak? The middle line says no: a run that asks for *no style at all*
 # changes as much there. It begins at 136 pixels, and enlarging costs some sharpness everywhere. Subtract what
@@ -694,9 +697,9 @@ nst.check("guided_covariance", guided_covariance)
 # %% [markdown]
 # ### Exercise 2 · Another root (20 minutes)
 #
-# A covariance has many roots. Cholesky's is a lower triangular $L$ with $\Sigma = L L^\top$, and
-# `np.linalg.cholesky` computes it. Write `match_colors` with it: a pixel $x$ becomes $\hat L L^{-1} (x -
-# \mu) + \hat\mu$, with $L$ of the image and $\hat L$ of the reference. Don't clip.
+# A covariance has many roots. [Cholesky](glossary.md#Cholesky)'s is a lower triangular $L$ with
+# $\Sigma = L L^\top$, and `np.linalg.cholesky` computes it. Write `match_colors` with it: a pixel $x$ becomes
+# $\hat L L^{-1} (x - \mu) + \hat\mu$, with $L$ of the image and $\hat L$ of the reference. Don't clip.
 #
 # When you have it, use it on the brushwork and the coffee, and compare with `nst.match_colors`: the same
 # mean, the same covariance, other colours. Why? And what happens if you reverse the channels, match, and

@@ -61,8 +61,8 @@ show_rows(
 #
 # ## The search is moved
 #
-# So far each picture was the end of a search: compute a loss, its gradient, take a step, fifty times and
-# more. The next photograph starts from nothing, although the style is the same.
+# So far each picture was the end of a search: compute a loss, its [gradient](glossary.md#gradient), take a
+# step, fifty times and more. The next photograph starts from nothing, although the style is the same.
 #
 # Johnson, Alahi and Fei-Fei (2016) moved the search. This time we look for the weights $\theta$, not
 # for the picture $x$: those of a network $f$ that turns a photograph $p$ into its painting, for *all*
@@ -72,8 +72,8 @@ show_rows(
 #    \underset{\theta}{\text{smallest}}\ \operatorname{mean}_p L\big(f_\theta(p)\big) . $$
 #
 # This search takes longer, but it is done once. For each photograph a single pass through $f$ remains.
-# How much less is that? Count multiplications. A convolution does, at every position that it gives, one
-# for each number of its kernel:
+# How much less is that? Count multiplications. A [convolution](glossary.md#convolution) does, at every
+# position that it gives, one for each number of its [kernel](glossary.md#kernel):
 
 # %%
 import tensorflow as tf
@@ -107,9 +107,10 @@ print(
 )
 
 # %% [markdown]
-# The optimiser doesn't only *look* at a picture through VGG19, it needs the gradient, too. The way back
-# through a convolution is again a convolution, with the same kernel turned round, and so it costs the
-# same. If one also wants the gradient for the kernel, a third computation of this size is due.
+# The [optimiser](glossary.md#optimiser) doesn't only *look* at a picture through [VGG19](glossary.md#VGG19),
+# it needs the gradient, too. The way back through a convolution is again a convolution, with the same kernel
+# turned round, and so it costs the same. If one also wants the gradient for the kernel, a third computation
+# of this size is due.
 #
 # **Question.** A look at a picture costs 1. What does a look with the gradient cost the optimiser?
 #
@@ -165,12 +166,12 @@ for what, and_kernels in {"gradient for the picture": False, "and for the kernel
 # older version of the twin took 29 ms for a look, and 64 ms with the gradient.)
 #
 # The tutorial that we follow from here on (*opencv-study*, chapter 9, by lemon-lime-honey) says that
-# style transfer is mostly done by generative models, or *GANs*, in which two networks play against each
-# other. There are such methods. In this one nobody plays against anybody: the network learns, and the
-# judge, VGG19, is frozen. For its speed the tutorial gives two reasons: optimisation techniques, and a
-# light structure.
+# [style transfer](glossary.md#style-transfer) is mostly done by generative models, or *GANs*, in which two
+# networks play against each other. There are such methods. In this one nobody plays against anybody: the
+# network learns, and the judge, VGG19, is frozen. For its speed the tutorial gives two reasons: optimisation
+# techniques, and a light structure.
 #
-# **Question.** Why does a style network paint so much faster than the optimiser?
+# **Question.** Why does a [style network](glossary.md#style-network) paint so much faster than the optimiser?
 #
 # - **a** optimisation techniques
 # - **b** its light structure
@@ -201,24 +202,26 @@ for what, count in counts.items():
 # <details><summary>What the numbers say</summary>
 #
 # Both reasons exist, and they are small beside a third. The light network does a tenth of the heavy one's
-# work. But even the heavy one does a two-hundredth of what fifty evaluations through VGG19 do, and fifty
-# are few: HyunMin Kim's post took 2,000 steps. It is fast because the search is over when it starts.
+# work. But even the heavy one does a two-hundredth of what fifty [evaluations](glossary.md#evaluation)
+# through VGG19 do, and fifty are few: HyunMin Kim's post took 2,000 steps. It is fast because the search is
+# over when it starts.
 #
 # </details>
 #
 # ## The network
 #
-# Down, residual blocks, up again: so the tutorial describes it, and that is right. Two convolutions take
-# the picture down to a quarter of its size, where the work is cheap. Five *residual blocks* work there.
-# Two enlargements with a convolution after each bring it back.
+# Down, [residual blocks](glossary.md#residual-block), up again: so the tutorial describes it, and that is
+# right. Two convolutions take the picture down to a quarter of its size, where the work is cheap. Five
+# *residual blocks* work there. Two enlargements with a convolution after each bring it back.
 
 # %%
 draw_network()
 
 # %% [markdown]
-# *The course's light network. Heights show the size of the feature maps; height × width × channels stand
-# below. After each convolution but the last come instance normalization and ReLU, which the drawing shows
-# in the block alone.*
+# *The course's light network. Heights show the size of the [feature maps](glossary.md#feature-map); height ×
+# width × channels stand below. After each convolution but the last come [instance
+# normalization](glossary.md#instance-normalization) and [ReLU](glossary.md#ReLU), which the drawing shows in
+# the block alone.*
 #
 # Written out, it is shorter than its description. Two layers that Keras lacks come from the library: reflected
 # borders, so that no black frame is painted, and instance normalization, which you will compute below.
@@ -300,7 +303,7 @@ style_training()
 # The last one is new. Where a photograph is flat, the optimiser had noise to make strokes of. A network
 # has nothing but the grid of its own feature maps, which lie four pixels apart, and likes to fill the sky
 # with dots in rows and columns. To measure that, lay windows of 32 × 32 pixels upon themselves in steps
-# of eight, and take the mean: strokes even out, a lattice stays.
+# of eight, and take the mean: strokes even out, a [lattice](glossary.md#lattice) stays.
 
 # %%
 STYLE_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
@@ -433,14 +436,16 @@ def train(network, steps, watch):
 # %% [markdown]
 # The eight lines from `def step` to `return terms` are the heart of it. `nst train style` on the command line does
 # the same for hours. `global_clipnorm` shortens a gradient that is longer than 1, so that one odd
-# batch does no harm. Every batch is other photographs, so the slope changes all the time. Here Adam is at
-# home; L-BFGS, which trusts its memory of slopes, would be misled.
+# batch does no harm. Every batch is other photographs, so the slope changes all the time. Here
+# [Adam](glossary.md#Adam) is at home; [L-BFGS](glossary.md#L-BFGS), which trusts its memory of slopes, would
+# be misled.
 
 # %% [markdown]
 # ### From nothing, or from another style?
 #
-# A network can begin with random weights, or with those of a network that knows another style already. The
-# next cell, which is folded, reads one of the course's from its file. Lesson 10 opens such files.
+# A network can begin with [random weights](glossary.md#random-weights), or with those of a network that knows
+# another style already. The next cell, which is folded, reads one of the course's from its file. Lesson 10
+# opens such files.
 
 
 # %% jupyter={"source_hidden": true}
@@ -462,8 +467,8 @@ def shipped(name):
 
 
 # %% [markdown]
-# To compare the two fairly, both get the same steps, crops, loss and learning rate. Both paint the cat on
-# the way.
+# To compare the two fairly, both get the same steps, crops, loss and [learning
+# rate](glossary.md#learning-rate). Both paint the cat on the way.
 #
 # **Question.** After as many steps, which one is nearer to *your* style?
 #
@@ -733,10 +738,10 @@ for what, block in {"with sums": residual, "the same weights without sums": plai
 # $$ y = \gamma\, \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta . $$
 #
 # **Instance normalization** (Ulyanov, Vedaldi and Lempitsky 2016) takes mean $\mu$ and variance $\sigma^2$ over
-# the positions of one channel of one picture. **Batch normalization** (Ioffe and Szegedy 2015) takes them over
-# all pictures of the batch, and when the training is over, fixed ones that it remembers. (The tutorial says that
-# the *input image* is normalised. More exactly, it is each channel of the *feature maps*, thirteen times over in
-# our network.)
+# the positions of one channel of one picture. **[Batch normalization](glossary.md#batch-normalization)**
+# (Ioffe and Szegedy 2015) takes them over all pictures of the batch, and when the training is over, fixed
+# ones that it remembers. (The tutorial says that the *input image* is normalised. More exactly, it is each
+# channel of the *feature maps*, thirteen times over in our network.)
 #
 # By hand: two pictures of two pixels, one channel. The second is the first one in fog: a tenth of the contrast,
 # and brighter.
@@ -754,9 +759,9 @@ for name, axis in {"instance": 1, "batch": (0, 1)}.items():
     print(f"{name:9} clear {clear[0]:7.4f} {clear[1]:7.4f}   foggy {foggy[0]:7.4f} {foggy[1]:7.4f}")
 
 # %% [markdown]
-# For instance normalization they are nearly the same picture. What is left, 0.0005, is the work of $\epsilon$,
-# which is there so that nothing is divided by 0. Batch normalization keeps the fog, and what it makes of the
-# first picture depends on the second.
+# For instance normalization they are nearly the same picture. What is left, 0.0005, is the work of
+# [$\epsilon$](glossary.md#epsilon), which is there so that nothing is divided by 0. Batch normalization keeps
+# the fog, and what it makes of the first picture depends on the second.
 #
 # Is that what the library's layer computes?
 
@@ -841,9 +846,10 @@ for name in both:
 #
 # ## Inside: upsampling without a checkerboard
 #
-# On the way back the features are enlarged. The classic layer for that is the **transposed convolution**: every
-# input puts a whole kernel, multiplied by its value, into the output, two places further than the one before.
-# Where kernels overlap, they are added.
+# On the way back the features are enlarged, which is called [upsampling](glossary.md#upsampling). The classic
+# layer for that is the **[transposed convolution](glossary.md#transposed-convolution)**: every input puts a
+# whole kernel, multiplied by its value, into the output, two places further than the one before. Where
+# kernels overlap, they are added.
 
 
 # %%
@@ -924,11 +930,12 @@ print(f"doubled:    from {by_doubling.min():.2f} to {by_doubling.max():.2f}")
 # %% [markdown]
 # <details><summary>What happened</summary>
 #
-# In two dimensions the stripes cross, and the result is a **checkerboard** (Odena, Dumoulin and Olah 2016). The
-# pattern is in the layer, not in the picture. A training may find kernels that cancel it (½, 1, ½ does), but it
-# has to find them in every channel, and mostly does so only nearly. Repeating leaves something, too: steps
-# between one pixel's copies and the next one's, which later layers have to smooth. A light network has no layers
-# left for that, and mixes neighbours instead of repeating them: `interpolation="bilinear"`.
+# In two dimensions the stripes cross, and the result is a **[checkerboard](glossary.md#checkerboard)**
+# (Odena, Dumoulin and Olah 2016). The pattern is in the layer, not in the picture. A training may find
+# kernels that cancel it (½, 1, ½ does), but it has to find them in every channel, and mostly does so only
+# nearly. Repeating leaves something, too: steps between one pixel's copies and the next one's, which later
+# layers have to smooth. A light network has no layers left for that, and mixes neighbours instead of
+# repeating them: [`interpolation="bilinear"`](glossary.md#bilinear).
 #
 # </details>
 #
@@ -1025,8 +1032,8 @@ for name in ("astronaut", "coffee", "chelsea"):
 # layers as in training. The paintings lie close together: more pixels bring a little more style in some steps up,
 # and a little less in others. Often the middle size is nearest, which is the size at which the network saw
 # photographs while it learned. And look at the control. A photograph that nobody painted moves, too, just by being
-# larger, and further than the paintings do. Had we looked at one style loss alone, we might have taken the
-# photograph's own change for the network's work.
+# larger, and further than the paintings do. Had we looked at one [style loss](glossary.md#style-loss) alone,
+# we might have taken the photograph's own change for the network's work.
 #
 # So the claim does not hold as a rule. Nor does the distance from the photograph, both looked at in one size, follow
 # the size. What does hold for all three is what you see. Strokes have the same size in pixels, so within a larger
@@ -1118,8 +1125,8 @@ nst.check("instance_normalization", instance_normalization)
 #
 # For a transposed convolution in one dimension, count how many inputs reach each output. `length` inputs;
 # each puts a kernel of size `kernel` into the output, `stride` further than the one before. Don't cut
-# the ends. Predict first, on paper: which kernels of 2 to 6 are even, but for their ends, with a stride of 2? And
-# with a stride of 3?
+# the ends. Predict first, on paper: which kernels of 2 to 6 are even, but for their ends, with a
+# [stride](glossary.md#stride) of 2? And with a stride of 3?
 #
 # <details><summary>Hint 1</summary>Draw four kernels of 3 below each other, each two places further right.</details>
 # <details><summary>Hint 2</summary>The output has (length − 1) · stride + kernel places.</details>

@@ -125,13 +125,15 @@ for what, other in {
 #
 # ## The smallest file
 #
-# **ONNX** (Open Neural Network Exchange, 2017) is a file format. A file holds a **graph**: named
-# tensors, and **nodes** that compute new ones from them. A node's **operator** says what it computes,
-# and all operators are written down in a public list. There is no program code in the file, so any
-# program can run it.
+# **[ONNX](glossary.md#ONNX)** (Open Neural Network Exchange, 2017) is a file format. A file holds a
+# **[graph](glossary.md#graph)**: named [tensors](glossary.md#tensor), and **[nodes](glossary.md#node)** that
+# compute new ones from them. A node's **[operator](glossary.md#operator)** says what it computes, and all
+# operators are written down in a public list. There is no program code in the file, so any program can run
+# it.
 #
-# By hand first. Two channels, one row, two columns; a 1 × 1 convolution with the kernel (1, −1) and the
-# bias ½; then ReLU. Work out the two results before you go on.
+# By hand first. Two channels, one row, two columns; a 1 × 1 [convolution](glossary.md#convolution) with the
+# [kernel](glossary.md#kernel) (1, −1) and the bias ½; then [ReLU](glossary.md#ReLU). Work out the two results
+# before you go on.
 
 # %%
 two_pixels = np.float32([[1, 2], [3, -1]]).reshape(1, 2, 1, 2)
@@ -169,9 +171,10 @@ for name, result in {
 # At the first position $1 - 3 + ½ = -1.5$, which ReLU makes 0; at the second $2 + 1 + ½ = 3.5$.
 #
 # Read the text again, because everything is there. `picture` goes in and `result` comes out; `n`, `h`
-# and `w` are names in place of numbers: any size will do. The **initializers** are the weights.
-# `ir_version` is the version of the file format, `opset_import` that of the list of operators. An
-# operator may mean something else in another version, so a file without it would be ambiguous.
+# and `w` are names in place of numbers: any size will do. The **[initializers](glossary.md#initializer)** are
+# the weights. `ir_version` is the version of the file format, [`opset_import`](glossary.md#opset) that of the
+# list of operators. An operator may mean something else in another version, so a file without it would be
+# ambiguous.
 #
 # ## What is in a real one
 #
@@ -199,10 +202,10 @@ style_graph(proto)
 
 # %% [markdown]
 # *The whole network, drawn from the file. Follow it from top to bottom and from left to right: down in
-# size twice (/2), five residual blocks, up again twice (Resize).*
+# size twice (/2), five [residual blocks](glossary.md#residual-block), up again twice (Resize).*
 #
-# Channels come before height and width: NCHW, the order of PyTorch and of OpenCV's blobs. And how much
-# of the file is weights?
+# Channels come before height and width: [NCHW](glossary.md#NCHW), the order of [PyTorch](glossary.md#PyTorch)
+# and of OpenCV's blobs. And how much of the file is weights?
 
 # %%
 tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
@@ -214,8 +217,8 @@ in_weights = sum(values.nbytes for values in tensors.values())
 print(f"{size / 1e6:.2f} MB, of which the graph itself takes {1 - in_weights / size:.0%}")
 
 # %% [markdown]
-# The kernels are stored in half precision (float16). A `Cast` behind each makes float32 of it when the
-# file is loaded; the drawing leaves the casts out.
+# The kernels are stored in [half precision](glossary.md#half-precision) (float16). A `Cast` behind each makes
+# float32 of it when the file is loaded; the drawing leaves the casts out.
 #
 # This is OpenCV's way with such a file. In orange: what goes wrong where.
 
@@ -258,8 +261,8 @@ for what, model in {"row, column": network, "column, row": loaded((3, 2, 1, 0))}
 # ## Export
 #
 # Now forward, from Keras to a file. An exporter goes through the layers in their order and writes down,
-# for each, the node that computes the same. Six kinds of layers make a style network, and this is the
-# whole exporter for it:
+# for each, the node that computes the same. Six kinds of layers make a [style
+# network](glossary.md#style-network), and this is the whole exporter for it:
 
 
 # %%
@@ -334,13 +337,14 @@ print("largest difference from the file we started with:", told(difference))
 
 # %% [markdown]
 # `nstlib.onnx.exporting.export` does this for a few more layers, stores kernels in half precision, adds
-# metadata, and **refuses to write a file on which the runtimes disagree**. On the command line it is
-# `nst export network.keras -o network.onnx`.
+# metadata, and **refuses to write a file on which the [runtimes](glossary.md#runtime) disagree**. On the
+# command line it is `nst export network.keras -o network.onnx`.
 #
 # ## The proof
 #
-# A file that loads is not a file that works. So run the same photograph through Keras, ONNX Runtime, and
-# OpenCV, whose version 5 has two engines, an old one and a new one; and take the largest difference.
+# A file that loads is not a file that works. So run the same photograph through Keras, [ONNX
+# Runtime](glossary.md#ONNX-Runtime), and OpenCV, whose version 5 has two engines, an old one and a new one;
+# and take the largest difference.
 #
 # **Question.** Four sizes are tried: 256 × 256, 320 × 384, 250 × 333 and 251 × 333. The network halves a
 # picture twice and doubles it twice. What happens at the last two?
@@ -446,8 +450,8 @@ for what, model in {"already rounded (control)": network, "not yet rounded": shi
 # ## The road from PyTorch
 #
 # The tutorial's four networks, `mosaic`, `candy`, `rain_princess` and `udnie`, come from PyTorch's
-# example *fast_neural_style*, which publishes them as **checkpoints**: dictionaries from names to
-# weights. The tutorial's road to ONNX, shortened:
+# example *fast_neural_style*, which publishes them as **[checkpoints](glossary.md#checkpoint)**: dictionaries
+# from names to weights. The tutorial's road to ONNX, shortened:
 #
 # ```python
 # model = TransformerNet()                       # the example's class, not Keras's
@@ -465,10 +469,10 @@ for what, model in {"already rounded (control)": network, "not yet rounded": shi
 # **`torch.load`** could run code hidden in a file. Since PyTorch 2.6 it reads tensors only, unless you
 # switch `weights_only=True` off. Don't.
 #
-# **The dummy input** is there because the exporter runs the network once and writes down what happens.
-# Its values don't matter; its shape does, and gets fixed as you have just seen. (That these networks
-# were trained on 256 × 256, as the tutorial says, is no reason for it: a network of convolutions takes
-# any size.) So name the sides that may vary. PyTorch has two exporters:
+# **The [dummy input](glossary.md#dummy-input)** is there because the exporter runs the network once and
+# writes down what happens. Its values don't matter; its shape does, and gets fixed as you have just seen.
+# (That these networks were trained on 256 × 256, as the tutorial says, is no reason for it: a network of
+# convolutions takes any size.) So name the sides that may vary. PyTorch has two exporters:
 #
 # ```python
 # # the newer one, the default since PyTorch 2.9; needs the package onnxscript
@@ -521,10 +525,11 @@ else:
 # For the example's checkpoints themselves, `nst.onnx.from_pytorch("mosaic.pth")` reads one into Keras and
 # names what is missing or unexpected, and `nst export mosaic.pth -o mosaic.onnx` does the whole road.
 #
-# **`eval()`.** The tutorial says that it switches batch normalization *off*. More exactly, a batch
-# normalization then uses stored statistics, gathered in training, instead of those of the batch in hand;
-# and dropout is switched off. Our network has neither, so `eval()` should make no difference to it. Does
-# it, and would we notice? (In Keras the switch is called `training`.)
+# **`eval()`.** The tutorial says that it switches [batch normalization](glossary.md#batch-normalization)
+# *off*. More exactly, a batch normalization then uses stored statistics, gathered in training, instead of
+# those of the batch in hand; and [dropout](glossary.md#dropout) is switched off. Our network has neither, so
+# `eval()` should make no difference to it. Does it, and would we notice? (In Keras the switch is called
+# `training`.)
 
 # %%
 keras.utils.set_random_seed(0)
@@ -625,10 +630,11 @@ for what, result in {"with": with_statistics, "without": without}.items():
 #
 # ## A wrong answer
 #
-# Now the promised catch. Keras has a `GroupNormalization`, which normalises groups of channels. With
-# groups of one channel it *is* instance normalization: `GroupNormalization(groups=-1)`. If you have no
-# layer of your own, you will use it, and let a converter write the file. **tf2onnx** is the usual one.
-# It knows nothing of layers: it sees TensorFlow's operations, and writes them down one by one.
+# Now the promised catch. Keras has a [`GroupNormalization`](glossary.md#GroupNormalization), which normalises
+# groups of channels. With groups of one channel it *is* [instance
+# normalization](glossary.md#instance-normalization): `GroupNormalization(groups=-1)`. If you have no layer of
+# your own, you will use it, and let a converter write the file. **[tf2onnx](glossary.md#tf2onnx)** is the
+# usual one. It knows nothing of layers: it sees TensorFlow's operations, and writes them down one by one.
 
 
 # %%
@@ -832,7 +838,7 @@ for what, plane in {
 #
 # Fool it: find four pairs of arrays that are clearly different, each for another reason, and of which it
 # says that they don't differ. Then write `largest_difference` without these holes: the largest difference
-# of two arrays, without its sign; infinite if their shapes differ, or if either holds a NaN.
+# of two arrays, without its sign; infinite if their shapes differ, or if either holds a [NaN](glossary.md#NaN).
 #
 # <details><summary>Hint 1</summary>What does it say when <code>other</code> is far larger in one place, and
 # equal elsewhere?</details>
@@ -1104,8 +1110,8 @@ print(*map(described, [*today.graph.input, *today.graph.output]))
 
 # %% [markdown]
 # Agreement among runtimes says that they read the new file in the same way, not that it means what the
-# old one did. This graph is simple enough to be computed by hand: a kernel of ones with a stride of 2
-# repeats every pixel.
+# old one did. This graph is simple enough to be computed by hand: a kernel of ones with a
+# [stride](glossary.md#stride) of 2 repeats every pixel.
 
 # %%
 by_hand = 0.5 * small + np.float32([10, 20, 30]).reshape(3, 1, 1)
@@ -1121,11 +1127,12 @@ for what, expected in {
 # %% [markdown]
 # ## Appendix B · The road from TensorFlow Lite
 #
-# Networks for phones often come as **TensorFlow Lite** files (`.tflite`). MediaPipe's selfie
-# segmentation, which cuts people out in video calls, is one of 0.25 MB, and lesson 11 compares our own
-# person network with it. The road is the same: read, translate node by node, prove. Here is a small
-# network of that kind, with the two layers that phones like: a *depthwise* convolution, which looks at
-# each channel alone, and a ReLU that ends at 6.
+# Networks for phones often come as **[TensorFlow Lite](glossary.md#TensorFlow-Lite)** files (`.tflite`).
+# [MediaPipe](glossary.md#MediaPipe)'s selfie segmentation, which cuts people out in video calls, is one of
+# 0.25 MB, and lesson 11 compares our own person network with it. The road is the same: read, translate node
+# by node, prove. Here is a small network of that kind, with the two layers that phones like: a [*depthwise*
+# convolution](glossary.md#depthwise-convolution), which looks at each channel alone, and a ReLU that ends at 6.
+# A [sigmoid](glossary.md#sigmoid) makes a probability of what comes out.
 
 # %%
 import contextlib

@@ -73,8 +73,8 @@ for credit in CREDITS.values():
 # ## A photograph becomes a blob
 #
 # The network was trained on RGB pictures of 192 × 192 pixels, with values in [−1, 1]. What
-# `cv2.imread` gives you is different: BGR, any size, 0 to 255. To get from one to the other, divide by
-# 255, subtract 0.5, divide by 0.5:
+# `cv2.imread` gives you is different: [BGR](glossary.md#BGR), any size, 0 to 255. To get from one to the
+# other, divide by 255, subtract 0.5, divide by 0.5:
 #
 # $$ x \;\mapsto\; \frac{x / 255 - 0.5}{0.5} . $$
 #
@@ -154,19 +154,19 @@ show_rows(
 #
 # ## The network, opened
 #
-# The model is a file, `person.onnx`. Its shape is called a **U-Net**. The way down halves the picture
-# four times and collects more and more channels: it finds out *what* is there. The way up enlarges
-# again, and at each size it gets back what the way down knew there: *where exactly* the edges are. At
-# the bottom the mean of the whole picture is added to every pixel, because only the whole picture tells
+# The model is a file, `person.onnx`. Its shape is called a **[U-Net](glossary.md#U-Net)**. The way down
+# halves the picture four times and collects more and more channels: it finds out *what* is there. The way up
+# enlarges again, and at each size it gets back what the way down knew there: *where exactly* the edges are.
+# At the bottom the mean of the whole picture is added to every pixel, because only the whole picture tells
 # whether there is anybody at all.
 
 # %%
 person_network()
 
 # %% [markdown]
-# *PersonNet. Left: SqueezeNet 1.1, whose "fire" blocks squeeze the channels by a 1 × 1 convolution before
-# they expand them by 1 × 1 and 3 × 3. Right: at each size, enlarge, join, 3 × 3 convolution. Dashed: the
-# shortcuts.*
+# *PersonNet. Left: [SqueezeNet](glossary.md#SqueezeNet) 1.1, whose "fire" blocks squeeze the channels by a 1
+# × 1 [convolution](glossary.md#convolution) before they expand them by 1 × 1 and 3 × 3. Right: at each size,
+# enlarge, join, 3 × 3 convolution. Dashed: the shortcuts.*
 #
 # The file says how many numbers each part holds:
 
@@ -187,11 +187,11 @@ print(f"{'the way up, out8 to out1':36}{count('out'):9,}")
 print(f"{'all':36}{count(''):9,}")
 
 # %% [markdown]
-# Nearly all of it lies on the way down, and that began with weights that had learned ImageNet's 1,000
-# classes: 1.28 million photographs with a label each. Then the whole network was trained, in some eighty
-# minutes on two processor cores, on
+# Nearly all of it lies on the way down, and that began with weights that had learned
+# [ImageNet](glossary.md#ImageNet)'s 1,000 classes: 1.28 million photographs with a label each. Then the whole
+# network was trained, in some eighty minutes on two processor cores, on
 #
-# - 992 photographs of people with masks: Clothing Co-Parsing (street fashion) and the
+# - 992 photographs of people with [masks](glossary.md#mask): Clothing Co-Parsing (street fashion) and the
 #   Human-Segmentation-Dataset (mixed portraits). 142 more were kept back;
 # - 569 photographs without anybody, so that it learns to say "nobody".
 #
@@ -266,8 +266,8 @@ print(
 #
 # ## What argmax throws away
 #
-# With two maps that add up to 1, the larger one is the one above ½. So `argmax` is a threshold. Three
-# pixels:
+# With two maps that add up to 1, the larger one is the one above ½. So `argmax` is a
+# [threshold](glossary.md#threshold). Three pixels:
 
 # %%
 for p in np.array([[0.02, 0.98], [0.49, 0.51], [0.51, 0.49]]):
@@ -292,9 +292,11 @@ nst.check("unsure_where", ...)
 nst.check("unsure_where", "c")
 
 # %% [markdown]
-# To measure it we need two tools of OpenCV. `cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, square)` slides a
-# small square over a mask and marks the places where it sees both black and white: the outline.
-# `cv2.distanceTransform` gives for each pixel the distance to the nearest pixel that is 0.
+# To measure it we need two tools of OpenCV.
+# [`cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, square)`](glossary.md#MORPH_GRADIENT) slides a small square
+# over a mask and marks the places where it sees both black and white: the outline.
+# [`cv2.distanceTransform`](glossary.md#distanceTransform) gives for each pixel the distance to the nearest
+# pixel that is 0.
 
 # %%
 THREE = np.ones((3, 3), np.uint8)
@@ -332,15 +334,16 @@ show_rows(
 # guess.
 #
 # Along the outline, hesitation is no fault. A pixel at the edge of hair shows hair *and* wall. It is 60 %
-# of one and 40 % of the other, and a mask cannot say that. A **matte** can: it holds the share, from 0 to 1.
+# of one and 40 % of the other, and a mask cannot say that. A **[matte](glossary.md#matte)** can: it holds the
+# share, from 0 to 1.
 #
 # </details>
 #
 # ## The edge, at 192 pixels
 #
 # The network's map is smaller than the photograph. The tutorial enlarges the maps first and takes the
-# argmax *after*. Does that order matter? And no way to enlarge a map puts a strand of hair into it. But the
-# photograph itself knows where its edges are. Can it help?
+# [argmax](glossary.md#argmax) *after*. Does that order matter? And no way to enlarge a map puts a strand of
+# hair into it. But the photograph itself knows where its edges are. Can it help?
 #
 # A row of ten pixels. The wall is bright, the hair dark, and the edge lies between the fourth and the
 # fifth pixel. The network's map has it too, but smeared, and one pixel too far to the right.
@@ -362,15 +365,16 @@ print("the line's values:", (slope * row[window] + intercept).round(2).tolist())
 # %% [markdown]
 # Where the photograph has an edge, the line's result has one too, in the same place: 0.05 before it and
 # 0.63 after it. Where the photograph is flat, it has nothing to say, and the result is the mask's mean.
-# That is the **guided filter** of He, Sun and Tang. The line comes from least squares; a small $\epsilon$
-# keeps faint texture from having a say:
+# That is the **[guided filter](glossary.md#guided-filter)** of He, Sun and Tang. The line comes from [least
+# squares](glossary.md#least-squares); a small $\epsilon$ keeps faint texture from having a say:
 #
 # $$ a = \frac{\operatorname{cov}(I, p)}{\operatorname{var}(I) + \epsilon}, \qquad
 #    b = \bar p - a\,\bar I . $$
 #
 # Every pixel lies in many windows and takes the mean of their lines. With colours, $a$ is a vector, the
-# variance is the 3 × 3 covariance matrix of the window's colours, and the division becomes the solution
-# of a small system of equations. All of it is means over windows (`cv2.blur`), which are quick at any size.
+# variance is the 3 × 3 [covariance](glossary.md#covariance) matrix of the window's colours, and the division
+# becomes the solution of a small system of equations. All of it is means over windows (`cv2.blur`), which are
+# quick at any size.
 
 
 # %%
@@ -446,10 +450,10 @@ print(f"the library's matte differs from this one by at most {apart:.2f}")
 #
 # ### Did the photograph help, or would any smoothing?
 #
-# It looks better. But a picture of one curl proves little. We need a truth, so we drew the outlines of all
-# three people by hand, on enlarged copies. And we need a **control**: the same filter, guided by the wrong
-# photograph (the same one, mirrored). If the photograph's edges were not what helps, the wrong one would
-# help as much.
+# It looks better. But a picture of one curl proves little. We need a [truth](glossary.md#truth), so we drew
+# the outlines of all three people by hand, on enlarged copies. And we need a **control**: the same filter,
+# guided by the wrong photograph (the same one, mirrored). If the photograph's edges were not what helps, the
+# wrong one would help as much.
 
 # %%
 # If the guide didn't matter, the last two columns would be equal.
@@ -475,7 +479,7 @@ for name, image in portraits.items():
 #
 # Draw the right mask by hand, lay the network's on top, and count: the pixels that both call a person
 # (the **intersection**), and the pixels that at least one of them does (the **union**). Their ratio is the
-# **IoU**: 1 if the masks are equal, 0 if they share nothing.
+# **[IoU](glossary.md#IoU)**: 1 if the masks are equal, 0 if they share nothing.
 #
 # $$ \operatorname{IoU} = \frac{|A \cap B|}{|A \cup B|} $$
 
@@ -497,8 +501,8 @@ print(f"IoU: {iou(found, truth)}   pixels that agree: {(found == truth).mean()}"
 # Each block has six pixels. They share four and cover eight together: IoU = 4 / 8. It is a strict
 # measure. Move a block of three by one pixel, and it loses half.
 #
-# **Question.** Why not take the share of pixels that agree, the *accuracy*? Suppose that a person fills 2 %
-# of a photograph. What do accuracy and IoU say of a program that finds nobody, ever?
+# **Question.** Why not take the share of pixels that agree, the *[accuracy](glossary.md#accuracy)*? Suppose
+# that a person fills 2 % of a photograph. What do accuracy and IoU say of a program that finds nobody, ever?
 #
 # - **a** accuracy 98 %, IoU 0
 # - **b** accuracy 98 %, IoU 0.98
@@ -515,10 +519,10 @@ nst.check("accuracy_trap", "a")
 # ### First the convention, then the measurement
 #
 # Does the helmet that she holds belong to the person? And the camera on its tripod? There is no right
-# answer. There is a **convention**, and it often hides in the data that a network was trained on. If you
-# choose it after you have seen the scores, you choose your winner. So we say it now: *a person is the body with
-# everything worn or held in the hands*. The helmet counts. The camera stands on a tripod and doesn't.
-# For the astronaut we also measure *without* the helmet, to see how much hangs on it.
+# answer. There is a **[convention](glossary.md#convention)**, and it often hides in the data that a network
+# was trained on. If you choose it after you have seen the scores, you choose your winner. So we say it now:
+# *a person is the body with everything worn or held in the hands*. The helmet counts. The camera stands on a
+# tripod and doesn't. For the astronaut we also measure *without* the helmet, to see how much hangs on it.
 
 
 # %%
@@ -555,16 +559,17 @@ print(
 #
 # ### Compared with what?
 #
-# A number says little without others beside it. So here are baselines that *could* win:
+# A number says little without others beside it. So here are [baselines](glossary.md#baseline) that *could* win:
 #
-# - **brightness**: dark or bright? Otsu's method chooses the threshold between the two: the one that
-#   makes both groups as uniform as possible. Of "the dark pixels" and "the bright ones" we take the better;
+# - **brightness**: dark or bright? [Otsu's method](glossary.md#Otsu's-method) chooses the threshold between
+#   the two: the one that makes both groups as uniform as possible. Of "the dark pixels" and "the bright ones"
+#   we take the better;
 # - **the box**: the tightest box around the truth, and everything in it;
-# - **GrabCut**, the classic of 2004. You draw a box. It learns the colours inside and outside, cuts along
-#   edges where they change, and repeats. Its answer has four labels: surely and *probably* background
-#   (`GC_BGD`, `GC_PR_BGD`), surely and *probably* foreground (`GC_FGD`, `GC_PR_FGD`). Inside the box it says
-#   at most "probably", so both kinds of foreground count. It gets the tightest box around the truth, **one for
-#   each convention**, which is more than the network gets;
+# - **[GrabCut](glossary.md#GrabCut)**, the classic of 2004. You draw a box. It learns the colours inside and
+#   outside, cuts along edges where they change, and repeats. Its answer has four labels: surely and
+#   *probably* background (`GC_BGD`, `GC_PR_BGD`), surely and *probably* foreground (`GC_FGD`, `GC_PR_FGD`).
+#   Inside the box it says at most "probably", so both kinds of foreground count. It gets the tightest box
+#   around the truth, **one for each convention**, which is more than the network gets;
 # - **the same network, on a photograph of 64 pixels**, a third of what it was made for.
 #
 # **Predict** before you open the next cell: on which photograph will the network win by most? Will it
@@ -653,8 +658,8 @@ show_rows(
 #
 # ## Hundreds of photographs, two averages
 #
-# Segmenters are compared on hundreds of photographs, by the **mIoU**: the mean of the person's IoU and the
-# background's. But how do you average over photographs?
+# Segmenters are compared on hundreds of photographs, by the **[mIoU](glossary.md#mIoU)**: the mean of the
+# person's IoU and the background's. But how do you average over photographs?
 #
 # **Question.** Two photographs. On the first, the person is large: intersection 90, union 100. On the
 # second, small: intersection 1, union 10. What is the average IoU, once as the *mean over pictures*, once
@@ -684,13 +689,13 @@ nst.check("two_averages", "a")
 # Three things to know before you believe such a table:
 #
 # - **Ours had an advantage.** It was trained on the *rest of these very data sets*: the same cameras,
-#   streets and rules for drawing masks. MediaPipe's network was not, as far as we know. A fair duel needs
-#   photographs that are foreign to both.
+#   streets and rules for drawing masks. [MediaPipe](glossary.md#MediaPipe)'s network was not, as far as we
+#   know. A fair duel needs photographs that are foreign to both.
 # - **Is the difference larger than chance?** Picture by picture, ours minus MediaPipe's is 0.003 ± 0.003 on the
-#   first set and −0.019 ± 0.012 on the second (mean ± standard error). On the first they are equal; on the
-#   second MediaPipe's is probably better.
-# - **PP-HumanSeg's publishers report 0.9164**, from their own evaluation on their own photographs. That number
-#   belongs in no column of ours, and so it stands in none.
+#   first set and −0.019 ± 0.012 on the second (mean ± [standard error](glossary.md#standard-error)). On the
+#   first they are equal; on the second MediaPipe's is probably better.
+# - **[PP-HumanSeg](glossary.md#PP-HumanSeg)'s publishers report 0.9164**, from their own evaluation on their
+#   own photographs. That number belongs in no column of ours, and so it stands in none.
 #
 # You can run all three on the portraits. PP-HumanSeg has the same inputs and outputs as our network.
 # MediaPipe's file takes the road of lesson 10 first. Fetch them with `nst assets fetch pp_humanseg
@@ -1051,10 +1056,10 @@ print("finds nobody, person 2 %:", mean_iou(np.zeros((10, 10), bool), two_of_hun
 # %% [markdown]
 # ### Exercise 3 · Only what belongs, and break it (30 minutes)
 #
-# The rocket's tip is a false alarm that stands alone. Keep the connected regions of a boolean mask (H, W)
-# that have at least `smallest` times as many pixels as the largest one. Pixels are connected if they
-# share a side; `scipy.ndimage.label` numbers the regions. Return booleans. The library's `Composer` does
-# this with `smallest=0.03`.
+# The rocket's tip is a [false alarm](glossary.md#false-alarm) that stands alone. Keep the [connected
+# regions](glossary.md#connected-regions) of a boolean mask (H, W) that have at least `smallest` times as many
+# pixels as the largest one. Pixels are connected if they share a side; `scipy.ndimage.label` numbers the
+# regions. Return booleans. The library's `Composer` does this with `smallest=0.03`.
 #
 # Then **break it on purpose**: make a picture of which it deletes a real person. What would you ask of
 # the user in that case?

@@ -160,16 +160,17 @@ print(
 )
 
 # %% [markdown]
-# *The tutorial's two results.* `np.where` broadcasts the mask's one channel over the picture's three; that is
-# why the mask needs its third axis. And it shows each fault of the mask: the rocket's tip passes for a person,
-# and there are holes in her helmet and on her sleeve.
+# *The tutorial's two results.* `np.where` [broadcasts](glossary.md#broadcast) the [mask](glossary.md#mask)'s
+# one channel over the picture's three; that is why the mask needs its third axis. And it shows each fault of
+# the mask: the rocket's tip passes for a person, and there are holes in her helmet and on her sleeve.
 #
 # ## Two sentences put right
 #
-# The tutorial explains why such a network takes pictures of any size: by convolutions, by *adaptive
-# pooling*, and by instance normalization. The first and the third are good reasons (though what is
-# normalised is not the input image, but each channel of the feature maps). What about the second? Read
-# the file:
+# The tutorial explains why such a network takes pictures of any size: by
+# [convolutions](glossary.md#convolution), by *adaptive [pooling](glossary.md#pooling)*, and by [instance
+# normalization](glossary.md#instance-normalization). The first and the third are good reasons (though what is
+# normalised is not the input image, but each channel of the [feature maps](glossary.md#feature-map)). What
+# about the second? Read the file:
 
 # %%
 graph = onnx.load(starry_path).graph
@@ -180,18 +181,21 @@ print("kinds with 'Pool' in the name:", [name for name in operations if "Pool" i
 
 # %% [markdown]
 # There is **no pooling** in it. There could not be: adaptive pooling makes an output of one fixed size, and
-# this output is as large as its input. The picture is made smaller by strides and larger by `Resize`. Any
-# size goes in because no layer has a weight for a *place*.
+# this output is as large as its input. The picture is made smaller by [strides](glossary.md#stride) and
+# larger by `Resize`. Any size goes in because no layer has a weight for a *place*.
 #
-# The other sentence: ONNX stores only structure and parameters, so the statistics of *batch normalization* have
-# to be deleted from the checkpoint. Deleting them is right for these networks, but for another reason: they
-# have no batch normalization, so those numbers belong to nothing. Where there is some, ONNX **does keep** its
-# statistics. [Lesson 10](10_onnx.ipynb) read them out of a file, changed them, and the output was wrong.
+# The other sentence: [ONNX](glossary.md#ONNX) stores only structure and parameters, so the statistics of
+# *[batch normalization](glossary.md#batch-normalization)* have to be deleted from the
+# [checkpoint](glossary.md#checkpoint). Deleting them is right for these networks, but for another reason:
+# they have no batch normalization, so those numbers belong to nothing. Where there is some, ONNX **does
+# keep** its statistics. [Lesson 10](10_onnx.ipynb) read them out of a file, changed them, and the output was
+# wrong.
 #
 # ## A share of each
 #
 # A hard mask gives every pixel to one of two pictures. A pixel at the edge of hair shows both. The
-# **compositing equation** of Porter and Duff takes a share $\alpha$ of one, and the rest of the other:
+# **[compositing equation](glossary.md#compositing-equation)** of Porter and Duff takes a share $\alpha$ of
+# one, and the rest of the other:
 #
 # $$ C = \alpha F + (1 - \alpha) B . $$
 #
@@ -204,8 +208,8 @@ alpha = np.array([1.0, 0.5, 0.0])
 print("F, half of each, B:", (alpha * F + (1 - alpha) * B).tolist())
 
 # %% [markdown]
-# With $\alpha$ of 0 and 1 alone, it is the tutorial's `np.where`. Now with lesson 11's matte. Look at the
-# edge.
+# With $\alpha$ of 0 and 1 alone, it is the tutorial's `np.where`. Now with lesson 11's
+# [matte](glossary.md#matte). Look at the edge.
 
 # %%
 painted = nst.bgr_to_rgb(style) / np.float32(255)
@@ -238,7 +242,8 @@ show_rows(
 # ### Half of what?
 #
 # Half of black and half of white: 0.5? A lens out of focus mixes **light**. But a picture's numbers are not
-# amounts of light. They are *code values* of sRGB, which spends more codes on the dark, as the eye does.
+# amounts of light. They are *[code values](glossary.md#code-value)* of [sRGB](glossary.md#sRGB), which spends
+# more codes on the dark, as the eye does.
 #
 # **Question.** A camera looks at black and white stripes, so far away that each pixel gets half of its
 # light from each. Which value does it store, if white is 1?
@@ -285,7 +290,7 @@ show_rows(
 #
 # ## Halos
 #
-# Before a colourful painting a halo is easy to miss. Before a dark background it is not.
+# Before a colourful painting a [halo](glossary.md#halo) is easy to miss. Before a dark background it is not.
 
 # %%
 night = np.broadcast_to(np.float32([0.03, 0.04, 0.12]), collins.shape)
@@ -364,11 +369,13 @@ print(f"together they give the row again, to within {off:.2f}")
 
 # %% [markdown]
 # Where the foreground shows at all, in the first six pixels, it is now much nearer to 0.2 than what was
-# seen; the background, in the last six, nearer to 0.8. `estimate_layers` does this on a pyramid of sizes,
-# from coarse to fine, so that there is a colour everywhere, and near ones count most.
+# seen; the background, in the last six, nearer to 0.8. `estimate_layers` does this on a
+# [pyramid](glossary.md#pyramid) of sizes, from [coarse to fine](glossary.md#coarse-to-fine), so that there is
+# a colour everywhere, and near ones count most.
 #
-# Does it work? Build a case in which the truth is known: a cat's fur with a ragged edge before a bright sky,
-# then before a dark one. The control: perhaps any blur of the photograph would do as a foreground?
+# Does it work? Build a case in which the [truth](glossary.md#truth) is known: a cat's fur with a ragged edge
+# before a bright sky, then before a dark one. The control: perhaps any blur of the photograph would do as a
+# foreground?
 
 # %%
 fur = nst.load_image("chelsea")[60:220, 150:310]
@@ -424,9 +431,9 @@ print(
 
 # %% [markdown]
 # *Above: each layer is continued under the other one. Below: the same matte before the same night.* The
-# background is **not** a photograph of the empty room. Her contour stays as a faint ghost, and where the
-# network was unsure, as at the helmet, a piece of her stays. But painted, and mostly covered by her, it
-# serves: no stroke follows her outline where she isn't.
+# background is **not** a photograph of the empty room. Her contour stays as a faint
+# [ghost](glossary.md#ghosts), and where the network was unsure, as at the helmet, a piece of her stays. But
+# painted, and mostly covered by her, it serves: no stroke follows her outline where she isn't.
 #
 # ## The Composer, opened
 #
@@ -449,9 +456,9 @@ print(f"largest difference to the library's: {np.abs(by_steps - by_composer).max
 
 # %% [markdown]
 # `keep_people` takes the rocket's tip out. Two faults stay: holes in helmet and sleeve. They are
-# **pits**: places where $\alpha$ is lower than on every way from there to the frame. `fill_pits`, at the
-# top of this lesson, pours them full, as rain fills a hollow until it runs over. The lowest rim here is
-# 0.9:
+# **[pits](glossary.md#pits)**: places where $\alpha$ is lower than on every way from there to the frame.
+# `fill_pits`, at the top of this lesson, pours them full, as rain fills a hollow until it runs over. The
+# lowest rim here is 0.9:
 
 # %%
 above = [0.0, 0.0, 0.9, 1.0, 1.0, 1.0, 0.8, 0.0]
@@ -507,7 +514,7 @@ for name, picture in pictures.items():
 #
 # A photograph in a painting often looks pasted for another reason: its colours belong to another light.
 # `match` moves the colours of the part that stays towards those of the painted part, by their means and
-# covariances, as in lesson 08. Guess first: how much is enough?
+# [covariances](glossary.md#covariance), as in lesson 08. Guess first: how much is enough?
 
 # %% jupyter={"outputs_hidden": true}
 matches = (0, 0.3, 1)
@@ -535,8 +542,8 @@ show_rows(
 #
 # ## Experiment: strength and feather
 #
-# `strength` mixes photograph and painting. `feather` fades the edge over some pixels more than the matte does:
-# an old trick to hide a mask's faults, which costs the hair its sharpness.
+# `strength` mixes photograph and painting. [`feather`](glossary.md#feather) fades the edge over some pixels
+# more than the matte does: an old trick to hide a mask's faults, which costs the hair its sharpness.
 
 # %%
 settings = [[(s, f) for f in (0, 8, 32)] for s in (0.4, 1.0)]
@@ -608,8 +615,8 @@ print(
 # much a pixel changes from frame to frame where the *source* stands still, because what moves should
 # change.
 #
-# **Question.** A style network has no randomness in it: the same frame gives the same picture, every
-# time. So what will make the painted launch pad flicker?
+# **Question.** A [style network](glossary.md#style-network) has no randomness in it: the same frame gives the
+# same picture, every time. So what will make the painted launch pad [flicker](glossary.md#flicker)?
 #
 # - **a** Nothing; it stands still.
 # - **b** Only the camera's noise.
@@ -1082,12 +1089,12 @@ print("○ capstone: still open. It is yours.")
 
 # %% [markdown] tags=["solution"]
 # What a half page could say, about the default: *The portrait is Grace Hopper's (U.S. Navy, public
-# domain), the style learned from Van Gogh (public domain). IoU of the matte against the outline drawn by
-# hand: 0.91. If tidying the matte made no difference, the IoU would stay 0.91; it rises by less than
-# 0.01, so it mends what the eye sees more than what the number says. Failure 1: the flag at her left
-# shoulder counts as her, because its folds look like sleeves. Failure 2: loose hairs at the right are
-# gone; the network's map has one number for each 2.7 × 3.1 pixels. I dropped `match=1`: a blue face
-# looked ill. She can't be asked; the portrait is an official one.*
+# domain), the style learned from Van Gogh (public domain). [IoU](glossary.md#IoU) of the matte against the
+# outline drawn by hand: 0.91. If tidying the matte made no difference, the IoU would stay 0.91; it rises by
+# less than 0.01, so it mends what the eye sees more than what the number says. Failure 1: the flag at her
+# left shoulder counts as her, because its folds look like sleeves. Failure 2: loose hairs at the right are
+# gone; the network's map has one number for each 2.7 × 3.1 pixels. I dropped `match=1`: a blue face looked
+# ill. She can't be asked; the portrait is an official one.*
 
 # %% tags=["solution"]
 iou = {}
@@ -1114,11 +1121,12 @@ print(", ".join(f"{name}: IoU {value:.2f}" for name, value in iou.items()))
 # Twelve lessons ago a picture was an array that two libraries read differently (00). A network turned it
 # into features (02); their means and covariances forgot where things are and kept what they are made of
 # (03). Asked for the same numbers, noise became a texture (04), smooth by choice and not by a magic weight
-# (05). A second set of features held on to what the picture shows, and it became style transfer (06), then
-# a fast one with colours, masks and strokes under control (07, 08). A network learned to do in one pass what
-# an optimiser does in hundreds (09), left its framework as a file that every runtime reads, checked to the
-# last digit (10), and met another one that finds people (11). Here they came together. Each step was small
-# enough to do by hand. None of them was magic, and the result still is.
+# (05). A second set of features held on to what the picture shows, and it became [style
+# transfer](glossary.md#style-transfer) (06), then a fast one with colours, masks and strokes under control
+# (07, 08). A network learned to do in one pass what an [optimiser](glossary.md#optimiser) does in hundreds
+# (09), left its framework as a file that every [runtime](glossary.md#runtime) reads, checked to the last
+# digit (10), and met another one that finds people (11). Here they came together. Each step was small enough
+# to do by hand. None of them was magic, and the result still is.
 #
 # ## Further reading
 #

@@ -1,23 +1,23 @@
-"""The glossary names each word once, in order, with a lesson that uses it."""
+"""The glossary names each word once, in order, with a lesson that uses it and links to it."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-LESSON = re.compile(r"\(\[lesson (\d\d)\]\(notebooks/(\w+)\.ipynb\)\)")
+import build
+import pytest
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+GLOSSARY = (NOTEBOOKS / "glossary.md").read_text(encoding="utf-8")
+LESSON = re.compile(r"\(\[lesson (\d\d)\]\((\w+)\.ipynb\)\)")
 
 
 def entries() -> dict[str, str]:
     """Each term of the glossary with its definition; a term that comes twice fails here."""
-    (block,) = re.findall(r"^```\{glossary\}\n(.*?)^```$", GLOSSARY, re.DOTALL | re.MULTILINE)
     found: dict[str, str] = {}
-    for entry in block.strip("\n").split("\n\n"):
+    for entry in GLOSSARY.split("\n## ")[1:]:
         term, _, definition = entry.partition("\n")
-        assert term == term.strip(), f"{term!r} is indented"
-        assert all(line.startswith("  ") for line in definition.splitlines()), term
         assert term.casefold() not in map(str.casefold, found), f"{term!r} stands twice"
         found[term] = " ".join(definition.split())
     return found
@@ -53,12 +53,30 @@ def test_each_lesson_named_uses_the_term() -> None:
         assert len(named) == 1, f"{term}: one lesson is named, at the end"
         ((number, stem),) = named
         assert stem.startswith(number), term
-        source = (ROOT / "notebooks" / "sources" / f"{stem}.py").read_text(encoding="utf-8")
+        source = (NOTEBOOKS / "sources" / f"{stem}.py").read_text(encoding="utf-8")
         assert uses(prose(source), term), f"lesson {number} does not use {term!r}"
 
 
-def test_each_term_referred_to_is_an_entry() -> None:
-    terms = set(entries())
-    referred = re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", GLOSSARY)
+def test_each_link_between_entries_leads_to_one() -> None:
+    referred = re.findall(r"\]\(#([^)]+)\)", GLOSSARY)
     assert len(referred) > 20
-    assert set(referred) <= terms
+    assert set(referred) <= build.heading_ids(GLOSSARY)
+    assert build.heading_ids("# The word\n## Gram matrix\ntext") == {"The-word", "Gram-matrix"}
+
+
+def linked(source: str) -> list[str]:
+    """Return the entries that a lesson links to, each as often as it does."""
+    return re.findall(r"\]\(glossary\.md#([^)]+)\)", source)
+
+
+@pytest.mark.parametrize("source", build.sources(), ids=lambda source: source.stem)
+def test_lessons_link_the_words_that_they_explain(source: Path) -> None:
+    """That each link leads to an entry is checked with all other links, in test_lessons.py."""
+    explained = {
+        term.replace(" ", "-")
+        for term, definition in entries().items()
+        if LESSON.findall(definition) == [(source.stem[:2], source.stem)]
+    }
+    links = linked(source.read_text(encoding="utf-8"))
+    assert explained <= set(links), f"link {sorted(explained - set(links))} where they first stand"
+    assert len(links) == len(set(links)), "a word is linked at its first use only"

@@ -144,7 +144,7 @@ def test_lesson_runs_in_jupyterlab(lesson: Path, address: str, tmp_path: Path) -
             browser.close()
 
     lessons = [source.with_suffix(".ipynb").name for source in build.sources()]
-    assert sorted(listed) == sorted([*lessons, "solutions", "START_HERE.md"])
+    assert sorted(listed) == sorted([*lessons, "glossary.md", "solutions", "START_HERE.md"])
     # What JupyterLab saved must pass all that the committed notebook has to.
     saved = nbformat.read(lesson, as_version=4)
     faults = build.output_faults(saved, "learner")

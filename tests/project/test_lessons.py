@@ -447,6 +447,7 @@ def test_progress_bars_and_widgets_are_not_stored(tmp_path: Path) -> None:
         ('<img src="images/e.png">', '<img src="../images/e.png">'),
         ("[f](https://example.org/f)", "[f](https://example.org/f)"),
         ("[g](#further-reading)", "[g](#further-reading)"),
+        ("[h](words.md#Gram-matrix)", "[h](../words.md#Gram-matrix)"),
     ],
 )
 def test_links_of_the_solutions_count_from_their_folder(
@@ -456,6 +457,15 @@ def test_links_of_the_solutions_count_from_their_folder(
     for edition, expected in zip(build.EDITIONS, (link, from_solutions), strict=True):
         cells = build.draft(source, edition).cells
         assert [f"- {expected} added" in cell.source for cell in cells].count(True) == 1
+
+
+def test_link_to_a_heading_that_is_not_there_is_caught(tmp_path: Path) -> None:
+    (tmp_path / "words.md").write_text("# Words\n\n## Gram matrix\n\ntext\n", encoding="utf-8")
+    for way, path in {"": "00_lesson.ipynb", "../": "solutions/00_lesson.ipynb"}.items():
+        text = f"[a]({way}words.md#Gram-matrix) [b]({way}words.md#gram-matrix) [c]({way}words.md)"
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+        faults = list(build.broken_links(notebook, tmp_path / path))
+        assert faults == [f"{way}words.md has no heading for the link '#gram-matrix'"]
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,7 @@ nb_execution_mode = "off"
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 4
-
-
-def myst_heading_slug_func(heading: str) -> str:
-    """Name a heading in links as JupyterLab does, so that they work there and here."""
-    return heading.replace(" ", "-")
-
-
+myst_heading_slug_func = "build.heading_id"  # as JupyterLab names headings
 # The tags of nbval and of collapsed cells are for JupyterLab.
 nb_render_markdown_format = "myst"
 
@@ -46,4 +40,4 @@ html_copy_source = False
 html_show_sphinx = False
 pygments_style = "a11y-light"
 pygments_dark_style = "a11y-dark"
-suppress_warnings = ["mystnb.unknown_mime_type", "config.cache"]  # the latter: a function above
+suppress_warnings = ["mystnb.unknown_mime_type"]

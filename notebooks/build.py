@@ -326,9 +326,14 @@ def broken_links(notebook: Notebook, path: Path) -> Iterator[str]:
                 yield f"{target} has no heading for the link '#{fragment}'"
 
 
+def heading_id(heading: str) -> str:
+    """Return what links call a heading, in JupyterLab and on the site."""
+    return heading.replace(" ", "-")
+
+
 def heading_ids(text: str) -> set[str]:
-    """Return what links call the headings of a Markdown text, in JupyterLab and on the site."""
-    return {heading.replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.M)}
+    """Return what links call the headings of a Markdown text."""
+    return {heading_id(heading) for heading in re.findall(r"^#+ (.+)$", text, re.M)}
 
 
 def source_faults(notebook: Notebook, path: Path) -> list[str]:

@@ -32,6 +32,8 @@ from .images.arrays import to_uint8 as to_uint8
 from .images.colors import match_colors as match_colors
 from .images.encode import save_image as save_image
 from .images.resizing import resize as resize
+from .inference.any_style import encode_style as encode_style
+from .inference.any_style import mix_styles as mix_styles
 from .inference.mattes import guided_filter as guided_filter
 from .inference.segmenter import PersonSegmenter as PersonSegmenter
 from .inference.stylizer import Stylizer as Stylizer

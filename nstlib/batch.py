@@ -23,6 +23,7 @@ from nstlib.images.arrays import Picture
 from nstlib.images.decode import MEGAPIXELS
 from nstlib.images.encode import IMAGE_FORMATS, save_image
 from nstlib.images.folders import Found, find_pictures
+from nstlib.inference.any_style import STYLE_SIZE
 from nstlib.inference.stylizer import Stylizer
 from nstlib.sources import load_picture, sample_names
 
@@ -41,17 +42,23 @@ class Recipe(Hashable, Protocol):
 
 @dataclass(frozen=True)
 class Stylize:
-    """The recipe of :class:`nstlib.Stylizer`, whose arguments these are."""
+    """The recipe of :class:`nstlib.Stylizer`, whose arguments these are; a mixture as pairs."""
 
-    model: str
+    style: str | tuple[tuple[str, float], ...]
     backend: str = "cv2"
     strength: float = 1.0
     preserve_colors: bool = False
     value_range: str | None = None
+    style_size: int = STYLE_SIZE
 
     def __call__(self) -> Paint:
         """Load the network."""
-        stylizer = Stylizer(self.model, backend=self.backend, value_range=self.value_range)
+        stylizer = Stylizer(
+            self.style if isinstance(self.style, str) else dict(self.style),
+            backend=self.backend,
+            value_range=self.value_range,
+            style_size=self.style_size,
+        )
 
         def paint(photo: Picture) -> Picture:
             painted = stylizer(photo.image, self.strength, preserve_colors=self.preserve_colors)

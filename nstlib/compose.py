@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict, Unpack
 
 import cv2
 import numpy as np
@@ -23,6 +23,9 @@ from nstlib.images.arrays import Image, check_alpha, check_image
 from nstlib.images.colors import from_linear, match_colors, to_linear
 from nstlib.inference.memory import memory_for
 from nstlib.inference.parts import SMALLEST, Point, keep_people
+
+if TYPE_CHECKING:
+    from nstlib.inference.stylizer import Style as StylizerStyle
 
 #: In :func:`estimate_layers`: how often it takes the mean of each pixel's neighbours, at each size;
 #: how many neighbours; and the share below which a pixel counts as none of the layer's.
@@ -46,7 +49,8 @@ class Segmenter(Protocol):
         """Share of the person in each pixel, in [0, 1], shape (H, W)."""
 
 
-Style: TypeAlias = str | Path | StylePainter
+#: What :class:`nstlib.Stylizer` takes, or what paints itself.
+Style: TypeAlias = "StylizerStyle | StylePainter"
 
 #: Takes an array's name and the array, and gives it back calmed, as
 #: :class:`nstlib.video.steady.Steady` does.
@@ -255,7 +259,7 @@ class Composer:
 
     Parameters
     ----------
-    background, person : str, pathlib.Path or callable, optional
+    background, person : str, pathlib.Path, array_like, mapping or callable, optional
         How to paint that part: what :class:`nstlib.Stylizer` takes, or a function that is
         called like one. None leaves the part a photograph. At least one of the two, or `backdrop`.
     segmenter : str, pathlib.Path or Segmenter, default "person"
@@ -351,7 +355,8 @@ class Composer:
         self._smallest, self._person_at, self._linear = smallest, person_at, linear
         self._backdrop = None if backdrop is None else Behind(backdrop, linear)
         self._background = _painter(background, backend)
-        self._person = self._background if person == background else _painter(person, backend)
+        same = person is background or (isinstance(person, str | Path) and person == background)
+        self._person = self._background if same else _painter(person, backend)
         self._segmenter = _segmenter(segmenter, backend)
         self._feather, self._match, self._hard = feather, match, hard
         self._strength, self._preserve_colors = strength, preserve_colors
@@ -444,7 +449,7 @@ def stylize_background(photo: ArrayLike, style: Style, **options: Unpack[Options
     ----------
     photo : array_like of float, shape (H, W, 3)
         RGB in [0, 1].
-    style : str, pathlib.Path or callable
+    style : str, pathlib.Path, array_like, mapping or callable
         How to paint it: what :class:`nstlib.Stylizer` takes, or a function that is called
         like one.
     **options

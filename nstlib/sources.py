@@ -116,7 +116,9 @@ def load_picture(
     return _sized(_read(source, size, max_megapixels), size, enlarge)
 
 
-def _read(source: str | Path, size: Size | None, max_megapixels: float) -> Picture:
+def _read(
+    source: str | Path, size: Size | None, max_megapixels: float, *, adjustable: bool = True
+) -> Picture:
     """Read a photo or a file, at its own size or at one that is large enough for `size`."""
     check_number("max_megapixels", max_megapixels, above=0)
     if isinstance(source, str):
@@ -133,7 +135,7 @@ def _read(source: str | Path, size: Size | None, max_megapixels: float) -> Pictu
                 f"{source}: no such file; give the path of an image, one of the samples "
                 f"{', '.join(sample_names())}, or a picture to download: {', '.join(pictures)}"
             )
-    return read_picture(Path(source), max_megapixels, size)
+    return read_picture(Path(source), max_megapixels, size, adjustable=adjustable)
 
 
 def _sized(picture: Picture, size: Size | None, enlarge: bool) -> Picture:
@@ -156,12 +158,19 @@ def source_path(source: str) -> Path | None:
     return asset_path(source) if source in ASSETS else Path(source)
 
 
-def load_style(name: str, longest: float, *, max_megapixels: float = MEGAPIXELS) -> Image:
+def load_style(
+    name: str | Path,
+    longest: float,
+    *,
+    max_megapixels: float = MEGAPIXELS,
+    adjustable: bool = True,
+) -> Image:
     """Load a style at its own size, or at less if that is enough for this longest side.
 
-    One that the library draws has any size that is needed.
+    One that the library draws has any size that is needed. `adjustable` says whether the user can
+    raise `max_megapixels`, which an error then proposes.
     """
     side = max(1, round(min(longest, 4096)))
     if name in DRAWN_STYLES:
         return load_image(name, side if longest > 512 else None)
-    return _read(name, side, max_megapixels).image
+    return _read(name, side, max_megapixels, adjustable=adjustable).image

@@ -7,7 +7,7 @@ import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import pytest
@@ -17,6 +17,9 @@ from hypothesis import settings
 from nstlib.cli.main import app, main
 from nstlib.images.arrays import Image
 from nstlib.sources import load_image
+
+if TYPE_CHECKING:
+    from small_any_style import AnyStyle
 
 # No window, also where there is a screen. Not by MPLBACKEND: notebooks run by a test would inherit
 # it and show no pictures.
@@ -82,6 +85,25 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from film_files import make_films
 
     return make_films(tmp_path_factory.mktemp("films"))
+
+
+@pytest.fixture(scope="session")
+def any_style_networks(tmp_path_factory: pytest.TempPathFactory) -> AnyStyle:
+    """Small networks for any style, that learned nothing."""
+    from small_any_style import make_networks  # it needs TensorFlow
+
+    return make_networks(tmp_path_factory.mktemp("any_style"))
+
+
+@pytest.fixture
+def any_style(any_style_networks: AnyStyle, monkeypatch: pytest.MonkeyPatch) -> Iterator[AnyStyle]:
+    """Let the library find the small networks in the place of its own."""
+    from nstlib.inference import any_style
+
+    monkeypatch.setattr(any_style, "embedded_model", lambda name: any_style_networks.folder / name)
+    any_style.encoder_for.cache_clear()
+    yield any_style_networks
+    any_style.encoder_for.cache_clear()
 
 
 @functools.cache

@@ -95,7 +95,7 @@ function checkInput({ type, shape }, name) {
   if (sides.some((side) => side > 0)) {
     throw new Sentence(
       `${name} takes pictures of ${sides.join(" × ")} only. Export it with free sides, or paint ` +
-        `with it on the command line: nst stylize photo.jpg -m ${name}`,
+        `with it on the command line: nst stylize photo.jpg -s ${name}`,
     );
   }
   return channelsLast;

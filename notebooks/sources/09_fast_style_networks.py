@@ -608,7 +608,7 @@ show_rows(
 )
 
 # %% [markdown]
-# *Your network, from your file. On the command line it is* `nst stylize photo.jpg -m output/my_style.onnx -o
+# *Your network, from your file. On the command line it is* `nst stylize photo.jpg -s output/my_style.onnx -o
 # painted.png`. *[Lesson 10](10_onnx.ipynb) looks into the file, and in [lesson 12](12_compositing.ipynb) you
 # step into it. If you train another style here, it replaces this one.*
 #

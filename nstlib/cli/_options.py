@@ -62,26 +62,43 @@ ValueRange = Annotated[
         show_default="what the file says, or a trial tells",
     ),
 ]
-WorldStyle = Annotated[
-    str | None,
+StyleSize = Annotated[
+    int,
     typer.Option(
-        help="What paints the world around people: mosaic, candy, starry_night, great_wave, or an "
-        "ONNX file.",
+        help="For pictures as styles: the shorter side at which they are looked at, in pixels. "
+        "Half as large makes strokes about half as large."
+    ),
+]
+WorldStyle = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--style",
+        "-s",
+        metavar="STYLE[:SHARE]",
+        help="What the world around people is to look like: mosaic, candy, starry_night, "
+        "great_wave, any picture, a vector (.npy), or an ONNX file. Given several times, pictures "
+        "are mixed: a.jpg:2 and b.jpg:1.",
         show_default="it stays a photograph",
     ),
 ]
 PersonStyle = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        metavar="STYLE",
-        help="What paints people: likewise.",
+        metavar="STYLE[:SHARE]",
+        help="What people are to look like: likewise.",
         show_default="they stay photographs",
     ),
 ]
 Feather = Annotated[
     float, typer.Option(help="Fade people's edges over about this many pixels to either side.")
 ]
-Strength = Annotated[float, typer.Option(help="From 0, the photograph, to 1, the painting.")]
+Strength = Annotated[
+    float,
+    typer.Option(
+        help="From 0, the photograph, to 1, the painting. Between them networks of one style mix "
+        "the two; in any picture's style the strokes become fewer and gentler."
+    ),
+]
 Match = Annotated[
     float,
     typer.Option(help="From 0 to 1: how much of the other part's colours the unpainted one takes."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import sys
@@ -32,12 +31,14 @@ from nstlib.cli._options import (
     Smallest,
     Source,
     Strength,
+    StyleSize,
     ValueRange,
     WorldStyle,
 )
 from nstlib.cli._outputs import check_outputs
 from nstlib.cli._run import fail
-from nstlib.errors import ArgumentError, NstError, OutputError
+from nstlib.cli._styles import Given, StyleWalk, load_style, parse_style, pictures_in, tell_sizes
+from nstlib.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from nstlib.images.arrays import Image, Picture
     from nstlib.inference.segmenter import PersonSegmenter
     from nstlib.video.convert import PaintFrame
+    from nstlib.video.steady import Paint as PaintCamera
 
     Find: TypeAlias = Callable[[Image], NDArray[np.float32]]
 
@@ -61,13 +63,15 @@ def stylize(
             show_default=False,
         ),
     ],
-    model: Annotated[
-        str,
+    style: Annotated[
+        list[str],
         typer.Option(
-            "--model",
-            "-m",
-            metavar="STYLE",
-            help="What paints: mosaic, candy, starry_night, great_wave, or an ONNX file.",
+            "--style",
+            "-s",
+            metavar="STYLE[:SHARE]",
+            help="What it is to look like: mosaic, candy, starry_night, great_wave, any picture, "
+            "a vector (.npy), or an ONNX file. Given several times, pictures are mixed: a.jpg:2 "
+            "and b.jpg:1.",
         ),
     ],
     output: Annotated[
@@ -86,6 +90,7 @@ def stylize(
     preserve_colors: PreserveColors = False,
     backend: Backend = "cv2",
     value_range: ValueRange = None,
+    style_size: StyleSize = 320,
     size: LongestSide = None,
     rate: FrameRate = None,
     max_megapixels: MaxMegapixels = 64.0,
@@ -100,7 +105,7 @@ def stylize(
         ),
     ] = None,
 ) -> int:
-    """Paint each INPUT by a trained network, in one pass. Transparent pictures stay transparent.
+    """Paint each INPUT in a style, in one pass. Transparent pictures stay transparent.
 
     INPUT is a picture, a film, or a folder; frames/%04d.png stands for numbered pictures that are a
     film's frames. A folder is searched to its depths, and OUT gets its structure. Results that are
@@ -109,8 +114,10 @@ def stylize(
     """
     from nstlib.batch import Stylize
 
-    _tell_sizes(model)
-    recipe = Stylize(model, backend, strength, preserve_colors, value_range)
+    painted = parse_style(style)
+    assert painted is not None  # the option is required
+    tell_sizes(painted)
+    recipe = Stylize(painted, backend, strength, preserve_colors, value_range, style_size)
     films = Films(functools.partial(_make_film_stylist, recipe), size, rate)
     return _paint(
         sources,
@@ -207,23 +214,6 @@ def _load_segmenter(
     if value is not None:
         parse_range(value, name)
     return PersonSegmenter(model, backend=backend, value_range=value, size=size)
-
-
-def _tell_sizes(*models: str | None) -> None:
-    """Say which networks paint at one size only, because their paintings are enlarged."""
-    from nstlib.inference.stylizer import size_of
-
-    for model in dict.fromkeys(models):
-        size = None
-        if model is not None:
-            with contextlib.suppress(NstError):  # it is raised when the model is needed
-                size = size_of(model)
-        if size is not None:
-            print(
-                f"nst: {model} paints at {size[1]}x{size[0]} pixels only, and its painting is "
-                f"enlarged; nst export {model} -o FREE.onnx frees it of that, if it can",
-                file=sys.stderr,
-            )
 
 
 def _make_film_stylist(recipe: Recipe) -> PaintFrame:
@@ -326,6 +316,7 @@ def compose(
     ],
     style: WorldStyle = None,
     person: PersonStyle = None,
+    style_size: StyleSize = 320,
     feather: Feather = 0.0,
     strength: Strength = 1.0,
     match: Match = 0.0,
@@ -354,12 +345,13 @@ def compose(
     where OUT can be (.png, .webp, .webm, .mov), unless it gets a background. Films keep their sound
     and their timing. Ctrl-C ends a film early, and keeps what is painted so far.
     """
-    _tell_sizes(style, person)
+    world, people = parse_style(style), parse_style(person, "--person")
+    tell_sizes(world, people)
     recipe = functools.partial(
         _make_composer,
-        style,
-        person,
-        value_range,
+        world,
+        people,
+        (value_range, style_size),
         (segmenter, segmenter_size, segmenter_range),
         backend=backend,
         feather=feather,
@@ -379,6 +371,7 @@ def compose(
 def webcam(
     style: WorldStyle = None,
     person: PersonStyle = None,
+    style_size: StyleSize = 320,
     feather: Feather = 0.0,
     strength: Strength = 1.0,
     match: Match = 0.0,
@@ -398,17 +391,17 @@ def webcam(
 ) -> int:
     """Show what the camera sees, painted as 'nst compose' would.
 
-    In the window, q ends it, s saves the picture to the current folder, and h hides the line that
-    says so. On a machine that is too slow, the picture gets smaller; it is never late.
+    In the window, n and p go to the next and the previous style: first those of a folder that is
+    given as STYLE, then the ones that come with nstlib. q ends it, s saves the picture to the
+    current folder, and h hides the line that says so. On a machine that is too slow, the picture
+    gets smaller; it is never late.
     """
     from nstlib.video.camera import webcam as show
     from nstlib.video.steady import steady_painter
 
-    _tell_sizes(style, person)
-    composer = _make_composer(
-        style,
-        person,
-        value_range,
+    world, people = parse_style(style), parse_style(person, "--person")
+    tell_sizes(world, people)
+    options = _with_people(
         (segmenter, segmenter_size, segmenter_range),
         film=True,
         backend=backend,
@@ -422,40 +415,63 @@ def webcam(
         smallest=smallest,
         person_at=person_at,
     )
-    shown = show(steady_painter(composer), camera=camera, size=size)
+    # The keys change the world's style, or the people's if only that is given.
+    only_people = world is None and people is not None
+    given = people if only_people else world
+
+    def make(style: Given | None) -> PaintCamera:
+        styles = (None, style) if only_people else (style, people)
+        return steady_painter(_compose(*styles, (value_range, style_size), options))
+
+    walk = StyleWalk(pictures_in(given) or [given], make)
+    shown = show(walk.first(), change=walk, camera=camera, size=size)
     print(f"showed {shown} frames")
     return 0
 
 
 def _make_composer(
-    style: str | None,
-    person: str | None,
-    value_range: str | None,
+    style: Given | None,
+    person: Given | None,
+    painting: tuple[str | None, int],
     people: tuple[str, int, str | None],
     *,
     film: bool = False,
     **options: Unpack[Options],
 ) -> Composer:
-    """Load the networks, whose ranges and sizes may have been said, and what composes by them.
+    """Load the networks, whose ranges and sizes may have been said, and what composes by them."""
+    return _compose(style, person, painting, _with_people(people, film=film, **options))
 
-    In a film, one person is followed.
-    """
-    from nstlib.compose import Composer
-    from nstlib.inference.stylizer import Stylizer
+
+def _with_people(
+    people: tuple[str, int, str | None], *, film: bool, **options: Unpack[Options]
+) -> Options:
+    """Add what finds people to what a composer is told. In a film, one person is followed."""
     from nstlib.video.follow import Follow
 
-    backend = options["backend"]
-    stylizers: dict[str | None, Stylizer] = {
-        model: Stylizer(model, backend=backend, value_range=value_range)
-        for model in {style, person}
-        if model is not None
-    }
     model, size, segmenter_range = people
-    segmenter = _load_segmenter(model, size, backend, segmenter_range=segmenter_range)
+    segmenter = _load_segmenter(model, size, options["backend"], segmenter_range=segmenter_range)
     options["segmenter"] = segmenter
     if film and (point := options["person_at"]) is not None:
         options["segmenter"], options["person_at"] = Follow(segmenter, point), None
-    return Composer(stylizers.get(style), stylizers.get(person), **options)
+    return options
+
+
+def _compose(
+    style: Given | None,
+    person: Given | None,
+    painting: tuple[str | None, int],
+    options: Options,
+) -> Composer:
+    """Load what paints, each style once, and make what composes."""
+    from nstlib.compose import Composer
+
+    stylizers = {
+        each: load_style(each, options["backend"], *painting)
+        for each in {style, person}
+        if each is not None
+    }
+    world, people = (None if each is None else stylizers[each] for each in (style, person))
+    return Composer(world, people, **options)
 
 
 def _is_folder(output: str) -> bool:

@@ -1,9 +1,11 @@
-"""Paint a picture by a trained network, in one pass."""
+"""Paint a picture in one pass, in the style that a network was trained on or in any picture's."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -11,10 +13,31 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_number
-from nstlib.errors import ModelError
+from nstlib.assets.registry import ASSETS
+from nstlib.errors import ArgumentError, ModelError
 from nstlib.images.arrays import Blob, Image, check_image
 from nstlib.images.colors import replace_luminance
+from nstlib.images.formats import (
+    FILM_SUFFIXES,
+    HEIC_SUFFIXES,
+    OTHER_PICTURES,
+    readable_suffixes,
+)
 from nstlib.images.resizing import resize
+from nstlib.inference.any_style import (
+    MULTIPLE,
+    STYLE_SIZE,
+    Shares,
+    Vector,
+    check_style_size,
+    check_vector,
+    encode_style,
+    is_vector,
+    load_vector,
+    mix_styles,
+    own_vector,
+    painter_for,
+)
 from nstlib.inference.foreign import (
     Scale,
     ValueRange,
@@ -22,6 +45,7 @@ from nstlib.inference.foreign import (
     guess_output,
     keep_one_output,
     metadata_of,
+    parse_range,
     simplified,
     style_range,
     to_float32,
@@ -32,16 +56,26 @@ from nstlib.inference.runtimes import check_computation, load_model, start_netwo
 from nstlib.inference.tiles import paint_large
 from nstlib.onnx.graphs import check_memory
 from nstlib.onnx.reading import picture_input
+from nstlib.sources import sample_names
 
 #: Styles whose networks come with the library.
 STYLE_NETWORKS = ("mosaic", "candy", "starry_night", "great_wave")
+
+#: What to paint like; :class:`Stylizer` says more.
+Style: TypeAlias = str | Path | ArrayLike | Shares
+
+#: Suffixes of networks, of which only the first can be used as it is.
+_NETWORKS = (".onnx", ".tflite", ".keras", ".h5", ".pth", ".pt", ".ckpt", ".model", ".t7", ".pb")
 
 #: Of what the sides of pictures have to be multiples: the first number that suits the network.
 _STEPS = (4, 8, 16, 32)
 
 
 class Stylizer:
-    """Paint pictures by a style network.
+    """Paint pictures in one style.
+
+    There are networks that were trained on one style, and one that paints in the style of any
+    picture. That one looks at the style picture once, see :func:`nstlib.encode_style`.
 
     Networks of this course take and give float32 RGB of shape (B, 3, H, W) on the 0..255 scale, for
     any H and W. Others are adapted to, as far as that is possible:
@@ -56,14 +90,20 @@ class Stylizer:
 
     Parameters
     ----------
-    model : str or pathlib.Path
-        One of :data:`STYLE_NETWORKS`, or the path of an ONNX file. A `Path` is always a file.
+    style : str, pathlib.Path, array_like of float of shape (h, w, 3) or (256,), or mapping
+        One of :data:`STYLE_NETWORKS`, the path of an ONNX file, a picture as
+        :func:`nstlib.load_image` takes it, a picture's array, RGB in [0, 1], the vector that
+        :func:`nstlib.encode_style` gives, or the file to which :func:`numpy.save` wrote that,
+        ``.npy``. A `Path` is always a file. Several pictures are mixed by their shares:
+        ``{"night.jpg": 2, "wave.jpg": 1}``.
     backend : {"cv2", "ort"}, default "cv2"
         What computes: OpenCV's ``cv2.dnn``, or ONNX Runtime.
     value_range : (float, float), (float, float, float, float) or str, optional
         What black and white are to the network, as in (0, 1) or (-1, 1). Two more numbers if it
         gives others than it takes, as in (0, 255, 0, 1). Text as in ``"-1,1"`` will do;
         ``"imagenet"`` stands for the mean and spread of ImageNet. By default found out as above.
+    style_size : int, default 320
+        For pictures as styles: see :func:`nstlib.encode_style`.
     whole_megapixels : float, default 2.1
         The largest picture to paint in one go, in millions of pixels: a film's frame of 1920×1080
         is one. Larger ones are painted tile by tile, see :mod:`nstlib.inference.tiles`: the same
@@ -73,11 +113,16 @@ class Stylizer:
     ----------
     size : (int, int) or None
         Height and width at which the network paints; None if it paints at any.
+    vector : ndarray of float32, shape (256,), or None
+        The style's vector, for :func:`numpy.save`; None for a network of one style.
 
     Raises
     ------
     ArgumentError
-        If there is no such style or file, or no such backend, or `value_range` is not one.
+        If there is no such style or file, or no such backend, or `value_range` or `style_size` is
+        not one.
+    ImageError
+        If a style picture cannot be read.
     ModelError
         If the file is broken, or holds no network that turns a picture into a picture.
 
@@ -95,29 +140,37 @@ class Stylizer:
 
     def __init__(
         self,
-        model: str | Path,
+        style: Style,
         *,
         backend: str = "cv2",
         value_range: ValueRange | None = None,
+        style_size: int = STYLE_SIZE,
         whole_megapixels: float = 2.1,
     ) -> None:
         check_number("whole_megapixels", whole_megapixels, above=0)
-        self._name = str(model)
+        self._name = str(style) if isinstance(style, str | Path) else "the style"
         self._backend = backend
         self._whole = whole_megapixels * 1e6
-        self._proto = to_float32(keep_one_output(load_model(model, STYLE_NETWORKS), (3,)))
+        self.vector = _vector(style, check_style_size("style_size", style_size), backend)
+        if self.vector is None:
+            proto, self._step = _load(style)
+        else:
+            proto, self._step = painter_for(self.vector), MULTIPLE
+        self._proto = to_float32(keep_one_output(proto, (3,)))
         entry = picture_input(self._proto)
         if entry.channels != 3:
-            raise ModelError(f"{model} takes {entry}; a style network takes 3 channels")
+            raise ModelError(f"{self._name} takes {entry}; a style network takes 3 channels")
         self.size = entry.size
         bgr = metadata_of(self._proto).get("channel_order") == "BGR"
         self._order = (2, 1, 0) if bgr else (0, 1, 2)
+        if self.vector is not None and value_range is not None:
+            parse_range(value_range)  # it is for a file; this network says what it takes
+            value_range = None
         self._taken, given = style_range(value_range, self._proto, self._name)
         self._checked = 0
         self._run = start_network(self._proto, backend, self._name)
-        if isinstance(model, str) and model in STYLE_NETWORKS:
-            self._step, output = _STEPS[0], None
-        else:
+        output = None
+        if self._step == 0:
             self._step, output = self._find_step()
         self._given = given or (Scale.of(0, 255) if output is None else guess_output(output))
 
@@ -131,7 +184,9 @@ class Stylizer:
         image : array_like of float, shape (H, W, 3)
             RGB in [0, 1], of any size.
         strength : float, default 1.0
-            From 0, the photograph itself, to 1, the painting; between them they are mixed.
+            From 0, the photograph itself, to 1, the painting. Between them the two are mixed; in
+            any picture's style, the style's vector with the photograph's own: fewer and gentler
+            strokes, instead of a painting that one can see through.
         preserve_colors : bool, default False
             Take only the brightness from the painting, and the colours from `image`.
 
@@ -156,6 +211,9 @@ class Stylizer:
             photo = check_image(image)
             if strength == 0:
                 return photo
+            if self.vector is not None and strength < 1:
+                weaker = self._weaker(self.vector, photo, strength)
+                return weaker(photo, preserve_colors=preserve_colors)
             painting = self._paint(photo) if self.size is None else self._paint_at(self.size, photo)
             if preserve_colors:
                 painting = replace_luminance(photo, painting)
@@ -163,6 +221,12 @@ class Stylizer:
                 mixed = photo + np.float32(strength) * (painting - photo)
                 painting = np.clip(mixed, 0.0, 1.0, out=mixed)
             return painting
+
+    def _weaker(self, vector: Vector, photo: Image, strength: float) -> Stylizer:
+        """Make what paints a photograph in a style between its own and this one."""
+        own = own_vector(photo, backend=self._backend)
+        mixed = own + np.float32(strength) * (vector - own)
+        return Stylizer(mixed, backend=self._backend, whole_megapixels=self._whole / 1e6)
 
     def _find_step(self) -> tuple[int, Blob]:
         """Find of what sides have to be multiples; and what the network makes of the trial picture.
@@ -241,9 +305,59 @@ class Stylizer:
         return np.clip(painting, 0.0, 1.0, out=painting)
 
 
-def size_of(model: str | Path) -> tuple[int, int] | None:
-    """Height and width at which a style network paints; None if it paints at any."""
-    return picture_input(load_model(model, STYLE_NETWORKS)).size
+def size_of(style: str | Path) -> tuple[int, int] | None:
+    """Height and width at which a style is painted; None if at any."""
+    if _kind(style) != "network":
+        return None
+    return picture_input(load_model(style, STYLE_NETWORKS)).size
+
+
+def _vector(style: Style, size: int, backend: str) -> Vector | None:
+    """Find the vector of a style; None for a network of one style."""
+    if isinstance(style, Mapping):
+        return mix_styles(style, size=size, backend=backend)
+    if not isinstance(style, str | Path):
+        array = np.asarray(style)
+        if array.ndim == 1:
+            return check_vector(array)
+        return encode_style(array, size=size, backend=backend)
+    kind = _kind(style)
+    if kind == "vector":
+        return load_vector(style)
+    return encode_style(style, size=size, backend=backend) if kind == "picture" else None
+
+
+def _kind(style: str | Path) -> str:
+    """Tell whether a name or a path is a ``"network"``'s, a ``"picture"``'s or a ``"vector"``'s.
+
+    Where a network and a picture have the same name, it is the network's.
+    """
+    if isinstance(style, str):
+        if style in STYLE_NETWORKS:
+            return "network"
+        if style in sample_names():
+            return "picture"
+        if style in ASSETS:
+            return {"image": "picture"}.get(ASSETS[style].kind, "network")
+    if is_vector(style):
+        return "vector"
+    path = Path(style)
+    suffix = path.suffix.lower()
+    known = suffix in {*readable_suffixes(), *HEIC_SUFFIXES, *OTHER_PICTURES, *FILM_SUFFIXES}
+    # What else is there is looked at as a picture, which says best what it is not.
+    return "picture" if known or (path.exists() and suffix not in _NETWORKS) else "network"
+
+
+def _load(style: Style) -> tuple[onnx.ModelProto, int]:
+    """Read the network of one style; and say of what sides are multiples, 0 if unknown."""
+    assert isinstance(style, str | Path)
+    ours = isinstance(style, str) and style in STYLE_NETWORKS
+    if not ours and style not in ASSETS and not Path(style).is_file():
+        raise ArgumentError(
+            f"{str(style)!r} is no style: give one of {', '.join(STYLE_NETWORKS)}, a picture, or "
+            "the path of an ONNX file"
+        )
+    return load_model(style, STYLE_NETWORKS), _STEPS[0] if ours else 0
 
 
 def _round_up(side: int, step: int) -> int:

@@ -25,8 +25,9 @@ from nstlib.images.resizing import resize
 from nstlib.video._ffmpeg import Frame
 from nstlib.video.steady import Paint
 
-#: What the keys do, as the window says it.
+#: What the keys do, as the window says it; the second where there are styles to change to.
 KEYS = "q: quit   s: save   h: hide this line"
+KEYS_AND_STYLES = "n, p: next, previous style   q: quit   s: save   h: hide this line"
 
 #: How many paintings are looked at to tell whether the machine is slow. Their median counts, so the
 #: first one, for which memory is reserved, does not.
@@ -59,6 +60,7 @@ Clock: TypeAlias = Callable[[], float]
 def webcam(
     paint: Paint,
     *,
+    change: Callable[[int], Paint] | None = None,
     camera: int | Capture = 0,
     size: int | None = 640,
     least_rate: float = 12.0,
@@ -71,12 +73,15 @@ def webcam(
     shown is never late: frames that come while one is painted are left out. A machine that is too
     slow to paint `least_rate` frames a second gets half the size. The picture is mirrored, as
     people are used to see themselves. The key s saves it to the current folder; h hides and shows
-    the line that says what the keys do.
+    the line that says what the keys do; n and p change what paints.
 
     Parameters
     ----------
     paint : callable
         Takes and returns an image, as for :func:`convert_video`. It must take any size.
+    change : callable, optional
+        Is given how many styles to go on (below 0: back) when n or p were pressed, and returns what
+        paints from then on. It is called by the thread that paints.
     camera : int or Capture, default 0
         The number of the camera, or what gives its frames.
     size : int or None, default 640
@@ -104,11 +109,16 @@ def webcam(
     screens = ("DISPLAY", "WAYLAND_DISPLAY")
     if sys.platform.startswith("linux") and not any(map(os.environ.get, screens)):
         raise VideoError("there is no screen here to show a window on; nst compose writes films")
-    shown, keys = 0, True
+    shown, keys, text = 0, True, KEYS if change is None else KEYS_AND_STYLES
+    steps: deque[int] = deque()
     times = deque([clock()], maxlen=30)
     with _Camera(camera) as newest, ThreadPoolExecutor(1, "paint") as painting:
 
         def work() -> Image:
+            nonlocal paint
+            step = sum(steps.popleft() for _ in range(len(steps)))
+            if change is not None and step:
+                paint = change(step)
             frame = from_uint8(cv2.cvtColor(newest.frame(), cv2.COLOR_BGR2RGB)[:, ::-1])
             frame = pace.fitted(frame)
             began = clock()
@@ -122,7 +132,7 @@ def webcam(
                 picture = next_one.result()
                 next_one = painting.submit(work)
                 pixels = cv2.cvtColor(to_uint8(picture), cv2.COLOR_RGB2BGR)
-                cv2.imshow(title, _with_text(pixels, KEYS) if keys else pixels)
+                cv2.imshow(title, _with_text(pixels, text) if keys else pixels)
                 shown += 1
                 times.append(clock())
                 cv2.setWindowTitle(title, f"{title}: {_rate(times):.1f} frames a second, q to quit")
@@ -133,6 +143,8 @@ def webcam(
                     save_image(picture, time.strftime("nst-%Y%m%d-%H%M%S.png"))
                 if key == ord("h"):
                     keys = not keys
+                if key in (ord("n"), ord("p")):
+                    steps.append(1 if key == ord("n") else -1)
         except KeyboardInterrupt:
             return shown
         except cv2.error as error:

@@ -140,7 +140,7 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("nstlib.inference.segmenter.PersonSegmenter", Recorder)
     options = "--style candy --person my.onnx --feather 3.5 --strength 0.4 --match 0.2 --size 32"
     flags = "--preserve-colors --hard --segmenter pp_humanseg --segmenter-size 512 --backend ort"
-    ranges = "--value-range 0,1 --segmenter-range imagenet"
+    ranges = "--value-range 0,1 --segmenter-range imagenet --style-size 200"
     world = "--background navy --linear --smallest 0.2 --person-at 0.5,0.3"
     given = " ".join((options, flags, ranges, world)).split()
     assert nst("compose", photo, *given, "-o", "out.png")[0] == 0
@@ -158,10 +158,10 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
         "smallest": 0.2,
         "person_at": "0.5,0.3",
     }
-    network = {"backend": "ort", "value_range": "0,1"}
-    assert sorted(networks[:2]) == [(("candy",), network), (("my.onnx",), network)]
+    network = {"backend": "ort", "value_range": "0,1", "style_size": 200}
+    assert sorted(networks[1:]) == [(("candy",), network), (("my.onnx",), network)]
     person = {"backend": "ort", "value_range": "imagenet", "size": 512}
-    assert networks[2:] == [(("pp_humanseg",), person)]
+    assert networks[0] == (("pp_humanseg",), person)
     assert all(isinstance(part, Recorder) for part in (*composed, segmenter))
 
 
@@ -297,6 +297,7 @@ def test_webcam(nst: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("nstlib.video.camera.webcam", show)
     arguments = ("--style", models / "negative.onnx", "--segmenter", models / "red.onnx")
     assert nst("webcam", *arguments, "--camera", 2) == (0, ["showed 12 frames"], [])
+    assert callable(calls[0].pop("change"))
     assert calls == [{"camera": 2, "size": 640}]
 
 
@@ -315,7 +316,7 @@ def test_no_camera(nst: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ("arguments", "words"),
     [
         ("compose photo.png -o out.png", "there is no style"),
-        ("compose photo.png --style nobody -o out.png", "'nobody' is no network"),
+        ("compose photo.png --style nobody -o out.png", "'nobody' is no style"),
         ("compose photo.png --style NEGATIVE -o photo.png", "is the input itself"),
         ("compose photo.png --style NEGATIVE -o out.avi", "cannot write '.avi'"),
         ("compose photo.png --style NEGATIVE -o no/out.png", "does not exist"),

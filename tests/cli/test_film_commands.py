@@ -61,7 +61,7 @@ def write_transparent(path: str) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_stylize_takes_films(nst: Run) -> None:
-    code, [line], err = nst("stylize", "loud.mp4", "-m", "n.onnx", "-o", "out.mp4")
+    code, [line], err = nst("stylize", "loud.mp4", "-s", "n.onnx", "-o", "out.mp4")
     assert (code, err) == (0, [])
     assert line.startswith("wrote out.mp4: 80x48 pixels, 20 frames, 2.0 seconds; ")
     assert VideoReader("out.mp4").sound == "aac"
@@ -104,7 +104,7 @@ def test_films_that_would_become_one(nst: Run) -> None:
         (["a.avi", "a.mp4"], "out", "a.avi and a.mp4 would both become out/a.mp4; paint them"),
         (["a.mp4"], "./", "a.mp4 is the input itself; choose another folder"),
     ):
-        code, out, [line] = nst("stylize", *sources, "-m", "n.onnx", "-o", folder)
+        code, out, [line] = nst("stylize", *sources, "-s", "n.onnx", "-o", folder)
         assert (code, out) == (2, [])
         assert line.startswith(f"nst: {fault}")
 
@@ -118,7 +118,7 @@ def test_a_film_of_a_folder_that_ends_early(
     Path("in").mkdir()
     for name in ("a", "b", "b.part"):  # the part of the second would have the third's name
         Path(f"in/{name}.mp4").write_bytes(Path("silent.mp4").read_bytes())
-    command = ("stylize", "in", "-m", "n.onnx", "-o", "out")
+    command = ("stylize", "in", "-s", "n.onnx", "-o", "out")
     paint, calls = Stylizer.__call__, 0
 
     def end_early(*arguments: Any, **options: Any) -> Any:
@@ -154,7 +154,7 @@ def test_a_film_of_a_folder_that_ends_early(
 
 @pytest.mark.usefixtures("here")
 def test_numbered_pictures(nst: Run) -> None:
-    options = ("-m", "n.onnx")
+    options = ("-s", "n.onnx")
     code, [line], err = nst("stylize", "silent.mp4", *options, "-o", "frames/%03d.png")
     assert (code, err) == (0, [])
     assert line.startswith("wrote frames/%03d.png: 80x48 pixels, 20 frames, 2.0 seconds; ")
@@ -178,7 +178,7 @@ def test_a_rate_without_a_film_to_be_made_of_pictures(
 ) -> None:
     """It isn't passed over in silence, whether or not it could be one."""
     Path("deep").mkdir()
-    for command in ("stylize -m n.onnx", "segment", "segment --cutout", "compose --style n.onnx"):
+    for command in ("stylize -s n.onnx", "segment", "segment --cutout", "compose --style n.onnx"):
         code, out, [line] = nst(*command.split(), source, "-o", output, f"--rate={rate}")
         assert (code, out) == (2, [])
         assert line.startswith("nst: --rate is for numbered pictures that become a film")
@@ -211,12 +211,12 @@ def test_cutouts_need_alpha(nst: Run) -> None:
 @pytest.mark.usefixtures("here")
 def test_films_with_a_colon(nst: Run) -> None:
     Path("12:30.mp4").write_bytes(Path("silent.mp4").read_bytes())
-    assert nst("stylize", "12:30.mp4", "-m", "n.onnx", "-o", "12:31.mp4")[0] == 0
+    assert nst("stylize", "12:30.mp4", "-s", "n.onnx", "-o", "12:31.mp4")[0] == 0
     assert len(list(VideoReader("12:31.mp4"))) == COUNT
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("command", ["compose --style n.onnx", "segment", "stylize -m n.onnx"])
+@pytest.mark.parametrize("command", ["compose --style n.onnx", "segment", "stylize -s n.onnx"])
 @pytest.mark.parametrize("output", ["out.avi", "out.png"])
 def test_a_film_that_would_become_something_else(nst: Run, command: str, output: str) -> None:
     code, _, [line] = nst(*command.split(), "silent.mp4", "-o", output)
@@ -228,7 +228,7 @@ def test_a_film_that_would_become_something_else(nst: Run, command: str, output:
 def test_what_is_said_of_special_films(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     done = Conversion(40, 20.0, (48, 64), 5.0, tone_mapped=True)
     monkeypatch.setattr("nstlib.video.convert.convert_video", lambda *_, **__: done)
-    arguments = ("stylize", "silent.mp4", "-m", "n.onnx", "-o", "out.mp4")
+    arguments = ("stylize", "silent.mp4", "-s", "n.onnx", "-o", "out.mp4")
     code, out, err = nst(*arguments)
     assert (code, err) == (0, [])
     assert out[1:] == ["the film is HDR; its brightness is mapped to an ordinary screen's"]
@@ -255,7 +255,7 @@ def test_a_film_that_is_ended_from_outside(number: signal.Signals) -> None:
         "sys.exit(main(sys.argv[1:]))"
     )
     before = {*Path().iterdir()}
-    arguments = ["stylize", "silent.mp4", "-m", "n.onnx", "-o", "out.mp4"]
+    arguments = ["stylize", "silent.mp4", "-s", "n.onnx", "-o", "out.mp4"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdin=subprocess.PIPE,

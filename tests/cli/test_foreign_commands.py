@@ -48,7 +48,7 @@ def pixels(path: str) -> NDArray[np.uint8]:
 @pytest.mark.parametrize(
     "command",
     [
-        "stylize coffee -m style.onnx -o out.png --size 64",
+        "stylize coffee -s style.onnx -o out.png --size 64",
         "segment coffee --segmenter people.onnx -o out.png --size 64",
         "segment coffee --cutout --segmenter people.onnx -o out.png --size 64",
         "compose coffee --style style.onnx --segmenter person.onnx -o out.png --size 64",
@@ -82,10 +82,10 @@ def test_a_scale_is_given_to_a_command_or_written_into_the_file(nst: Run) -> Non
     save(negative(-1, 1), Path("n.onnx"))
     photo = to_uint8(load_image("coffee", 64))
     command = ("stylize", "coffee", "-o", "out.png", "--size", 64)
-    assert nst(*command, "-m", "n.onnx", "--value-range", "-1,1")[::2] == (0, [])
+    assert nst(*command, "-s", "n.onnx", "--value-range", "-1,1")[::2] == (0, [])
     np.testing.assert_array_equal(pixels("out.png"), 255 - photo)
     assert nst("export", "n.onnx", "-o", "told.onnx", "--value-range=-1,1")[::2] == (0, [])
-    assert nst(*command, "-m", "told.onnx")[::2] == (0, [])
+    assert nst(*command, "-s", "told.onnx")[::2] == (0, [])
     np.testing.assert_array_equal(pixels("out.png"), 255 - photo)
 
 
@@ -113,7 +113,7 @@ def test_scales_of_all_networks_that_compose(nst: Run) -> None:
     np.testing.assert_array_equal(pixels("out.png"), drawn)
 
 
-@pytest.mark.parametrize("command", ["stylize coffee -m", "segment coffee --segmenter", "export"])
+@pytest.mark.parametrize("command", ["stylize coffee -s", "segment coffee --segmenter", "export"])
 def test_a_scale_that_is_none(nst: Run, command: str) -> None:
     save(negative(0, 1), Path("n.onnx"))
     code, out, err = nst(*command.split(), "n.onnx", "-o", "o.onnx", "--value-range", "dark,light")
@@ -134,13 +134,13 @@ def test_a_network_of_one_size_says_so_and_the_advice_helps(nst: Run) -> None:
     x = graph.conv(graph.node("Sub", graph.constant(np.float32(255)), "image"), 3, 3, 1)
     save(graph.model(x, shape, shape), Path("fixed.onnx"))
     command = ("stylize", "coffee", "-o", "out.png", "--size", 90)
-    code, out, [note] = nst(*command, "-m", "fixed.onnx")
+    code, out, [note] = nst(*command, "-s", "fixed.onnx")
     assert (code, out) == (0, ["wrote out.png: 90x60 pixels"])
     assert note.startswith(
         "nst: fixed.onnx paints at 40x32 pixels only, and its painting is enlarged"
     )
     assert nst("export", "fixed.onnx", "-o", "FREE.onnx")[0] == 0
-    assert nst(*command, "-m", "FREE.onnx")[::2] == (0, [])
+    assert nst(*command, "-s", "FREE.onnx")[::2] == (0, [])
 
 
 def test_a_segmenter_that_is_exported_works_as_before(nst: Run) -> None:
@@ -162,7 +162,7 @@ def test_little_memory_is_one_line_with_a_size(nst: Run, monkeypatch: pytest.Mon
         raise MemoryError
 
     monkeypatch.setattr("nstlib.inference.stylizer.Stylizer._paint", no_memory)
-    code, out, err = nst("stylize", "coffee", "-m", "n.onnx", "-o", "out.png", "--size", 64)
+    code, out, err = nst("stylize", "coffee", "-s", "n.onnx", "-o", "out.png", "--size", 64)
     assert (code, out) == (1, [])
     assert err == [
         "nst: the memory of this machine does not suffice for 64×43 pixels; give a smaller size, "

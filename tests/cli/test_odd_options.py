@@ -17,7 +17,7 @@ from nstlib.cli.main import app
 VALUES = ["", "-1", "nan", "x", "9999999999999"]
 
 COMMANDS = {
-    "stylize": "stylize photo.png --model n.onnx --output o.png",
+    "stylize": "stylize photo.png --style n.onnx --output o.png",
     "segment": "segment photo.png --segmenter person.onnx --output o.png",
     "compose": "compose photo.png --style n.onnx --segmenter person.onnx --output o.png",
     "export": "export n.onnx --output o.onnx",

@@ -63,10 +63,10 @@ def test_one_match_of_a_pattern_goes_into_a_folder_as_well(
 ) -> None:
     """``nst stylize *.jpg -o painted/`` with one JPEG there, and with two."""
     write("a.png", GREY)
-    assert nst("stylize", "a.png", "-m", negative, "-o", out)[::2] == (0, [])
+    assert nst("stylize", "a.png", "-s", negative, "-o", out)[::2] == (0, [])
     assert (pixels(f"{out}/a.png") == 155).all()
     write("b.png", GREY)
-    assert nst("stylize", "a.png", "b.png", "-m", negative, "-o", out)[::2] == (0, [])
+    assert nst("stylize", "a.png", "b.png", "-s", negative, "-o", out)[::2] == (0, [])
     assert (pixels(f"{out}/b.png") == 155).all()
 
 
@@ -107,7 +107,7 @@ def test_what_is_left_out_is_said_once(nst: Run, negative: str) -> None:
     write("in/b.jfif", GREY, format="JPEG")
     for name in ("in/c.jxl", "in/notes.txt"):
         Path(name).touch()
-    code, out, err = nst("stylize", "in", "-m", negative, "-o", "out")
+    code, out, err = nst("stylize", "in", "-s", negative, "-o", "out")
     assert (code, out) == (0, ["out: 2 painted"])
     assert err == [
         "nst: left out: 1 unknown picture (.jxl: save as PNG or JPEG), 1 other file (.txt)"
@@ -125,7 +125,7 @@ STICKER[:, :5, 3], STICKER[:, 5:10, 3] = 0, 51
 def test_a_painted_sticker_is_a_sticker(nst: Run, negative: str, name: str) -> None:
     write("sticker.png", STICKER)
     target = "out" if name.startswith("out/") else name
-    assert nst("stylize", "sticker.png", "-m", negative, "-o", target)[::2] == (0, [])
+    assert nst("stylize", "sticker.png", "-s", negative, "-o", target)[::2] == (0, [])
     painted = pixels(name)
     if name.endswith(".jpg"):
         # Painted is what is seen on white.
@@ -231,7 +231,7 @@ def test_every_command_that_reads_pictures_has_the_limit(nst: Run) -> None:
         "transfer mosaic large.png -o out.png",
         "transfer coffee mosaic --mask large.png -o out.png",
         "transfer coffee mosaic --init large.png -o out.png",
-        "stylize large.png -m negative.onnx -o out.png",
+        "stylize large.png -s negative.onnx -o out.png",
         "compose large.png --style negative.onnx --segmenter red.onnx -o out.png",
         "segment large.png --segmenter red.onnx -o out.png",
         "segment large.png --cutout --segmenter red.onnx -o out.png",
@@ -253,7 +253,7 @@ def test_the_limit_is_heeded_and_names_its_option(nst: Run, command: str) -> Non
 def test_a_phones_photo_is_painted_small(nst: Run, negative: str) -> None:
     """What exceeds the limit does not, decoded as small as it is asked for."""
     write("photo.jpg", np.full((1200, 1600, 3), 100), quality=95)
-    command = ("stylize", "photo.jpg", "-m", negative, "-o", "out.png", "--max-megapixels", "1")
+    command = ("stylize", "photo.jpg", "-s", negative, "-o", "out.png", "--max-megapixels", "1")
     assert nst(*command)[0] == 2
     assert nst(*command, "--size", 64) == (0, ["wrote out.png: 64x48 pixels"], [])
     assert (pixels("out.png") == 155).all()
@@ -284,7 +284,7 @@ def test_pillows_notes_on_metadata_are_not_shown(nst: Run, negative: str) -> Non
     exif[0x010F] = "a maker of cameras"
     exif[0x0112] = 1
     write("photo.jpg", GREY, exif=exif.tobytes()[:30])
-    code, _, err = nst("stylize", "photo.jpg", "-m", negative, "-o", "out.png")
+    code, _, err = nst("stylize", "photo.jpg", "-s", negative, "-o", "out.png")
     assert (code, err) == (0, [])
 
 
@@ -306,7 +306,7 @@ def test_colours_of_a_phone_arrive_in_the_result(nst: Run, negative: str) -> Non
         sys.path.pop()
     phone = np.full((16, 20, 3), [157, 100, 80], np.uint8)
     write("photo.png", phone, icc_profile=rgb_profile("Display P3"))
-    assert nst("stylize", "photo.png", "-m", negative, "-o", "out.png")[::2] == (0, [])
+    assert nst("stylize", "photo.png", "-s", negative, "-o", "out.png")[::2] == (0, [])
     wanted = 255 * (1 - expected_srgb(phone, "Display P3"))
     np.testing.assert_allclose(pixels("out.png"), wanted, atol=1.5)
     assert from_uint8(pixels("out.png")).shape == (16, 20, 3)

@@ -37,7 +37,7 @@ def fill(folder: str, *names: str) -> None:
 
 def test_one_picture(nst: Run, style: str) -> None:
     options = ["--strength", "0.6", "--preserve-colors", "--backend", "ort", "--size", "60"]
-    code, out, err = nst("stylize", "coffee", "-m", style, "-o", "out.png", *options)
+    code, out, err = nst("stylize", "coffee", "-s", style, "-o", "out.png", *options)
     assert (code, out, err) == (0, ["wrote out.png: 60x40 pixels"], [])
     stylizer = Stylizer(style, backend="ort")
     expected = stylizer(load_image("coffee", 60), 0.6, preserve_colors=True)
@@ -46,7 +46,7 @@ def test_one_picture(nst: Run, style: str) -> None:
 
 def test_earlier_output_of_one_picture_is_replaced(nst: Run, style: str) -> None:
     Path("out.png").write_bytes(b"old")
-    assert nst("stylize", "coffee", "-m", style, "-o", "out.png", "--size", "20")[0] == 0
+    assert nst("stylize", "coffee", "-s", style, "-o", "out.png", "--size", "20")[0] == 0
     assert PIL.Image.open("out.png").size == (20, 13)
 
 
@@ -55,7 +55,7 @@ def test_folder(nst: Run, style: str, jobs: str) -> None:
     fill("in", "a.png", "deep/b.jpg", "deep/c.png")
     Path("in/cut.png").write_bytes(Path("in/a.png").read_bytes()[:200])
     fill("out", "a.png")
-    command = ("stylize", "in", "-m", style, "-o", "out", "--jobs", jobs)
+    command = ("stylize", "in", "-s", style, "-o", "out", "--jobs", jobs)
     code, out, err = nst(*command)
     assert code == 1
     assert out == ["out: 2 painted, 1 there already, 1 failed"]
@@ -71,7 +71,7 @@ def test_folder(nst: Run, style: str, jobs: str) -> None:
 def test_several_pictures(nst: Run, style: str) -> None:
     fill("in", "a.png", "b.png")
     names = ["in/a.png", "in/b.png", "coffee"]
-    code, out, err = nst("stylize", *names, "-m", style, "-o", "new/out", "--size", "30")
+    code, out, err = nst("stylize", *names, "-s", style, "-o", "new/out", "--size", "30")
     assert (code, out, err) == (0, [f"{Path('new/out')}: 3 painted"], [])
     assert sorted(path.name for path in Path("new/out").iterdir()) == [
         "a.png",
@@ -82,7 +82,7 @@ def test_several_pictures(nst: Run, style: str) -> None:
 
 def test_one_picture_into_a_folder(nst: Run, style: str) -> None:
     Path("out").mkdir()
-    assert nst("stylize", "coffee", "-m", style, "-o", "out", "--size", "30")[:2] == (
+    assert nst("stylize", "coffee", "-s", style, "-o", "out", "--size", "30")[:2] == (
         0,
         ["out: 1 painted"],
     )
@@ -91,7 +91,7 @@ def test_one_picture_into_a_folder(nst: Run, style: str) -> None:
 
 def test_file_that_is_not_there_is_one_of_several(nst: Run, style: str) -> None:
     fill("in", "a.png")
-    code, out, err = nst("stylize", "in/a.png", "in/z.png", "-m", style, "-o", "out")
+    code, out, err = nst("stylize", "in/a.png", "in/z.png", "-s", style, "-o", "out")
     assert (code, out) == (1, ["out: 1 painted, 1 failed"])
     assert len(err) == 1
     assert err[0].startswith("nst: in/z.png: no such file")
@@ -100,22 +100,31 @@ def test_file_that_is_not_there_is_one_of_several(nst: Run, style: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("coffee -m mosaik -o out.png", "'mosaik' is no network: give one of mosaic, candy"),
-        ("in -m mosaik -o out", "'mosaik' is no network"),
-        ("coffee -m in/a.png -o out.png", "is not an ONNX file"),
-        ("coffee -m style.onnx -o out.png --strength 1.5", "--strength is 1.5"),
-        ("in -m style.onnx -o out --strength nan", "--strength is nan"),
-        ("coffee -m style.onnx -o out.png --backend torch", "--backend is torch"),
-        ("coffee -m style.onnx -o out.png --size 0", "size is 0"),
-        ("coffee -m style.onnx -o out.tiff", "cannot write '.tiff'"),
-        ("coffee -m style.onnx -o no/out.png", "does not exist"),
-        ("nothing.png -m style.onnx -o out.png", "no such file"),
-        ("in/a.png -m style.onnx -o in/a.png", "is the input itself"),
-        ("in -m style.onnx -o in", "is the input itself"),
-        ("in coffee -m style.onnx -o out.png", "several pictures need a folder"),
-        ("in -m style.onnx -o out --jobs 0", "--jobs is 0"),
-        ("in -m style.onnx -o out --scheduler tcp://", "no scheduler answers at tcp://"),
-        ("-m style.onnx -o out.png", "Missing argument"),
+        ("coffee -s mosaik -o out.png", "'mosaik' is no style: give one of mosaic, candy"),
+        ("in -s mosaik -o out", "'mosaik' is no style"),
+        ("coffee -s in -o out.png", "in is a folder; give the path of an image file"),
+        ("coffee -s in/a.keras -o out.png", "'in/a.keras' is no style: give one of mosaic"),
+        ("coffee -s no.png -o out.png", "no.png: no such file"),
+        ("coffee -s no.npy -o out.png", "no.npy cannot be read as the vector of a style"),
+        ("coffee -s candy:0 -o out.png", "the share of candy is 0.0; it must be a number above 0"),
+        ("coffee -s candy:nan -o out.png", "the share of candy is nan"),
+        ("coffee -s a.png -s a.png:2 -o out.png", "--style a.png is given twice"),
+        ("coffee -s candy -s style.onnx -o out.png", "style.onnx is a network; only pictures"),
+        ("coffee -s candy -o out.png --style-size 15", "--style-size is 15"),
+        ("coffee -s candy -o out.png --style-size 2049", "--style-size is 2049"),
+        ("coffee -s style.onnx -o out.png --strength 1.5", "--strength is 1.5"),
+        ("in -s style.onnx -o out --strength nan", "--strength is nan"),
+        ("coffee -s style.onnx -o out.png --backend torch", "--backend is torch"),
+        ("coffee -s style.onnx -o out.png --size 0", "size is 0"),
+        ("coffee -s style.onnx -o out.tiff", "cannot write '.tiff'"),
+        ("coffee -s style.onnx -o no/out.png", "does not exist"),
+        ("nothing.png -s style.onnx -o out.png", "no such file"),
+        ("in/a.png -s style.onnx -o in/a.png", "is the input itself"),
+        ("in -s style.onnx -o in", "is the input itself"),
+        ("in coffee -s style.onnx -o out.png", "several pictures need a folder"),
+        ("in -s style.onnx -o out --jobs 0", "--jobs is 0"),
+        ("in -s style.onnx -o out --scheduler tcp://", "no scheduler answers at tcp://"),
+        ("-s style.onnx -o out.png", "Missing argument"),
         ("coffee -o out.png", "Missing option"),
     ],
 )
@@ -141,14 +150,14 @@ def test_interrupt(nst: Run, style: str, monkeypatch: pytest.MonkeyPatch) -> Non
         save_.append(save_image(image, path, **options))  # type: ignore[arg-type]
 
     monkeypatch.setattr("nstlib.batch.save_image", saving)
-    code, out, err = nst("stylize", "in", "-m", style, "-o", "out")
+    code, out, err = nst("stylize", "in", "-s", style, "-o", "out")
     assert (code, out) == (130, ["out: 1 painted"])
     assert err == ["nst: interrupted; the same command goes on with what is missing"]
 
 
 def test_defaults_are_the_librarys() -> None:
     face = inspect.signature(stylize).parameters
-    for option in ("strength", "preserve_colors", "backend"):
+    for option in ("strength", "preserve_colors", "backend", "style_size"):
         assert face[option].default == inspect.signature(Stylize).parameters[option].default
         for function in (Stylizer, Stylizer.__call__):
             theirs = inspect.signature(function).parameters
@@ -161,13 +170,21 @@ def test_help_names_the_styles(nst: Run) -> None:
     code, out, _ = nst("stylize", "--help")
     text = " ".join(" ".join(out).split())
     assert code == 0
-    assert f"{', '.join(STYLE_NETWORKS)}, or an ONNX file" in text
-    for option in ("--model", "--output", "--strength", "--jobs", "--scheduler", "--backend"):
+    assert f"{', '.join(STYLE_NETWORKS)}, any picture, a vector (.npy), or an ONNX file" in text
+    for option in (
+        "--style",
+        "--style-size",
+        "--output",
+        "--strength",
+        "--jobs",
+        "--scheduler",
+        "--backend",
+    ):
         assert option in text
 
 
 def test_tensorflow_is_not_needed(style: str) -> None:
-    arguments = ["stylize", "coffee", "-m", style, "-o", "out.png", "--size", "40"]
+    arguments = ["stylize", "coffee", "-s", style, "-o", "out.png", "--size", "40"]
     code = (
         f"import sys; from nstlib.cli.main import main; main({arguments}); "
         "print({'tensorflow', 'keras', 'matplotlib'} & sys.modules.keys())"

@@ -137,7 +137,7 @@ def test_installed_nst_makes_a_texture_from_any_folder(elsewhere: Path, tmp_path
 def test_the_wheel_alone_paints(alone: Path, tmp_path: Path) -> None:
     """Without TensorFlow and Jupyter: pictures, masks, compositions, films, and the doctor."""
     nst = functools.partial(run, alone / "nst", folder=tmp_path)
-    nst("stylize", "coffee", "-m", "candy", "-o", "candy.png", "--size", "96")
+    nst("stylize", "coffee", "-s", "candy", "-o", "candy.png", "--size", "96")
     nst("segment", "astronaut", "-o", "mask.png", "--size", "128")
     nst("compose", "astronaut", "--style", "mosaic", "-o", "scene.png", "--size", "128")
     film = tmp_path / "here" / "film.mp4"

@@ -112,6 +112,38 @@ def test_a_picture_is_kept(
     np.testing.assert_array_equal(np.asarray(PIL.Image.open(path))[20, 60], (50, 100, 200))
 
 
+def test_keys_change_the_style(screen: dict[str, Any]) -> None:
+    """The frame that is being painted when a key is pressed keeps the style before it."""
+    steps: list[int] = []
+
+    def change(step: int) -> Any:
+        steps.append(step)
+        return invert if sum(steps) % 2 else same
+
+    screen["keys"] = {2: ord("n"), 4: ord("p"), 5: ord("p"), 9: ord("q")}
+    assert webcam(same, change=change, size=None) == 9
+    blue = [int(frame[20, 60, 0]) for frame in screen["shown"]]
+    plain, painted = 200, 55
+    assert blue[:2] == [plain, plain]
+    assert blue[3] == painted
+    assert steps[0] == 1
+    assert sum(steps) == -1  # two presses while one frame is painted count together
+    assert blue[-1] == painted
+
+
+@pytest.mark.parametrize("styles", [False, True])
+def test_the_window_says_what_the_keys_do(
+    screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch, styles: bool
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(cv2, "putText", lambda _, text, *__: lines.append(text))
+    monkeypatch.setattr("nstlib.video.camera._ROOM", 40)
+    screen["keys"] = {1: ord("q")}
+    webcam(same, change=(lambda _: same) if styles else None, size=None)
+    keys = "q: quit   s: save   h: hide this line"
+    assert set(lines) == {f"n, p: next, previous style   {keys}" if styles else keys}
+
+
 def test_a_closed_window_ends_it(screen: dict[str, Any]) -> None:
     screen["visible"] = 0.0
     assert webcam(same) == 1

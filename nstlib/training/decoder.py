@@ -1,0 +1,212 @@
+"""Teach a decoder to paint pictures from features with exchanged statistics (Huang, Belongie 2017).
+
+Runs on any Keras backend.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nstlib._keras import keras
+from nstlib.errors import ArgumentError
+from nstlib.networks.any_style import frozen_features
+from nstlib.networks.decoder import FeatureDecoder
+from nstlib.training.any_style import losses
+from nstlib.training.any_style.pictures import Batches, Pack
+from nstlib.vgg19 import vgg19_with
+
+ops = keras.ops
+
+#: Where means and deviations are compared: from the picture itself to the coarsest layer.
+STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
+
+#: Added to a variance before its root is taken: a channel may be the same everywhere.
+EPSILON = 1e-5
+
+#: What is reported.
+TERMS = ("loss", "content", "style", "pixels")
+
+
+def statistics(features: Any) -> tuple[Any, Any]:
+    """Means and deviations (B, 1, 1, C) of the channels of features (B, H, W, C)."""
+    mean = ops.mean(features, axis=(1, 2), keepdims=True)
+    variance = ops.mean(ops.square(features - mean), axis=(1, 2), keepdims=True)
+    return mean, ops.sqrt(variance + EPSILON)
+
+
+def adain(content: Any, style: Any) -> Any:
+    """Adaptive instance normalization: content (B, H, W, C) with the statistics of style."""
+    mean, deviation = statistics(content)
+    wanted_mean, wanted_deviation = statistics(style)
+    return (content - mean) / deviation * wanted_deviation + wanted_mean
+
+
+class Teacher(keras.Model):
+    """Everything that a step of training needs, as one model: photographs and styles to losses.
+
+    Half of what the decoder sees are a photograph's features with a style's statistics, half are
+    the photograph's own. From the latter it is to give the photograph back.
+    """
+
+    def __init__(
+        self,
+        layer: str,
+        weights: str,
+        style_weight: float,
+        pixel_weight: float,
+        dtype: str,
+    ) -> None:
+        super().__init__(name="teacher")
+        self.layer, self.style_weight, self.pixel_weight = layer, style_weight, pixel_weight
+        wanted = dict.fromkeys([*STYLE_LAYERS, layer])
+        self.judge = frozen_features(vgg19_with(weights), wanted, dtype)
+        self.decoder = FeatureDecoder(layer, self.judge.output[layer].shape[-1])
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in TERMS[1:]}
+
+    def call(self, pair: Any) -> Any:
+        """Losses of a batch of photographs and styles, uint8, (B, H, W, 3) each."""
+        photos, styles = (ops.cast(pictures, "float32") / 255.0 for pictures in pair)
+        seen = {
+            name: ops.stop_gradient(ops.cast(x, "float32"))
+            for name, x in self.judge(ops.concatenate([photos, styles])).items()
+        }
+        content, style = ops.split(seen[self.layer], 2)
+        given = ops.concatenate([adain(content, style), content])
+        painted = ops.cast(self.decoder(given), "float32")
+        found = {name: ops.cast(x, "float32") for name, x in self.judge(painted).items()}
+        # Relative to what is compared with, so that no style outweighs the others.
+        by_layer = []
+        for name in STYLE_LAYERS:
+            mean, deviation = statistics(ops.split(found[name], 2)[0])
+            wanted_mean, wanted_deviation = statistics(ops.split(seen[name], 2)[1])
+            off = ops.square(mean - wanted_mean) + ops.square(deviation - wanted_deviation)
+            size = ops.square(wanted_deviation) + 1e-3 * ops.square(wanted_mean)
+            by_layer.append(ops.sum(off, axis=(1, 2, 3)) / ops.sum(size, axis=(1, 2, 3)))
+        terms = {
+            "content": ops.mean(ops.log1p(losses.content_losses(found[self.layer], given))),
+            "style": ops.mean(ops.log1p(ops.stack(by_layer))),
+            "pixels": ops.mean(ops.abs(ops.split(painted, 2)[1] - photos)),
+        }
+        loss = (
+            terms["content"]
+            + self.style_weight * terms["style"]
+            + self.pixel_weight * terms["pixels"]
+            + losses.beyond(painted)
+        )
+        return {"loss": loss, **terms}
+
+    def compute_loss(
+        self,
+        x: Any = None,  # noqa: ARG002
+        y: Any = None,  # noqa: ARG002
+        y_pred: Any = None,
+        sample_weight: Any = None,  # noqa: ARG002
+        training: bool = True,  # noqa: ARG002
+    ) -> Any:
+        """Return what Keras minimises."""
+        for name, tracker in self.trackers.items():
+            tracker.update_state(y_pred[name])
+        return y_pred["loss"]
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:  # noqa: ARG002
+        """Return what Keras reports beside the loss."""
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+
+def train_decoder(
+    pack: Pack,
+    layer: str = "block4_conv1",
+    *,
+    steps: int = 8000,
+    minutes: float = math.inf,
+    size: int = 256,
+    batch: int = 8,
+    style_weight: float = 2.0,
+    pixel_weight: float = 2.0,
+    learning_rate: float = 1e-3,
+    weights: str = "mini",
+    dtype: str = "float32",
+    seed: int = 0,
+    every: int = 50,
+    workers: int = 1,
+    report: Callable[[int, dict[str, float]], object] = lambda *_: None,
+) -> keras.Model:
+    """Train a decoder.
+
+    Parameters
+    ----------
+    pack : Pack
+        Photographs and styles, see :mod:`nstlib.training.any_style.pictures`.
+    layer : str
+        See :func:`nstlib.networks.decoder.FeatureDecoder`.
+    steps : int
+        How often it is changed.
+    minutes : float, optional
+        End earlier, after about so long; what comes out then depends on the machine.
+    size, batch : int
+        Side of the crops in pixels, and how many pairs at a time.
+    style_weight, pixel_weight : float
+        Factors of the loss's terms beside the content's.
+    learning_rate : float
+        Adam's; it falls along a cosine from one `every` steps to the next.
+    weights : str, default "mini"
+        Of the VGG19 whose features they are.
+    dtype : str
+        What VGG19 computes with; ``"mixed_bfloat16"`` where that is faster.
+    seed : int
+        Of the decoder and of what it sees.
+    every : int
+        After how many steps `report` is called, with the step and the means of the losses.
+    workers : int
+        Threads that cut pictures.
+
+    Returns
+    -------
+    keras.Model
+        See :func:`nstlib.networks.decoder.FeatureDecoder`.
+    """
+    began = time.monotonic()
+    vgg19_with(weights)  # building it, the first time, would use up random numbers
+    keras.utils.set_random_seed(seed)
+    teacher = Teacher(layer, weights, style_weight, pixel_weight, dtype)
+    optimizer = keras.optimizers.Adam(
+        learning_rate,
+        beta_2=0.99,
+        global_clipnorm=1.0,
+    )
+    teacher.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")
+    optimizer.build(teacher.trainable_variables)
+    done = 0
+
+    def progress() -> float:
+        return max(done / steps, (time.monotonic() - began) / 60 / minutes)
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+            rate = 0.5 * (1 + math.cos(math.pi * min(1.0, progress())))
+            optimizer.learning_rate.assign(learning_rate * max(0.01, rate))
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+            nonlocal done
+            done += every
+            means = {name: float(value) for name, value in (logs or {}).items()}
+            if not np.isfinite(list(means.values())).all():
+                raise ArgumentError(f"at step {done} the loss is no longer a number: {means}")
+            report(done, means)
+            if progress() >= 1:
+                teacher.stop_training = True
+
+    teacher.fit(
+        ((pair, None) for pair in Batches(pack, size, batch, seed).stream(0, workers)),
+        steps_per_epoch=every,
+        epochs=-(-steps // every),
+        verbose=0,
+        shuffle=False,
+        callbacks=[Watch()],
+    )
+    return teacher.decoder

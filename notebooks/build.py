@@ -304,13 +304,19 @@ OUTPUT_CHECKS: tuple[Check, ...] = (
 )
 
 
-def broken_links(notebook: Notebook, path: Path) -> Iterator[str]:
+def broken_links(
+    notebook: Notebook, path: Path, folder: Path | None = None, planned: Sequence[Path] = ()
+) -> Iterator[str]:
     """Find local links that lead nowhere, or where JupyterLab cannot follow.
 
     `path` is where the notebook stands. ``make lab`` serves ``notebooks/``, so a link that leaves
-    that folder would work on a website only. A link may name a heading of a Markdown file.
+    that `folder` would work on a website only. A link may name a heading of a Markdown file, or a
+    notebook that is not built yet: one that the sources give, or one of those `planned`.
     """
-    folder = (path.parent.parent if path.parent.name == "solutions" else path.parent).resolve()
+    if folder is None:
+        folder = path.parent.parent if path.parent.name == "solutions" else path.parent
+    folder = folder.resolve()
+    there = {*expected_notebooks(folder), *planned}
     for match in _LINK.finditer(_prose(notebook)):
         target = match["target"]
         if not _is_local(target):
@@ -318,7 +324,7 @@ def broken_links(notebook: Notebook, path: Path) -> Iterator[str]:
         file = (path.parent / target).resolve()
         if not file.is_relative_to(folder):
             yield f"the link {target!r} leaves {folder.name}/"
-        elif not file.exists() and file not in expected_notebooks(folder):
+        elif not file.exists() and file not in there:
             yield f"the link {target!r} leads nowhere"
         elif file.suffix == ".md" and match["fragment"]:
             headings = heading_ids(file.read_text(encoding="utf-8"))

@@ -51,8 +51,7 @@ show_rows(
 # ## What changes, and what is frozen
 #
 # In most of deep learning the [gradient](01_mathematics.ipynb) tells a *network* how to change. Here the
-# network is [frozen](glossary.md#frozen), and the [gradient](glossary.md#gradient) tells the **picture** how
-# to change.
+# network is [frozen](glossary.md#frozen), and the gradient tells the **picture** how to change.
 
 # %%
 loss_graph()

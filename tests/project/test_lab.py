@@ -15,6 +15,7 @@ from pathlib import Path
 import build
 import nbformat
 import pytest
+import translate
 from browser import launch
 
 pytestmark = pytest.mark.browser
@@ -47,6 +48,7 @@ def lesson(tmp_path: Path) -> Path:
     """
     folder = tmp_path / "notebooks"
     shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns("output", ".*"))
+    translate.main([], folder)  # as `make lab` does for its own folder
     (path,) = folder.glob(LESSON)
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
@@ -137,14 +139,31 @@ def test_lesson_runs_in_jupyterlab(lesson: Path, address: str, tmp_path: Path) -
             widths = images.evaluate_all("images => images.map(image => image.naturalWidth)")
             page.keyboard.press("Control+s")
             page.wait_for_selector(SAVED)
+
+            link = page.locator(".jp-Notebook a[href*='glossary.md']").first
+            word = str(link.get_attribute("href")).partition("#")[2]
+            link.click()
+            entry = page.locator(f"h2[data-jupyter-id='{word}']")
+            entry.wait_for()
+            page.wait_for_function(
+                """word => {
+                    const box = document.querySelector(`h2[data-jupyter-id='${word}']`)
+                        .getBoundingClientRect();
+                    return box.top >= 0 && box.bottom <= innerHeight;
+                }""",
+                arg=word,
+            )
         finally:
             screenshot = tmp_path / "lesson.png"
             page.screenshot(path=screenshot)
             print(f"The page at the end: {screenshot}")
             browser.close()
 
+    languages = {language for language, _ in translate.translations()}
     lessons = [source.with_suffix(".ipynb").name for source in build.sources()]
-    assert sorted(listed) == sorted([*lessons, "glossary.md", "solutions", "START_HERE.md"])
+    assert sorted(listed) == sorted(
+        [*lessons, *languages, "glossary.md", "solutions", "START_HERE.md"]
+    )
     # What JupyterLab saved must pass all that the committed notebook has to.
     saved = nbformat.read(lesson, as_version=4)
     faults = build.output_faults(saved, "learner")

@@ -1,6 +1,7 @@
 """Sphinx's settings for the site. `build_site.py` first copies what it shows beside this file."""
 
 from importlib.metadata import version as version_of
+from typing import Any
 
 project = "Neural style transfer, hands on"
 author = "the authors of nstlib"
@@ -41,3 +42,17 @@ html_show_sphinx = False
 pygments_style = "a11y-light"
 pygments_dark_style = "a11y-dark"
 suppress_warnings = ["mystnb.unknown_mime_type"]
+
+
+def whole_again(_app: object, what: str, *others: Any) -> None:
+    """Put back what stood before a colon in a ``#:`` comment: napoleon takes it for a type."""
+    *_, lines = others
+    taken = next((line for line in lines if line.startswith(":type: ")), None)
+    if what in {"attribute", "data", "property"} and taken:
+        lines.remove(taken)
+        lines[0] = f"{taken.removeprefix(':type: ')}: {lines[0]}"
+
+
+def setup(app: Any) -> None:
+    """Be called after napoleon, whose priority is 500."""
+    app.connect("autodoc-process-docstring", whole_again, priority=600)

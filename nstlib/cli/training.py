@@ -31,6 +31,9 @@ Photos = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Of the weights and of what is seen.")]
 
+#: The smallest crops from which any-style networks learn: their judge halves them four times.
+LEAST_CROP = 32
+
 
 @train_app.command("style")
 def train_style_network(
@@ -295,6 +298,112 @@ def train_small_twin(
     seconds = time.perf_counter() - began
     print(f"wrote {typer.format_filename(output)}: {steps} steps, {duration(seconds)}")
     return 0
+
+
+@train_app.command("any-style")
+def train_any_style_networks(
+    photos: Photos,
+    styles: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="DIR",
+            help="A folder of paintings, of which every tenth is kept back; give --styles again "
+            "for another.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="A folder for any_style_encoder.onnx and any_style_painter.onnx.",
+        ),
+    ],
+    checkpoint: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Save the state there every 100 steps (30 MB). A training that was ended goes on "
+            "from it if the same command is given again.",
+        ),
+    ],
+    pack: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Where the reduced pictures are kept. If it is there, the folders are not read.",
+        ),
+    ] = Path("any_style.pack.npz"),
+    megabytes: Annotated[float, typer.Option(help="The largest size of that file.")] = 150.0,
+    steps: Annotated[int, typer.Option(help="How often the networks are changed.")] = 12000,
+    size: Annotated[int, typer.Option(help="Side of the pictures' crops, in pixels.")] = 192,
+    batch: Annotated[int, typer.Option(help="Pairs that they learn from at a time.")] = 4,
+    content_weight: ContentWeight = 0.06,
+    judge: Annotated[
+        str,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="The VGG19 that judges the paintings: mini, imagenet, or a file of VGG19's "
+            "layers. Styles are always looked at by mini, a part of which becomes the encoder.",
+        ),
+    ] = "mini",
+    seed: Seed = 0,
+) -> int:
+    """Train the networks that paint in the style of any picture.
+
+    Says after every 100 steps how they get on and how long it will take. Ctrl-C ends the training
+    early and keeps the networks so far. A graphics card makes it many times as fast.
+    """
+    from nstlib._checks import check_count, check_number
+    from nstlib._files import check_places, check_suffix
+
+    if not output.is_dir():
+        raise OutputError(f"{output} is no folder; make it first")
+    check_suffix(pack, [".npz"])
+    check_suffix(checkpoint, [".npz"])
+    check_places([*photos, *styles], checkpoint=checkpoint, pack=pack)
+    check_count("steps", steps)
+    check_count("batch", batch)
+    if check_count("size", size) < LEAST_CROP or size % 8:
+        raise ArgumentError(f"--size is {size}; it must be a multiple of 8, {LEAST_CROP} or more")
+    check_number("megabytes", megabytes, above=0)
+    check_number("content_weight", content_weight, least=0)
+    check_count("seed", seed, 0)
+    try:
+        from nstlib.training.any_style.exporting import export_any_style
+        from nstlib.training.any_style.pictures import Pack, write_pack
+        from nstlib.training.any_style.teach import Settings, train
+    except Exception as error:
+        return fail_to_start(error)
+    if not pack.exists():
+        counts = write_pack(pack, photos, styles, megabytes=megabytes)
+        say(f"packed {', '.join(f'{number} {kind}' for kind, number in counts.items())}")
+
+    def tell(step: int, means: dict[str, float], pace: float) -> None:
+        left = f"; about {duration((steps - step) * pace)} left" if step < steps else ""
+        say(
+            f"step {step} of {steps}: style {means['style']:.3f}, content "
+            f"{means['content']:.3f}{left}"
+        )
+
+    teacher = train(
+        Pack.load(pack),
+        Settings(content_weight=content_weight, steps=steps),
+        checkpoint,
+        size=size,
+        batch=batch,
+        seed=seed,
+        judge=judge,
+        report=tell,
+        stop=_stop,
+    )
+    done = int(teacher.optimizer.iterations)  # also those of earlier runs
+    for proof in export_any_style(teacher, output):
+        print(proof)
+    print(f"wrote {typer.format_filename(output)}: {done} steps")
+    return _interrupted(output, checkpoint) if done < steps else 0
 
 
 @train_app.command("person")

@@ -151,7 +151,7 @@ def test_strength_goes_from_the_photographs_own_style(any_style: AnyStyle, stren
     vector = encode_style("coffee", size=40)
     own = np.asarray(any_style.encoder(photo[np.newaxis])).reshape(-1)
     stylizer = nst.Stylizer(vector)
-    mixed = np.float32(strength) * vector + np.float32(1 - strength) * own
+    mixed = (strength * vector + (1 - strength) * own).astype(np.float32)
     expected = any_style.painted(photo, mixed)
     np.testing.assert_allclose(stylizer(photo, strength), expected, atol=2e-3)
     np.testing.assert_array_equal(stylizer(photo, 0.0), photo)

@@ -72,7 +72,7 @@ class Pack:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return cls(*(_unpacked(arrays, kind) for kind in cls.__dataclass_fields__))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ArgumentError(f"{path} is no pack of pictures ({error})") from error
 
 

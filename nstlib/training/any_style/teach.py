@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -209,17 +210,19 @@ def save_state(path: Path, teacher: Teacher, done: int) -> None:
 
 def load_state(path: Path, teacher: Teacher) -> int:
     """Continue from what :func:`save_state` wrote; return how many steps are done."""
-    with np.load(path, allow_pickle=False) as arrays:
-        for kind, variables in (
-            ("n", teacher.trainable_variables),
-            ("o", teacher.optimizer.variables),
-        ):
-            values = [arrays[f"{kind}{i}"] for i in range(len(variables))]
-            if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
-                raise ArgumentError(f"{path} belongs to another network")
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-        return int(arrays["done"])
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        done = int(arrays["done"])
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ArgumentError(f"{path} is not the state of such a training ({error})") from error
+    for kind, variables in (("n", teacher.trainable_variables), ("o", teacher.optimizer.variables)):
+        values = [arrays.get(f"{kind}{i}", np.zeros(0)) for i in range(len(variables))]
+        if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
+            raise ArgumentError(f"{path} belongs to another network")
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+    return done
 
 
 def averaged(teacher: Teacher) -> list[NDArray[np.float32]]:
@@ -275,7 +278,7 @@ def train(
         def on_train_batch_end(self, step: int, logs: Any = None) -> None:  # noqa: ARG002
             nonlocal done
             done += 1
-            if stop():
+            if stop() or done == settings.steps:  # which need not be a multiple of `every`
                 teacher.stop_training = True
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002

@@ -1,0 +1,93 @@
+"""From a training to the two files that paint in any style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from nstlib._files import atomic_write
+from nstlib._tensorflow import keras
+from nstlib.errors import ModelError
+from nstlib.inference.any_style import ENCODER, PAINTER, painter_for
+from nstlib.networks.any_style import AnyStyleNet
+from nstlib.onnx.graphs import Size
+from nstlib.onnx.translation import to_onnx
+from nstlib.onnx.verification import Verification, verify
+from nstlib.sources import load_image
+from nstlib.training.any_style.teach import Teacher, averaged
+
+#: Sizes at which the files are compared, multiples of 8.
+SIZES: tuple[Size, ...] = ((256, 256), (320, 384), (248, 328), (264, 200))
+
+#: The largest differences from Keras that are allowed, as shares: of white, and of the largest
+#: number in a vector. Kernels in half precision make most of them.
+TOLERANCE = 0.02
+
+
+def export_any_style(
+    teacher: Teacher, folder: str | Path, metadata: Mapping[str, str] | None = None
+) -> tuple[Verification, Verification]:
+    """Write the encoder and the painter, once every runtime is seen to compute what Keras does.
+
+    Their weights are the running means of the training's, their kernels in half precision.
+
+    Parameters
+    ----------
+    teacher : Teacher
+        What :func:`nstlib.training.any_style.teach.train` returns. It is changed: its weights
+        become the means.
+    folder : str or pathlib.Path
+        Where ``any_style_encoder.onnx`` and ``any_style_painter.onnx`` are written. It exists.
+    metadata : mapping of str to str, optional
+        What both files say of themselves.
+
+    Returns
+    -------
+    tuple of Verification
+        The proofs, of the encoder and of the painter.
+
+    Raises
+    ------
+    ModelError
+        If a runtime computes something else. Nothing is written then.
+    OutputError
+        If a file cannot be written.
+    """
+    for variable, mean in zip(teacher.trainable_variables, averaged(teacher), strict=True):
+        variable.assign(mean)
+    # The files compute in float32, whatever the training did.
+    settings = teacher.settings
+    network = AnyStyleNet(settings.channels, settings.blocks, settings.kernels)
+    network.set_weights(teacher.network.get_weights())
+    told = {"layout": "NCHW", "value_range": "0,1", **(metadata or {})}
+    encoder = teacher.encoder()
+    files = {
+        ENCODER: to_onnx(encoder, metadata=told, input_name="style", output_name="vector"),
+        PAINTER: to_onnx(network, metadata=told),
+    }
+    vector = np.asarray(encoder(load_image("coffee", SIZES[0])[np.newaxis]))
+    largest = float(np.abs(vector).max())
+    photo = keras.Input((None, None, 3))
+    painter = keras.Model(photo, network([photo, keras.ops.convert_to_tensor(vector)]))
+    proofs = (
+        _proven(files[ENCODER], encoder, TOLERANCE * largest, ENCODER),
+        _proven(painter_for(vector.reshape(-1), files[PAINTER]), painter, TOLERANCE, PAINTER),
+    )
+    for name, proto in files.items():
+        with atomic_write(Path(folder) / name) as file:
+            file.write(proto.SerializeToString(deterministic=True))
+    return proofs
+
+
+def _proven(
+    proto: onnx.ModelProto, model: keras.Model, tolerance: float, name: str
+) -> Verification:
+    proof = verify(
+        model, proto.SerializeToString(), SIZES, value_range=(0.0, 1.0), tolerance=tolerance
+    )
+    if not proof.ok:
+        raise ModelError(f"{name} is not written: the runtimes differ from Keras\n{proof}")
+    return proof

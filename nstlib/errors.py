@@ -75,6 +75,8 @@ class DependencyError(NstError, ImportError):
         "distributed": "cluster",
         "keras": "learn",
         "matplotlib": "learn",
+        "nbclient": "learn",
+        "nbformat": "learn",
         "pillow_heif": "heic",
         "tensorflow": "learn",
         "tf2onnx": "tflite",

@@ -14,6 +14,7 @@ import typer
 from nstlib import __version__
 from nstlib.cli._run import run
 from nstlib.cli.assets import assets_app
+from nstlib.cli.marking import check_notebook
 from nstlib.cli.networks import export_network, verify_network
 from nstlib.cli.painting import compose, segment, stylize, webcam
 from nstlib.cli.synthesis import texture, transfer
@@ -69,4 +70,5 @@ app.command()(segment)
 app.command()(compose)
 app.command()(webcam)
 app.add_typer(assets_app, name="assets")
+app.command("check-notebook")(check_notebook)
 app.command()(doctor)

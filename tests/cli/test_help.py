@@ -25,13 +25,22 @@ def test_help_names_the_commands(nst: Run, arguments: tuple[str, ...]) -> None:
     assert (code, err) == (0, [])
     text = "\n".join(out)
     assert text.startswith("Usage: nst ")
-    for command in ("texture", "transfer", "assets", "doctor"):
+    for command in ("texture", "transfer", "assets", "check-notebook", "doctor"):
         assert f"\n  {command} " in text
 
 
 @pytest.mark.parametrize(
     "command",
-    ["texture", "transfer", "doctor", "assets", "assets list", "assets fetch", "assets verify"],
+    [
+        "texture",
+        "transfer",
+        "doctor",
+        "check-notebook",
+        "assets",
+        "assets list",
+        "assets fetch",
+        "assets verify",
+    ],
 )
 def test_every_command_has_help(nst: Run, command: str) -> None:
     code, out, err = nst(*command.split(), "--help")

@@ -11,10 +11,13 @@ lists the answers; the module knows which is right, and has a reason for each.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
+import io
 import re
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -78,6 +81,37 @@ def check(name: str, answer: object) -> None:
     print(evaluate(name, answer).message)
 
 
+def require(name: str, answer: object) -> None:
+    """Check an answer as :func:`check` does, but raise an error unless it is right.
+
+    This is for the tests of assignments. nbgrader takes whatever a test writes to stderr for a
+    failure, so warnings and stderr are kept quiet while the answer is at work.
+
+    Raises
+    ------
+    AssertionError
+        If the answer is wrong or open; the message is what :func:`check` would print.
+    ArgumentError
+        As for :func:`check`.
+
+    Examples
+    --------
+    >>> require("overflow", "b")
+    Traceback (most recent call last):
+    AssertionError: ✗ overflow: ...
+    """
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        verdict = evaluate(name, answer)
+    if not verdict.passed:
+        raise AssertionError(verdict.message)
+    print(verdict.message)
+
+
+#: Who hears of every verdict; :mod:`nstlib.course.marking` is one.
+LISTENERS: list[Callable[[str, Verdict], None]] = []
+
+
 def evaluate(name: str, answer: object) -> Verdict:
     """Check an answer as :func:`check` does, and return the verdict instead of printing it.
 
@@ -86,6 +120,13 @@ def evaluate(name: str, answer: object) -> Verdict:
     >>> evaluate("to_network", lambda bgr: bgr).passed
     False
     """
+    verdict = _verdict(name, answer)
+    for hear in LISTENERS:
+        hear(name, verdict)
+    return verdict
+
+
+def _verdict(name: str, answer: object) -> Verdict:
     try:
         if name in CHOICES:
             fact = CHOICES[name].check(answer)

@@ -4,10 +4,12 @@
 # make test-site  build the site and open it in a real browser
 # make test-torch   compare with PyTorch, which it installs
 # make test-opencv4   run networks in OpenCV 4, in an environment of its own
+# make test-assignment   let nbgrader grade a right and four wrong submissions
 # make lessons    build both editions of the lessons from their sources (LESSONS="02 03": these)
 # make translations   write the translated lessons (TO=ko LESSONS=04: begin one, or bring it up to date)
 # make site       build the site in build/site
 # make site-serve   look at it, on this machine's port 8000 (PORT=8001: another)
+# make assignment   make an nbgrader assignment of a lesson (LESSON=04), in the folder assignments
 # make lessons-imagenet   run lessons 02 to 08 on ImageNet's VGG19 (hours; LESSONS="02 03": these)
 # make bench      this library beside what a user would pick instead
 # make figures    make the README's figures again
@@ -23,6 +25,9 @@ PYTHONS = python3.13 python3.12 python3.11 python3 python
 LAB_DIR = notebooks
 LAB_ARGS =
 LESSONS =
+# The lesson that becomes an assignment, and nbgrader's folder, which `make clean` leaves alone.
+LESSON =
+ASSIGNMENTS = assignments
 # The language to translate to.
 TO =
 
@@ -34,7 +39,7 @@ SECTION = @printf '\n=== %s ===\n'
 BROKEN := $(shell test -x $(PYTHON) || rm -f $(VENV)/.created $(VENV)/.with-*)
 
 .PHONY: lab test test-lab test-site test-torch test-opencv4 style types units lesson-check lessons translations \
-    site site-serve bench figures constraints clean
+    site site-serve assignment test-assignment bench figures constraints clean
 .NOTPARALLEL:
 
 lab: $(VENV)/.with-lab
@@ -58,7 +63,7 @@ types: $(VENV)/.with-test
 
 units: $(VENV)/.with-test
 	$(SECTION) 'Unit tests and doctests: pytest'
-	$(PYTHON) -m pytest -m "not browser and not site and not torch"
+	$(PYTHON) -m pytest -m "not browser and not site and not torch and not assignment"
 
 lesson-check: $(VENV)/.with-test
 	$(SECTION) 'Lessons and solutions: nbval'
@@ -82,6 +87,10 @@ test-opencv4: build/opencv4/.with-opencv4
 	$(SECTION) 'Networks in OpenCV 4: pytest'
 	build/opencv4/bin/python -m pytest -m "not torch" tests/onnx tests/inference
 
+test-assignment: $(VENV)/.with-test build/assignment/.with-assignment
+	$(SECTION) 'Assignments: nbgrader and pytest'
+	build/assignment/bin/python -m pytest -m assignment tests/project/test_assignments.py
+
 lessons: $(VENV)/.with-test
 	$(IN_VENV) $(PYTHON) notebooks/build.py $(LESSONS)
 	$(PYTHON) notebooks/translate.py
@@ -95,6 +104,11 @@ site: $(VENV)/.with-site
 PORT = 8000
 site-serve: site
 	$(PYTHON) -m http.server --directory build/site --bind 127.0.0.1 $(PORT)
+
+assignment: build/assignment/.with-assignment
+	@test -n "$(LESSON)" || { echo 'Which lesson? make assignment LESSON=04' >&2; exit 1; }
+	@mkdir -p "$(ASSIGNMENTS)"
+	build/assignment/bin/python notebooks/assignment.py "$(LESSON)" "$(ASSIGNMENTS)"
 
 lessons-imagenet: $(VENV)/.with-test
 	$(SECTION) "Lessons on ImageNet's VGG19"
@@ -153,6 +167,17 @@ build/opencv4/.with-opencv4: pyproject.toml constraints.txt
 	    --constraint build/opencv4/constraints.txt --editable '.[learn,test]' 'opencv-python<5'
 	@touch $@
 
+# Beside nbgrader this environment has nothing of its own: a .pth file adds the course's packages.
+build/assignment/.with-assignment: $(VENV)/.with-lab pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear build/assignment
+	build/assignment/bin/python -c 'import sys, sysconfig; \
+	    open(sysconfig.get_path("purelib") + "/course.pth", "w").write( \
+	        f"import site; site.addsitedir({sys.argv[1]!r})\n")' \
+	    "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	build/assignment/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[assignment]'
+	@touch $@
+
 # The oldest Python is asked, because what it can run the newer ones can run as well: the older its
 # last digit, the better (OLDEST=/usr/bin/python3.11). setuptools is named because the copy that
 # comes with an environment depends on its Python.
@@ -161,7 +186,7 @@ constraints:
 	rm -rf build/constraints
 	$(MAKE) VENV=build/constraints PYTHONS="$(OLDEST)" build/constraints/.created
 	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --upgrade --editable '.[learn,test,browser,site,torch]' setuptools
+	    --upgrade --editable '.[learn,test,browser,site,torch,assignment]' setuptools
 	{ echo '# The exact versions that the tests ran with: what pip chose in a fresh environment with the'; \
 	  echo '# oldest Python this project supports. Written by `make constraints`.'; \
 	  build/constraints/bin/python -m pip freeze --all --exclude pip --exclude-editable \

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlparse
 
+import babel
+import nbformat
 import pytest
+import translate
 from browser import launch, serve
 
 pytestmark = pytest.mark.site
@@ -18,6 +22,7 @@ SITE = ROOT / "build" / "site"
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
 AXE = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 LESSONS = [page for page in PAGES if re.match(r"notebooks/\d", page)]
+TRANSLATED = [page for page in PAGES if re.match(r"notebooks/\w+/\d", page)]
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +61,9 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 def test_there_is_a_page_for_each_lesson() -> None:
     notebooks = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
     assert [Path(page).stem for page in LESSONS] == [path.stem for path in notebooks]
+    assert [
+        f"notebooks/{language}/{source.stem}.html" for language, source in translate.translations()
+    ] == TRANSLATED
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -114,6 +122,64 @@ def test_lessons_can_be_downloaded(page: Any, address: str) -> None:
         answer = page.request.get(urljoin(page.url, link.get_attribute("href")))
         original = ROOT / "notebooks" / f"{Path(name).stem}.ipynb"
         assert answer.body() == original.read_bytes()
+
+
+def lesson_of(page: str) -> Any:
+    """Return the notebook that a page shows: of a lesson, or of a translated one."""
+    language, stem = Path(page).parent.name, Path(page).stem
+    path = ROOT / "notebooks" / f"{stem}.ipynb"
+    if language == "notebooks":
+        return nbformat.read(path, as_version=4)
+    return translate.translated(language, path.parent / "sources" / f"{stem}.py", "learner")
+
+
+@pytest.mark.parametrize("name", [*LESSONS, *TRANSLATED])
+def test_pictures_have_the_alternative_texts_of_the_notebook(name: str) -> None:
+    said = [alt["alt"] for cell in lesson_of(name).cells for alt in translate.alt_texts(cell)]
+    text = (SITE / name).read_text("utf-8")
+    outputs = re.findall(r'<img [^>]*src="[^"]*/[0-9a-f]{64}\.\w+"[^>]*>', text)
+    shown = re.findall(r' alt="([^"]*)"', "".join(outputs))
+    assert list(map(html.unescape, shown)) == said
+    assert said
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_a_lesson_can_be_read_in_another_language_and_back(
+    page: Any, address: str, name: str
+) -> None:
+    language, english = Path(name).parent.name, f"notebooks/{Path(name).name}"
+    page.goto(address + english)
+    assert page.get_attribute("html", "lang") == "en"
+    switch = page.locator(f"article a[hreflang={language}]")
+    assert switch.inner_text() == babel.Locale.parse(language).display_name
+    assert switch.get_attribute("lang") == language
+    switch.click()
+    assert page.url == address + name
+    assert page.get_attribute("html", "lang") == language
+    assert page.locator("article pre").first.get_attribute("lang") == "en"
+    title = page.locator("h1").inner_text()
+    assert lesson_of(name).cells[0].source.startswith(f"# {title.rstrip('¶#')}")
+    download = page.request.get(
+        urljoin(page.url, page.locator("a.download").first.get_attribute("href"))
+    )
+    assert nbformat.reads(download.text(), as_version=4) == lesson_of(name)
+    page.locator("article a[hreflang=en]").click()
+    assert page.url == address + english
+
+
+def test_search_finds_a_word_of_another_language(page: Any, address: str) -> None:
+    page.goto(address + "search.html?q=이음매")
+    page.wait_for_selector("ul.search li a")
+    found = page.locator("ul.search li a").evaluate_all("links => links.map(link => link.href)")
+    assert [url.split("?")[0].split("#")[0] for url in found] == [address + TRANSLATED[0]]
+
+
+def test_comments_on_constants_are_not_taken_for_types() -> None:
+    """Napoleon takes what stands before a colon in the first line of a comment for a type."""
+    pages = {path.stem: path.read_text("utf-8") for path in (SITE / "api").glob("*.html")}
+    whole = "The layers that describe a style (Gatys et al. 2016): the first of each block."
+    assert whole in pages["features"]
+    assert [name for name, text in pages.items() if 'Type<span class="colon">' in text] == []
 
 
 def test_links_lead_somewhere() -> None:

@@ -1,6 +1,7 @@
 """A tutorial's three runs exactly as written, on VGG19, beside the library on the same network.
 
     python benchmarks/blog.py [--runs texture smooth transfer] [--folder build/blog]
+        [--loops FILE]
 
 The tutorial is HyunMin Kim's of 3 November 2020. Its runs: a texture, 5,000 steps of Adam at 224
 pixels; the same with a price on roughness; a photograph painted, 2,000 steps at 512 pixels, which
@@ -13,6 +14,10 @@ where the tutorial ended, then ``nst texture`` or ``nst transfer`` with their de
 work: a run that is stopped goes on where it was, and ``--report`` tells what there is so far. When
 all three are whole, their pictures go to ``notebooks/figures/``. Times are processor time, summed
 over the cores, and time on the clock, while whatever else ran.
+
+On a machine with a graphics card and JAX, ``benchmarks/blog_jax.py`` makes the same three runs in a
+minute. ``--loops`` takes their results from its file; here each is checked, and some steps are made
+to say what one costs.
 """
 
 from __future__ import annotations
@@ -42,6 +47,9 @@ STYLE, CONTENT = "great_wave", "chelsea"
 
 #: Steps of each run.
 STEPS = {"texture": 5000, "smooth": 5000, "transfer": 2000}
+
+#: Steps made here of a run that was made elsewhere, to say what one costs.
+TIMED = 20
 
 #: Steps between two lines of the tutorial's own display; here, between two saved states.
 EPOCH = 100
@@ -173,6 +181,32 @@ def as_written(name: str, run: Run, steps: int, weights: str, folder: Path) -> d
     return {**told, "image": loop.image, "loss": float(loss(tf.constant(loop.image)))}
 
 
+def made_elsewhere(name: str, run: Run, steps: int, weights: str, folder: Path, file: Path) -> None:
+    """Take a run's result from what ``blog_jax.py`` wrote, and save it as one made here.
+
+    A loss is compared before it is believed: the one that ``blog_jax.py`` found for its last image
+    must be the one found here. A few steps are made here, for the time that one takes.
+    """
+    saved = SavedState(folder / f"{name}.npz", {"run": name, "weights": weights})
+    with np.load(file, allow_pickle=False) as arrays:
+        told: dict[str, Any] = json.loads(str(arrays[f"{name}/told"]))
+        image = arrays[f"{name}/image"]
+    loss = run.loss(run.start.shape[:2])
+    here = float(loss(tf.constant(image)))
+    if told["steps"] != steps or not np.isclose(here, told["loss"], rtol=1e-2):
+        raise SystemExit(f"{file}: {name} has {told}, but the loss of its image is {here:.6g}")
+    loop = classic.Loop(loss, run.start, run.learning_rate, run.steps_before)
+    loop.step()
+    clock = Clock()
+    clock.measure()
+    for _ in range(TIMED):
+        loop.step()
+    found = {key: value * steps / TIMED for key, value in clock.stop().items() if key != "load"}
+    device = {"device": told["device"], "seconds": told["seconds"]}
+    told = {"steps": steps, "losses": told["losses"], **found, **device}
+    saved.write(told=np.array(json.dumps(told)), **{**loop.state(), "image": image})
+
+
 def to_the_same_loss(
     name: str, run: Run, goal: float, steps: int, weights: str, folder: Path
 ) -> dict[str, Any]:
@@ -247,7 +281,8 @@ def report(found: dict[str, dict[str, Any]], folder: Path) -> None:
             name,
             f"{made['steps']:,}",
             f"{made['cpu']:,.0f} s ({made['cpu'] / made['steps']:.2f} s a step)",
-            f"{made['wall']:,.0f} s",
+            f"{made['wall']:,.0f} s"
+            + (f" ({made['device']}: {made['seconds']:.0f} s)" if "device" in made else ""),
             "not run yet",
             "",
             "",
@@ -260,6 +295,10 @@ def report(found: dict[str, dict[str, Any]], folder: Path) -> None:
         if default:
             cells[6] = f"{default['evaluations']} evaluations, processor {default['cpu']:,.0f} s"
         print("|", " | ".join(cells), "|")
+    if any("device" in parts["made"] for parts in found.values()):
+        print(
+            f"\nTimes of runs made on a graphics card: those of {TIMED} steps here, times as many."
+        )
     print()
     for name, parts in found.items():
         made = parts["made"]
@@ -325,6 +364,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/blog"), help="of all states")
     parser.add_argument("--weights", default="imagenet")
     parser.add_argument("--steps", type=int, help="of each run, instead of those as written")
+    parser.add_argument("--loops", type=Path, help="what blog_jax.py wrote")
     parser.add_argument("--report", action="store_true", help="only tell what there is")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -335,6 +375,9 @@ def main() -> None:
         if name not in options.runs or (options.report and not state.exists()):
             continue
         steps = 0 if options.report else min(run.steps, options.steps or run.steps)
+        if options.loops and not state.exists():
+            arguments = (name, run, steps, options.weights, options.folder)
+            made_elsewhere(*arguments, options.loops)
         made = as_written(name, run, steps, options.weights, options.folder)
         found[name] = {"made": made}
         arguments = (name, run, made["loss"], made["steps"], options.weights, options.folder)

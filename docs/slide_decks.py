@@ -410,9 +410,9 @@ def _slide(deck: Deck, slide: Slide, places: dict[str, str]) -> str:
     if slide.question:
         text, answers, right, why = _choice(deck, slide.question)
         kind, heading = "question", text
-        listed = (f"<li><b>{letter}</b> {_line(text)}</li>" for letter, text in answers.items())
+        listed = (f"<li><b>{letter}</b>{_line(text)}</li>" for letter, text in answers.items())
         words += f"<ul>{''.join(listed)}</ul>"
-        answer = f"<p><b>{right}</b> {html.escape(why)}</p>{answer}"
+        answer = f"<p><b>{right}:</b> {html.escape(why)}</p>{answer}"
     elif slide.exercise:
         exercise = _exercise(deck, slide.exercise)
         kind, heading = "exercise", f"Exercise {exercise.number} · {exercise.title}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +30,12 @@ Photos = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Of the weights and of what is seen.")]
+
+#: What --start calls the network for any style.
+ANY_STYLE = "any-style"
+
+#: Sizes at which files are compared of networks whose pictures' sides are multiples of 8.
+MULTIPLES_OF_8 = ((256, 256), (320, 384), (248, 328), (264, 200))
 
 #: The smallest crops from which any-style networks learn: their judge halves them four times.
 LEAST_CROP = 32
@@ -73,7 +79,8 @@ def train_style_network(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A network to train further, .keras, for the same style or another.",
+            help="A network to train further, .keras, for the same style or another; or any-style, "
+            "the network for any style, which knows STYLE at once and gets better at it.",
             show_default="a new one",
         ),
     ] = None,
@@ -130,7 +137,10 @@ def train_style_network(
     from nstlib.sources import load_image, load_style
     from nstlib.training.photos import image_files
 
-    sources = [style] if start is None else [style, str(start)]
+    tuned = start is not None and str(start) == ANY_STYLE
+    if tuned and size % 8:
+        raise ArgumentError(f"--size is {size}; with --start any-style it is a multiple of 8")
+    sources = [style] if start is None or tuned else [style, str(start)]
     check_network(output, sources, checkpoint=checkpoint, preview=preview)
     if preview is not None:
         check_output(preview, IMAGE_FORMATS)
@@ -140,6 +150,7 @@ def train_style_network(
     files = image_files(photos)
     try:
         from nstlib._tensorflow import keras
+        from nstlib.networks.any_style import is_one_style_network
         from nstlib.networks.files import load_network
         from nstlib.networks.transformer import VARIANTS, TransformerNet
         from nstlib.training.style import Progress, from_bytes, train_style
@@ -150,6 +161,12 @@ def train_style_network(
     if start is None:
         keras.utils.set_random_seed(seed)
         network = TransformerNet(**VARIANTS[variant])
+    elif tuned:
+        from nstlib.inference.any_style import encode_style
+        from nstlib.training.any_style.tuning import one_style_network
+
+        network = one_style_network(encode_style(picture))
+        from_bytes(network)
     else:
         network = load_network(start)
         from_bytes(network)
@@ -187,12 +204,16 @@ def train_style_network(
         lattice_weight=lattice_weight,
         seed=seed,
         checkpoint=checkpoint,
-        preview=None if preview is None else load_image("chelsea", 384),
+        preview=None if preview is None else load_image("chelsea", (256, 384)),
         callback=tell,
         stop=_stop,
         progress=sys.stderr.isatty(),
     )
-    write_network(output, network, {"style": style}, value_range=(0, 255))
+    proof: dict[str, Any] = {}
+    if is_one_style_network(network):
+        # Its layers round more than those of a transformer; half a level of 255 nobody sees.
+        proof = {"sizes": MULTIPLES_OF_8, "tolerance": 0.5}
+    write_network(output, network, {"style": style}, value_range=(0, 255), **proof)
     if checkpoint is not None and done == steps:
         checkpoint.unlink(missing_ok=True)
     seconds = time.perf_counter() - began

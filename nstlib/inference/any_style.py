@@ -201,6 +201,19 @@ def check_vector(vector: ArrayLike) -> Vector:
     return values
 
 
+def is_painter(proto: onnx.ModelProto) -> bool:
+    """Tell whether a network takes a picture and the vector of a style."""
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    return {x.name for x in proto.graph.input} - constants == {"image", "vector"}
+
+
+def trial_vector() -> Vector:
+    """Make the vector of a style that nobody has seen, for trials: in full colours."""
+    vector = np.random.default_rng(0).normal(0, 1, VECTOR)
+    vector[-6:] = 0.5, 0.5, 0.5, 0.25, 0.25, 0.25  # their means and deviations
+    return vector.astype(np.float32)
+
+
 def painter_for(vector: Vector, painter: onnx.ModelProto | None = None) -> onnx.ModelProto:
     """Build the network that paints in one style.
 

@@ -130,7 +130,7 @@ _TOLERANCE = 0.01
 
 def check_computation(
     proto: onnx.ModelProto, backend: str, name: str, blob: Blob, output: Blob
-) -> None:
+) -> bool:
     """Refuse to let OpenCV run a network from which ONNX Runtime computes something else.
 
     OpenCV 5.0, for instance, computes convolutions of 1×9 kernels wrongly, and says nothing.
@@ -146,23 +146,28 @@ def check_computation(
     blob, output : ndarray of float32
         What it was given, (B, C, H, W), and what came out.
 
+    Returns
+    -------
+    bool
+        Whether ONNX Runtime computes the same. If not, it cannot run the network on this.
+
     Raises
     ------
     ModelError
         If the two differ by more than 1 % of the output's spread.
     """
     if backend == "ort":
-        return
+        return True
     try:
         expected = _start_onnx_runtime(proto.SerializeToString())(
             picture_input(proto).prepared(blob)
         )
     except Exception:  # its errors have no base but Exception
-        return
+        return False
     if expected.shape == output.shape:
         off = float(np.abs(output - expected).mean())
         if off <= _TOLERANCE * float(np.ptp(expected)) + 1e-6 or not np.isfinite(expected).all():
-            return
+            return True
     fault = f"OpenCV and ONNX Runtime compute different results from {name}, and OpenCV is off"
     raise ModelError(f"{fault}: backend='ort'", command=f"{fault}: --backend ort")
 

@@ -231,32 +231,44 @@ class Stylizer:
     def _find_step(self) -> tuple[int, Blob]:
         """Find of what sides have to be multiples; and what the network makes of the trial picture.
 
-        A network that keeps fewer multiples than it needs gives another size back, or fails.
+        A network that keeps fewer multiples than it needs gives another size back, or fails. OpenCV
+        may also add maps of different sizes and say nothing, so ONNX Runtime, if it knows the
+        network at all, has to agree.
         """
-        faults = []
+        faults, unproven = [], []
         for step in _STEPS if self.size is None else (1,):
             height, width = self.size or (64 + step, 96 + step)
+            blob = self._taken.blob(trial_picture(height, width), self._order)
             try:
-                return step, self._compute(trial_picture(height, width), whole=True, check=True)
+                check_memory(self._proto, blob.shape)
+                output = self._run(blob)
+                planes = self._planes(output, blob)
+                if check_computation(self._proto, self._backend, self._name, blob, output):
+                    return step, planes
+                unproven.append((step, planes))
             except ModelError as fault:
                 faults.append(fault)
+        if unproven:
+            return unproven[0]
         raise faults[0]
 
-    def _compute(self, photo: Image, *, whole: bool, check: bool = False) -> Blob:
+    def _compute(self, photo: Image, *, whole: bool) -> Blob:
         """Run the network on a picture whose sides suit it, at once or by tiles: (3, H, W)."""
-        sides = photo.shape[:2]
         blob = self._taken.blob(photo, self._order)
         if whole:
             if blob.size > self._checked:
                 check_memory(self._proto, blob.shape)
                 self._checked = blob.size
             output = self._run(blob)
-            if check:
-                check_computation(self._proto, self._backend, self._name, blob, output)
         else:
             output = paint_large(
                 self._for_tiles, blob, lambda part: start_network(part, self._backend, self._name)
             )
+        return self._planes(output, blob)
+
+    def _planes(self, output: Blob, blob: Blob) -> Blob:
+        """Check that an output is a picture of the input's size, and return it as (3, H, W)."""
+        sides = blob.shape[2:]
         if output.shape == (1, *sides, 3):
             output = output.transpose(0, 3, 1, 2)
         if output.shape != (1, 3, *sides):

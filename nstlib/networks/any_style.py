@@ -234,6 +234,7 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
     blocks: tuple[int, int] = (4, 1),
     kernels: tuple[int, int] = (7, 3),
     *,
+    one_style: bool = False,
     dtype: str = "float32",
     name: str = "any_style_net",
 ) -> keras.Model:
@@ -254,6 +255,8 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
         Residual blocks at an eighth, and after them at a quarter.
     kernels : (int, int), default (7, 3)
         Sides of the first and the last convolution's kernels, odd.
+    one_style : bool, default False
+        Take no vector: the instance normalizations' own scales and shifts are the style.
     dtype : str, default "float32"
         What the convolutions compute with; ``"mixed_bfloat16"`` for training where that is faster.
     name : str
@@ -263,7 +266,8 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
     -------
     keras.Model
         Two inputs, (B, H, W, 3), RGB in [0, 1], H and W multiples of 8, and (B, 1, 1, 256), to
-        (B, H, W, 3), RGB. Nothing clips the output: values may lie a little outside [0, 1].
+        (B, H, W, 3), RGB. Nothing clips the output: values may lie a little outside [0, 1]. With
+        `one_style` the first input alone.
 
     Raises
     ------
@@ -312,29 +316,39 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
     def add(x: Any, y: Any, name: str) -> Any:
         return keras.layers.Add(name=name, dtype="float32")([x, y])
 
-    def styled(x: Any, name: str, *, colors: bool = False) -> Any:
-        return StyleAffine(colors=colors, name=f"{name}.styled", dtype="float32")([x, vector])
+    def styled(x: Any, name: str, normed: Any = None, *, colors: bool = False) -> Any:
+        if one_style:
+            return InstanceNormalization(name=f"{name}.styled", dtype="float32")(x)
+        normed = norm(x, name) if normed is None else normed
+        return StyleAffine(colors=colors, name=f"{name}.styled", dtype="float32")([normed, vector])
 
     def block(x: Any, filters: int, name: str) -> Any:
         y = conv(x, filters, 3, f"{name}.conv1")
-        y = relu(styled(norm(y, f"{name}.conv1"), f"{name}.conv1"), f"{name}.conv1")
+        y = relu(styled(y, f"{name}.conv1"), f"{name}.conv1")
         y = conv(y, filters, 3, f"{name}.conv2")
-        return add(x, styled(norm(y, f"{name}.conv2"), f"{name}.conv2"), f"{name}.add")
+        return add(x, styled(y, f"{name}.conv2"), f"{name}.add")
 
-    fine = norm(conv(photo, full, kernels[0], "conv1"), "conv1")
+    first = conv(photo, full, kernels[0], "conv1")
+    fine = norm(first, "conv1")
     x = relu(fine, "conv1")
     x = relu(norm(conv(x, half, 3, "conv2", 2), "conv2"), "conv2")
-    middle = norm(conv(x, quarter, 3, "conv3", 2), "conv3")
+    third = conv(x, quarter, 3, "conv3", 2)
+    middle = norm(third, "conv3")
     x = relu(middle, "conv3")
     x = relu(norm(conv(x, eighth, 3, "conv4", 2), "conv4"), "conv4")
     for number in range(1, blocks[0] + 1):
         x = block(x, eighth, f"res{number}")
-    x = styled(norm(conv(enlarge(x, "up1"), quarter, 3, "up1"), "up1"), "up1")
-    x = relu(add(x, styled(middle, "by1"), "join1"), "join1")
+    x = styled(conv(enlarge(x, "up1"), quarter, 3, "up1"), "up1")
+    x = relu(add(x, styled(third, "by1", middle), "join1"), "join1")
     for number in range(blocks[0] + 1, sum(blocks) + 1):
         x = block(x, quarter, f"res{number}")
-    x = relu(styled(norm(conv(x, half, 3, "up2"), "up2"), "up2"), "up2")
-    x = styled(norm(conv(enlarge(x, "up2"), full, 3, "up3"), "up3"), "up3")
-    x = relu(add(enlarge(x, "up3"), styled(fine, "by2"), "join2"), "join2")
-    x = styled(norm(conv(x, 3, kernels[1], "last"), "last"), "last", colors=True)
-    return keras.Model([photo, vector], x, name=name)
+    x = relu(styled(conv(x, half, 3, "up2"), "up2"), "up2")
+    x = styled(conv(enlarge(x, "up2"), full, 3, "up3"), "up3")
+    x = relu(add(enlarge(x, "up3"), styled(first, "by2", fine), "join2"), "join2")
+    x = styled(conv(x, 3, kernels[1], "last"), "last", colors=True)
+    return keras.Model(photo if one_style else [photo, vector], x, name=name)
+
+
+def is_one_style_network(network: keras.Model) -> bool:
+    """Tell whether a network is one of :func:`AnyStyleNet` for one style."""
+    return network.layers[-1].name == "last.styled" and len(network.inputs) == 1

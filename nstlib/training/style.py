@@ -184,8 +184,8 @@ def lattice(pictures: tf.Tensor) -> tf.Tensor:
 def to_bytes(network: keras.Model) -> None:
     """Turn a network for pictures around 0, in [-1, 1], into one for the 0..255 scale, in place.
 
-    The change of scale goes into the first and the last convolution, which are linear, so that the
-    network needs no layer for it. Reflected borders don't disturb it.
+    The change of scale goes into the first convolution and the last, or the scale and shift after
+    it. These are linear, so the network needs no layer for it. Reflected borders don't disturb it.
     """
     _rescale(network, lambda kernel, bias: (kernel / 127.5, bias - kernel.sum(axis=(0, 1, 2))), 0)
     _rescale(network, lambda kernel, bias: (kernel * 127.5, 127.5 * (bias + 1.0)), -1)
@@ -202,8 +202,8 @@ def from_bytes(network: keras.Model) -> None:
 def _rescale(
     network: keras.Model, change: Callable[[Any, Any], tuple[Any, Any]], which: int
 ) -> None:
-    convolution = [x for x in network.layers if isinstance(x, keras.layers.Conv2D)][which]
-    convolution.set_weights(change(*convolution.get_weights()))
+    layer = [x for x in network.layers if x.weights][which]
+    layer.set_weights(change(*layer.get_weights()))
 
 
 def train_style(

@@ -10,14 +10,23 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import Run
-from onnx_files import save, style_network, two_channels
+from onnx_files import run_onnx_runtime, save, style_network, two_channels
+from small_any_style import AnyStyle
 
 from nstlib.cli._styles import StyleWalk, parse_style
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image, to_uint8
 from nstlib.images.encode import save_image
-from nstlib.inference.any_style import encode_style, mix_styles
+from nstlib.inference.any_style import (
+    ENCODER,
+    PAINTER,
+    encode_style,
+    mix_styles,
+    painter_for,
+    trial_vector,
+)
 from nstlib.inference.stylizer import STYLE_NETWORKS, Stylizer
+from nstlib.onnx.reading import load_onnx
 from nstlib.sources import load_image
 
 pytestmark = pytest.mark.usefixtures("any_style")
@@ -106,6 +115,16 @@ def test_a_share_of_a_single_style_must_be_one() -> None:
         parse_style(["a.png:-1"])
     assert parse_style(["C:\\a.png"]) == "C:\\a.png"
     assert parse_style([]) is None
+
+
+def test_verify_gives_the_painter_a_style(nst: Run, any_style: AnyStyle) -> None:
+    for name in (ENCODER, PAINTER):
+        code, out, err = nst("verify", any_style.folder / name, "--size", "32x48")
+        assert (code, err) == (0, [])
+        assert out[-1] == "They agree (tolerance 0.01)."
+    painter = painter_for(trial_vector(), load_onnx(any_style.folder / PAINTER))
+    photo = load_image("astronaut", 32).transpose(2, 0, 1)[np.newaxis]
+    assert np.ptp(run_onnx_runtime(painter, photo)) > 0.3  # there is something to compare
 
 
 # The keys of the camera's window

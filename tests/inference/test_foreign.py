@@ -176,6 +176,23 @@ def test_sides_in_multiples(tmp_path: Path, backend: str, step: int) -> None:
         np.testing.assert_allclose(stylizer(image), image, atol=1e-5)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_sides_in_multiples_that_opencv_does_not_ask_for(tmp_path: Path, backend: str) -> None:
+    """It adds maps of 17 and of 18 columns and says nothing; the picture keeps its size."""
+    graph = Graph()
+    half = graph.conv("image", 3, 4, 3, 2)
+    quarter = graph.conv(half, 4, 4, 3, 2)
+    eighth = graph.conv(quarter, 4, 4, 3, 2)
+    x = graph.node("Add", graph.enlarged(eighth), quarter)
+    x = graph.conv(graph.enlarged(graph.enlarged(x)), 4, 3)
+    model = graph.model(graph.node("Add", x, "image"))
+    stylizer = Stylizer(save(model, tmp_path / "n.onnx"), backend=backend, value_range="0,1")
+    image = picture(37, 50)
+    padded = np.pad(image, [(0, 3), (0, 6), (0, 0)], mode="reflect")
+    expected = computed(model, padded.transpose(2, 0, 1)[np.newaxis])[0].transpose(1, 2, 0)
+    np.testing.assert_allclose(stylizer(image), np.clip(expected[:37, :50], 0, 1), atol=1e-4)
+
+
 @pytest.mark.parametrize("size", [(64, 96), (200, 96), (50, 500), (1, 1)])
 def test_a_network_of_one_size_paints_pictures_of_any(
     tmp_path: Path, size: tuple[int, int]

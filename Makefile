@@ -167,13 +167,15 @@ build/opencv4/.with-opencv4: pyproject.toml constraints.txt
 	    --constraint build/opencv4/constraints.txt --editable '.[learn,test]' 'opencv-python<5'
 	@touch $@
 
-# Beside nbgrader this environment has nothing of its own: a .pth file adds the course's packages.
+# Beside nbgrader this environment has little of its own: a .pth file adds the course's packages, and
+# what Jupyter looks for beside its Python is copied.
 build/assignment/.with-assignment: $(VENV)/.with-lab pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear build/assignment
 	build/assignment/bin/python -c 'import sys, sysconfig; \
 	    open(sysconfig.get_path("purelib") + "/course.pth", "w").write( \
 	        f"import site; site.addsitedir({sys.argv[1]!r})\n")' \
 	    "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	cp -R $(VENV)/etc $(VENV)/share build/assignment/
 	build/assignment/bin/python -m pip install --quiet --disable-pip-version-check \
 	    --constraint constraints.txt --editable '.[assignment]'
 	@touch $@

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -321,18 +321,28 @@ def _marks(run: _Run, names: tuple[str, ...]) -> Marks:
         for place in calls[name]
         if run.started and (run.ended is None or place < run.ended)
     }
-    return Marks(states, _note(run, silent))
+    return Marks(states, _note(run, verdicts, silent))
 
 
-def _note(run: _Run, silent: set[int]) -> str:
-    """Say what happened to a notebook; `silent` are cells whose check was not the course's."""
+def _is_meant(error: str, cell: Any, answered: Container[str]) -> bool:
+    """Tell whether a cell fails on purpose, or because its test has called an answer wrong."""
+    tested = error == "AssertionError" and any(name in answered for name in _called(cell))
+    return tested or "raises-exception" in cell.metadata.get("tags", [])
+
+
+def _note(run: _Run, answered: Container[str], silent: Container[int]) -> str:
+    """Say what happened to a notebook.
+
+    `answered` are exercises that a check has answered, `silent` cells whose check was not the
+    course's.
+    """
     if not run.started:
         return "its Python did not start, or has no nstlib"
     happened: dict[str, list[int]] = {}
     for number, (place, cell) in enumerate(_code(run.notebook), start=1):
         if place == run.ended:
             what = "ran out of time" if run.why is State.TIME else "ended its Python"
-        elif place in run.errors and "raises-exception" not in cell.metadata.get("tags", []):
+        elif place in run.errors and not _is_meant(run.errors[place], cell, answered):
             what = f"raised {run.errors[place]}"
         elif place in silent:
             what = "never reached the course's check"

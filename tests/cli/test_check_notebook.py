@@ -32,7 +32,9 @@ HANDED_IN = {
             ANSWERS["overflow"],
             'nst.check("cut_off", ...)\nnst.check("cut_off", "c")\nnst.check("cut_off", "a")',
             ANSWERS["to_network"].replace("def ", "typing mistake\ndef "),
-            ANSWERS["over_white"].replace("1 -", "2 -"),
+            ANSWERS["over_white"]
+            .replace("1 -", "2 -")
+            .replace("nst.check", "from nstlib.course.exercises import require\nrequire"),
         ],
         ["solved", "solved", "stopped with an error", "not yet"],
         "cell [2] raised ZeroDivisionError; cell [5] raised SyntaxError",
@@ -125,6 +127,19 @@ def test_what_cannot_be_done_is_refused_before_anything_runs(nst: Run, tmp_path:
     refused(nst("check-notebook", "a.ipynb", "--csv", "table.txt"), ".csv")
     refused(nst("check-notebook", "a.ipynb", "--csv", "no/table.csv"), "folder no does not exist")
     refused(nst("check-notebook", "a.ipynb"), "a.ipynb calls none of the course's checks")
+
+
+@pytest.mark.parametrize("package", ["nbformat", "nbclient"])
+def test_without_jupyter_it_says_what_to_install(
+    nst: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    write_notebook(tmp_path / "right.ipynb", IMPORTS, *ANSWERS.values())
+    names = [name for name in sys.modules if name.split(".")[0] == package]
+    for name in {*names, package}:
+        monkeypatch.setitem(sys.modules, name, None)
+    code, _, err = nst("check-notebook", "right.ipynb")
+    words = f"nst: checking notebooks needs {package}: pip install 'nstlib[learn]'"
+    assert (code, err) == (2, [words])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")

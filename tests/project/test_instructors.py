@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import itertools
 import json
 import os
 import re
+import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import teaching
 import yaml
+from IPython.core.interactiveshell import InteractiveShell
 from packaging.specifiers import SpecifierSet
 
 pytest.importorskip("tensorflow")  # some references are written in it
@@ -175,6 +180,47 @@ def test_binder_gets_one_python_and_the_lessons_packages() -> None:
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text("utf-8"))
     needed = (folder / "apt.txt").read_text("utf-8").split()
     assert set(needed) <= set(container["onCreateCommand"].split())  # both for OpenCV
+
+
+@pytest.mark.parametrize("way", ["by an address", "by a folder"])
+@pytest.mark.parametrize("place", ["Colab", "Colab, again", "elsewhere"])
+def test_cells_for_colab_install_there_once_and_do_nothing_elsewhere(
+    way: str, place: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    page = (PAGES / "one-click.md").read_text("utf-8").split("\n## Colab\n")[1]
+    by_address, by_folder = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    calls: list[str] = []
+    if place != "elsewhere":
+        drive = SimpleNamespace(mount=lambda where: calls.append(f"mount {where}"))
+        monkeypatch.setitem(sys.modules, "google", SimpleNamespace())
+        monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace(drive=drive))
+    if place != "Colab, again":
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+    shell = InteractiveShell()
+    for magic in ("pip", "cd"):
+        note = functools.partial(lambda name, line: calls.append(f"{name} {line}"), magic)
+        shell.register_magic_function(note, "line", magic)
+    done = shell.run_cell(by_folder if way == "by a folder" else by_address)
+    done.raise_error()
+    assert done.result is None
+    assert capfd.readouterr() == ("", "")
+
+    folder = "/content/drive/MyDrive/COURSE"
+    wanted = {
+        "by an address": [
+            'pip install --quiet "nstlib[learn] @ git+https://github.com/OWNER/REPO@BRANCH"'
+        ],
+        "by a folder": [
+            "mount /content/drive",
+            f'cd -q "{folder}/notebooks"',
+            f'pip install --quiet "{folder}[learn]"',
+        ],
+    }[way]
+    if place == "Colab, again":
+        wanted.pop()
+    assert calls == ([] if place == "elsewhere" else wanted)
+    assert "learn" in PROJECT["optional-dependencies"]
 
 
 def test_every_target_and_file_that_the_pages_name_exists() -> None:

@@ -1,5 +1,5 @@
 // A slide is 1280 × 720. On a phone held upright it is narrow, and deck.css puts all below each other.
-const upright = matchMedia("(max-width: 699px) and (orientation: portrait)");
+const upright = matchMedia("(max-width: 600px) and (max-aspect-ratio: 3 / 4)");
 const printed = /print-pdf|view=print/.test(location.search);
 const size = () => (upright.matches && !printed ? { width: 400, height: 720 } : { width: 1280, height: 720 });
 

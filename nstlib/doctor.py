@@ -81,6 +81,7 @@ def diagnose() -> list[Finding]:
         "processor": check_processor,
         "OpenCV": check_opencv,
         "weights": check_weights,
+        "networks": check_networks,
         "image cache": lambda: check_cache("image"),
         "model cache": lambda: check_cache("model"),
         "downloads": check_downloads,
@@ -345,6 +346,20 @@ def check_weights() -> Finding:
         return Finding("weights", False, found, advice)
     chosen = "NSTLIB_WEIGHTS" if os.environ.get("NSTLIB_WEIGHTS") else "the default"
     return Finding("weights", True, f"{name} ({chosen})")
+
+
+def check_networks() -> Finding:
+    """See whether the networks that come with the library are there, and whole."""
+    from nstlib.assets.cache import embedded_model
+    from nstlib.inference.any_style import ENCODER, PAINTER
+    from nstlib.inference.stylizer import STYLE_NETWORKS
+    from nstlib.onnx.reading import load_onnx
+
+    names = [*(f"{name}.onnx" for name in (*STYLE_NETWORKS, "person")), ENCODER, PAINTER]
+    for name in names:
+        load_onnx(embedded_model(name))  # says what is wrong
+    size = sum(embedded_model(name).stat().st_size for name in names)
+    return Finding("networks", True, f"{len(names)} files, {size / 1e6:.1f} MB")
 
 
 def check_cache(kind: str) -> Finding:

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import pytest
 
-from nstlib.assets.cache import asset_path
+from nstlib.assets.cache import asset_path, embedded_model
 from nstlib.assets.registry import ASSETS
 from nstlib.doctor import (
     NEED_TENSORFLOW,
@@ -295,6 +295,22 @@ def test_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     found = finding("weights")
     assert (found.ok, found.found) == (False, "NSTLIB_WEIGHTS is 'imaginet'")
     assert found.advice.endswith(", ".join(WEIGHTS))
+
+
+def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert finding("networks").found.startswith("7 files, ")
+    models = embedded_model("person.onnx").parent
+    for file in models.glob("*.onnx"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setattr("nstlib.assets.cache.embedded_model", tmp_path.joinpath)
+    assert finding("networks").ok
+    whole = (tmp_path / "any_style_painter.onnx").read_bytes()
+    (tmp_path / "any_style_painter.onnx").write_bytes(whole[:-100])
+    found = finding("networks")
+    assert found.ok is False
+    assert "any_style_painter.onnx is not an ONNX file, or is cut off" in found.found
+    (tmp_path / "candy.onnx").unlink()
+    assert "candy.onnx cannot be read" in finding("networks").found
 
 
 def test_cache_is_measured(tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def test_the_wheel_alone_paints(alone: Path, tmp_path: Path) -> None:
     """Without TensorFlow and Jupyter: pictures, masks, compositions, films, and the doctor."""
     nst = functools.partial(run, alone / "nst", folder=tmp_path)
     nst("stylize", "coffee", "-s", "candy", "-o", "candy.png", "--size", "96")
+    nst("stylize", "coffee", "-s", "retina:2", "-s", "candy", "-o", "mixed.png", "--size", "96")
     nst("segment", "astronaut", "-o", "mask.png", "--size", "128")
     nst("compose", "astronaut", "--style", "mosaic", "-o", "scene.png", "--size", "128")
     film = tmp_path / "here" / "film.mp4"
@@ -154,6 +155,7 @@ def test_the_wheel_alone_paints(alone: Path, tmp_path: Path) -> None:
     assert 0.1 < mask.mean() < 0.9
     assert set(np.unique(mask)) == {0, 1}
     assert nstlib.load_image(here / "candy.png").shape == (64, 96, 3)
+    assert nstlib.load_image(here / "mixed.png").shape == (64, 96, 3)
     assert nstlib.load_image(here / "scene.png").std() > 0.1
     assert [frame.shape for frame in VideoReader(here / "out.mp4")] == [(64, 64, 3)] * 3
 

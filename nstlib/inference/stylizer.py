@@ -59,7 +59,16 @@ from nstlib.onnx.reading import picture_input
 from nstlib.sources import sample_names
 
 #: Styles whose networks come with the library.
-STYLE_NETWORKS = ("mosaic", "candy", "starry_night", "great_wave")
+STYLE_NETWORKS = (
+    "mosaic",
+    "candy",
+    "shards",
+    "starry_night",
+    "great_wave",
+    "the_scream",
+    "water_lilies",
+    "composition_vii",
+)
 
 #: What to paint like; :class:`Stylizer` says more.
 Style: TypeAlias = str | Path | ArrayLike | Shares
@@ -186,7 +195,7 @@ class Stylizer:
         strength : float, default 1.0
             From 0, the photograph itself, to 1, the painting. Between them the two are mixed; in
             any picture's style, the style's vector with the photograph's own: fewer and gentler
-            strokes, instead of a painting that one can see through.
+            strokes, instead of a painting that one can see through. That takes twice as long.
         preserve_colors : bool, default False
             Take only the brightness from the painting, and the colours from `image`.
 
@@ -212,21 +221,32 @@ class Stylizer:
             if strength == 0:
                 return photo
             if self.vector is not None and strength < 1:
-                weaker = self._weaker(self.vector, photo, strength)
-                return weaker(photo, preserve_colors=preserve_colors)
-            painting = self._paint(photo) if self.size is None else self._paint_at(self.size, photo)
+                painting = self._weaker(self.vector, photo, strength)
+            elif self.size is None:
+                painting = self._paint(photo)
+            else:
+                painting = self._paint_at(self.size, photo)
             if preserve_colors:
                 painting = replace_luminance(photo, painting)
-            if strength < 1:
+            if self.vector is None and strength < 1:
                 mixed = photo + np.float32(strength) * (painting - photo)
                 painting = np.clip(mixed, 0.0, 1.0, out=mixed)
             return painting
 
-    def _weaker(self, vector: Vector, photo: Image, strength: float) -> Stylizer:
-        """Make what paints a photograph in a style between its own and this one."""
+    def _weaker(self, vector: Vector, photo: Image, strength: float) -> Image:
+        """Paint a photograph in a style between its own and this one.
+
+        In its own style the network leaves a photograph nearly as it is. What it changes all the
+        same is put back, as far as the photograph counts: so the way from the photograph to the
+        painting has no step at its beginning, and colours do not fade on it.
+        """
         own = own_vector(photo, backend=self._backend)
-        mixed = own + np.float32(strength) * (vector - own)
-        return Stylizer(mixed, backend=self._backend, whole_megapixels=self._whole / 1e6)
+        between, beginning = (
+            Stylizer(each, backend=self._backend, whole_megapixels=self._whole / 1e6)(photo)
+            for each in (own + np.float32(strength) * (vector - own), own)
+        )
+        between += np.float32(1 - strength) * (photo - beginning)
+        return np.clip(between, 0.0, 1.0, out=between)
 
     def _find_step(self) -> tuple[int, Blob]:
         """Find of what sides have to be multiples; and what the network makes of the trial picture.

@@ -152,9 +152,11 @@ def test_strength_goes_from_the_photographs_own_style(any_style: AnyStyle, stren
     own = np.asarray(any_style.encoder(photo[np.newaxis])).reshape(-1)
     stylizer = nst.Stylizer(vector)
     mixed = (strength * vector + (1 - strength) * own).astype(np.float32)
-    expected = any_style.painted(photo, mixed)
+    put_back = photo - any_style.painted(photo, own)
+    expected = np.clip(any_style.painted(photo, mixed) + (1 - strength) * put_back, 0, 1)
     np.testing.assert_allclose(stylizer(photo, strength), expected, atol=2e-3)
     np.testing.assert_array_equal(stylizer(photo, 0.0), photo)
+    np.testing.assert_allclose(stylizer(photo, 1e-4), photo, atol=2e-3)  # no step at the beginning
     kept = stylizer(photo, strength, preserve_colors=True)
     np.testing.assert_allclose(kept, replace_luminance(photo, expected), atol=5e-3)
     assert np.abs(stylizer(photo) - expected).max() > 0.02  # it is not the painting at full

@@ -48,7 +48,7 @@ def test_less_strength_is_nearer_to_the_photograph(name: str) -> None:
     assert off == sorted(off, reverse=True)
     assert off[-1] < 0.5 * off[0]
     own = nst.Stylizer(own_vector(photo))(photo)
-    assert np.abs(own - photo).mean() < 0.5 * off[0]
+    assert np.abs(own - photo).mean() < 0.6 * off[0]
 
 
 def test_colours_are_the_styles() -> None:

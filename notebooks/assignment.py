@@ -68,7 +68,7 @@ def instructor_version(source: Path) -> build.Notebook:
             exercise = None
         elif not (exercise and cell.cell_type == "code" and STILL_OPEN.match(cell.source)):
             cells.append(cell)
-    notebook.cells = [*cells, *_by_hand(exercise)]
+    notebook.cells = cells  # a lesson ends with other headings, so no exercise is left over
     nbformat.validate(notebook)
     return notebook
 

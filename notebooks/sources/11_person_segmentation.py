@@ -1257,7 +1257,7 @@ measure_mine(portraits["hopper"], outline[0][:, 0])
 # - told two averages apart, and read a table with its advantages named;
 # - measured false alarms, smallness, darkness, mirrors and faces, each with its control.
 #
-# The last lesson puts the person, with this matte, into a painting.
+# The next lesson puts the person, with this matte, into a painting.
 #
 # ## Further reading
 #

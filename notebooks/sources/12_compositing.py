@@ -1128,6 +1128,9 @@ print(", ".join(f"{name}: IoU {value:.2f}" for name, value in iou.items()))
 # digit (10), and met another one that finds people (11). Here they came together. Each step was small enough
 # to do by hand. None of them was magic, and the result still is.
 #
+# The tutorials end here. One lesson is left, for a network that paints in the style of any picture: [13 · Any style
+# at once](13_any_style.ipynb).
+#
 # ## Further reading
 #
 # - T. Porter and T. Duff, "Compositing digital images", SIGGRAPH 1984.

@@ -122,21 +122,30 @@ def verify_network(
         sizes.append((int(height), int(width)))
     try:
         from nstlib import onnx
+        from nstlib.inference.foreign import known_range
     except Exception as error:
         return fail_to_start(error)
 
     model = _load_network(models[0]) if models else None
-    proof = onnx.verify(model, _one_input(file), sizes or None, tolerance=tolerance)
+    proto = onnx.load_onnx(file)
+    scale = known_range(None, proto, str(file))
+    black = 0.0 if scale is None else float(scale[0].shifts[0])
+    white = 255.0 if scale is None else black + float(scale[0].factors[0])
+    proof = onnx.verify(
+        model,
+        _one_input(file, proto),
+        sizes or None,
+        value_range=(black, white),
+        tolerance=tolerance,
+    )
     print(proof)
     return int(not proof.ok)
 
 
-def _one_input(path: Path) -> Path | bytes:
+def _one_input(path: Path, proto: Any) -> Path | bytes:
     """Give a network for any style a style; leave any other file as it is."""
     from nstlib.inference.any_style import is_painter, painter_for, trial_vector
-    from nstlib.onnx.reading import load_onnx
 
-    proto = load_onnx(path)
     if not is_painter(proto):
         return path
     return painter_for(trial_vector(), proto).SerializeToString()

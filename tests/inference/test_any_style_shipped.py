@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import nstlib as nst
 from nstlib._tensorflow import keras
 from nstlib.assets.cache import embedded_model
+from nstlib.cli.main import main
 from nstlib.inference.any_style import ENCODER, PAINTER, own_vector, painter_for
 from nstlib.onnx.reading import load_onnx
 from nstlib.onnx.verification import verify
@@ -34,6 +35,14 @@ def test_every_runtime_sees_the_same_style() -> None:
     proof = verify(None, embedded_model(ENCODER), SIZES, value_range=(0.0, 1.0), tolerance=0.01)
     assert proof.ok, str(proof)
     assert proof.refused == ()
+
+
+def test_the_command_looks_at_the_scale_that_a_file_is_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From 0 to 255 the encoder's numbers are so large that the runtimes differ."""
+    assert main(["verify", str(embedded_model(ENCODER)), "--size", "256x256"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "They agree (tolerance 0.01)."
 
 
 def test_both_are_small() -> None:

@@ -145,13 +145,14 @@ def walk_of(*first: Any, broken: str = "") -> tuple[StyleWalk, list[Any]]:
 def test_keys_lead_through_all_styles_and_around() -> None:
     walk, made = walk_of("candy")
     walk.first()
-    for step in (1, 1, 1, 1, -1, -3, -1):
+    count = len(STYLE_NETWORKS)
+    for step in (*[1] * count, -1, 1 - count, -1):
         walk(step)
     others = [name for name in STYLE_NETWORKS if name != "candy"]
-    assert made[:4] == ["candy", *others]
-    assert made[4] not in STYLE_NETWORKS  # a drawn style
-    assert made[5:7] == [others[2], "candy"]
-    assert made[7] not in STYLE_NETWORKS  # the last one
+    assert made[:count] == ["candy", *others]
+    assert made[count] not in STYLE_NETWORKS  # a drawn style
+    assert made[count + 1 : count + 3] == [others[-1], "candy"]
+    assert made[count + 3] not in STYLE_NETWORKS  # the last one
 
 
 @pytest.mark.parametrize("step", [1, -1])

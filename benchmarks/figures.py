@@ -57,7 +57,7 @@ def run_gallery() -> list[Image]:
 
 
 def strips() -> list[Image]:
-    """Photographs that the style networks have never seen, each row by one network."""
+    """Photographs that the style networks have never seen, four by each network."""
     photos = [
         nst.load_image(name, size=512) for name in ("astronaut", "chelsea", "coffee", "rocket")
     ]
@@ -89,7 +89,7 @@ def main() -> None:
     portrait = FIGURES / "astronaut.jpg"
     if run_nst(["compose", "astronaut", "--style", "starry_night", "-o", str(portrait)]):
         raise SystemExit("nst compose failed")
-    nst.save_image(wall(strips(), columns=4), FIGURES / "fast_styles.jpg")
+    nst.save_image(wall(strips(), columns=8, height=180), FIGURES / "fast_styles.jpg")
     nst.save_image(wall(run_gallery(), columns=4), FIGURES / "gallery.jpg")
     sources = [nst.load_image(name, size=224) for name in MATERIALS]
     textures = [nst.synthesize_texture(source, 224).image for source in sources]

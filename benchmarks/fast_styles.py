@@ -4,8 +4,8 @@
         [--network STYLE=FILE ...] [--weights imagenet] [--output FILE]
 
 Three photographs that no training saw, at 448 pixels, are painted in each style: by the style
-network that comes with the library, by ``nst transfer`` and, where their files lie in the cache of
-models, by networks of others: magenta's network for any style (Ghiasi et al. 2017; as
+network that comes with the library, by its network for any style, by ``nst transfer`` and, where
+their files lie in the cache of models, by networks of others: magenta's network for any style (Ghiasi et al. 2017; as
 ``magenta_predict.onnx`` and ``magenta_transform.onnx``), its network of 26 styles (Dumoulin et al.
 2017; ``multistyle26.onnx``) and the files of 2018 (``nst assets fetch johnson_candy``).
 ``--network`` judges more files, such as one that is still being trained.
@@ -134,6 +134,7 @@ def painters(
     found: dict[str, Painter] = {"the photo itself": lambda photo: photo}
     if name in STYLE_NETWORKS:
         found["nst stylize"] = nst.Stylizer(name, backend="ort")
+    found["any style"] = nst.Stylizer(style, backend="ort")
     for title, file in networks.items():
         found[title] = nst.Stylizer(file, backend="ort")
     found["nst transfer"] = lambda photo: (

@@ -113,6 +113,7 @@ cli.write_network = write
 nothing = lambda *_, **__: None
 fakes = {
     "_tensorflow": {"keras": SimpleNamespace(utils=SimpleNamespace(set_random_seed=nothing))},
+    "networks.any_style": {"is_one_style_network": nothing},
     "networks.files": {"load_network": nothing, "save_network": nothing},
     "networks.transformer": {"VARIANTS": {"full": {}}, "TransformerNet": nothing},
     "training.style": {"Progress": None, "from_bytes": nothing, "train_style": train},

@@ -846,7 +846,7 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 #   simpler of the two passes hold its own.
 #
 # This is the last lesson. If you want to go on: `nst train any-style` trains such a network on your own paintings, and
-# [CONTRIBUTING](https://github.com/nstlib/nstlib/blob/main/CONTRIBUTING.md) says how to give something back.
+# `CONTRIBUTING.md` says how to give something back.
 #
 # ## Further reading
 #

@@ -48,6 +48,10 @@ def write(folder: Path, packages: Path) -> None:
             for kind, names in RUNTIMES.items()
         },
         "person": _network(folder, "person"),
+        "anyStyle": {
+            "encoder": _network(folder, "any_style_encoder"),
+            "painter": _network(folder, "any_style_painter"),
+        },
         "styles": [_style(folder, name) for name in STYLE_NETWORKS],
         "samples": [
             _sample(folder, "astronaut", "Eileen Collins, astronaut", load_portrait("collins")),

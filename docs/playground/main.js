@@ -52,6 +52,7 @@ function whatIsMissing() {
 
 function listen() {
   choosing(find("choose"), find("photo-file"));
+  choosing(find("any"), find("style-file"), look);
   choosing(find("own"), find("network-file"));
   find("save").addEventListener("click", save);
   find("size").addEventListener("change", () => photo && open(photo.blob, photo.name));
@@ -67,26 +68,29 @@ function listen() {
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {
       event.preventDefault();
-      find("drop").classList.toggle("over", ["dragenter", "dragover"].includes(kind));
-      if (kind === "drop") take(event.dataTransfer.files);
+      const onStyles = Boolean(event.target.closest?.("#styles"));
+      const over = ["dragenter", "dragover"].includes(kind);
+      find("drop").classList.toggle("over", over && !onStyles);
+      find("styles").classList.toggle("over", over && onStyles);
+      if (kind === "drop") take(event.dataTransfer.files, onStyles ? look : undefined);
     });
   }
 }
 
 /** Let a button choose files. */
-function choosing(button, input) {
+function choosing(button, input, use) {
   button.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
-    take(input.files);
+    take(input.files, use);
     input.value = ""; // so that the same file can be chosen again
   });
 }
 
-/** Take a file that was chosen or dropped: a picture, or a network. */
-function take([file]) {
+/** Take a file that was chosen or dropped: a network, or a picture and what it is for. */
+function take([file], use = (picture) => open(picture, picture.name)) {
   if (!file) return;
   if (/\.onnx$/i.test(file.name)) learn(file);
-  else open(file, file.name);
+  else use(file);
 }
 
 function addSample({ path, title }) {
@@ -114,7 +118,7 @@ function addStyle(name, title, made, sample) {
   swatch.className = "swatch";
   if (sample) swatch.style.backgroundImage = `url("${sample}")`;
   label.append(choice, swatch, title);
-  find("own").before(label);
+  find("any").before(label);
   about.set(name, made);
   return choice;
 }
@@ -141,15 +145,30 @@ function open(blob, name) {
 function learn(file) {
   return attempt(async () => {
     await helper.ask("learn", { name: file.name, blob: file });
-    const known = controls.elements.style;
-    const choice =
-      [...known].find((input) => input.value === file.name) ??
-      addStyle(file.name, file.name.replace(/\.onnx$/i, ""), "Your own network.");
-    choice.checked = true;
-    find("about").textContent = about.get(file.name);
+    choose(file.name, "Your own network.");
     say("The network works.");
-    if (photo) paint();
   });
+}
+
+/** Take the style of a picture. */
+function look(file) {
+  return attempt(async () => {
+    await helper.ask("look", { name: file.name, blob: file });
+    const sample = URL.createObjectURL(file);
+    choose(file.name, "The style of your picture.", sample);
+    say(photo ? "" : "The style is known. Now choose a photograph.");
+  });
+}
+
+/** Choose a style of the visitor's, which is added if it is new, and paint. */
+function choose(name, made, sample) {
+  const known = [...controls.elements.style].find((input) => input.value === name);
+  const choice = known ?? addStyle(name, name.replace(/\.[^.]*$/, ""), made);
+  // A file of the same name may be another picture.
+  if (sample) choice.nextSibling.style.backgroundImage = `url("${sample}")`;
+  choice.checked = true;
+  find("about").textContent = about.get(name);
+  paint();
 }
 
 function options() {

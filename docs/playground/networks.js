@@ -20,31 +20,33 @@ export class Runtime {
     this.#report = report;
   }
 
-  /** Make a network of an ONNX file's bytes. */
-  async network(bytes, name) {
+  /** Make a network of an ONNX file's bytes. Of its `inputs`, the first one is a picture. */
+  async network(bytes, name, inputs = 1) {
     let session = await this.#start(bytes, name);
     let kind = this.kind;
     const { inputMetadata, inputNames, outputNames } = session;
-    if (inputNames.length !== 1) {
+    if (inputNames.length !== inputs) {
       throw new Sentence(`${name} takes ${inputNames.length} inputs; it must be one, a picture.`);
     }
-    /** Numbers and their shape in, numbers and their shape out. */
-    const run = async (numbers, shape) => {
+    /** Numbers and their shape in, numbers and their shape out. A style's vector may come along. */
+    const run = async (numbers, shape, vector = null) => {
       if (kind !== this.kind) {
         session = await this.#start(bytes, name);
         kind = this.kind;
       }
       try {
         const ort = await this.#ort();
-        const input = new ort.Tensor("float32", numbers, shape);
-        const results = await session.run({ [inputNames[0]]: input });
+        const tensor = (values, sides) => new ort.Tensor("float32", values, sides);
+        const given = { [inputNames[0]]: tensor(numbers, shape) };
+        if (vector) given[inputNames[1]] = tensor(vector, [1, vector.length, 1, 1]);
+        const results = await session.run(given);
         const output = results[outputNames[0]];
         const result = { data: await output.getData(), shape: output.dims };
         for (const tensor of Object.values(results)) tensor.dispose();
         return result;
       } catch (error) {
         if (!this.#fallBack()) throw error;
-        return run(numbers, shape);
+        return run(numbers, shape, vector);
       }
     };
     return { input: inputMetadata[0], run };

@@ -30,8 +30,10 @@ export class Composition {
    */
   async paint(style, part, strength, keepColors) {
     const painted = async (name, layer) => {
-      const painting = await this.#painting(style, name, layer);
-      return mix(layer, keepColors ? replaceLuminance(layer, painting) : painting, strength);
+      if (strength === 0) return layer;
+      const painting = await this.#painting(style, name, layer, style.weakens ? strength : 1);
+      const colored = keepColors ? replaceLuminance(layer, painting) : painting;
+      return style.weakens ? colored : mix(layer, colored, strength);
     };
     if (part === "all") return painted("photo", this.#photo);
     const { alpha, foreground, background } = await this.parts();
@@ -53,10 +55,12 @@ export class Composition {
     return this.#parts;
   }
 
-  async #painting(style, name, layer) {
-    let kept = this.#paintings.find((entry) => entry.style === style && entry.name === name);
+  async #painting(style, name, layer, strength) {
+    let kept = this.#paintings.find(
+      (entry) => entry.style === style && entry.name === name && entry.strength === strength,
+    );
     if (!kept) {
-      kept = { style, name, picture: await style.paint(layer) };
+      kept = { style, name, strength, picture: await style.paint(layer, strength) };
       this.#paintings = [kept, ...this.#paintings].slice(0, KEPT);
     }
     return kept.picture;

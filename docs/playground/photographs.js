@@ -1,7 +1,7 @@
 // A file becomes a picture of a given size: three planes.
 
 import { Sentence } from "./errors.js";
-import { fitted, Shrinker } from "./resizing.js";
+import { Shrinker } from "./resizing.js";
 
 const MEGAPIXELS = 64;
 /** How many rows of a photograph are looked at at once. */
@@ -11,9 +11,9 @@ const BAND = 64;
  * Read a picture, upright, in sRGB, laid on white where it is transparent.
  *
  * @param blob a file of an image format that the browser knows
- * @param longest what its longest side is shrunk to, in pixels
+ * @param fit takes its width and height, and gives those that it is shrunk to
  */
-export async function readPhoto(blob, name, longest) {
+export async function readPhoto(blob, name, fit) {
   const bitmap = await decode(blob, name);
   const { width, height } = bitmap;
   if (width * height > 1e6 * MEGAPIXELS) {
@@ -23,7 +23,7 @@ export async function readPhoto(blob, name, longest) {
         `${MEGAPIXELS}. Shrink it first.`,
     );
   }
-  const size = fitted(width, height, longest);
+  const size = fit(width, height);
   const shrinkers = [0, 1, 2].map(() => new Shrinker(width, height, ...size));
   // Some browsers have no canvas as large as a photograph.
   const canvas = new OffscreenCanvas(width, Math.min(BAND, height));

@@ -3,7 +3,7 @@
 // A canvas can scale pictures, too. But each browser does that in a way of its own, and none as the
 // library does; and what a network sees decides about what it says. So these few functions do it.
 
-import { plane } from "./planes.js";
+import { clip, plane } from "./planes.js";
 
 /** Round to the nearest whole number, halves to the even one, as Python's round() does. */
 export function round(value) {
@@ -93,6 +93,44 @@ export function enlarge(old, width, height) {
   return result;
 }
 
+/** Enlarge a plane by curves through four numbers each way (OpenCV's INTER_CUBIC), and clip it. */
+export function enlargeSmoothly(old, width, height) {
+  const [columns, rows] = [curves(old.width, width), curves(old.height, height)];
+  const wide = plane(width, old.height);
+  for (let y = 0; y < old.height; y++) {
+    columns.forEach((taps, x) => {
+      for (const [from, weight] of taps) {
+        wide.data[y * width + x] += weight * old.data[y * old.width + from];
+      }
+    });
+  }
+  const result = plane(width, height);
+  rows.forEach((taps, y) => {
+    for (let x = 0; x < width; x++) {
+      let sum = 0;
+      for (const [from, weight] of taps) sum += weight * wide.data[from * width + x];
+      result.data[y * width + x] = clip(sum);
+    }
+  });
+  return result;
+}
+
+/** Of each new position, the four old ones around it, and their weights. */
+function curves(oldLength, newLength) {
+  const bend = -0.75;
+  const near = (d) => ((bend + 2) * d - (bend + 3)) * d * d + 1;
+  const far = (d) => ((bend * d - 5 * bend) * d + 8 * bend) * d - 4 * bend;
+  return Array.from({ length: newLength }, (_, i) => {
+    const place = ((i + 0.5) * oldLength) / newLength - 0.5;
+    const first = Math.floor(place);
+    const x = place - first;
+    return [far(x + 1), near(x), near(1 - x), far(2 - x)].map((weight, n) => [
+      Math.min(Math.max(first - 1 + n, 0), oldLength - 1),
+      weight,
+    ]);
+  });
+}
+
 /** Of each new position, the two old ones beside it, and how much the second counts. */
 function neighbours(oldLength, newLength) {
   const last = oldLength - 1;
@@ -132,11 +170,11 @@ export function extend(old, width, height) {
   return result;
 }
 
-/** Cut off what `extend` added. */
-export function crop(old, width, height) {
+/** Cut a part out, by default at the left and above: so what `extend` added is cut off. */
+export function crop(old, width, height, left = 0, top = 0) {
   const result = plane(width, height);
   for (let y = 0; y < height; y++) {
-    const start = y * old.width;
+    const start = (top + y) * old.width + left;
     result.data.set(old.data.subarray(start, start + width), y * width);
   }
   return result;

@@ -2,7 +2,8 @@
 //
 //     { name, async paint(photo) }
 //
-// There is one kind of them so far: a network that has learnt one style.
+// Here are those of a network that has learnt one style; anystyle.js has those of pictures, which
+// also paint more weakly by themselves: { name, weakens: true, async paint(photo, strength) }.
 // (nstlib/inference/stylizer.py; lessons 09 and 10)
 
 import { firstLine, Sentence } from "./errors.js";

@@ -3,6 +3,7 @@
 // The page sends { number, task, ...what the task takes }; back come { number, result } or
 // { number, sentence }, and on the way { progress }. Tasks are done one after the other.
 
+import { AnyStyle, forStyle } from "./anystyle.js";
 import { Sentence } from "./errors.js";
 import { load } from "./loading.js";
 import { networkInput, refine } from "./matting.js";
@@ -11,9 +12,10 @@ import { Composition } from "./painting.js";
 import { hasPeople, keepPeople } from "./people.js";
 import { readPhoto } from "./photographs.js";
 import { plane, toPixels } from "./planes.js";
+import { fitted } from "./resizing.js";
 import { networkStyle } from "./styles.js";
 
-let files, runtime, composition, personNetwork;
+let files, runtime, composition, personNetwork, anyStyle;
 const styles = new Map();
 
 const tasks = {
@@ -26,7 +28,7 @@ const tasks = {
   /** Open a photograph. Gives it as it will be painted. */
   async open({ blob, name, longest }) {
     report({ doing: "Reading the picture" });
-    const photo = await readPhoto(blob, name, longest);
+    const photo = await readPhoto(blob, name, (...sides) => fitted(...sides, longest));
     composition = new Composition(photo, findPerson);
     return toPixels(photo);
   },
@@ -35,6 +37,15 @@ const tasks = {
   async learn({ name, blob }) {
     report({ doing: "Trying the network" });
     styles.set(name, await networkStyle(name, new Uint8Array(await blob.arrayBuffer()), runtime));
+  },
+
+  /** Look at a picture, whose style can be painted from then on. */
+  async look({ name, blob }) {
+    report({ doing: "Reading the picture" });
+    const picture = await readPhoto(blob, name, forStyle);
+    anyStyle ??= await AnyStyle.load(files.anyStyle, runtime, report);
+    report({ doing: "Looking at the style" });
+    styles.set(name, await anyStyle.of(picture, name));
   },
 
   /** Paint the photograph; tell whether a person was found, if that was asked. */

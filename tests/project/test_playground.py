@@ -23,6 +23,7 @@ from nstlib.course.portraits import load_portrait
 from nstlib.images.arrays import Image, to_uint8
 from nstlib.images.colors import replace_luminance
 from nstlib.images.resizing import target_size
+from nstlib.inference.any_style import at_size
 from nstlib.inference.mattes import fit_locally
 from nstlib.inference.parts import keep_people
 from nstlib.inference.stylizer import STYLE_NETWORKS, Stylizer
@@ -305,6 +306,48 @@ def test_photographs_are_read_as_in_python(page: Any, tmp_path: Path) -> None:
         found = shown(page, "original")
         assert found.shape == expected.shape, name
         assert np.abs(found - expected.astype(int)).max() <= 2, name
+
+
+def test_curves_are_opencvs(page: Any, random: np.random.Generator) -> None:
+    for small, large in (((5, 4), (13, 9)), ((1, 3), (2, 7))):
+        values = random.uniform(0, 1, small).astype(np.float32)
+        expected = cv2.resize(values, large[::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
+        near(called(page, "resizing", "enlargeSmoothly", values, *large[::-1]), expected)
+    for shape, size in (((9, 60, 3), 5), ((50, 40, 3), 61), ((60, 9, 3), 9)):
+        picture = random.uniform(0, 1, shape).astype(np.float32)
+        near(called(page, "anystyle", "atSize", picture, size), at_size(picture, size))
+
+
+def looked_at(page: Any, path: Path) -> None:
+    """Choose a picture as the style, and wait until it is one."""
+    page.set_input_files("#style-file", path)
+    page.locator(f"input[name=style][value='{path.name}']:checked").wait_for(state="attached")
+
+
+def test_any_picture_is_a_style(page: Any, tmp_path: Path) -> None:
+    large, small = tmp_path / "large.png", tmp_path / "small.png"
+    nst.save_image(nst.load_image("coffee", size=700), large)
+    nst.save_image(nst.load_image("candy", size=200), small)
+    (tmp_path / "letter.png").write_text("Dear Theo")
+    page.set_input_files("#style-file", tmp_path / "letter.png")
+    page.locator("#problem", has_text="letter.png is not a picture").wait_for()
+    looked_at(page, large)
+    assert page.inner_text("#status") == "The style is known. Now choose a photograph."
+    for name, style, part, strength, keep in (
+        ("collins", large, "background", 1, False),
+        ("hopper", small, "person", 0.65, True),
+        ("cameraman", small, "all", 0.5, False),
+        ("cameraman", large, "all", 0, False),
+    ):
+        path = nst.save_image(load_portrait(name), tmp_path / f"{name}.png")
+        looked_at(page, style)
+        chosen(page, style.name, part, strength, keep)
+        opened(page, path)
+        painted(page)
+        found = saved(page)
+        expected = pythons(nst.load_image(path, size=384), str(style), part, strength, keep)
+        assert np.abs(found - expected).max() <= 2, (name, style.name)
+        assert np.array_equal(found, shown(page, "original")) == (strength == 0)
 
 
 def own_network(

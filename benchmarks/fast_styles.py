@@ -5,9 +5,10 @@
 
 Three photographs that no training saw, at 448 pixels, are painted in each style: by the style
 network that comes with the library, by its network for any style, by ``nst transfer`` and, where
-their files lie in the cache of models, by networks of others: magenta's network for any style (Ghiasi et al. 2017; as
-``magenta_predict.onnx`` and ``magenta_transform.onnx``), its network of 26 styles (Dumoulin et al.
-2017; ``multistyle26.onnx``) and the files of 2018 (``nst assets fetch johnson_candy``).
+their files lie in the cache of models, by networks of others: magenta's network for any style
+(Ghiasi et al. 2017; as ``magenta_predict.onnx`` and ``magenta_transform.onnx``), its network of 26
+styles (Dumoulin et al. 2017; ``multistyle26.onnx``) and the files of 2018 (``nst assets fetch
+johnson_candy``).
 ``--network`` judges more files, such as one that is still being trained.
 
 VGG19 judges, or, where the file of its weights is not here, its small twin, whose figures are no

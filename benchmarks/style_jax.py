@@ -40,7 +40,7 @@ from nstlib.vgg19 import vgg19_with
 MOMENTUM, EVERY = 0.998, 100
 
 
-class Teacher(keras.Model):
+class Teacher(losses.LossModel):
     """A network, and what it is told about its paintings: from photographs to losses."""
 
     def __init__(
@@ -72,23 +72,6 @@ class Teacher(keras.Model):
         for weight, term in zip(self.loss_weights, terms.values(), strict=True):
             loss = loss + weight * term
         return {"loss": loss, **terms}
-
-    def compute_loss(
-        self,
-        x: Any = None,  # noqa: ARG002
-        y: Any = None,  # noqa: ARG002
-        y_pred: Any = None,
-        sample_weight: Any = None,  # noqa: ARG002
-        training: bool = True,  # noqa: ARG002
-    ) -> Any:
-        """Return what Keras minimises."""
-        for name, tracker in self.trackers.items():
-            tracker.update_state(y_pred[name])
-        return y_pred["loss"]
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:  # noqa: ARG002
-        """Return what Keras reports beside the loss."""
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
 
 
 def crops(photos: list[NDArray[np.uint8]], side: int, batch: int, workers: int) -> Iterator[Any]:

@@ -46,7 +46,7 @@ def adain(content: Any, style: Any) -> Any:
     return (content - mean) / deviation * wanted_deviation + wanted_mean
 
 
-class Teacher(keras.Model):
+class Teacher(losses.LossModel):
     """Everything that a step of training needs, as one model: photographs and styles to losses.
 
     Half of what the decoder sees are a photograph's features with a style's statistics, half are
@@ -99,23 +99,6 @@ class Teacher(keras.Model):
             + losses.beyond(painted)
         )
         return {"loss": loss, **terms}
-
-    def compute_loss(
-        self,
-        x: Any = None,  # noqa: ARG002
-        y: Any = None,  # noqa: ARG002
-        y_pred: Any = None,
-        sample_weight: Any = None,  # noqa: ARG002
-        training: bool = True,  # noqa: ARG002
-    ) -> Any:
-        """Return what Keras minimises."""
-        for name, tracker in self.trackers.items():
-            tracker.update_state(y_pred[name])
-        return y_pred["loss"]
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:  # noqa: ARG002
-        """Return what Keras reports beside the loss."""
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
 
 
 def train_decoder(

@@ -75,7 +75,7 @@ class Settings:
     dtype: str = "mixed_bfloat16"
 
 
-class Teacher(keras.Model):
+class Teacher(losses.LossModel):
     """Everything that a step of training needs, as one model: photographs and styles to losses.
 
     Parameters
@@ -145,23 +145,6 @@ class Teacher(keras.Model):
             "lattice": patterns,
             **{f"style{block}": means[block - 1] for block in range(1, 6)},
         }
-
-    def compute_loss(
-        self,
-        x: Any = None,  # noqa: ARG002
-        y: Any = None,  # noqa: ARG002
-        y_pred: Any = None,
-        sample_weight: Any = None,  # noqa: ARG002
-        training: bool = True,  # noqa: ARG002
-    ) -> Any:
-        """Return what Keras minimises."""
-        for name, tracker in self.trackers.items():
-            tracker.update_state(y_pred[name])
-        return y_pred["loss"]
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:  # noqa: ARG002
-        """Return what Keras reports beside the loss."""
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
 
     def encoder(self) -> keras.Model:
         """Build the network from style pictures to vectors, by itself."""

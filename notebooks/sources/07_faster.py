@@ -519,7 +519,7 @@ print(f"The recipe has 2,000 of them: about {round(times_as_much, -2):,.0f} time
 # </details>
 #
 # And with the same network, the same loss and the same noise on both sides? `benchmarks/blog.py` ran the post's first
-# two recipes to their ends, 5,000 steps each through VGG19, and let the way of this lesson, [L-BFGS](glossary.md#L-BFGS) from
+# two recipes to their ends, 5,000 steps each through VGG19, and let the way of this lesson, L-BFGS from
 # coarse to fine, look for the loss at which they had ended. It was there after 288 evaluations, with about 25 times
 # less processor time; with total variation after 348, with about 19 times less.
 #

@@ -760,7 +760,7 @@ for name, axis in {"instance": 1, "batch": (0, 1)}.items():
 
 # %% [markdown]
 # For instance normalization they are nearly the same picture. What is left, 0.0005, is the work of
-# [$\epsilon$](glossary.md#epsilon), which is there so that nothing is divided by 0. Batch normalization keeps
+# [ε](glossary.md#epsilon), which is there so that nothing is divided by 0. Batch normalization keeps
 # the fog, and what it makes of the first picture depends on the second.
 #
 # Is that what the library's layer computes?

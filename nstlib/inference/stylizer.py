@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -38,6 +38,7 @@ from nstlib.inference.any_style import (
     own_vector,
     painter_for,
 )
+from nstlib.inference.enlargements import LEAST_SIDE, fold_enlargements
 from nstlib.inference.foreign import (
     Scale,
     ValueRange,
@@ -177,7 +178,7 @@ class Stylizer:
             value_range = None
         self._taken, given = style_range(value_range, self._proto, self._name)
         self._checked = 0
-        self._run = start_network(self._proto, backend, self._name)
+        self._run = start_network(fold_enlargements(self._proto), backend, self._name)
         output = None
         if self._step == 0:
             self._step, output = self._find_step()
@@ -279,7 +280,8 @@ class Stylizer:
             if blob.size > self._checked:
                 check_memory(self._proto, blob.shape)
                 self._checked = blob.size
-            output = self._run(blob)
+            run = self._run if min(blob.shape[2:]) >= LEAST_SIDE else self._run_small
+            output = run(blob)
         else:
             output = paint_large(
                 self._for_tiles, blob, lambda part: start_network(part, self._backend, self._name)
@@ -297,6 +299,10 @@ class Stylizer:
                 "the size that it was given, in 3 channels"
             )
         return output[0]
+
+    @functools.cached_property
+    def _run_small(self) -> Callable[[Blob], Blob]:
+        return start_network(self._proto, self._backend, self._name)
 
     @functools.cached_property
     def _for_tiles(self) -> onnx.ModelProto:

@@ -110,7 +110,7 @@ show_rows(
 #
 # ## Eight bits, and why sums go wrong
 #
-# Files and screens keep a channel in eight bits, as a whole number from 0 to 255
+# Files and screens keep each channel of a pixel in eight bits, as a whole number from 0 to 255
 # ([`uint8`](glossary.md#uint8)). That saves space, but calculating with it is dangerous.
 #
 # **Question.** A `uint8` pixel of 200 is made brighter by 100. What does NumPy give? Put the letter of
@@ -209,7 +209,8 @@ for between in (nothing, dim_and_brighten):
 #
 # The tutorial in *opencv-study* saves a network's picture with `clip(0, 255).astype(np.uint8)`. The
 # `clip` is right and needed. Without rounding the picture is about half a level too dark. Nobody sees
-# that once, but it adds up: our 20 rounds took four levels.
+# that, but it adds up: our photo lost four levels. (Why not 20? After nine rounds every number is a
+# multiple of 10, and nine tenths of that is whole: nothing is left to cut off.)
 #
 # </details>
 #
@@ -236,11 +237,11 @@ with tempfile.TemporaryDirectory() as folder:
         print(f"{name[-3:].upper()}: {changed.mean():4.0%} of {pixels.size:,} numbers differ")
 
 # %% [markdown]
-# Now the 0 says something. You have just used a control before as well: rounding beside cutting off,
-# and "nothing" beside "dim and brighten". Look for the control in every experiment of this course. If
-# you find one without, distrust it, and tell us.
+# Now the 0 says something. You have already used two controls: rounding beside cutting off, and
+# "nothing" beside "dim and brighten". Look for the control in every experiment of this course. If you
+# find one without, distrust it, and tell us.
 #
-# ### The same picture, two files, two ranges
+# ### The same picture in two files
 #
 # Kim's tutorial reads its picture like this, and for its JPEG that is right:
 #
@@ -302,16 +303,16 @@ print(f"half the light of white has the number {number(0.5):.2f}")
 # If numbers were light, both lines would say 0.50.
 
 # %% [markdown]
-# Whoever averages numbers therefore gets something darker than a mix of the lights: black and white
-# stripes seen from afar look like 0.74, and their mean is 0.50. Nearly all programs average numbers all
-# the same, and networks are trained on such pictures. This course does so too. Keep it in mind when
+# So if you average numbers, you get something darker than the mean of the lights: black and white
+# stripes, seen from afar, look like 0.74, but their mean is 0.50. Nearly all programs average numbers
+# all the same, and networks are trained on such pictures. This course does so too. Remember it when
 # fine patterns get darker as they shrink, and in Exercise 4.
 #
 # ## The blue astronaut
 #
 # OpenCV was written when camera drivers delivered blue first, and has kept that order: `cv2.imread`
-# returns **[BGR](glossary.md#BGR)**. Everything else here (files, Matplotlib, imageio, Keras's images) is
-# RGB. Nothing in the array says which it is. That was the second picture at the top.
+# returns **[BGR](glossary.md#BGR)**. Everything else here (Matplotlib, imageio, Keras's images) is RGB.
+# Nothing in the array says which it is. That was the second picture at the top.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -390,13 +391,13 @@ show_rows(
 #
 # Picking pixels invents eight more centres. So does `cv2.resize` as it stands, because it looks at four
 # pixels only. The mean of each block fades them, but look closely: ghosts remain. A blur before picking
-# removes them, and some of the true rings too.
+# leaves hardly any, and takes some of the true rings with them.
 #
 # </details>
 #
-# How strong are the ghosts? The spread ([standard deviation](glossary.md#standard-deviation)) around a false
-# centre says it. And so that a method which wipes out everything doesn't win, we also measure the true
-# centre:
+# How strong are the ghosts? The spread ([standard deviation](glossary.md#standard-deviation)) of the numbers
+# around a false centre tells. But a method that wipes out everything would win that contest, so we
+# measure the true centre as well:
 
 # %% jupyter={"outputs_hidden": true}
 print("spread of the numbers    true centre   false centre")
@@ -405,11 +406,11 @@ for name, image in small.items():
     print(f"{name:22} {image[26:38, 26:38].std():13.2f} {image[26:38, 46:58].std():14.2f}")
 
 # %% [markdown]
-# `nst.resize` takes the mean of each block (OpenCV's [`INTER_AREA`](glossary.md#INTER_AREA)): no new centres,
-# small ghosts, sharp enough for photographs. Kim's tutorial calls `cv2.resize` as it stands. It also squashes
-# its painting to a square of 224 × 224; since textures may be stretched a little unnoticed, that is easily
-# overlooked. Do it to a cat, and it isn't: from 451 × 300 pixels her width shrinks to a half, her height to
-# three quarters. `nst.resize(image, 224)` keeps the proportions.
+# `nst.resize` takes the mean of each block (OpenCV's [`INTER_AREA`](glossary.md#INTER_AREA)): its ghosts are
+# faint, and it is sharp enough for photographs. Kim's tutorial calls `cv2.resize` as it stands. It also
+# squashes its painting to a square of 224 × 224. A texture may be stretched a little, and nobody notices. With
+# a cat you would: from 451 × 300 pixels her width shrinks to a half, her height to three quarters.
+# `nst.resize(image, 224)` keeps the proportions.
 #
 # ## Blobs: the layout of `cv2.dnn`
 #
@@ -543,7 +544,7 @@ show_rows(
 # ### Exercise 1 · Three bugs in three lines (15 minutes)
 #
 # A colleague's function is meant to turn what `cv2.imread` returns, `uint8` BGR of shape (H, W, 3), into
-# a blob: `float32` RGB in [0, 1] of shape (1, 3, H, W). Its shape is right, and nothing else.
+# a blob: `float32` RGB in [0, 1] of shape (1, 3, H, W). Shape and type are right, and nothing else.
 #
 # ```python
 # def to_network(bgr):
@@ -552,8 +553,8 @@ show_rows(
 #     return scaled.reshape(1, 3, *rgb.shape[:2])
 # ```
 #
-# Find the three mistakes and write it right. Then think: which one would you not notice in the
-# picture of a grey, symmetric vase?
+# Find the three mistakes and write it right. Then think of a picture of a grey vase: what would you see
+# of each mistake, and what would you not see?
 #
 # <details><summary>Hint 1</summary>Look at what each line gives for the image of six pixels.</details>
 # <details><summary>Hint 2</summary>Which axis does <code>[::-1]</code> reverse? What is 254 // 255?</details>
@@ -578,17 +579,18 @@ def to_network(bgr):
 nst.check("to_network", to_network)
 
 # %% [markdown] tags=["solution"]
-# The first: with a vase that is grey, the missing exchange of red and blue doesn't show. (That it is
-# also upside down would show, unless the vase is symmetric from top to bottom as well.) The `//` and
-# the `reshape` show in any picture that isn't all black or white.
+# The first line turns the vase upside down, which you see, and leaves red and blue where they were, which
+# you don't: in grey they are equal. The `//` leaves black, with white where a pixel was 255. The `reshape`
+# weaves the picture into itself.
 
 # %% [markdown]
 # ### Exercise 2 · A picture that can fail (15 minutes)
 #
-# A good test picture looks different after *each* mistake, and after each pair of mistakes. Return a
-# square `uint8` picture of `side` × `side` pixels for which red and blue exchanged, upside down,
-# mirrored, rows and columns exchanged, and `reshape` for `transpose` all give different arrays, none of
-# them the right one. It must work for `side=2`, the smallest that can.
+# A good test picture looks different after *each* mistake, so that you see not only that something is
+# wrong, but what. Return a square `uint8` picture (side, side, 3) for which these five give five
+# different blobs, none of them the right one: red and blue exchanged, upside down, mirrored, rows and
+# columns exchanged, and `reshape` for `transpose`. It must work for a `side` from 2, the smallest that
+# can, to 9.
 #
 # <details><summary>Hint 1</summary>Which pictures fail? One in which two numbers that trade places are
 # equal.</details>
@@ -649,8 +651,8 @@ nst.check("comes_from", comes_from)
 # of each. Take floating-point RGBA (H, W, 4) in [0, 1] and return RGB (H, W, 3). You will need the same
 # formula at the end of the course, with a painting in place of the white page.
 #
-# And a question to think about: the formula mixes numbers, not light. Is a black line with alpha ½
-# over white too dark or too bright, compared with a real half-transparent film?
+# And a question to think about: the formula mixes numbers, not light. Lay a black line with alpha ½ over
+# white. Is the result too dark or too bright, compared with a real film that lets half of the light through?
 #
 # <details><summary>Hint 1</summary>Write it for one pixel and one channel first.</details>
 # <details><summary>Hint 2</summary>The shares of colour and white add up to 1.</details>
@@ -692,15 +694,15 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # For instance: *cutting off instead of rounding.* No eye sees one level. Count the numbers that differ
 # from `nst.load_image`'s in `uint8`; control: the same count with an image to which 1 was added in a
 # single place must give 1. *A range of 0..255.* Matplotlib clips or scales what it shows. Print the
-# maximum; control: the maximum of a known white pixel. *Height and width exchanged for a square
-# picture that is symmetric; BGR for a grey one.* Take the picture of Exercise 2; control: break the
-# loader on purpose, and see the comparison fail.
+# maximum; control: a picture that you know to hold a white pixel must give 1. *BGR for a grey picture, or
+# height and width exchanged for a square one that is symmetric about its diagonal.* Take the picture of
+# Exercise 2; control: break the loader on purpose, and see the comparison fail.
 
 # %% [markdown]
 # ## In this lesson you have
 #
 # - read shapes: a 2 × 3 picture is an array of shape `(2, 3, 3)`, row before column;
-# - seen 200 + 100 become 44, and a photo grow darker where fractions are cut off, but only after a
+# - seen 200 + 100 become 44, and a photo get darker where fractions are cut off, but only after a
 #   computation;
 # - found why one PNG turned black: `plt.imread` had already divided by 255;
 # - learned that 0.5 sends 0.21 of the light of white;

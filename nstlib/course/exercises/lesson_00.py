@@ -180,14 +180,14 @@ def telling_picture(side: int) -> Array:
     """Return a square uint8 picture (side, side, 3) that looks different after each mistake.
 
     The mistakes: red and blue exchanged, upside down, mirrored, rows and columns exchanged, and
-    reshape in place of transpose. It works from a side of 2 on.
+  XX
     """
     return np.arange(side * side * 3, dtype=np.uint8).reshape(side, side, 3)
 
 
 @exercise(telling_picture)
 def _check_telling_picture(answer: Answer) -> str:
-    for side in (2, 3):
+    for side in (2, 3, 9):
         picture, _ = try_answer(answer, (side,))
         if picture.shape != (side, side, 3):
             raise Wrong(

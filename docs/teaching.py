@@ -45,11 +45,12 @@ WEEKS: tuple[tuple[InClass, ...], ...] = (
     (("00", (1, 2)), ("01", (1,))),
     (("02", (1, 2)), ("03", (1,))),
     (("04", (1,)), ("05", (1, 2))),
-    (("06", (1,)), ("07", (1,))),
-    (("08", (1,)), ("09", (1, 2))),
-    (("10", (1,)), ("11", (1,))),
-    (("12", (1, 2)), ("13", (1,))),
+    (("06", (1,)), ("07", (1,)), ("08", (1,))),
+    (("09", (1, 2)), ("10", (1,))),
+    (("11", (1,)), ("12", (1,))),
 )
+#: Lessons for those who want to go on, at home: no other one builds on them.
+AFTERWARDS = ("13",)
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def day() -> str:
 
 
 def weeks() -> str:
-    """Return the timetable of seven weeks."""
+    """Return the timetable of six weeks, and what is left for afterwards."""
     found, rows = lessons(), []
     for week, plan in enumerate(WEEKS, start=1):
         class_time, home_time, in_class, at_home = 0, 0, [], []
@@ -216,7 +217,13 @@ def weeks() -> str:
                 f"**{_hours(home_time)}**",
             ]
         )
-    return table(["week", "in class", "together", "exercises at home", "together"], rows)
+    for number in AFTERWARDS:
+        lesson = found[number]
+        at_home = [f"{number}: read ({lesson.read})"]
+        at_home += [f"{e.number} ({e.minutes or e.stated})" for e in lesson.exercises]
+        minutes = lesson.read + lesson.appendix + _sum(lesson.exercises)
+        rows.append(["later", lesson.link(), "", ", ".join(at_home), f"**{_hours(minutes)}**"])
+    return table(["week", "in class", "together", "at home", "together"], rows)
 
 
 def misconceptions() -> str:

@@ -73,7 +73,7 @@ show_rows(
 # | | |
 # | --- | --- |
 # | Prerequisites | [00 · Images as arrays](00_images_as_arrays.ipynb), [09 · Fast style networks](09_fast_style_networks.ipynb) |
-# | Time to read | 35 min, appendix 5 min; exercises 2 h |
+# | Time to read | 55 min, appendix 10 min; exercises 1 h 50 min |
 # | Time to run on 2 cores | 30 s |
 # | Downloads | nothing |
 #
@@ -120,8 +120,8 @@ for what, other in {
 
 # %% [markdown]
 # A hundredth of a grey level is nothing that an 8-bit picture could show, and one weight among 225,000
-# already makes more. The programs do differ a little, because a sum of floats depends on the order of
-# its terms, and each program has its own.
+# already makes more. (More than 255 is possible: nothing keeps a network's output within the range before it is clipped.)
+# The programs do differ a little, because a sum of floats depends on the order of its terms, and each program has its own.
 #
 # ## The smallest file
 #
@@ -422,8 +422,8 @@ for run in (by_onnx_runtime, by_opencv):
         print(f"{run.__name__}: refuses it with an error of type {type(error).__name__}")
 
 # %% [markdown]
-# The file is the same, and one runtime is strict where the other is not. If you test with only one of
-# them, you won't notice.
+# The file is the same, and one runtime is strict where the other is not. If you test with OpenCV alone, you won't
+# notice.
 #
 # ## Half the size
 #
@@ -821,9 +821,9 @@ for what, plane in {
     print(f"{what:19} {off.max():.2f}")
 
 # %% [markdown]
-# The cure is not to need it. One `InstanceNormalization` node says what is meant, and every runtime here
-# gets it right; that is why our exporter writes nodes by layer. And the moral is older than networks:
-# **loading is not running, and running is not being right.**
+# The cure is not to need such a mean. One `InstanceNormalization` node says what is meant, and every runtime here
+# gets it right; that is why our exporter writes nodes by layer. And remember: a file that loads need not run, and one
+# that runs **need not be right**.
 #
 # ## Exercises
 #

@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 import onnx
 import skimage.data
+from IPython.display import display
 
 import nstlib as nst
 from nstlib.assets.cache import asset_path, embedded_model
@@ -35,24 +37,20 @@ show_rows(
     [on_plain(image, mattes[name]) for name, image in portraits.items()],
     height=3.0,
     alt="Three photographs: an astronaut before a flag and a model rocket, a naval officer before a "
-    "flag, a man bent over a camera on a tripod. Below, the same cut out on green. A rocket's tip, "
-    "pieces of both flags and the lawn behind the tripod have stayed; the man's coat has a hole.",
+    "flag, a man bent over a camera on a tripod. Below, the same cut out on green: pieces of what "
+    "stands around them have stayed, and pieces of them are missing.",
 )
 
 # %% [markdown]
-# *Eileen Collins, Grace Hopper, and a photographer at MIT. Below them is what a small network, run by
-# OpenCV in some milliseconds, takes for a person. It is good, and it is wrong in at least five places.
-# Find them before you read on.*
-
-# %%
-for credit in CREDITS.values():
-    print(credit)
-
-# %% [markdown]
+# *The astronaut Eileen Collins (NASA, public domain, with scikit-image), the computer scientist Grace Hopper (James S.
+# Davis, U.S. Navy, 1984, public domain, with Matplotlib) and a photographer at MIT (Lav Varshney, CC0, with
+# scikit-image). Below them is what a small network, run by OpenCV in some milliseconds, takes for a person. It is good,
+# and it is wrong in at least five places. Find them before you read on.*
+#
 # | | |
 # | --- | --- |
 # | Prerequisites | [00 · Images as arrays](00_images_as_arrays.ipynb), [10 · ONNX](10_onnx.ipynb) |
-# | Time to read | 40 min; exercises 2 h 25 min more |
+# | Time to read | 65 min; exercises 2 h 25 min |
 # | Time to run on 2 cores | 30 s |
 # | Downloads | nothing |
 #
@@ -237,7 +235,8 @@ show_rows(
 # 255. Here is all of it as one function.
 #
 # We changed one step: we shrink with `INTER_AREA`, which takes the mean over all pixels. `blobFromImage`
-# picks single pixels, and in a grainy photograph of 12 megapixels it is chance which ones.
+# looks at four neighbours for each of its pixels and skips the rest. In a grainy photograph of 12 megapixels, chance
+# decides which ones.
 
 
 # %%
@@ -261,8 +260,8 @@ print(
 )
 
 # %% [markdown]
-# `nst.PersonSegmenter` does the same and keeps the network in memory. (The few pixels that differ lie on
-# the edge: the library does not round to whole grey levels on the way.)
+# `nst.PersonSegmenter` does the same and keeps the network in memory. (A few pixels at edges differ, because the
+# library does not round to whole grey levels on the way.)
 #
 # ## What argmax throws away
 #
@@ -329,9 +328,8 @@ show_rows(
 # %% [markdown]
 # <details><summary>What you see, and what follows</summary>
 #
-# Within six pixels of the outline the network is unsure nearly everywhere, farther away of one pixel in
-# six to eight. Those lie in patches: the helmet, the flags, the lawn under the tripod. There the mask is a
-# guess.
+# Near the outline the network is unsure almost everywhere. Farther away it is unsure of few pixels, and they lie in
+# patches: the helmet, the flags, the lawn under the tripod. There the mask is a guess.
 #
 # Along the outline, hesitation is no fault. A pixel at the edge of hair shows hair *and* wall. It is 60 %
 # of one and 40 % of the other, and a mask cannot say that. A **[matte](glossary.md#matte)** can: it holds the
@@ -471,9 +469,9 @@ for name, image in portraits.items():
     print(f"{name:24}{shares[0]:14.1%}{shares[1]:13.1%}{shares[2]:9.1%}{shares[3]:13.1%}")
 
 # %% [markdown]
-# Argmax last, as in the tutorial, is right by a hair. The guided edge is better still, on all three. Guided by
-# the wrong photograph it is worse than no filter at all, so it is the photograph that helps. But mind
-# the size of the gain: less than two points. It *looks* like more because hair is what we look at.
+# Argmax last, as in the tutorial, is a little better than argmax first. The guided edge is better still, on all three.
+# Guided by the wrong photograph it is worse than no filter at all, so it is the photograph that helps. But the gain is
+# small: less than two points in a hundred. It *looks* like more because hair is what we look at.
 #
 # ## How good is it? One number
 #
@@ -499,7 +497,7 @@ print(f"IoU: {iou(found, truth)}   pixels that agree: {(found == truth).mean()}"
 
 # %% [markdown]
 # Each block has six pixels. They share four and cover eight together: IoU = 4 / 8. It is a strict
-# measure. Move a block of three by one pixel, and it loses half.
+# measure: a block three pixels wide is moved by one, and half of the IoU is gone.
 #
 # **Question.** Why not take the share of pixels that agree, the *[accuracy](glossary.md#accuracy)*? Suppose
 # that a person fills 2 % of a photograph. What do accuracy and IoU say of a program that finds nobody, ever?
@@ -677,14 +675,14 @@ nst.check("two_averages", ...)
 nst.check("two_averages", "a")
 
 # %% [markdown]
-# The second average lets large people speak for small ones. Published numbers mix the two; ask which one you
-# read. Here are both, for two networks on the same 142 photographs:
+# In the second average large people count for more than small ones. Some publications give the one, some the other, so
+# ask which one you read. Here are both, for two networks on the same 142 photographs:
 #
 # | network | file | Clothing Co-Parsing, 113: over pictures | over pixels | Human-Segmentation, 29: over pictures | over pixels |
 # | --- | --- | --- | --- | --- | --- |
 # | this course's `person` | 1.8 MB, included | 0.947 | 0.944 | 0.888 | 0.908 |
 # | MediaPipe's selfie segmentation | 0.25 MB | 0.944 | 0.942 | 0.907 | 0.920 |
-# | PP-HumanSeg, the tutorial's | 6 MB | not measured | | not measured | |
+# | PP-HumanSeg, the tutorial's | 6 MB | not measured | not measured | not measured | not measured |
 #
 # Three things to know before you believe such a table:
 #
@@ -716,12 +714,12 @@ for label, other in others.items():
     masks = [other.mask(portraits[name]) > 0 for name, _ in cases.values()]
     scores = [iou(m, truth) for m, (_, truth) in zip(masks, cases.values(), strict=True)]
     print(f"{label:16}" + "".join(f"{score:12.2f}" for score in scores))
-for missing in {"PP-HumanSeg", "MediaPipe's"} - others.keys():
-    print(f"{missing:16} has not been fetched")
+for label in ("PP-HumanSeg", "MediaPipe's"):
+    if label not in others:
+        print(f"{label:16} has not been fetched")
 
 # %% [markdown]
-# When we ran MediaPipe's network here, it got 0.96, 0.75, 0.99 and 0.93: ahead of ours on everything but the
-# astronaut without her helmet. It is seven times smaller. Size does not decide it.
+# When we ran MediaPipe's network here, it got 0.96, 0.75, 0.99 and 0.93, with 0.25 MB. Size does not decide it.
 #
 # ## Where it fails
 #
@@ -770,17 +768,16 @@ show_rows(
 )
 
 # %% [markdown]
-# *The two worst.* A horse's silhouette and a blurred clock are taken for somebody. These pictures are easy,
-# though: textures, tissue, paint. On 64 harder ones, photographs kept back from training, the network's
-# card (`models/README.md` in the repository) reports 1.9 % of the pixels, nothing at all on more than half of
-# them, and **more than 5 % of the picture on six**. "Where nobody is, it finds nobody" would be a lie; "in nine
-# of ten such photographs" is what we can say.
+# *The two worst.* Most of these pictures are easy, though: textures, tissue, paint. On 64 harder ones, photographs kept
+# back from training, the network's card (`models/README.md` in the repository) reports 1.9 % of the pixels, nothing at
+# all on more than half of them, and **more than 5 % of the picture on six**. "Where nobody is, it finds nobody" would
+# be false. "In nine of ten such photographs, it finds next to nobody" is what we can say.
 #
 # Next: people as **small**, **dark**, **mirrored**, **upside down** or **faceless** as they can be.
 #
 # **Question.** Which of these costs the mask most?
 #
-# - **a** half the size, in a corner of the frame
+# - **a** half the size
 # - **b** a tenth of the light
 # - **c** upside down
 # - **d** mirrored, left for right
@@ -849,10 +846,10 @@ for change, (of_image, of_mask) in changes.items():
 # - **Dark.** A tenth of the light hardly matters, 3 % does. Is it the lost grey levels? Eight are left. The
 #   next line tests that: the same eight levels, brightened again, cost nothing. So the network has no
 #   trouble with few levels. It doesn't know *darkness*, and that can be mended: brighten first.
-# - **Mirrored.** The scores change, too, by up to 13 hundredths. A perfect segmenter would not care. On the
-#   astronaut the mirror image loses most of the helmet. Its convention hangs by a thread.
-# - **Upside down.** Two of the three are nobody. It has learned which way is up. If your camera may be turned,
-#   turn the photograph first.
+# - **Mirrored.** A perfect segmenter would give the same score. This one changes its mind: in the mirror image it
+#   leaves out most of the astronaut's helmet. So its convention is not a firm one.
+# - **Upside down.** Two of the three are not found at all. It has learned which way is up. If your camera may be
+#   turned, turn the photograph first.
 #
 # </details>
 #
@@ -870,16 +867,15 @@ single = small_on_wall(collins, 2)
 
 # If the number mattered, four small ones would fare worse than one of the same size.
 print("Size against number, and face against suit:")
-print(f"four at half the size: IoU {iou(segmenter.mask(crowd) > 0, crowd_truth):.2f}")
-print(
-    f"one at half the size:      {iou(segmenter.mask(single) > 0, mask_on_wall(truths['collins'], 2)):.2f}"
-)
+single_truth = mask_on_wall(truths["collins"], 2)
+print(f"four at half the size   IoU {iou(segmenter.mask(crowd) > 0, crowd_truth):.2f}")
+print(f"one at half the size    IoU {iou(segmenter.mask(single) > 0, single_truth):.2f}")
 # If it needed the face, covering that would cost more than covering as much of her suit.
 for label, image in {"nothing": collins, "her face": faces, "her suit": sleeve}.items():
-    print(f"hair over {label:9} IoU {iou(segmenter.mask(image) > 0, truths['collins']):.2f}")
+    print(f"hair over {label:13} IoU {iou(segmenter.mask(image) > 0, truths['collins']):.2f}")
 show_rows(
     [tint(image, (segmenter.mask(image) > 0, GREEN)) for image in (crowd, single, faces, sleeve)],
-    titles=["four", "one, as small", "no face", "no badge"],
+    titles=["four", "one, as small", "hair over her face", "hair over her suit"],
     height=2.6,
     alt="Four small astronauts; one small astronaut; an astronaut with hair for a face; one with hair on "
     "her suit. Green where the network finds a person.",
@@ -888,8 +884,9 @@ show_rows(
 # %% [markdown]
 # <details><summary>What the numbers say</summary>
 #
-# It is the size, not the number. And the face counts for a little: covering it costs two or three hundredths,
-# covering as much of her suit costs nothing. On this photograph the network needs her shape more than her face.
+# It is mostly the size: four do hardly worse than one that is as small. And the face counts for little. Covering it
+# costs a few hundredths, covering as much of her suit costs nothing. On this photograph her shape is enough for the
+# network.
 #
 # </details>
 #
@@ -907,8 +904,8 @@ show_rows(
 # ## Experiment: the matte's two knobs
 #
 # The guided filter has a radius and an $\epsilon$. A larger radius lets an edge be found farther from
-# where the network put it. A larger $\epsilon$ trusts the photograph less. Which corner of the grid will
-# be best near the outline?
+# where the network put it. A larger $\epsilon$ trusts the photograph less. Which of nine combinations will be right at
+# most pixels near the outline? And which one would you take?
 
 # %% jupyter={"outputs_hidden": true}
 knobs = [[(radius, epsilon) for epsilon in (1e-5, 1e-3, 1e-1)] for radius in (2, 8, 24)]
@@ -932,8 +929,10 @@ show_rows(
 # %% [markdown]
 # <details><summary>What you see</summary>
 #
-# At the right the matte is as blurred as its window. At the bottom left even her cheek gets holes, where it
-# shines in the colours of the wall. The differences near the outline are small: choose for the eye.
+# By the number, the largest radius with the smallest $\epsilon$ is best. But look at that picture, at the bottom left:
+# her cheek has a hole, where it shines in the colours of the wall. The number looks at pixels near the outline alone, so
+# it can't see that. On the right the matte is blurred, and the more so the larger the window. The other numbers are
+# nearly equal: choose by eye.
 #
 # </details>
 #
@@ -1058,8 +1057,8 @@ print("finds nobody, person 2 %:", mean_iou(np.zeros((10, 10), bool), two_of_hun
 #
 # The rocket's tip is a [false alarm](glossary.md#false-alarm) that stands alone. Keep the [connected
 # regions](glossary.md#connected-regions) of a boolean mask (H, W) that have at least `smallest` times as many
-# pixels as the largest one. Pixels are connected if they share a side; `scipy.ndimage.label` numbers the
-# regions. Return booleans. The library's `Composer` does this with `smallest=0.03`.
+# pixels as the largest one. Pixels are connected if they share a side; `ndimage.label` (`from scipy import ndimage`)
+# numbers the regions. Return booleans. The library's `Composer` does this with `smallest=0.05`.
 #
 # Then **break it on purpose**: make a picture of which it deletes a real person. What would you ask of
 # the user in that case?
@@ -1108,7 +1107,7 @@ scene = np.hstack([two, np.full((512, 260, 3), 0.75, np.float32)])
 far = nst.resize(collins[:, :400], (150, 117))
 scene[300:450, 500:617] = far
 found_two = segmenter.mask(scene) > 0
-kept = {smallest: keep_parts(found_two, smallest) for smallest in (0.0, 0.03, 0.3)}
+kept = {smallest: keep_parts(found_two, smallest) for smallest in (0.0, 0.05, 0.3)}
 for smallest, mask in kept.items():
     print(
         f"smallest = {smallest}: {np.count_nonzero(mask[:, 480:]):5} pixels of the distant person stay"
@@ -1177,21 +1176,21 @@ for name, image in portraits.items():
 # %% [markdown]
 # ### Exercise 5 · Your own photograph (open; an hour)
 #
-# Take a photograph of somebody who agreed to it, or one that you may use. **Measure** the network's mask
-# on it: state your convention, draw the outline (`plt.ginput`, any drawing program, or by eye on a grid),
-# and compare the network with GrabCut in the tightest box. Then **save** photograph, matte and score:
-# lesson 12 makes its capstone with them.
+# Take a photograph of somebody who agreed to it, or one that you may use. Put the file beside this notebook.
+# **State** your convention, **draw** the outline, and **measure**: the network against GrabCut in the tightest box. The
+# last cell does it in two runs. Give it your `PHOTOGRAPH`, and it shows the photograph with a grid. Read some thirty
+# corners off the grid, put them into `CORNERS`, and run it again: it compares, and saves photograph, matte and scores
+# for the capstone of lesson 12.
 #
 # <details><summary>Hint 1</summary>
 #
-# `CORNERS` are the points of your outline, `(x, y)` in pixels,
-# clockwise. Thirty are enough for a portrait.
+# `nst.load_image("me.jpg", 512)` shrinks the longer side to 512 pixels. The corners belong to the smaller photograph.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Shrink the photograph first: `nst.load_image("me.jpg", 512)`. The
-# corners count on the smaller one.
+# A corner is `(x, y)`: pixels from the left, then pixels from the top. Go around the person once. If the green in the
+# picture that appears isn't the person, look for a corner in which the two have changed places.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -1203,15 +1202,36 @@ for name, image in portraits.items():
 
 
 # %%
+def with_grid(image):
+    """Show an image with its coordinates, so that you can read corners off."""
+    height, width = image.shape[:2]
+    _, axes = plt.subplots(figsize=(10, 10 * height / width))
+    axes.imshow(image)
+    axes.set(xticks=range(0, width, 20), yticks=range(0, height, 20))
+    axes.tick_params(axis="x", labelrotation=90)
+    axes.grid(linewidth=0.4)
+    plt.show()
+
+
 def measure_mine(image, corners):
-    """Compare both methods with an outline; save all three things for lesson 12; print the scores."""
+    """Compare both methods with an outline, show them, and save what lesson 12 needs."""
     truth = np.zeros(image.shape[:2], np.uint8)
     cv2.fillPoly(truth, [np.array(corners, np.int32)], 1)
     truth = truth.astype(bool)
-    scores = {
-        "network": iou(segmenter.mask(image) > 0, truth),
-        "GrabCut": iou(grabcut(image, tight_box(truth)), truth),
+    masks = {
+        "network": segmenter.mask(image) > 0,
+        "GrabCut": grabcut(image, tight_box(truth)),
     }
+    scores = {name: iou(mask, truth) for name, mask in masks.items()}
+    masks = {"your outline": truth} | masks
+    tinted = show_rows(
+        [tint(image, (mask, GREEN)) for mask in masks.values()],
+        titles=list(masks),
+        height=2.8,
+        alt="The photograph three times. Tinted green: your outline, what the network finds, and what "
+        "GrabCut finds.",
+    )
+    display(tinted)
     folder = Path("output")
     folder.mkdir(exist_ok=True)
     nst.save_image(image, folder / "my_person.png")
@@ -1229,6 +1249,8 @@ CORNERS = []  # [(120, 40), (131, 44), …]
 
 if PHOTOGRAPH is None:
     print("○ your own photograph: still open. Without it, lesson 12 takes Grace Hopper.")
+elif not CORNERS:
+    with_grid(PHOTOGRAPH)
 else:
     measure_mine(PHOTOGRAPH, CORNERS)
 
@@ -1242,16 +1264,15 @@ measure_mine(portraits["hopper"], outline[0][:, 0])
 # %% [markdown] tags=["solution"]
 # What a report could say: *Convention: body and clothes, nothing was held. If the network were no better
 # than GrabCut, their IoUs would be about equal. They are not: 0.90 against 0.78; GrabCut takes half of
-# the sky for her. But most of the network's error is the flag, where the 64-pixel version makes none. So
-# I would blur my background before I blame the network.*
+# the sky for her. But most of the network's error is the flag, of which the 64-pixel version hardly takes any. So I
+# would first see what a blurred background does.*
 
 # %% [markdown]
 # ## In this lesson you have
 #
 # - made a blob by hand and by `cv2.dnn.blobFromImage`, and found at most one grey level between two orders;
 # - opened a network, counted its 880,000 numbers, and run it in OpenCV alone;
-# - shown that argmax is a threshold at ½, and that it throws something away nearly everywhere along the
-#   outline;
+# - shown that argmax is a threshold at ½, and where it hides that the network was unsure;
 # - moved a mask's edge to where the photograph has it, and proved by a wrong guide that the photograph did it;
 # - measured masks against outlines drawn by hand, by a convention stated before, and seen a baseline win;
 # - told two averages apart, and read a table with its advantages named;

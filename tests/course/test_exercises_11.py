@@ -177,7 +177,11 @@ WRONG: Wrong = {
             parts(lambda size, largest, smallest, _: size < smallest * largest),
             "the small regions are kept",
         ),
-        (lambda mask, smallest: mask | (smallest > 0.3), "of an empty mask"),
+        (lambda mask, smallest: by_scikit_image(mask, smallest) | ~mask.any(), "of an empty mask"),
+        (
+            lambda mask, smallest: by_scikit_image(mask, smallest / int(mask.any())),
+            "for an empty mask it raised ZeroDivisionError",
+        ),
         (lambda mask, smallest: by_scikit_image(mask, smallest)[1:], "should be of shape"),
     ],
     "both_ways": [

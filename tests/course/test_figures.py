@@ -376,6 +376,22 @@ class TestCurves:
         plot = show_curves({"a": ([0, 9], [-2, 1])}, log=False, xlabel="x", ylabel="y", **WORDS)
         assert plot.figure.axes[0].get_yscale() == "linear"
 
+    @pytest.mark.parametrize(
+        ("values", "labels"),
+        [([20.0, 0.5], {"10", "1"}), ([0.9, 0.31], {"0.4", "0.6"}), ([2.0, 1e-7], {"1"})],
+    )
+    def test_ticks_of_a_logarithmic_axis_are_plain_numbers(
+        self, values: list[float], labels: set[str]
+    ) -> None:
+        figure = show_curves({"a": ([0, 9], values)}, **WORDS).figure
+        figure.draw_without_rendering()
+        axis = figure.axes[0].yaxis
+        written = {text.get_text() for text in axis.get_ticklabels(which="both")}
+        assert labels <= written
+        # Only what would be long as a plain number is left as a power.
+        powers = {text for text in written if "10^" in text}
+        assert not powers or values[1] < 1e-3
+
     def test_names_stand_apart_and_share_their_lines_colours(self) -> None:
         curves = {f"run {i}": ([0, 100], [1.0, 0.1 + i * 1e-4]) for i in range(5)}
         plot = show_curves(curves, **WORDS)

@@ -10,6 +10,7 @@ import numpy as np
 from nstlib.course.exercises._engine import (
     Answer,
     Array,
+    Raised,
     Wrong,
     choice,
     compare,
@@ -223,14 +224,10 @@ def _check_keep_parts(answer: Answer) -> str:
     # Regions of 12, 4, 3, 2 and twice 1 pixels; one of the latter touches the largest at a corner.
     rows = ["111100010", "111100000", "111100110", "000010110", "000000000", "110111000"]
     mask = np.array([[c == "1" for c in row] for row in rows])
-    nothing = np.zeros((3, 4), bool)
-    seen = try_answer(answer, (nothing, 0.5))[0]
-    if seen.any():
-        raise Wrong("of an empty mask it keeps something; there is no region, so nothing stays.")
     compare(
         answer,
         keep_parts,
-        [(mask, 0.25), (mask[::-1].T.copy(), 0.1), (mask, 0.0), (nothing, 0.5)],
+        [(mask, 0.25), (mask[::-1].T.copy(), 0.1), (mask, 0.0)],
         [
             ("nothing is left out; small regions go.", lambda m, _: m),
             (
@@ -268,6 +265,12 @@ def _check_keep_parts(answer: Answer) -> str:
             ),
         ],
     )
+    try:
+        kept = try_answer(answer, (np.zeros((3, 4), bool), 0.5))[0]
+    except Raised as error:
+        raise Wrong(f"for an empty mask {error}; there is no largest region then.") from None
+    if kept.any():
+        raise Wrong("of an empty mask it keeps something; there is no region, so nothing stays.")
     return "It keeps whom you mean, if they are large; ask before it deletes a child at the back."
 
 

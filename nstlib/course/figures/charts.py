@@ -11,7 +11,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    LogFormatterSciNotation,
+    LogLocator,
+    MaxNLocator,
+    StrMethodFormatter,
+)
 from matplotlib.transforms import offset_copy
 from numpy.typing import ArrayLike
 
@@ -243,9 +248,20 @@ def _marker_for(x: Array) -> str:
     return "o" if len(x) == 1 else ""
 
 
+class _PlainFormatter(LogFormatterSciNotation):
+    """Write 0.6 and 10 where Matplotlib would write 6 × 10⁻¹ and 10¹."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        powers = str(super().__call__(x, pos))
+        return f"{x:g}" if powers and 1e-3 <= x < 1e4 else powers
+
+
 def _set_y_ticks(axes: Axes, log: bool) -> None:
     if log:
         axes.yaxis.set_major_locator(LogLocator(numticks=6))
+        axes.yaxis.set_major_formatter(_PlainFormatter())
+        # The default thresholds: labels between the decades only if there is no room for decades.
+        axes.yaxis.set_minor_formatter(_PlainFormatter(labelOnlyBase=False))
         # Between the decades there are labels only where a curve spans less than about one.
         axes.tick_params(axis="y", which="minor", size=0)
     else:

@@ -39,9 +39,9 @@ show_rows(
 )
 
 # %% [markdown]
-# *Four networks that come with the course, each for one style: two drawn by the library, a painting by Van Gogh
+# *Four of the networks that come with the course, each for one style: two drawn by the library, a painting by Van Gogh
 # (1889) and a woodblock print by Hokusai (about 1831). None has seen these photographs before, and each painting
-# took a fraction of a second. In this lesson you train a fifth one, in a style that you choose.*
+# took a fraction of a second. In this lesson you train another one, in a style that you choose.*
 #
 # | | |
 # | --- | --- |
@@ -61,8 +61,8 @@ show_rows(
 #
 # ## The search is moved
 #
-# So far each picture was the end of a search: compute a loss, its [gradient](glossary.md#gradient), take a
-# step, fifty times and more. The next photograph starts from nothing, although the style is the same.
+# So far each picture was the end of a search: compute a loss and its [gradient](glossary.md#gradient), take a
+# step, and so on, fifty times and more. The next photograph starts from nothing, although the style is the same.
 #
 # Johnson, Alahi and Fei-Fei (2016) moved the search. This time we look for the weights $\theta$, not
 # for the picture $x$: those of a network $f$ that turns a photograph $p$ into its painting, for *all*
@@ -162,8 +162,13 @@ for what, and_kernels in {"gradient for the picture": False, "and for the kernel
     print(f"{what:42}", "{:10}{:22}{:17}".format(*computed(and_kernels)))
 
 # %% [markdown]
-# (One of the fourteen is no layer of VGG19: it puts the colours into the order that VGG19 wants. By the clock, an
-# older version of the twin took 29 ms for a look, and 64 ms with the gradient.)
+# <details><summary>What the table says</summary>
+#
+# For each convolution on the way forward there is one on the way back, and none for kernels. (One of the fourteen is no
+# layer of VGG19: it puts the colours into the order that VGG19 wants.) The clock agrees: an older version of the twin
+# took 29 ms for a look, and 64 ms with the gradient.
+#
+# </details>
 #
 # The tutorial that we follow from here on (*opencv-study*, chapter 9, by lemon-lime-honey) says that
 # [style transfer](glossary.md#style-transfer) is mostly done by generative models, or *GANs*, in which two
@@ -383,6 +388,14 @@ for what, painted in {
     print(f"{what:33}", *(f"{WEIGHTS[name] * float(terms[name]):8.2f}" for name in WEIGHTS), sep="")
 
 # %% [markdown]
+# <details><summary>What the table says</summary>
+#
+# Each term sees its own fault. Content is 0 for the photograph alone, and large where the cup is lost. Style is least
+# for the style picture (not 0, because it was shrunk to the cup's size). Only more contrast leaves the range, and only
+# the dots are a lattice.
+#
+# </details>
+#
 # ## The training
 #
 # Photographs first. Six must do here, the cat is not among them, and they are cut into random pieces, so
@@ -557,12 +570,12 @@ for term, to in {"style": "style picture", "content": "photographs"}.items():
 #
 # Colours go first: after ten steps hardly anything of the night is left. What remains is what takes long to
 # learn, and what all styles share: to keep the shapes of a photograph, and to lay strokes along them. So if
-# you have a network of any style, begin with it. This is called *fine-tuning*. Given thousands of steps, the
-# network from nothing gets there, too; the course's own were trained for so long.
+# you have a network of any style, begin with it. This is called *fine-tuning*. Given some thousand steps, the
+# network from nothing gets there, too: the four at the top of this lesson began so.
 #
 # Was it fair? Everything was the same, but each start may have its own best learning rate. In our trials a smaller
-# one suited the start from starry_night better still, so the difference does not come from there. Exercise 6 lets
-# you try.
+# one suited the start from starry_night better still, so the difference does not come from there. You can try it in
+# Exercise 6.
 #
 # </details>
 #
@@ -633,8 +646,8 @@ print(f"training: {seconds_trained:.0f} s")
 
 # %% [markdown]
 # The search has found the shards themselves, in this one picture. Sixty steps have taught the network colours and
-# lines, for all pictures; the course's own learned for thousands. When does the training pay? Exercise 1 asks after
-# how many pictures.
+# lines, for all pictures; the four at the top learned for 1,500 steps and more. When does the training pay? Exercise 1
+# asks after how many pictures.
 #
 # ## Inside: residual blocks
 #
@@ -677,8 +690,8 @@ for normalized in (False, True):
 # on the photographs that it was trained on*. It could have copied the shorter one and let the other layers pass
 # everything on. It seems hard for plain layers to learn to do nothing.
 #
-# For a residual block, nothing is easy: $F = 0$. Set the last two weights of a block's last normalization,
-# scale and shift, to zero, and it hands on what it got. Do that to all five blocks of your network:
+# For a residual block, doing nothing is easy: $F = 0$. Set scale and shift of a block's last normalization to zero,
+# and it hands on what it got. Do that to all five blocks of your network.
 #
 # **Question.** What does the network paint then?
 #
@@ -1037,9 +1050,9 @@ for name in ("astronaut", "coffee", "chelsea"):
 #
 # So the claim does not hold as a rule. Nor does the distance from the photograph, both looked at in one size, follow
 # the size. What does hold for all three is what you see. Strokes have the same size in pixels, so within a larger
-# picture they are finer, and they spare what is smaller than a stroke at 128 pixels, such as the eyes. If you want
-# bold strokes, make the photograph *smaller* before it is painted. What is true about the claim: in more pixels there
-# are more strokes to be seen.
+# picture they are finer, and small things such as the eyes come out better. If you want bold strokes, make the
+# photograph *smaller* before it is painted. What is true about the claim: in more pixels there are more strokes to be
+# seen.
 #
 # </details>
 #
@@ -1076,8 +1089,8 @@ def break_even(training, optimiser, network):
 nst.check("break_even", break_even)
 
 # %% [markdown] tags=["solution"]
-# With 20 s for the training, 8 s for a search and 0.05 s for a pass: 20 / 7.95, so from the third picture on.
-# Twenty minutes are made up for by 151 pictures: six seconds of a film.
+# With 20 s for the training, 8 s for a search and 0.05 s for a pass, for instance: 20 / 7.95 = 2.5, so from the third
+# picture on. Twenty minutes are made up for by 151 pictures: six seconds of a film.
 
 # %% [markdown]
 # ### Exercise 2 · A test that could not fail (15 minutes)
@@ -1123,10 +1136,10 @@ nst.check("instance_normalization", instance_normalization)
 # %% [markdown]
 # ### Exercise 3 · Will it leave a checkerboard? (15 minutes)
 #
-# For a transposed convolution in one dimension, count how many inputs reach each output. `length` inputs;
+# For a transposed convolution in one dimension, count how many inputs reach each output. There are `length` inputs;
 # each puts a kernel of size `kernel` into the output, `stride` further than the one before. Don't cut
-# the ends. Predict first, on paper: which kernels of 2 to 6 are even, but for their ends, with a
-# [stride](glossary.md#stride) of 2? And with a stride of 3?
+# the ends. Predict first, on paper: with a [stride](glossary.md#stride) of 2, for which sizes of kernel from 2 to 6 are
+# the counts the same everywhere but at the ends? And with a stride of 3?
 #
 # <details><summary>Hint 1</summary>Draw four kernels of 3 below each other, each two places further right.</details>
 # <details><summary>Hint 2</summary>The output has (length − 1) · stride + kernel places.</details>
@@ -1151,8 +1164,8 @@ def overlaps(kernel, stride, length):
 
 nst.check("overlaps", overlaps)
 for stride_of in (2, 3):
-    even = [k for k in range(2, 7) if len(set(overlaps(k, stride_of, 9)[k:-k])) == 1]
-    print(f"stride {stride_of}: even for kernels of", even)
+    level = [k for k in range(2, 7) if len(set(overlaps(k, stride_of, 9)[k:-k])) == 1]
+    print(f"stride {stride_of}: the same counts for kernels of", *level)
 
 # %% [markdown] tags=["solution"]
 # Those that the stride divides: 2, 4, 6 and 3, 6.
@@ -1162,7 +1175,7 @@ for stride_of in (2, 3):
 #
 # You want strokes 150 pixels long, so one pixel of the painting should depend on at least so much of the
 # photograph, even without the help of normalization. How many residual blocks does a network like yours need,
-# if it enlarges by repeating? Write it for any number of `pixels`. Check yourself by `sees`: five blocks see 97.
+# if it enlarges by repeating? Write it for any number of `pixels`. You know one case: five blocks see 97.
 #
 # <details><summary>Hint 1</summary>What is seen without any block? Take the sum above and leave the ten
 # convolutions out.</details>
@@ -1256,8 +1269,8 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # %% [markdown]
 # ## In this lesson you have
 #
-# - counted: a look with the gradient costs two looks; one pass of a light network is a tenth of the heavy one's, and
-#   that a two-hundredth of a search through VGG19;
+# - counted: a look with the gradient costs two looks; one pass of the light network is a tenth of the heavy one's work,
+#   and that is a two-hundredth of a search through VGG19;
 # - written the network, its loss and its training loop, and trained a style of your own twice: from nothing, and, with
 #   the same steps, much nearer to the style, from another style;
 # - saved it as `output/my_style.onnx`, for lessons 10 and 12;

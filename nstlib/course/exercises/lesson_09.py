@@ -344,7 +344,7 @@ def _check_overlaps(answer: Answer) -> str:
             ),
         ],
     )
-    return "Kernel 3 and stride 2 give 1 1 2 1 2 1 2 1 1; kernel 4 is even but for its ends."
+    return "Kernel 3 and stride 2 give 1 1 2 1 2 1 2 1 1; kernel 4 gives 2 but for its ends."
 
 
 def transposed_kernel(kernel: Array) -> Array:

@@ -29,8 +29,8 @@ show_rows(
     titles=[
         "a photograph",
         "where neighbours differ",
-        "in what its colours differ most",
-        "and in what least",
+        "what its colours differ in most",
+        "and what they differ in least",
     ],
     height=3.84,
     alt="A portrait of an astronaut in orange; her outlines in white on black; a full grey picture of her; "
@@ -58,8 +58,8 @@ show_rows(
 # %% [markdown]
 # ## Slopes
 #
-# A picture is to change until it has some property. We write down how far off it is, as one number, the
-# **[loss](glossary.md#loss)**: 0 if the property is there. Then the question is always the same. *How must
+# We want to change a picture until it has some property. We write down how far off it is, as one number, the
+# **[loss](glossary.md#loss)**: 0 if the property is there. Then the question is always the same: *how must
 # each pixel change so that the loss gets smaller?*
 #
 # ### A picture of two pixels
@@ -109,6 +109,14 @@ for h in (1, 0.1, 0.01, 0.001, 1e-6, 1e-7, 1e-9):
     print(f"{h:7.0e} {slope(x.astype(np.float32), 1, np.float32(h)):8.4f}")
 
 # %% [markdown]
+# <details><summary>What happened</summary>
+#
+# At first the error is as large as the nudge, because the loss is a curve: −0.59, −0.599. But `float32` keeps
+# seven digits. The two losses of a tiny nudge agree in nearly all of them, and what is left of their difference
+# is mostly rounding. A nudge of $10^{-9}$ doesn't change the pixel at all.
+#
+# </details>
+#
 # Such **[finite differences](glossary.md#finite-differences)** are slow, because every pixel needs a loss of
 # its own, and not exact. But they need no theory, and so they are the best test of any other gradient.
 #
@@ -184,11 +192,20 @@ for rate in (0.1, 0.25, 0.6):
     print(f"{rate:4.2f}", *seen)
 
 # %% [markdown]
+# <details><summary>What happened</summary>
+#
+# A slope says how steep it is where we stand, and nothing of what comes later. At 0.6 the first step leads past
+# 0.5 to 0.92, which is farther off than 0.2 was. There it is steeper, so the next step is even longer.
+#
+# </details>
+#
 # ### Where there is no slope
 #
 # Networks often set negative numbers to zero. That is called **[ReLU](glossary.md#ReLU)**, $\max(d, 0)$: a
-# feature is found, or it is not. **Question.** Our pixels are now $(0.4, 0.2)$, so the step is −0.2. We want
-# 0.5 after a ReLU. What does the gradient do?
+# feature is found, or it is not.
+#
+# **Question.** Our pixels are now $(0.4, 0.2)$, so the step is −0.2. We want 0.5 after a ReLU. What does the
+# gradient do?
 #
 # - **a** it drives the pixels apart, as before
 # - **b** nothing: it is zero
@@ -213,14 +230,18 @@ for name, after in {"without ReLU": tf.identity, "with ReLU": tf.nn.relu}.items(
     )
 
 # %% [markdown]
-# The loss is large, and yet there is no way down: left of zero a ReLU is flat. When a channel stays silent
-# in later lessons, this is why it *stays* so.
+# <details><summary>What happened</summary>
+#
+# The loss is large, and yet there is no way down: left of zero a ReLU is flat. When a feature is silent in
+# later lessons, no gradient goes through it, and nothing wakes it.
+#
+# </details>
 #
 # ### A photograph from its steps
 #
-# Now all steps of a real picture at once, from each pixel to its right and to its lower neighbour. The
-# loss compares the steps of our image with those of the photograph, and knows nothing else. We start from
-# plain grey, and go 40 steps downhill.
+# Now all steps between neighbours in a real picture, from each pixel to the next one on its right and to the
+# one below. The loss compares these steps in our image with those in the photograph, and knows nothing else.
+# We start from plain grey, and go downhill 40 times.
 #
 # **Question.** What do you expect?
 #
@@ -241,37 +262,45 @@ def steps_of(image):
     return image[:, 1:] - image[:, :-1], image[1:] - image[:-1]
 
 
-def steps_loss(image):
-    pairs = zip(steps_of(image), steps_of(astronaut), strict=True)
+def steps_loss(image, photo=astronaut):
+    pairs = zip(steps_of(image), steps_of(photo), strict=True)
     return tf.add_n([tf.reduce_sum((ours - theirs) ** 2) for ours, theirs in pairs])
 
 
-image = tf.Variable(np.full_like(astronaut, 0.5))
-for _ in range(40):
-    with tf.GradientTape() as tape:
-        loss = steps_loss(image)
-    image.assign_sub(0.12 * tape.gradient(loss, image))
+def from_steps(photo):
+    image = tf.Variable(np.full_like(photo, 0.5))
+    for _ in range(40):
+        with tf.GradientTape() as tape:
+            loss = steps_loss(image, photo)
+        image.assign_sub(0.12 * tape.gradient(loss, image))
+    return image.numpy()
+
+
+image = from_steps(astronaut)
 
 # %% jupyter={"outputs_hidden": true}
 print("Plain grey, 40 steps downhill:")
+# If the size made no difference, the same 40 steps would leave a small portrait as grey as the large one.
+tiny = from_steps(nst.resize(astronaut, 48))
 show_rows(
-    [astronaut, image.numpy().clip(0, 1)],
-    titles=["the photograph", "made from its steps"],
+    [astronaut, image.clip(0, 1), tiny.clip(0, 1)],
+    titles=["the photograph", "made from its steps", "the same, 48 pixels wide"],
     height=3.84,
-    alt="The portrait, and beside it the same portrait on grey, like a relief: outlines are sharp, broad "
-    "surfaces such as the orange suit have hardly any colour.",
+    alt="The portrait; the same on grey, like a relief, with sharp outlines and hardly any colour; and coarse, "
+    "of 48 by 48 blocks, in which the suit is orange again, though paler than in the photograph.",
 )
 
 # %% [markdown]
 # <details><summary>What you see</summary>
 #
-# In each step a pixel hears of its neighbours alone, so news travels one pixel at a time. Outlines are
-# settled at once. After 40 steps nothing has come farther than 40 pixels, and a broad surface still waits
-# for news from its border. Lesson 04 answers that by going from coarse to fine.
+# Each time, a pixel learns only about its neighbours, so news travels one pixel at a time. Outlines are settled
+# at once. After 40 times no news has come farther than 40 pixels, and the middle of a broad surface is still
+# waiting. If that is true, 40 times must do more for a smaller picture. They do: at 48 pixels the suit is
+# orange. Lesson 04 makes use of that, and goes from coarse to fine.
 #
 # </details>
 #
-# Which pictures does this loss find perfect? Not the photograph alone:
+# Which pictures does this loss call perfect? The photograph is not the only one:
 
 # %%
 # If the loss measured everything, only the first line would say 0.
@@ -293,7 +322,7 @@ for what, other in {
 # ### Four pixels, two channels
 #
 # A picture of 2 × 2 pixels has the red values 0.2, 0.4, 0.6, 0.8 and the green values 0.2, 0.6, 0.4, 0.8.
-# Do they vary together? First take each channel's mean off, 0.5 for both:
+# Do they vary together? First subtract each channel's mean, 0.5 for both:
 #
 # | pixel | red − 0.5 | green − 0.5 | product |
 # | --- | --- | --- | --- |
@@ -356,11 +385,19 @@ for what, b in {"its square": a * a, "a straight line": 3 - 2 * a}.items():
     print(f"{what:16} {b}  {np.corrcoef(a, b)[0, 1] + 0:.2f}")
 
 # %% [markdown]
+# <details><summary>What happened</summary>
+#
+# If you know `a`, you know its square exactly. But where `a` rises, the square falls at first and then rises as
+# much, and the two cancel. A correlation looks for a straight line, and for nothing else.
+#
+# </details>
+#
 # ### The axes of a cloud
 #
 # Draw each pixel as a dot, red to the right and green up. The four dots make a small cloud, and it is
-# longer in one direction than in the other. How long? In a direction $v$ of length 1 a pixel stands at
-# $F v$, and the variance of that is $v^\top C v$. Try all directions:
+# longer in one direction than in the other. How long? Take the rows of $F$ without their means, and a direction
+# $v$ of length 1. Along it the pixels stand at $F v$, and the variance of that is $v^\top C v$. Try a few
+# directions:
 
 # %%
 print("direction   variance")
@@ -418,7 +455,13 @@ for what, picture in {"the photograph": astronaut, "each channel shuffled": unre
     C = covariance(picture)
     shares = np.linalg.eigvalsh(C)[::-1] / C.trace()
     # If axes came from the method and not from the picture, shuffling would change nothing.
-    print(f"{what:22}", *(f"{share:6.1%}" for share in shares))
+    print(f"{what:24}", *(f"{share:6.1%}" for share in shares))
+
+pixels = astronaut.reshape(-1, 3)
+along = pixels @ np.linalg.eigh(covariance(astronaut))[1][:, ::-1]  # where they stand on each axis
+# If brightness had nothing to do with it, the first number would be small, too.
+found = [abs(np.corrcoef(along[:, i], pixels.mean(axis=1))[0, 1]) for i in range(3)]
+print(f"{'brightness, correlation':24}", *(f"{r:6.2f}" for r in found))
 
 # %%
 some = random.permutation(astronaut.reshape(-1, 3))[:700]
@@ -435,12 +478,12 @@ colour_cloud(
 )
 
 # %% [markdown]
-# *Seven hundred of her pixels, by red and blue. The long axis is brightness, nearly; the short one leads to
+# *Seven hundred of her pixels, by red and blue. Along the long axis both get brighter; the short one leads to
 # the orange of the suit.*
 #
 # The two grey pictures at the top of the lesson show where each pixel lies along the longest and along the
-# shortest axis, on the same scale: the first is nearly her brightness, in the last little is left. The cloud is a fact about this picture, not about
-# colours: Exercise 5 asks you to find another.
+# shortest of the three axes, on the same scale: the first is her brightness, in the last hardly anything is left.
+# That is a fact about this picture, not about colours: Exercise 5 asks you for another one.
 #
 # ## Windows
 #
@@ -477,7 +520,7 @@ print("by TensorFlow:")
 print(in_tensorflow[0, :, :, 0].numpy())
 
 # %% [markdown]
-# (Mathematicians turn the kernel by 180° first. No library for networks does.)
+# (Mathematicians turn the kernel by 180° first. Libraries for networks don't.)
 #
 # The result is smaller: 5 columns hold only 3 places for a kernel of 3. The **[stride](glossary.md#stride)**
 # is how far the kernel moves each time; a stride of 2 takes every second place. For a side of $n$ pixels, a
@@ -525,8 +568,13 @@ for name, mode in {"zero": "constant", "replicate": "edge", "reflect": "reflect"
     print(f"{name:10} {found[0]}             {found[1]}")
 
 # %% [markdown]
-# Zero padding, which VGG19 was trained with, finds edges around each picture that nobody painted. The others
-# avoid that, and flatten ramps at the border instead. There is no padding that knows what was there.
+# <details><summary>What happened</summary>
+#
+# With zeros there is black around every picture, and the kernel finds an edge that nobody painted. VGG19 was
+# trained like this. The others avoid it, and flatten ramps at the border instead. There is no padding that
+# knows what was there.
+#
+# </details>
 #
 # ### Channels
 #
@@ -562,11 +610,11 @@ print("largest of each block:", blocks.max(axis=(1, 3)), " mean:", blocks.mean(a
 # %%
 response = convolve(grey, kernel)
 found = np.maximum(response, 0)
-pooled = found[:382, :382].reshape(191, 2, 191, 2).max(axis=(1, 3))
+pooled = found.reshape(191, 2, 191, 2).max(axis=(1, 3))
 print("shapes:", response.shape, found.shape, pooled.shape)
 show_rows(
     [np.clip(0.5 + response / 2, 0, 1), np.clip(found, 0, 1), np.clip(pooled, 0, 1)],
-    titles=["the kernel's response", "after ReLU", "after pooling"],
+    titles=["the kernel's response", "after ReLU", "after pooling, half the size"],
     height=3.84,
     alt="The portrait as a relief in grey; then only those vertical edges that get brighter to the right, "
     "white on black; then the same at half the size.",
@@ -598,12 +646,20 @@ two_layers()
 
 # %% [markdown]
 # This window is the **[receptive field](glossary.md#receptive-field)**. To count it, start with 1 pixel. Each
-# kernel of $k$ adds $k - 1$ times the distance of two neighbours in pixels; each stride multiplies that
-# distance. Here: $1 + 2 \cdot 1 = 3$, pooling $3 + 1 \cdot 1 = 4$ with a stride of 2, then
-# $4 + 2 \cdot 2 = 8$. Is that so? Nudge one pixel at a time, and see whether the number moves:
+# kernel of $k$ adds $k - 1$ times the distance of two neighbours, in pixels of the picture; each stride
+# multiplies that distance.
+#
+# <details><summary>The count</summary>
+#
+# The first kernel: $1 + 2 \cdot 1 = 3$. Pooling: $3 + 1 \cdot 1 = 4$, and neighbours are now 2 pixels apart.
+# The second kernel: $4 + 2 \cdot 2 = 8$.
+#
+# </details>
+#
+# Is that so? Nudge one pixel at a time, and see whether the number moves:
 
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 def last_number(pixels):
     once = np.convolve(pixels, [1, 1, 1], "valid")
     halved = once[: len(once) // 2 * 2].reshape(-1, 2).mean(axis=1)
@@ -612,7 +668,8 @@ def last_number(pixels):
 
 # If it saw more or fewer, ones would stand elsewhere. The pixels outside are the control.
 moved = [int(last_number(np.eye(12)[i]) != 0) for i in range(12)]
-print("moves with pixel 1, 2, ... 12:", moved, " together", sum(moved))
+print("Does it move with pixel 1, 2, ... 12?")
+print(moved, " together", sum(moved))
 
 # %% [markdown]
 # ## Exercises
@@ -784,7 +841,8 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # - measured a slope of −0.6 by nudging, and seen that the smallest nudge measures nothing;
 # - multiplied slopes along a chain, and had the tape give the same, once to the pixels and once to the kernel;
 # - gone downhill, at a rate that arrives and at one that doesn't; and met a ReLU with no slope at all;
-# - drawn a portrait from its steps alone, and found two other pictures that its loss calls perfect;
+# - drawn a portrait from its steps alone, large and small, and found two other pictures that the loss calls
+#   perfect;
 # - computed 0.05, 0.04 and a correlation of 0.8 by hand, and the axes of a cloud, 0.3 and 0.1 long;
 # - slid a kernel over a photograph, padded it in four ways, and counted that 3, 2 and 3 make 8.
 #

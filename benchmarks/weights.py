@@ -4,7 +4,7 @@
 
 The sheet has three rows of three pictures, without gaps, so that a program can cut them out again.
 From picture to picture, row by row, the ratio doubles. Everything else is ``nst transfer`` with its
-defaults and fewer iterations. On two idle cores that takes about a minute.
+defaults and fewer iterations. On two idle cores that takes some two minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nstlib._files import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
 
-CONTENT, STYLE, SIDE, ITERATIONS = "chelsea", "brushwork", 256, 30
+CONTENT, STYLE, SIDE, ITERATIONS = "chelsea", "brushwork", 384, 30
 
 #: Content weight over style weight.
 RATIOS = [2.0**k / 40 for k in range(9)]

@@ -9,7 +9,6 @@ import matplotlib as mpl
 import numpy as np
 
 import nstlib as nst
-from nstlib import keras, tf  # what `import tensorflow as tf` gives, without its start-up notes
 from nstlib.course.figures.rows import show_rows
 from nstlib.course.figures.vgg import vgg19_blocks
 from nstlib.features import extractor_of
@@ -41,9 +40,9 @@ show_rows(
 )
 
 # %% [markdown]
-# *A cat, and one channel of each of five layers. A number says how strongly the channel responds there.
-# 1 is about an average response, in all layers. Each panel has its own scale, from black for 0 to pale yellow
-# for the number in its title. The maps get smaller from layer to layer; they are drawn equally large.*
+# *A cat, and one channel of each of five layers: how strongly it responds at each place. An average response is
+# about 1 in every layer. Each panel has its own scale, from black for 0 to pale yellow for the number in its
+# title. The maps get smaller from layer to layer; they are drawn equally large.*
 #
 # | | |
 # | --- | --- |
@@ -118,6 +117,8 @@ print(f"all sixteen {vgg19.count_params():23,} {twin.count_params():19,}")
 # it RGB in [0, 1].
 
 # %%
+import keras
+
 prepared = keras.applications.vgg19.preprocess_input(255 * cat.copy())
 print("a pixel, RGB in [0, 1]:          ", cat[100, 100].round(3))
 print("the same, prepared for VGG19:    ", prepared[100, 100].round(1))
@@ -169,6 +170,8 @@ nst.check("worse_mistake", ...)
 nst.check("worse_mistake", "b")
 
 # %% jupyter={"outputs_hidden": true}
+import tensorflow as tf
+
 noise = np.random.default_rng(0).normal(0, 1 / 255, cat.shape)
 black = np.zeros_like(cat)
 
@@ -191,15 +194,15 @@ changes = {
 }
 print("change of the features at block       1    2    3    4    5")
 for what, values in changes.items():
-    # A harmless change shows what "hardly anything" is; if the scale were blind, all lines were alike.
+    # A harmless change shows what "hardly anything" is. If the scale were blind, all lines would be alike.
     print(f"{what:36}", *(f"{value:4.1f}" for value in values))
 
 # %% [markdown]
 # <details><summary>What happened</summary>
 #
-# The last three lines belong together. A picture that was divided twice is as far from the cat as plain
-# black is, and it is no distance from black: **the network describes black.** On this scale 1 means "as far as
-# if all features were zero". Block 1 is at 2.0, because black isn't silence: it makes other channels respond.
+# The last three lines belong together. A picture that was divided twice is as far from the cat as plain black
+# is, and its distance from black is 0.0: **the network describes black.** On this scale 1 means "as far as if
+# all features were zero". Block 1 is at 2.0, because black isn't silence: other channels respond to it.
 #
 # </details>
 #
@@ -220,7 +223,7 @@ for what, image in {
 
 # %% [markdown]
 # It refuses what can't be right, and 0 to 255 can't. But a picture between 0 and 0.004 is allowed: it might be
-# a photograph of the night. **A check of the range doesn't find the worse mistake.** Look at what you feed
+# a photograph taken at night. **A check of the range doesn't find the worse mistake.** Look at what you feed
 # to a network, or at least print its mean.
 #
 # ## How far a layer sees
@@ -285,10 +288,10 @@ show_rows(
 # - **c** about 20 pixels
 
 # %% tags=["learner"]
-nst.check("half_of_it", ...)
+nst.check("nine_tenths", ...)
 
 # %% tags=["solution"]
-nst.check("half_of_it", "b")
+nst.check("nine_tenths", "b")
 
 # %% jupyter={"outputs_hidden": true}
 print("layer          sees   nine tenths of the gradient lie within")
@@ -337,8 +340,8 @@ show_rows(
 # `block4_conv1`, blue `block5_conv1`. A frame that is missing is larger than the picture. At 288 pixels it
 # takes block 5 to see her face; at 144 pixels block 4 sees as much of it.*
 #
-# So half the size does the same as one block more, for a quarter of the work. Lesson 04 uses that, and goes
-# from coarse to fine.
+# So if you halve the picture, a layer sees about as much of the scene as the next block did before, and the
+# whole network has a quarter of the work. Lesson 04 makes use of that, and goes from coarse to fine.
 #
 # ## What is a channel looking for?
 #
@@ -362,8 +365,8 @@ show_rows(
 )
 
 # %% [markdown]
-# An eye detector! So it seems. The habit from lesson 00: what would we see if it were something else? Other
-# pictures, then.
+# An eye detector! So it seems. Remember the habit from lesson 00: what would we see if it were not so? One
+# picture can't say. So here are others.
 #
 # **Question.** Where in the astronaut's portrait, 288 pixels wide, will this channel respond most?
 #
@@ -383,8 +386,10 @@ print("Where channel 88 responds most, in an orange frame, and how strongly:")
 pictures = {
     "the cat": cat,
     "the astronaut": nst.load_image("astronaut", size=288),
+    "her face alone": nst.resize(nst.load_image("astronaut")[60:220, 150:310], 288),
     "a cup of coffee": nst.load_image("coffee", size=288),
     "stars": nst.load_image("hubble", size=331)[:288, :288],
+    "shards": nst.load_image("shards", size=288),
 }
 titles = []
 for name, picture in pictures.items():
@@ -398,23 +403,23 @@ for name, picture in pictures.items():
     frame = pictures[name][top : top + 80, left : left + 80]
     frame[:3] = frame[-3:] = frame[:, :3] = frame[:, -3:] = (1, 0.45, 0)
 show_rows(
-    list(pictures.values())[:2],
-    list(pictures.values())[2:],
+    list(pictures.values())[:3],
+    list(pictures.values())[3:],
     titles=titles,
     height=2.8,
-    alt="A cat with a frame around her eye; an astronaut with a frame around the round badge on her suit; a "
-    "cup of coffee with a frame around the bowl of the spoon; a sky of small stars with a frame around the "
-    "largest pale disc.",
+    alt="A cat with a frame around her eye; an astronaut with a frame around the round badge on her suit; her "
+    "face, with a frame around an eye; a cup of coffee with a frame around the bowl of the spoon; a sky of "
+    "small stars with a frame around the largest pale disc; angular shards with a frame at the lower edge.",
 )
 
 # %% [markdown]
 # <details><summary>What you see</summary>
 #
-# What it picked is round each time, with a dark rim and light inside: an eye, a badge, the bowl of a spoon. In
-# a sky full of points it stays nearly silent, so it isn't simply loud everywhere; and even there it picks the
-# largest disc. Her eyes are only too small here: enlarge her face, and the channel finds them. "Eye detector" was
-# the name of one picture. Olah et al. (2017, 2020) test such names with many pictures, and with pictures made for
-# the purpose; so will you in Exercise 4.
+# In the first four pictures it picked something round with a dark rim and light inside: an eye, a badge, the bowl
+# of a spoon. In the portrait her eyes were only too small; in her face alone the channel finds them. The stars and
+# the shards are the control: both are full of edges, and both leave it nearly silent, so it isn't simply loud
+# everywhere. "Eye detector" was the name of one picture. Olah et al. (2017, 2020) test such names with many
+# pictures, and with pictures made for the purpose. So will you in Exercise 4.
 #
 # </details>
 #
@@ -443,8 +448,14 @@ print("channel 88 of block5_conv1", *(f"{value:5.0f}" for value in eyes))
 print("channel 0 of block1_conv1 ", *(f"{value:5.1f}" for value in colours))
 
 # %% [markdown]
-# A feature has a size. If the things in your picture are larger or smaller than those that a layer
-# knows, it doesn't find them. That is why the size of pictures will matter so much in this course.
+# <details><summary>What the table says</summary>
+#
+# A feature has a size. It responds most to an eye of some 30 pixels, and to larger and smaller ones less and less.
+# If the things in your picture are larger or smaller than those that a layer knows, it doesn't find them.
+#
+# </details>
+#
+# The size of pictures will matter a lot in this course.
 #
 # ### Pictures for a channel
 #
@@ -497,8 +508,8 @@ show_rows(
 
 # %% [markdown]
 # *Pictures of 128 × 128 pixels that three channels each respond to, of `block2_conv1` (top) and of `block5_conv1`
-# (bottom): patterns as fine or as coarse as the layer's window, repeated all over. A mean over all places doesn't
-# ask for an order.*
+# (bottom): the deeper layer's patterns are coarser. They repeat all over, because the mean over all places doesn't
+# care where a pattern is.*
 #
 # ## What does training add?
 #
@@ -519,9 +530,7 @@ for seed in range(5):
 
 def correlations(maps, which):
     flat = maps.reshape(-1, maps.shape[-1]).astype(np.float64)
-    flat = flat[
-        :, flat.std(axis=0) > 0
-    ]  # a channel that is silent in this picture has no correlation
+    flat = flat[:, flat.std(axis=0) > 0]  # a silent channel has no correlation
     chosen = np.argsort(-flat.mean(axis=0))[:which]
     return np.corrcoef(flat[:, chosen], rowvar=False)
 
@@ -532,8 +541,8 @@ for name, maps in maps_of.items():
     print(f"{name:16} {r[np.triu_indices(16, 1)].mean():.1f}")
 
 # %% [markdown]
-# So random channels are all alike, and training makes them different. That stood in this lesson once, and it
-# was a mistake: nobody had asked about the other 48 channels.
+# "So random channels are all alike, and training makes them different." This sentence once stood in this lesson,
+# and it was a mistake: nobody had asked about the other 48 channels.
 #
 # **Question.** Take *all* channels that are not silent, and the mean of $|r|$ over all pairs. What happens to
 # the gap between random and trained?
@@ -589,20 +598,20 @@ for name, maps in maps_of.items():
 #
 # *VGG19's six most active channels at two layers, and below each the most similar channel of the twin and of a
 # random network, with their [correlation](glossary.md#correlation). Black is 0; each panel is scaled to its
-# own largest responses. (`python benchmarks/vgg19.py features` makes this picture.)*
+# own largest responses. The last column at block5 is our "eye detector". (`python benchmarks/vgg19.py features`
+# makes this picture.)*
 #
 # Over *all* of VGG19's channels the median is 0.53 at `block3_conv1` and 0.64 at `block5_conv1` for the twin,
 # and 0.25 and 0.34 for random weights. So the twin's channels are far more like VGG19's than chance would make
-# them, which is what it was trained for. The last column is our "eye detector".
+# them, which is what it was trained for.
 #
 # What the small twin **lacks**:
 #
 # - It has a quarter to three quarters of VGG19's channels. What VGG19 tells apart the twin may confuse.
 # - It saw a few thousand photographs and paintings, VGG19 more than a million photographs of
 #   [ImageNet](glossary.md#ImageNet).
-# - The deeper the layer, the less it has learned: the card in `models/` has the figures for each layer.
-# - It has no [classifier](glossary.md#classifier), so it can't name anything. To the twin a cat is no more
-#   than a carpet.
+# - It has learned least of what VGG19's deepest layers say: the card in `models/` has the figures for each layer.
+# - It has no [classifier](glossary.md#classifier), so it can't name anything.
 #
 # In return it needs no download, and far fewer multiplications. To run this lesson with VGG19 itself, set the
 # environment variable `NSTLIB_WEIGHTS=imagenet` (the number 88 then means another channel).
@@ -614,7 +623,8 @@ for name, maps in maps_of.items():
 # ### Exercise 1 · And back again (10 minutes)
 #
 # Take what VGG19 gets, BGR in 0..255 minus (103.939, 116.779, 123.68), and give back RGB in [0, 1]. Then find
-# a picture for which it would make no difference if you forgot to reverse the channels. (Careful: is it grey?)
+# a picture for which it would make no difference if you forgot to reverse the channels. For this picture, are
+# the three numbers of a pixel equal in what VGG19 gets?
 #
 # <details><summary>Hint 1</summary>Undo the steps, the last one first.</details>
 # <details><summary>Hint 2</summary>The means are in BGR order and in 0..255.</details>
@@ -637,9 +647,8 @@ def undo_preprocessing(pixels):
 nst.check("undo_preprocessing", undo_preprocessing)
 
 # %% [markdown] tags=["solution"]
-# It is: any *image* whose red equals its blue, so every grey one, and also plain green or magenta. What comes
-# *in* isn't grey then: its blue and its red differ by 123.68 − 103.939 = 19.741, because different means
-# were subtracted.
+# Any picture whose red equals its blue: every grey one, but also plain green or magenta. What VGG19 gets has no
+# equal numbers then: blue and red differ by 123.68 − 103.939 = 19.741, because different means were subtracted.
 
 # %% [markdown]
 # ### Exercise 2 · The receptive field of any network (20 minutes)
@@ -730,11 +739,12 @@ my_answer = ...
 print("still open" if my_answer is ... else "Now compare it with the solution edition.")
 
 # %% [markdown] tags=["solution"]
-# For channel 88 we drew dark discs (0.1) with a light middle (0.8) on grey (0.6), 192 × 192 pixels. A disc of 20
-# pixels gives 58, of 45 pixels 55, of 110 pixels 28; squares of these sizes give 9, 6 and 4. So "round" survives.
-# The astronaut's face alone, enlarged to 288 pixels, gives 51, and at her eyes: "eye" was not wrong, but too narrow.
-# Would a disc without a rim do? A ring without a middle? The cat upside down? Report the failures as well: they
-# are what the name was worth.
+# For channel 88 we drew dark discs (0.1) with a light middle (0.8), half as wide, on grey (0.6), in pictures of
+# 192 × 192 pixels. A disc of 20 pixels gives 52, of 45 pixels 44, of 110 pixels 19; squares of these sizes give
+# 6, 4 and 0. So "round, with a dark rim and light inside" survives, and it has a size. Without the rim the discs
+# give 7 to 13, without the light middle 13 to 26. "Eye" was not wrong, but too narrow.
+# Would a ring without a middle do? The cat upside down? Report the failures as well: they are what the name was
+# worth.
 
 # %% [markdown]
 # ## In this lesson you have

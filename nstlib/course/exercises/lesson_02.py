@@ -41,7 +41,7 @@ choice(
 )
 
 choice(
-    "half_of_it",
+    "nine_tenths",
     "A feature of block5_conv1 sees 156 pixels. How wide is the window that holds nine tenths of "
     "its gradient?",
     right="b",
@@ -54,23 +54,24 @@ choice(
 
 choice(
     "whose_eyes",
-    "A channel answers loudly at both eyes of the cat. Where in the astronaut's portrait will it?",
+    "A channel responds strongly at both eyes of the cat. Where in the astronaut's portrait?",
     right="c",
     a="that is what its name would promise, but who gave it that name?",
     b="it has no idea of cats, either.",
-    c="It answers to something round with a dark rim and light inside. Her eyes are too small for "
+    c="It responds to something round with a dark rim and light inside. Her eyes are too small for "
     "it here.",
     d="stars are bright and have corners; look at what the cat's eye looks like from afar.",
 )
 
 choice(
     "smaller_cat",
-    "The same channel, and the cat 451, 288, 216, 144, 72 pixels wide. When does it answer most?",
+    "The same channel, and the cat 451, 288, 216, 144, 72 pixels wide. When does it respond most?",
     right="c",
     a="a layer cannot know how large a cat should be; it looks through windows of 156 pixels.",
     b="more pixels show more detail; but the window shows a smaller part of the eye.",
     c="In the middle an eye has the size that the channel looks for.",
-    d="at 72 pixels an eye is 8 pixels wide, half the distance of two neighbouring features.",
+    d="at 72 pixels an eye is about 11 pixels wide, less than the distance of two neighbouring "
+    "features.",
 )
 
 choice(

@@ -50,6 +50,7 @@ class Stylize:
     preserve_colors: bool = False
     value_range: str | None = None
     style_size: int = STYLE_SIZE
+    eight_bits: bool = False
 
     def __call__(self) -> Paint:
         """Load the network."""
@@ -58,6 +59,7 @@ class Stylize:
             backend=self.backend,
             value_range=self.value_range,
             style_size=self.style_size,
+            eight_bits=self.eight_bits,
         )
 
         def paint(photo: Picture) -> Picture:

@@ -69,6 +69,7 @@ class Options(TypedDict, total=False):
 
     segmenter: str | Path | Segmenter
     backend: str
+    eight_bits: bool
     feather: float
     strength: float
     match: float
@@ -182,23 +183,35 @@ def estimate_layers(
     image = check_image(image)
     if linear:
         image = to_linear(image)
-    pyramid = [(image, _per_channel(check_alpha(alpha, image)))]
-    while max(pyramid[-1][0].shape[:2]) > 2:
+    share = check_alpha(alpha, image)
+    pyramid = [(image, share)]
+    while max(pyramid[-1][1].shape) > 2:
         picture, a = pyramid[-1]
         pyramid.append((_halved(picture), _halved(a)))
-    foreground = background = image.mean(axis=(0, 1), keepdims=True)
-    for level, (picture, a) in reversed(list(enumerate(pyramid))):
-        height, width, _ = picture.shape
-        foreground = cv2.resize(foreground, (width, height))
-        background = cv2.resize(background, (width, height))
-        b = 1 - a
-        scale = 1 / (a * a + b * b)
-        for _ in range(PASSES if level else 1):
-            if level:
-                foreground, background = _spread(foreground, a), _spread(background, b)
-            missing = (picture - a * foreground - b * background) * scale
-            foreground, background = foreground + a * missing, background + b * missing
-    layers = np.clip(foreground, 0.0, 1.0), np.clip(background, 0.0, 1.0)
+    foreground = background = np.array([[cv2.mean(image)[:3]]], np.float32)
+    for picture, a in reversed(pyramid[1:]):
+        level = _Level(picture, a)
+        foreground, background = level.enlarged(foreground), level.enlarged(background)
+        for _ in range(PASSES):
+            level.spread(foreground, background)
+            level.add_missing(foreground, background)
+    height, width = share.shape
+    foreground, background = (
+        np.asarray(cv2.resize(layer, (width, height)), np.float32)
+        for layer in (foreground, background)
+    )
+    # At full size only what is missing is added: where one layer alone is seen, it is the picture.
+    cv2.copyTo(image, (share == 1).astype(np.uint8), foreground)
+    cv2.copyTo(image, (share == 0).astype(np.uint8), background)
+    soft = np.nonzero((share > 0) & (share < 1))
+    if soft[0].size:
+        some = [x[soft][np.newaxis] for x in (foreground, background)]
+        _Level(image[soft][np.newaxis], share[soft][np.newaxis]).add_missing(*some)
+        foreground[soft], background[soft] = some[0][0], some[1][0]
+    layers = (
+        np.clip(foreground, 0.0, 1.0, out=foreground),
+        np.clip(background, 0.0, 1.0, out=background),
+    )
     return (from_linear(layers[0]), from_linear(layers[1])) if linear else layers
 
 
@@ -268,6 +281,8 @@ class Composer:
     backend : {"cv2", "ort"}, default "cv2"
         What computes the networks that are given by name or path: OpenCV's ``cv2.dnn``, or ONNX
         Runtime.
+    eight_bits : bool, default False
+        Paint in 8 bits, about twice as fast; see :class:`nstlib.Stylizer`. With ``"ort"`` only.
     feather : float, default 0
         Fade the edge over about this many pixels to either side.
     strength : float, default 1
@@ -331,6 +346,7 @@ class Composer:
         *,
         segmenter: str | Path | Segmenter = "person",
         backend: str = "cv2",
+        eight_bits: bool = False,
         feather: float = 0.0,
         strength: float = 1.0,
         match: float = 0.0,
@@ -354,9 +370,9 @@ class Composer:
         keep_people([[0.0]], smallest=smallest, person_at=person_at)
         self._smallest, self._person_at, self._linear = smallest, person_at, linear
         self._backdrop = None if backdrop is None else Behind(backdrop, linear)
-        self._background = _painter(background, backend)
+        self._background = _painter(background, backend, eight_bits)
         same = person is background or (isinstance(person, str | Path) and person == background)
-        self._person = self._background if same else _painter(person, backend)
+        self._person = self._background if same else _painter(person, backend, eight_bits)
         self._segmenter = _segmenter(segmenter, backend)
         self._feather, self._match, self._hard = feather, match, hard
         self._strength, self._preserve_colors = strength, preserve_colors
@@ -468,12 +484,12 @@ def stylize_person(photo: ArrayLike, style: Style, **options: Unpack[Options]) -
     return Composer(person=style, **options)(photo)
 
 
-def _painter(style: Style | None, backend: str) -> StylePainter | None:
+def _painter(style: Style | None, backend: str, eight_bits: bool) -> StylePainter | None:
     if style is None or callable(style):
         return style
     from nstlib.inference.stylizer import Stylizer
 
-    return Stylizer(style, backend=backend)
+    return Stylizer(style, backend=backend, eight_bits=eight_bits)
 
 
 def _segmenter(model: str | Path | Segmenter, backend: str) -> Segmenter:
@@ -494,17 +510,46 @@ def _per_channel(share: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _halved(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    height, width, _ = array.shape
+    height, width = array.shape[:2]
     size = (-(-width // 2), -(-height // 2))
     return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _spread(layer: Image, share: NDArray[np.float32]) -> Image:
-    """Mean of a pixel's neighbours by their share; without any, it stays as it was."""
-    faint = np.float32(FAINT)
-    mean: Image = cv2.blur(share * layer, NEAR) + faint * layer
-    mean /= cv2.blur(share, NEAR) + faint
-    return mean
+class _Level:
+    """A picture of the pyramid in :func:`estimate_layers`; its layers are changed in place."""
+
+    def __init__(self, picture: Image, alpha: NDArray[np.float32]) -> None:
+        self._picture = picture
+        self._shares = _per_channel(alpha), _per_channel(1 - alpha)
+        a, b = self._shares
+        self._scale = 1 / (a * a + b * b)
+        self._around: list[Image] = []
+        self._some, self._missing = np.empty_like(picture), np.empty_like(picture)
+
+    def enlarged(self, layer: Image) -> Image:
+        height, width, _ = self._picture.shape
+        return np.asarray(cv2.resize(layer, (width, height)), np.float32)
+
+    def spread(self, *layers: Image) -> None:
+        """Take the mean of each pixel's neighbours by their share; without any, it stays."""
+        faint = np.float32(FAINT)
+        if not self._around:
+            near = (np.asarray(cv2.blur(share, NEAR), np.float32) for share in self._shares)
+            self._around = [np.reciprocal(share + faint) for share in near]
+        for layer, share, around in zip(layers, self._shares, self._around, strict=True):
+            np.multiply(share, layer, out=self._some)
+            np.multiply(layer, faint, out=layer)
+            layer += cv2.blur(self._some, NEAR, dst=self._missing)
+            layer *= around
+
+    def add_missing(self, *layers: Image) -> None:
+        """Add what the layers lack of the picture, in the smallest amounts that make up for it."""
+        np.copyto(self._missing, self._picture)
+        for layer, share in zip(layers, self._shares, strict=True):
+            self._missing -= np.multiply(share, layer, out=self._some)
+        self._missing *= self._scale
+        for layer, share in zip(layers, self._shares, strict=True):
+            layer += np.multiply(share, self._missing, out=self._some)
 
 
 def _size(image: Image) -> str:

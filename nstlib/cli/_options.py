@@ -52,7 +52,13 @@ SegmenterRange = Annotated[
         show_default="what the file says, or a trial tells",
     ),
 ]
-Backend = Annotated[str, typer.Option(help="What computes: cv2 (OpenCV) or ort (ONNX Runtime).")]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        help="What computes: cv2 (OpenCV) or ort (ONNX Runtime).",
+        show_default="cv2; for films ort, which paints them in 8 bits",
+    ),
+]
 ValueRange = Annotated[
     str | None,
     typer.Option(

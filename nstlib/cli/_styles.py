@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from nstlib.cli._run import say
 from nstlib.errors import ArgumentError, NstError
@@ -42,13 +42,27 @@ def _split(text: str) -> tuple[str, float]:
     return text, 1.0
 
 
-def load_style(style: Given, backend: str, value_range: str | None, style_size: int) -> Stylizer:
+class Computing(TypedDict):
+    """What computes, as arguments of a stylizer or a composer."""
+
+    backend: str
+    eight_bits: bool
+
+
+def computing(backend: str | None, *, film: bool) -> Computing:
+    """Choose what computes: what is asked for; else OpenCV, but for films what is fastest."""
+    if backend is None and film:
+        return {"backend": "ort", "eight_bits": True}
+    return {"backend": backend or "cv2", "eight_bits": False}
+
+
+def load_style(style: Given, by: Computing, value_range: str | None, style_size: int) -> Stylizer:
     """Load what paints in a style."""
     from nstlib.inference.stylizer import Stylizer
 
     return Stylizer(
         style if isinstance(style, str) else dict(style),
-        backend=backend,
+        **by,
         value_range=value_range,
         style_size=style_size,
     )

@@ -37,7 +37,15 @@ from nstlib.cli._options import (
 )
 from nstlib.cli._outputs import check_outputs
 from nstlib.cli._run import fail
-from nstlib.cli._styles import Given, StyleWalk, load_style, parse_style, pictures_in, tell_sizes
+from nstlib.cli._styles import (
+    Given,
+    StyleWalk,
+    computing,
+    load_style,
+    parse_style,
+    pictures_in,
+    tell_sizes,
+)
 from nstlib.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
@@ -45,6 +53,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nstlib.batch import Paint, Recipe
+    from nstlib.cli._styles import Computing
     from nstlib.compose import Calm, Composer, Options, PaintParts, Segmenter
     from nstlib.images.arrays import Image, Picture
     from nstlib.inference.segmenter import PersonSegmenter
@@ -88,7 +97,7 @@ def stylize(
     ],
     strength: Strength = 1.0,
     preserve_colors: PreserveColors = False,
-    backend: Backend = "cv2",
+    backend: Backend = None,
     value_range: ValueRange = None,
     style_size: StyleSize = 320,
     size: LongestSide = None,
@@ -117,8 +126,18 @@ def stylize(
     painted = parse_style(style)
     assert painted is not None  # the option is required
     tell_sizes(painted)
-    recipe = Stylize(painted, backend, strength, preserve_colors, value_range, style_size)
-    films = Films(functools.partial(_make_film_stylist, recipe), size, rate)
+    recipe, film = (
+        Stylize(
+            painted,
+            strength=strength,
+            preserve_colors=preserve_colors,
+            value_range=value_range,
+            style_size=style_size,
+            **computing(backend, film=film),
+        )
+        for film in (False, True)
+    )
+    films = Films(functools.partial(_make_film_stylist, film), size, rate)
     return _paint(
         sources,
         output,
@@ -161,16 +180,18 @@ def segment(
     max_megapixels: MaxMegapixels = 64.0,
     segmenter: SegmenterName = "person",
     segmenter_size: SegmenterSize = 320,
-    backend: Backend = "cv2",
+    backend: Backend = None,
     value_range: ValueRange = None,
 ) -> int:
     """Find the people in INPUT: a picture, a film, or a folder.
 
     frames/%04d.png stands for numbered pictures that are a film's frames, in INPUT and in MASK.
     """
-    load = functools.partial(
-        _load_segmenter, segmenter, segmenter_size, backend, value_range=value_range
-    )
+
+    def load(film: bool) -> PersonSegmenter:
+        by = computing(backend, film=film)["backend"]
+        return _load_segmenter(segmenter, segmenter_size, by, value_range=value_range)
+
     find = functools.partial(_make_finder, load, matte or cutout, smallest, person_at)
     if cutout:
         _check_cutout(source, output, matte)
@@ -231,7 +252,7 @@ def _make_film_stylist(recipe: Recipe) -> PaintFrame:
 
 
 def _make_finder(
-    load: Callable[[], PersonSegmenter],
+    load: Callable[[bool], PersonSegmenter],
     matte: bool,
     smallest: float,
     person_at: str | None,
@@ -244,7 +265,7 @@ def _make_finder(
     from nstlib.video.follow import Follow
 
     keep_people([[0.0]], smallest=smallest, person_at=person_at)
-    segmenter: Segmenter = load()
+    segmenter: Segmenter = load(film)
     if film and person_at is not None:
         segmenter, person_at = Follow(segmenter, person_at), None
 
@@ -332,7 +353,7 @@ def compose(
     segmenter: SegmenterName = "person",
     segmenter_size: SegmenterSize = 320,
     segmenter_range: SegmenterRange = None,
-    backend: Backend = "cv2",
+    backend: Backend = None,
     value_range: ValueRange = None,
 ) -> int:
     """Paint the world around the people in INPUT, the people, or each in a style of its own.
@@ -353,7 +374,7 @@ def compose(
         people,
         (value_range, style_size),
         (segmenter, segmenter_size, segmenter_range),
-        backend=backend,
+        computing=functools.partial(computing, backend),
         feather=feather,
         strength=strength,
         match=match,
@@ -385,7 +406,7 @@ def webcam(
     segmenter: SegmenterName = "person",
     segmenter_size: SegmenterSize = 320,
     segmenter_range: SegmenterRange = None,
-    backend: Backend = "cv2",
+    backend: Backend = None,
     value_range: ValueRange = None,
     camera: Annotated[int, typer.Option(help="The number of the camera.")] = 0,
 ) -> int:
@@ -404,7 +425,7 @@ def webcam(
     options = _with_people(
         (segmenter, segmenter_size, segmenter_range),
         film=True,
-        backend=backend,
+        **computing(backend, film=True),
         feather=feather,
         strength=strength,
         match=match,
@@ -435,10 +456,13 @@ def _make_composer(
     painting: tuple[str | None, int],
     people: tuple[str, int, str | None],
     *,
+    computing: Callable[..., Computing],
     film: bool = False,
     **options: Unpack[Options],
 ) -> Composer:
     """Load the networks, whose ranges and sizes may have been said, and what composes by them."""
+    by = computing(film=film)
+    options["backend"], options["eight_bits"] = by["backend"], by["eight_bits"]
     return _compose(style, person, painting, _with_people(people, film=film, **options))
 
 
@@ -465,10 +489,9 @@ def _compose(
     """Load what paints, each style once, and make what composes."""
     from nstlib.compose import Composer
 
+    by: Computing = {"backend": options["backend"], "eight_bits": options["eight_bits"]}
     stylizers = {
-        each: load_style(each, options["backend"], *painting)
-        for each in {style, person}
-        if each is not None
+        each: load_style(each, by, *painting) for each in {style, person} if each is not None
     }
     world, people = (None if each is None else stylizers[each] for each in (style, person))
     return Composer(world, people, **options)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -81,31 +79,54 @@ def fit_locally(
     guide: Image, mask: NDArray[np.float32], radius: int, epsilon: float
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
     """Three slopes (H, W) and the offset (H, W) of the function that each pixel takes."""
+    side = 2 * radius + 1
 
-    def mean(values: NDArray[Any]) -> NDArray[Any]:
-        side = 2 * radius + 1
-        return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT))
+    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT)  # type: ignore[return-value]
 
-    colors = cv2.split(guide)
-    means, level = [mean(color) for color in colors], mean(mask)
-    # The determinant is a small difference of large products: float32 has too few digits for it.
-    (rr, rg, rb), (_, gg, gb), (_, _, bb) = (
-        [
-            (mean(x * y) - of_x * of_y).astype(np.float64) + epsilon * (x is y)
-            for y, of_y in zip(colors, means, strict=True)
-        ]
-        for x, of_x in zip(colors, means, strict=True)
+    def covariance(
+        x: NDArray[np.float32],
+        of_x: NDArray[np.float32],
+        y: NDArray[np.float32],
+        of_y: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        result = mean(x * y)
+        result -= of_x * of_y
+        return result
+
+    # Half-way between black and white is 0 here: squares then lose fewer digits.
+    half = np.float32(0.5)
+    red, green, blue = (color - half for color in cv2.split(guide))
+    of_red, of_green, of_blue, level = (mean(x) for x in (red, green, blue, mask))
+    rr = covariance(red, of_red, red, of_red) + np.float32(epsilon)
+    rg = covariance(red, of_red, green, of_green)
+    rb = covariance(red, of_red, blue, of_blue)
+    gg = covariance(green, of_green, green, of_green) + np.float32(epsilon)
+    gb = covariance(green, of_green, blue, of_blue)
+    bb = covariance(blue, of_blue, blue, of_blue) + np.float32(epsilon)
+    r, g, b = (
+        covariance(x, of_x, mask, level)
+        for x, of_x in ((red, of_red), (green, of_green), (blue, of_blue))
     )
-    r, g, b = (mean(x * mask) - of_x * level for x, of_x in zip(colors, means, strict=True))
-    first = (gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb)
-    determinant = first[0] * rr + first[1] * rg + first[2] * rb
-    slopes = [
-        (first[0] * r + first[1] * g + first[2] * b) / determinant,
-        (first[1] * r + (rr * bb - rb * rb) * g + (rb * rg - rr * gb) * b) / determinant,
-        (first[2] * r + (rb * rg - rr * gb) * g + (rr * gg - rg * rg) * b) / determinant,
-    ]
-    offset = level - sum(slope * of_x for slope, of_x in zip(slopes, means, strict=True))
-    return [mean(slope.astype(np.float32)) for slope in slopes], mean(offset.astype(np.float32))
+    # Elimination. All pivots are epsilon or more; a determinant would be a small difference of
+    # large products, for which float32 has too few digits.
+    by_red = rg / rr
+    gg -= by_red * rg
+    gb -= by_red * rb
+    g -= by_red * r
+    by_red = rb / rr
+    bb -= by_red * rb
+    b -= by_red * r
+    by_green = gb / gg
+    bb -= by_green * gb
+    b -= by_green * g
+    of_b = b / bb
+    of_g = (g - gb * of_b) / gg
+    of_r = (r - rg * of_g - rb * of_b) / rr
+    level -= of_r * (of_red + half)
+    level -= of_g * (of_green + half)
+    level -= of_b * (of_blue + half)
+    return [mean(of_r), mean(of_g), mean(of_b)], mean(level)
 
 
 def enlarged(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -199,12 +199,28 @@ def _start_opencv(content: bytes) -> _Run:
     return run
 
 
-def _start_onnx_runtime(content: bytes) -> _Run:
+def _onnx_session(content: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is raised as well
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    # Threads that wait for their next share in a loop would keep those from working that decode and
+    # encode a film, or find its people.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _start_onnx_runtime(content: bytes) -> _Run:
+    session = _onnx_session(content)
     name = session.get_inputs()[0].name
     return lambda array: np.asarray(session.run(None, {name: array})[0], np.float32)
+
+
+def start_watching(
+    proto: onnx.ModelProto,
+) -> Callable[[NDArray[Any], Sequence[str]], list[NDArray[Any]]]:
+    """Give ONNX Runtime a network of several outputs; what returns takes a picture and names."""
+    session = _onnx_session(proto.SerializeToString())
+    name = session.get_inputs()[0].name
+    return lambda array, outputs: session.run(list(outputs), {name: array})
 
 
 #: How each backend is given a network.

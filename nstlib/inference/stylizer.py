@@ -38,6 +38,12 @@ from nstlib.inference.any_style import (
     own_vector,
     painter_for,
 )
+from nstlib.inference.eight_bits import (
+    LARGEST_ERROR,
+    PHOTO_SIZE,
+    PHOTOGRAPHS,
+    in_eight_bits,
+)
 from nstlib.inference.enlargements import LEAST_SIDE, fold_enlargements
 from nstlib.inference.foreign import (
     Scale,
@@ -53,11 +59,11 @@ from nstlib.inference.foreign import (
     trial_picture,
 )
 from nstlib.inference.memory import memory_for
-from nstlib.inference.runtimes import check_computation, load_model, start_network
+from nstlib.inference.runtimes import BACKENDS, check_computation, load_model, start_network
 from nstlib.inference.tiles import paint_large
 from nstlib.onnx.graphs import check_memory
 from nstlib.onnx.reading import picture_input
-from nstlib.sources import sample_names
+from nstlib.sources import load_image, sample_names
 
 #: Styles whose networks come with the library.
 STYLE_NETWORKS = (
@@ -114,6 +120,10 @@ class Stylizer:
         ``"imagenet"`` stands for the mean and spread of ImageNet. By default found out as above.
     style_size : int, default 320
         For pictures as styles: see :func:`nstlib.encode_style`.
+    eight_bits : bool, default False
+        Compute most of it in whole numbers of 8 bits, by ONNX Runtime: in films, in half the time.
+        Of the styles that come with the library, colours are then off by 1 to 2.5 levels of 255 on
+        average. A network that this does not suit computes as always.
     whole_megapixels : float, default 2.1
         The largest picture to paint in one go, in millions of pixels: a film's frame of 1920×1080
         is one. Larger ones are painted tile by tile, see :mod:`nstlib.inference.tiles`: the same
@@ -155,9 +165,15 @@ class Stylizer:
         backend: str = "cv2",
         value_range: ValueRange | None = None,
         style_size: int = STYLE_SIZE,
+        eight_bits: bool = False,
         whole_megapixels: float = 2.1,
     ) -> None:
         check_number("whole_megapixels", whole_megapixels, above=0)
+        if eight_bits and backend != "ort":
+            raise ArgumentError(
+                f"{BACKENDS.get(backend, backend)} does not compute in 8 bits; ONNX Runtime does: "
+                "backend='ort'"
+            )
         self._name = str(style) if isinstance(style, str | Path) else "the style"
         self._backend = backend
         self._whole = whole_megapixels * 1e6
@@ -178,11 +194,14 @@ class Stylizer:
             value_range = None
         self._taken, given = style_range(value_range, self._proto, self._name)
         self._checked = 0
-        self._run = start_network(fold_enlargements(self._proto), backend, self._name)
+        network = fold_enlargements(self._proto)
+        self._run = start_network(network, backend, self._name)
         output = None
         if self._step == 0:
             self._step, output = self._find_step()
         self._given = given or (Scale.of(0, 255) if output is None else guess_output(output))
+        if eight_bits:
+            self._run = self._in_eight_bits(network)
 
     def __call__(
         self, image: ArrayLike, strength: float = 1.0, *, preserve_colors: bool = False
@@ -248,6 +267,24 @@ class Stylizer:
         )
         between += np.float32(1 - strength) * (photo - beginning)
         return np.clip(between, 0.0, 1.0, out=between)
+
+    def _in_eight_bits(self, network: onnx.ModelProto) -> Callable[[Blob], Blob]:
+        """Run the network in 8 bits, if it then paints photographs nearly as it does now."""
+        blobs = []
+        for name in PHOTOGRAPHS:
+            photo = load_image(name, size=PHOTO_SIZE)
+            sides = self.size or [side - side % self._step for side in photo.shape[:2]]
+            blobs.append(self._taken.blob(resize(photo, (sides[0], sides[1])), self._order))
+        try:
+            run = start_network(in_eight_bits(network, blobs), "ort", self._name)
+            for blob in blobs:
+                expected = self._run(blob)
+                off = np.abs(run(blob) - expected).mean()
+                if off > LARGEST_ERROR * np.ptp(expected):
+                    return self._run
+        except ModelError:
+            return self._run
+        return run
 
     def _find_step(self) -> tuple[int, Blob]:
         """Find of what sides have to be multiples; and what the network makes of the trial picture.

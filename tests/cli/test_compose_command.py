@@ -16,6 +16,7 @@ from conftest import Run
 from numpy.typing import NDArray
 from onnx_files import Graph, save
 
+from nstlib.cli._styles import computing
 from nstlib.cli.painting import compose, segment, webcam
 from nstlib.compose import Composer
 from nstlib.images.arrays import from_uint8, to_uint8
@@ -148,6 +149,7 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
     segmenter = looks.pop("segmenter")
     assert looks == {
         "backend": "ort",
+        "eight_bits": False,
         "feather": 3.5,
         "strength": 0.4,
         "match": 0.2,
@@ -158,7 +160,7 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
         "smallest": 0.2,
         "person_at": "0.5,0.3",
     }
-    network = {"backend": "ort", "value_range": "0,1", "style_size": 200}
+    network = {"backend": "ort", "eight_bits": False, "value_range": "0,1", "style_size": 200}
     assert sorted(networks[1:]) == [(("candy",), network), (("my.onnx",), network)]
     person = {"backend": "ort", "value_range": "imagenet", "size": 512}
     assert networks[0] == (("pp_humanseg",), person)
@@ -188,7 +190,21 @@ def test_defaults_are_the_librarys(command: Any) -> None:
     ours = inspect.signature(command).parameters
     names = {"background": "style", "backdrop": "background"}
     for name, theirs in inspect.signature(Composer).parameters.items():
+        if name in ("backend", "eight_bits"):
+            continue  # films have others: the test below
         assert ours[names.get(name, name)].default == theirs.default
+
+
+def test_films_are_painted_by_what_is_fastest() -> None:
+    ours = {"backend": "cv2", "eight_bits": False}
+    assert computing(None, film=False) == ours
+    for name, value in ours.items():
+        assert inspect.signature(Composer).parameters[name].default == value
+    assert computing(None, film=True) == {"backend": "ort", "eight_bits": True}
+    for backend in ("cv2", "ort"):  # who asks for one gets it, in full
+        for film in (False, True):
+            asked = {"backend": backend, "eight_bits": False}
+            assert computing(backend, film=film) == asked
 
 
 def test_the_default_size_of_segmenters_is_the_librarys() -> None:

@@ -157,7 +157,7 @@ def test_interrupt(nst: Run, style: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_defaults_are_the_librarys() -> None:
     face = inspect.signature(stylize).parameters
-    for option in ("strength", "preserve_colors", "backend", "style_size"):
+    for option in ("strength", "preserve_colors", "style_size"):
         assert face[option].default == inspect.signature(Stylize).parameters[option].default
         for function in (Stylizer, Stylizer.__call__):
             theirs = inspect.signature(function).parameters

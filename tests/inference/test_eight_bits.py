@@ -1,0 +1,73 @@
+"""Style networks in 8 bits: how far they are off, and what is left as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx_files import Graph, save
+
+from nstlib.errors import ArgumentError
+from nstlib.inference.eight_bits import in_eight_bits
+from nstlib.inference.enlargements import fold_enlargements
+from nstlib.inference.runtimes import load_model, start_network
+from nstlib.inference.stylizer import STYLE_NETWORKS, Stylizer
+from nstlib.sources import load_image
+
+
+def whole_convolutions(proto: onnx.ModelProto) -> int:
+    return sum(node.op_type == "QLinearConv" for node in proto.graph.node)
+
+
+def block(channels: int, *, scale: float = 1.0) -> onnx.ModelProto:
+    """Build a network: to so many channels, a convolution with a normalisation, and back."""
+    graph = Graph()
+    x = graph.node("Relu", graph.norm(graph.conv("image", 3, channels), channels))
+    x = graph.norm(graph.conv(x, channels, channels), channels)
+    x = graph.node("Mul", x, graph.constant(np.float32(scale)))
+    return graph.model(graph.conv(x, channels, 3))
+
+
+@pytest.mark.parametrize("style", ["mosaic", "the_scream"])
+def test_shipped_styles_are_off_by_two_levels_and_a_half(style: str) -> None:
+    photo = load_image("astronaut", 224)  # none of those by which ranges are found
+    off = np.abs(Stylizer(style, backend="ort", eight_bits=True)(photo) - Stylizer(style)(photo))
+    assert 0.1 < 255 * off.mean() < 2.5
+
+
+def test_only_wide_convolutions_before_a_normalisation_change() -> None:
+    blobs = [np.random.default_rng(0).uniform(0, 255, (1, 3, 40, 48)).astype(np.float32)]
+    network = fold_enlargements(load_model("candy", STYLE_NETWORKS))
+    assert whole_convolutions(in_eight_bits(network, blobs)) == 10  # those of its five blocks
+    wide, narrow = block(32), block(24)
+    assert whole_convolutions(in_eight_bits(wide, blobs)) == 1
+    assert in_eight_bits(narrow, blobs) is narrow
+
+
+@pytest.mark.parametrize("brightness", [0.01, 1.0])
+def test_values_are_off_by_less_than_their_steps(brightness: float) -> None:
+    """Also of a picture that is much darker than what was tried: normalisation sees to that."""
+    random = np.random.default_rng(1)
+    tried, seen = (random.uniform(0, 255, (1, 3, 64, 64)).astype(np.float32) for _ in range(2))
+    proto = block(32)
+    expected = start_network(proto, "ort", "it")(brightness * seen)
+    got = start_network(in_eight_bits(proto, [tried]), "ort", "it")(brightness * seen)
+    assert np.sqrt(np.square(got - expected).mean()) < 0.02 * expected.std()
+
+
+def test_a_network_that_it_does_not_suit_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(block(32, scale=30), tmp_path / "block.onnx")
+    photo = load_image("rocket", 120)
+    exact = Stylizer(path, backend="ort")(photo)
+    assert not np.array_equal(Stylizer(path, backend="ort", eight_bits=True)(photo), exact)
+    monkeypatch.setattr("nstlib.inference.stylizer.LARGEST_ERROR", 1e-9)
+    np.testing.assert_array_equal(Stylizer(path, backend="ort", eight_bits=True)(photo), exact)
+
+
+def test_opencv_refuses() -> None:
+    with pytest.raises(ArgumentError, match=r"OpenCV does not compute in 8 bits; .*'ort'"):
+        Stylizer("candy", eight_bits=True)

@@ -42,8 +42,10 @@ BROKEN := $(shell test -x $(PYTHON) || rm -f $(VENV)/.created $(VENV)/.with-*)
     site site-serve assignment test-assignment bench figures constraints clean
 .NOTPARALLEL:
 
+# Of a notebook that is not signed, JupyterLab shows diagrams (SVG) as their alternative text.
 lab: $(VENV)/.with-lab
 	$(PYTHON) notebooks/translate.py
+	@find "$(LAB_DIR)" -name '[0-9][0-9]_*.ipynb' -not -path '*/.*' -exec $(PYTHON) -m nbformat.sign {} + >/dev/null
 	$(IN_VENV) $(PYTHON) -m jupyterlab --ServerApp.root_dir="$(LAB_DIR)" \
 	    --LabApp.default_url=/lab/tree/START_HERE.md --LabApp.app_settings_dir="$(CURDIR)/notebooks/.lab" \
 	    --ContentsManager.hide_globs="['*.py','sources','figures','LICENSE','__pycache__']" \

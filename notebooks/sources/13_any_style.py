@@ -30,11 +30,11 @@ show_rows(
     [cat, *paintings.values()],
     [in_one_pass["window"], in_one_pass["pavers"]],
     [in_one_pass["woodcut"], in_one_pass["harvest"]],
-    height=2.6,
+    height=3.6,
     alt="A cat's face and four small pictures: flowers and parrots in coloured glass, stooping men in "
     "strokes of all colours, a black and white woodcut, a yellow field below a blue sky. Below, the cat four "
     "times in short curled strokes: pale yellow and green, dull violet, black and cream, yellow and light blue. "
-    "A corner is reddish in all four.",
+    "The right edge is reddish in all four.",
 )
 
 # %% [markdown]
@@ -256,7 +256,7 @@ show_rows(
 )
 
 # %% [markdown]
-# *AdaIN at one layer. Colours and contrast come over, and how firm an outline is. Larger shapes don't: there are no panes
+# *AdaIN at one layer. Colours and contrast come over, and how firm outlines are. Larger shapes don't: there are no panes
 # of glass, and no even black as in the woodcut. In flat parts the decoder leaves a fine weave.*
 #
 # How near do they come? The judge is the style loss of lesson 06, on means *and* covariances, at four layers between
@@ -487,8 +487,8 @@ show_rows(
     [*halves.values()],
     titles=[*halves],
     height=2.0,
-    alt="Three cats in pale yellow with dark outlines. The first has the firmest outlines; in the second "
-    "two paintings shine through each other.",
+    alt="Three cats in curled strokes. The first two are blue, yellow and white and nearly alike, the second a "
+    "little paler; the third is brownish and faded.",
 )
 
 # %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
@@ -512,7 +512,7 @@ assert max(kept, key=kept.get) == "mean vector"  # as the text says
 # %% [markdown]
 # <details><summary>What you see</summary>
 #
-# With the mean vector the network paints *one* picture, by one set of strokes, and nothing gets paler. The mean of the
+# With the mean vector the network paints *one* picture, with one set of strokes, and nothing gets paler. The mean of the
 # paintings loses detail wherever the two put their strokes in different places. (It isn't much, because they show the
 # same cat and are the same network's. Exercise 3 computes what unrelated pictures lose.) The style of the mean picture is
 # a real style, too, but that of a faded picture.
@@ -622,12 +622,12 @@ nst.check("why_searching_wins", "b")
 # result. Three things follow, and you can see each above:
 #
 # - **Strokes, not shapes.** What takes a larger part of the style, panes with lead around them, is not there.
-# - **The same mixtures for all.** Only scales and shifts depend on the style. What mixes the channels is fixed. Look at the
-#   upper right corner in the first pictures of this lesson: it turns reddish in all four, even in the woodcut, which
-#   has no colour at all.
+# - **The same mixtures for all.** Only scales and shifts depend on the style. What mixes the channels is fixed. Look at
+#   the right edge, near the top, in the first pictures of this lesson: it turns reddish in all four, even in the woodcut,
+#   which has no colour at all.
 # - **Only what the training knew.** A style far from all that it has seen gets the nearest thing that the network has.
 #
-# The last one deserves a test. Here are three styles that nobody would call paintings.
+# The last one deserves a test. Here is the cat in three styles that nobody would call paintings.
 
 # %%
 bad_styles = {
@@ -639,13 +639,14 @@ show_rows(
     [nst.Stylizer(style)(cat) for style in bad_styles.values()],
     titles=["plain grey", "noise of all colours", "black and white stripes"],
     height=1.8,
-    alt="The cat in bluish grey, hardly visible; in curled strokes of many colours; in burnt black and white.",
+    alt="The cat in bluish grey with little contrast; in curled strokes of many colours; in glaring black and "
+    "white with yellow and green edges.",
 )
 
 # %% [markdown]
-# *Grey gives a picture that is nearly grey, and that is right. Noise gives the usual strokes in many colours, and stripes
-# glaring black and white without a stripe. Ask yourself for each what a search would do, and try it:
-# `nst.transfer_style(cat, bad_styles["stripes"])`.*
+# *Grey takes nearly all contrast away, and that is right, but the grey has turned bluish. Noise gives the usual strokes in
+# many colours, and stripes give a glaring black and white without a stripe. Ask yourself for each what a search would
+# do, and try it:* `nst.transfer_style(cat, bad_styles["stripes"])`.
 #
 # ## Exercises
 #

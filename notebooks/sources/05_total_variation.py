@@ -2,7 +2,7 @@
 # # 05 · Total variation: rough and smooth
 #
 # After this lesson you can measure how rough a picture is, say what a smoother one costs, and see from
-# a weight like 1,000,000,000 that something is wrong with a loss.
+# a weight like 1,000,000,000 that the terms of a loss have different units.
 
 # %%
 import cv2
@@ -27,22 +27,22 @@ show_rows(
 )
 
 # %% [markdown]
-# *The same texture twice, from the same noise. In the second run one term was added to the loss: a
-# price on roughness.*
+# *The same texture twice, from the same noise, 224 pixels wide. In the second run one term was added to
+# the loss: a price on roughness.*
 #
 # | | |
 # | --- | --- |
 # | Prerequisites | [04 · Texture synthesis](04_texture_synthesis.ipynb); gradients from [01 · Mathematics](01_mathematics.ipynb) |
-# | Time to read | 45 min; exercises 85 min |
+# | Time to read | 50 min; exercises 85 min |
 # | Time to run on 2 cores | 1 min |
 # | Downloads | nothing |
 #
 # ## Learning objectives
 #
 # - **Compute** the total variation of small pictures by hand, and that of noise without a computer.
-# - **Explain** why a step against its gradient is a blur, and how fast a stripe fades.
+# - **Explain** why a step against its gradient blurs, and how fast stripes fade.
 # - **Find** out why a texture that starts from noise stays rough.
-# - **Choose** a weight for it, and say what it costs.
+# - **Choose** a weight for total variation, and say what it costs.
 # - **Recognise** a badly scaled loss by its weights.
 #
 # The lesson follows the part of HyunMin Kim's tutorial (3 November 2020) that improves its texture.
@@ -57,8 +57,8 @@ show_rows(
 # $$ V = \frac{1}{H(W-1)} \sum_{y,x} (x_{y,x+1} - x_{y,x})^2
 #      + \frac{1}{(H-1)W} \sum_{y,x} (x_{y+1,x} - x_{y,x})^2 . $$
 #
-# With three colours the means go over them as well. Three grey pictures of 5 × 5 pixels. Work out $V$
-# for each before you go on:
+# With three colours the means go over them as well. Here are three grey pictures of 5 × 5 pixels, from 0
+# (black) to 1 (white). Work out $V$ for each before you go on:
 
 # %%
 y, x = np.mgrid[:5, :5]
@@ -99,8 +99,8 @@ def total_variation_loss(image):
     return tf.reduce_mean(right**2) + tf.reduce_mean(down**2)
 
 
-# The last column is the control: np.roll compares the last column with the first one, too. If the four
-# agreed on all pictures, the pictures would not tell a right function from a wrong one.
+# A wrong function as a control: np.roll compares the last column of a picture with its first one, too.
+# If all four agreed on all pictures, the pictures couldn't tell a right function from a wrong one.
 def wrapped(image):
     return sum(((image - np.roll(image, 1, axis)) ** 2).mean() for axis in (0, 1))
 
@@ -120,12 +120,12 @@ print(
 
 # %% [markdown]
 # Kim's tutorial has just this function, and calls its result an RMS, a root mean square. No root is
-# taken: it is a mean of squares, for each direction. (The root would have the unit of a pixel; the
-# square has not. Keep that in mind for the end of the lesson.)
+# taken: it is a mean of squares, for each direction. (A root would be in the unit of the pixels, a mean of
+# squares is in that unit squared. Keep that in mind for the end of the lesson.)
 #
 # ## Three things called total variation
 #
-# What to do with a step of $d_x$ to the right and one of $d_y$ down? There are three customs:
+# A pixel has a step $d_x$ to the right and a step $d_y$ down. There are three ways to count them:
 #
 # | | one pixel contributes | used by |
 # | --- | --- | --- |
@@ -134,9 +134,9 @@ print(
 # | length of both together | $\sqrt{d_x^2 + d_y^2}$ | Rudin, Osher and Fatemi (1992), who began it |
 #
 # The last two differ where an edge runs diagonally. There a pixel has a step of 1 to the right and one
-# of 1 down, and is $\sqrt 2$ pixels of edge. Absolute steps charge 2 for it, which is 1.41 for a pixel of
-# edge; an upright edge costs 1. The length of both charges $\sqrt 2$, which is 1 again: the same in all
-# directions.
+# of 1 down, and the edge crosses it on a length of $\sqrt 2$. Absolute steps charge 2 for it, which is
+# $\sqrt 2$ for each pixel of length; for an upright edge they charge 1. The length of both charges
+# $\sqrt 2$, which is 1 for each pixel of length: the same in all directions.
 #
 # **Question.** The ramp and the edge both lead from black to white, and squares let the ramp off with a
 # quarter of the price. Now count absolute steps. Which of the two costs more?
@@ -154,16 +154,16 @@ nst.check("ramp_or_edge", "c")
 
 # %% jupyter={"outputs_hidden": true}
 print("         squares   absolute steps")
-for name, picture in {"ramp": ramp, "edge": edge}.items():
+for name, picture in {"ramp": ramp, "edge": edge}.items():  # 5 rows with 4 steps each
     absolute = float(tf.image.total_variation(tf.constant(picture[..., np.newaxis])))
     print(f"{name:8} {total_variation(picture):7.4f} {absolute / 20:16.4f}")
 
 # %% [markdown]
 # <details><summary>What happened</summary>
 #
-# On the way from black to white absolute steps add up to 1, however many there are. So they have nothing
-# against an edge. Squares do: a hundred small steps cost a hundredth of one large one. Below you will see
-# what follows for pictures.
+# On the way from black to white absolute steps add up to 1, however many there are. So an edge costs no
+# more than a ramp. With squares it does: a hundred small steps cost a hundredth of one large one. Below you
+# will see what follows for pictures.
 #
 # </details>
 #
@@ -185,7 +185,8 @@ nst.check("noise_roughness", "c")
 
 # %% jupyter={"outputs_hidden": true}
 large_noise = np.random.default_rng(1).random((448, 448, 3), dtype=np.float32)
-print(f"V of noise: {total_variation(large_noise):.3f}")
+print("V of noise:")
+print(f"{total_variation(large_noise):.3f}")
 
 # %% [markdown]
 # <details><summary>Without a computer</summary>
@@ -198,8 +199,8 @@ print(f"V of noise: {total_variation(large_noise):.3f}")
 # </details>
 #
 # Kim measured four pictures like that: noise 0.332, the texture 0.103, the painting 0.036, and the
-# texture that was smoothed 0.030. It is the tutorial's best habit: with noise and the original beside
-# them, the other two numbers say something.
+# smoothed texture 0.030. It is the tutorial's best habit: with noise and the original beside them, the
+# other two numbers say something.
 #
 # **Question.** Is there a picture that you would recognise at once, and that is rougher than noise?
 # Think of one before you open the cell.
@@ -221,8 +222,8 @@ show_rows(
 # %% [markdown]
 # <details><summary>What you see</summary>
 #
-# Newspapers print like this. Each dot differs from its neighbours as much as it can, and from a little
-# farther away their mean is the cat. So $V$ knows nothing of pictures: it says how unlike neighbours are,
+# Printers work like this. A dot differs from its neighbours as much as it can, and from a little farther
+# away you see their mean, the cat. So $V$ knows nothing of pictures: it says how unlike neighbours are,
 # and nothing else. Noise isn't the top of the scale either; the checkerboard has 2.
 #
 # </details>
@@ -249,23 +250,24 @@ for side in (448, 224, 112):
 # %% [markdown]
 # <details><summary>What happened</summary>
 #
-# Where there were two small steps there is now one twice as large. That is so because photographs are
-# smooth; noise, whose neighbours have nothing in common, is averaged away instead. So roughness can only
-# be compared at equal sizes, and a [weight](glossary.md#weight) that suits one size doesn't suit another.
+# Where there were two small steps there is now one about twice as large. That is so because photographs
+# are smooth; noise, whose neighbours have nothing in common, is averaged away instead. So roughness can
+# only be compared at equal sizes, and a [weight](glossary.md#weight) that suits one size doesn't suit another.
 #
 # </details>
 #
 # ## Downhill is a blur
 #
 # To lower a loss we need its gradient. A step $s = x_{y,x+1} - x_{y,x}$ pulls at both its ends: $2s$ at
-# the right one, $-2s$ at the left one. Collect that for a pixel $p$ with its four neighbours $q$ (away
-# from the border, and with $N$ for the number of steps in a direction):
+# the right one, $-2s$ at the left one. Add that up for a pixel $p$ and its four neighbours $q$, away from
+# the border. The picture is a square here, so both directions have the same number $N$ of steps:
 #
 # $$ \frac{\partial V}{\partial p} = \frac{2}{N} \sum_{q} (p - q)
 #    = \frac{8}{N} \left( p - \text{mean of the neighbours} \right) . $$
 #
 # So a step against the gradient moves every pixel towards the mean of its neighbours. Compare with the
-# tape, inside the picture and, as a control, in a corner, where the formula must fail:
+# tape, inside the picture and, as a control, in a corner. A corner has two neighbours only, so there the
+# formula must fail:
 
 # %%
 with tf.GradientTape() as tape:
@@ -274,20 +276,20 @@ with tf.GradientTape() as tape:
 gradient = tape.gradient(value, pixels).numpy()
 
 N = 160 * 159 * 3
-padded = np.pad(photo, ((1, 1), (1, 1), (0, 0)))
+padded = np.pad(photo, ((1, 1), (1, 1), (0, 0)))  # black beyond the border
 around = (padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]) / 4
 print("red channel         by the tape, times N/8   pixel - mean of neighbours")
 for name, place in {"at (100, 60)": (100, 60), "in the corner": (0, 0)}.items():
     print(f"{name:20} {N / 8 * gradient[place][0]:17.4f} {(photo - around)[place][0]:24.4f}")
 
 # %% [markdown]
-# How fast does it go? Take horizontal stripes of cosine shape, so that neighbours in a row are equal, and
-# take 10 steps, each of which moves a pixel *half* of the way to the mean of its neighbours. Stripes of
-# two pixels, white, black, white, black, you can do in your head: the two neighbours across the stripe are
-# the opposite, the two along it are equal. So the mean of all four is grey, and half of the way to it
-# halves the contrast: $0.5^{10} = 0.001$ is left.
+# How fast does it go? Take horizontal stripes whose brightness is a cosine, so that neighbours in a row
+# are equal, and take 10 steps, each of which moves a pixel *half* of the way to the mean of its neighbours.
+# Stripes that repeat every two pixels, white, black, white, black, you can do in your head: the neighbours
+# above and below are the opposite, those to the left and right are equal. So the mean of all four is grey,
+# and half of the way to it halves the contrast: $0.5^{10} = 0.001$ is left.
 #
-# **Question.** Which stripes fade faster, those of 8 pixels or those of 32?
+# **Question.** Which fade faster, stripes that repeat every 8 pixels or every 32?
 
 
 # %%
@@ -296,6 +298,7 @@ def downhill(picture, steps):
     for _ in range(steps):
         with tf.GradientTape() as tape:
             value = total_variation_loss(image)
+        # N/8 times the gradient would lead all the way to the mean of the neighbours.
         image.assign_sub(N / 16 * tape.gradient(value, image))
     return image.numpy()
 
@@ -306,14 +309,14 @@ for period in (2, 8, 32):
     wave = np.cos(2 * np.pi * np.arange(160) / period)[:, np.newaxis, np.newaxis]
     stripes = np.float32(0.5 + 0.4 * wave * np.ones((160, 160, 3)))
     # If it faded all stripes alike, the three shares would be equal.
-    print(f"{period:3} pixels: {np.ptp(downhill(stripes, 10)[64:96]) / 0.8:.3f}")
+    print(f"every {period:2} pixels: {np.ptp(downhill(stripes, 10)[64:96]) / 0.8:.3f}")
 
 # %% [markdown]
 # <details><summary>What happened</summary>
 #
-# The wider the stripe, the more alike are neighbours, and the slower it fades: 0.001, 0.467, 0.953. So
-# grain goes first, then detail, then everything. That is how heat spreads in a metal plate. (Exercise 2
-# finds the formula.)
+# The wider the stripes, the more alike neighbours are, and the slower they fade: 0.001, 0.467 and 0.953
+# are left. So grain goes first, then detail, then everything. Heat spreads in a metal plate in the same
+# way. (Exercise 2 asks for the formula.)
 #
 # </details>
 
@@ -329,16 +332,16 @@ show_rows(
 )
 
 # %% [markdown]
-# *Plain gradient descent on $V$, and nothing else. In the end every pixel has the mean colour: alone,
-# total variation wants a grey card.* It is of use only *against* another term.
+# *Plain gradient descent on $V$, and nothing else.* If you go on, every pixel gets the mean colour: the
+# picture of least total variation is a plain card. So the term is of use only *against* another one.
 #
 # ## How much? A case where the truth is known
 #
 # Add noise to a photograph, and ask for a picture that is close to the noisy one and smooth:
 # $\operatorname{mean}(\text{image} - \text{noisy})^2 + w\,V$. We know the clean photograph, so we can
-# measure which weight $w$ is best. We do the same with the length of both steps together, in
-# Rudin, Osher and Fatemi's way, and give each its own best weight of seven. (A root has no slope at 0,
-# so a little is added under it.)
+# measure which weight $w$ is best. We do the same with the length of both steps, as Rudin, Osher and
+# Fatemi did, and give each of the two the best of seven weights. (A root has no slope at 0, so a little is
+# added under it.)
 
 
 # %% tags=["nbval-ignore-output"]
@@ -370,13 +373,14 @@ for name, (roughness, weights) in tried.items():
     errors = {w: float(np.mean((picture - photo) ** 2) / before) for w, picture in cleaned.items()}
     errors_of[name] = list(errors.values())
     best[name] = cleaned[min(errors, key=errors.get)]
-    # If no weight could do harm, the errors would only fall from left to right.
+    # Of the noisy picture the error is 100 %. If no weight could do harm, the errors would only fall.
     print(f"{name:15} weight", "".join(f"{weight:7}" for weight in weights))
     print(f"{'':15} error ", "".join(f"{error:7.0%}" for error in errors.values()))
 
 # %% [markdown]
 # And the edges? Take the 1 % largest steps of the clean photograph, and ask how much of them is left. The
-# noisy picture is the control: noise adds and takes away alike, so nearly all should be left.
+# noisy picture is the control: noise makes some steps larger and others smaller, so nearly all should be
+# left.
 
 # %% tags=["nbval-ignore-output"]
 right = np.diff(photo, axis=1)
@@ -404,19 +408,20 @@ show_rows(
 )
 
 # %% [markdown]
-# *The best weight lies in between: too little leaves grain, too much takes the edges away. At their best,
-# squares leave 37 % of the squared error and lengths 31 %. Squares can't tell an edge from grain, and keep
-# only about half of the largest steps; lengths keep three quarters, and make areas flat.*
+# *160 pixels, enlarged.* The best weight lies in between: too little leaves grain, too much takes the edges
+# away. At their best, squares leave 37 % of the squared error and lengths 31 %. Squares keep only about half
+# of the largest steps; lengths keep three quarters, and make areas flat.
 #
-# That is what the ramp and the edge foretold. This library squares, which gives a smooth gradient, and
+# The ramp and the edge have told you why. This library squares, which gives a smooth gradient, and
 # leaves it to the [style loss](glossary.md#style-loss) to ask for edges.
 #
 # ## Why the texture was rough
 #
 # For a texture there is no truth to compare with. So first ask why it was rough at all. Here is the
 # loss of lesson 04, means and [covariances](glossary.md#covariance) at five layers, minimised by the same
-# loop. What differs from that lesson: one size only, so that the start is noise at full size, and every layer
-# counts alike. The term for roughness is relative, as all others: $V$ is divided by that of the painting.
+# loop. Two things differ from that lesson: there is one size only, so that the run starts from noise at full
+# size, and every layer counts alike. The term for roughness is relative, like all others: $V$ is divided by
+# that of the painting.
 
 # %%
 painting = nst.load_image("brushwork", size=128)
@@ -467,21 +472,21 @@ for name, picture in {"the noise": noise, "rough": rough, "smooth": smooth}.item
     print(f"{name:20} {relative_roughness(picture):21.1f} {style:12.4f}")
 
 # %% [markdown]
-# The style loss hardly minds. How can that be, when it asks for so much?
+# The style loss hardly notices the grain. How can that be, when it asks for so much?
 #
 # **Question.** [VGG19](glossary.md#VGG19)'s five [Gram matrices](glossary.md#Gram-matrix) are symmetric and
 # hold 305,888 different numbers. Kim's picture has 224 × 224 × 3 = 150,528. What follows for the texture?
 #
-# - **a** the numbers can't all be met
-# - **b** only the painting itself can meet them all
+# - **a** no picture can have all of these numbers
+# - **b** only the painting itself has all of them
 # - **c** nothing follows from a count alone
-# - **d** there are fewer wishes than pixels, so many pictures meet them
+# - **d** less is asked for than the picture has numbers, so many pictures meet it
 
 # %% tags=["learner"]
-nst.check("wishes", ...)
+nst.check("more_numbers", ...)
 
 # %% tags=["solution"]
-nst.check("wishes", "c")
+nst.check("more_numbers", "c")
 
 # %% jupyter={"outputs_hidden": true}
 print("Numbers asked for, and numbers in the picture:")
@@ -491,9 +496,9 @@ for name, counts in channels.items():
     print(f"{name:6} {sum(c * (c + 1) // 2 for c in counts):8,} {size:8,}")
 
 # %% [markdown]
-# Counting isn't the reason, then: even here there are more wishes than pixels. What matters is how much
-# each wish *minds*. So measure that. Take the painting, whose style loss is 0, and add grain to it, always
-# of the same strength:
+# So a count isn't the reason: even here more numbers are asked for than the picture has. What matters is
+# how strongly the loss *reacts*. Measure that: take the painting, whose style loss is 0, and add grain to
+# it, always of the same strength:
 #
 # - the grain of the rough texture: what is left when a blurred copy is taken away;
 # - the grain of the noise that it started from;
@@ -518,7 +523,7 @@ costs = {}
 for name, fine in grains.items():
     grainy = np.float32(painting + 0.05 * fine)
     costs[name] = float(style_loss(tf.constant(grainy)))
-    # If the loss minded all grain alike, the three costs would be equal, as V is.
+    # If the loss reacted to all grain alike, the three costs would be equal, as V nearly is.
     print(f"{name:28} V {total_variation(grainy):.2f}")
 
 # %% tags=["nbval-ignore-output"]
@@ -530,13 +535,13 @@ assert 2 * costs["left over in the texture"] < costs["of the noise at the start"
 assert costs["left over in the texture"] < costs["left over, in random order"]
 
 # %% [markdown]
-# That is the reason. The three are equally rough, and the loss minds the grain *that is left* far less than
-# the grain that the run began with. There is grain that hardly changes a filter's answer, for instance
-# where bright and dark dots cancel within its 3 × 3 pixels. The run removed what the loss felt, and left
-# what it didn't.
+# That is the reason. The three are about equally rough, and the loss reacts far less to the grain *that is
+# left* than to the grain that the run began with. Some grain hardly changes what a filter answers, for
+# instance where bright and dark dots cancel within its 3 × 3 pixels. The run removed what the loss could
+# feel, and left the rest.
 #
 # If that is so, a picture that starts without grain should end without it, with no price on roughness at
-# all. Blur the noise before the start (and stretch it, so that its spread is that of the noise):
+# all. Blur the noise before the start (and stretch its contrast to that of the noise):
 
 # %%
 soft = cv2.GaussianBlur(noise, (0, 0), 2)
@@ -565,18 +570,18 @@ show_rows(
 )
 
 # %% [markdown]
-# *Three pictures that the style loss finds about equally good. (If the start didn't matter, the last
-# would be as rough as the first.)*
+# *Three pictures of 128 pixels, enlarged. The style loss finds them about equally good. If the start didn't
+# matter, the last would be as rough as the first.*
 #
-# So there are two cures. Total variation decides among pictures that the style loss finds equally good:
-# it treats the symptom. A smooth start treats the cause, and from [coarse to
-# fine](glossary.md#coarse-to-fine) every size has one: the enlarged picture of the size before. That is why
-# `tv_weight` is 0 by default in this library. It is still the right tool when you *want* a softer picture.
+# So there are two cures. A price on total variation removes grain that is there. A smooth start brings none
+# in, and from [coarse to fine](glossary.md#coarse-to-fine) every size has a smooth start: the enlarged
+# picture of the size before. That is why `tv_weight` is 0 by default in this library. It is still the right
+# tool when you *want* a softer picture.
 #
 # ## Experiment: the trade-off
 #
-# One knob of the library's recipe for textures. Its `tv_weight` multiplies $V$ as it is. We give it $w / V$
-# of the painting, so that $w$ is relative. Seven values of $w$.
+# Now the library's recipe for textures, with one knob: `tv_weight`. It multiplies $V$ as it is, so we give
+# it $w$ divided by the painting's $V$; then $w$ is relative. Here are seven values of $w$:
 
 # %%
 made = {
@@ -614,9 +619,9 @@ assert curve[1][-1] > 3 * curve[1][0]
 # Where is the best weight? The curve doesn't say. It is tempting to look for its bend, but where a curve
 # bends depends on how the axes are scaled: draw the same points on plain axes, and the bend moves. What the
 # curve does tell is the price. From weight 0.01 to 0.1 the roughness falls by two fifths, and the style loss
-# rises by a sixth. From 3 to 10 the roughness falls by two thirds, and the style loss becomes nearly three
-# times as large. For a hint there is the painting's own roughness: all seven are smoother than that. For the
-# rest there are eyes:
+# rises by about a sixth. From 3 to 10 the roughness falls by two thirds, and the style loss becomes nearly
+# three times as large. The painting's own roughness is a hint: all seven are smoother than that. The rest
+# you have to judge by eye:
 
 # %%
 shown = (0.01, 0.1, 1, 10)
@@ -630,17 +635,17 @@ show_rows(
 # %% [markdown]
 # ## A weight of 1,000,000,000
 #
-# The tutorial adds up its terms without making them relative. Its weights for the smooth texture: style
-# 0.1, total variation 10⁹. Why would anybody need a billion? Its own numbers tell. At the end the
-# roughness was 0.030; if the two terms were about equally large then, its style loss was
+# The tutorial adds up its terms without making them relative. Its weights for the smooth texture are 0.1
+# for the style and 10⁹ for total variation. Why would anybody need a billion? At the end its roughness
+# was 0.030. If the two terms were about equally large then, its style loss was
 
 # %%
 print(f"{1e9 * 0.030 / 0.1:.0e}")
 
 # %% [markdown]
-# Where does such a number come from? VGG19 takes pixels in 0..255, and total variation looks at [0, 1].
-# Features grow with the pixels, Gram matrices with the features squared, the loss with the Gram matrices
-# squared. Roughness is squared once.
+# Where does such a number come from? VGG19 takes pixels from 0 to 255, and total variation is measured on
+# pixels from 0 to 1. Features grow with the pixels, Gram matrices with the square of the features, and the
+# loss with the square of the Gram matrices. So the loss grows with the fourth power of the features:
 
 # %%
 maps = extractor(painting[np.newaxis])["block3_conv1"]
@@ -656,8 +661,8 @@ print(f"features 255 times larger, loss larger by {ratio:.1e}; 255⁴ is {255.0*
 
 # %% [markdown]
 # So the unit alone is worth a factor of 4 · 10⁹. The rest is the network: how large its features happen
-# to be. Change the network, and the weight is wrong. Here are the tutorial's two terms with its weights
-# for the noise, on two networks:
+# to be. Change the network, and the weight is wrong. Here are the tutorial's two terms, with its weights,
+# for the same noise and two networks:
 
 # %%
 networks = {
@@ -725,10 +730,13 @@ assert total_variation(grey) < 0.01 * total_variation(painting)
 #
 # ![The Great Wave, and three textures of it: a rough one as written, a smooth one with a price on roughness, and the library's](figures/blog_texture.jpg)
 #
-# (`python benchmarks/blog.py` makes this picture.) The price takes the grain away, and more: 0.016 is only half of
-# the print's own 0.031. Kim's numbers, for another picture, were 0.103, 0.030 and 0.036.
+# *The print and three textures of it, 224 pixels wide, with their total variation. (`python
+# benchmarks/blog.py` makes this picture.)* The price takes the grain away, and more: 0.016 is only half of the
+# print's own 0.031. Kim's numbers, for another picture, were 0.103, 0.030 and 0.036. And the library's texture is
+# smooth without a price, but look at its composition: it is nearly the print's. Lesson 04 says why: a start at
+# a small size leaves little choice.
 #
-# But these weights suit nothing else. The cure is the one from lesson 03: divide each term by the size of what it is compared
+# The tutorial's weights suit nothing else, though. The cure is the one from lesson 03: divide each term by the size of what it is compared
 # with, which makes it a **[relative loss](glossary.md#relative-loss)**. Total variation too; we did that above.
 #
 # What does a relative number say? Here is the relative style loss of some pictures, compared with the
@@ -767,14 +775,14 @@ nst.check("loss_of_one", ...)
 nst.check("loss_of_one", "b")
 
 # %% [markdown]
-# The columns are of the same order, although the raw losses above were not; so the same weights serve
-# both networks. But 1 is not a ceiling, and it doesn't mean "nothing in common": it only says that the
-# difference is as large as the style. Whenever you meet weights like 10⁹, 10⁴ and 10⁻², ask for the units
+# The two columns are of the same order, although the raw losses above were a million times apart; so the
+# same weights can serve both networks. But 1 is not a ceiling, and it doesn't mean "nothing in common": it
+# only says that the difference is as large as the style. Whenever you meet weights like 10⁹, 10⁴ and 10⁻², ask for the units
 # of the terms. The weights hide them.
 #
 # ## Exercises
 #
-# Three hints each, from a nudge to nearly the answer; take one at a time.
+# Each has three hints, from a nudge to nearly the answer; take one at a time.
 #
 # ### Exercise 1 · Every picture is smooth (10 minutes)
 #
@@ -811,8 +819,8 @@ def my_total_variation(image):
 nst.check("total_variation", my_total_variation)
 
 # %% [markdown] tags=["solution"]
-# With the wrap-around every row of steps leads back to where it began. So the steps add up to 0, and so
-# does their mean, whatever the picture. She had no control: a checkerboard would have shown it.
+# With the wrap-around every row of steps leads back to where it began. So the steps add up to 0, and
+# their mean is 0, whatever the picture. The colleague had no control: a checkerboard would have shown it.
 
 # %% [markdown]
 # ### Exercise 2 · How fast does a stripe fade? (20 minutes)
@@ -947,11 +955,12 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 #
 # - computed the total variation of a ramp, 0.0625, an edge, 0.25, and a checkerboard, 2, by hand, and
 #   worked out that noise has ⅓, and that a cat in dots has more;
-# - gone down the gradient, and seen stripes of 2 pixels fade to 0.001 where stripes of 32 keep 0.953;
+# - gone down the gradient, and seen that stripes which repeat every 2 pixels keep 0.001 of their contrast, and
+#   those which repeat every 32 keep 0.953;
 # - found the best weights where the truth was known; there squares kept half of the largest steps, and
 #   lengths three quarters;
-# - found why a texture from noise stays rough: what is left is grain that the style loss hardly minds,
-#   and a smooth start cures it as well as a price does;
+# - found why a texture from noise stays rough: what is left is grain that the style loss hardly notices, and
+#   a smooth start avoids it as well as a price removes it;
 # - read the price of smoothness from a curve of seven weights, and no best weight from its shape;
 # - traced a weight of 10⁹ back to 255⁴, and replaced it by relative terms.
 #

@@ -14,7 +14,7 @@ choice(
     "ramp_or_edge",
     "Steps are no longer squared. Which costs more, the ramp in four steps or the edge in one?",
     right="c",
-    a="that is so when steps are squared. How long is the way from black to white here?",
+    a="that is so when steps are squared. What do the steps of each picture add up to?",
     b="four steps, but each is only a quarter as high.",
     c="Steps in one direction add up to the way from black to white, however many they are.",
     d="try a ramp of two steps: ½ and ½.",
@@ -41,14 +41,14 @@ choice(
 )
 
 choice(
-    "wishes",
+    "more_numbers",
     "305,888 numbers in the Gram matrices, 150,528 in the picture. What follows for the texture?",
     right="c",
     a="the painting itself has all of them, so they can be met.",
     b="the painting moved by some pixels has nearly the same matrices. So there are more.",
-    c="A count says how many equations there are, not how much each one minds a change of the "
-    "picture.",
-    d="look at the counts again: there are more numbers asked for than pixels.",
+    c="A count says how many numbers are asked for, not how strongly the loss reacts to a change "
+    "of the picture.",
+    d="look at the counts again: more numbers are asked for than the picture has.",
 )
 
 choice(
@@ -57,7 +57,7 @@ choice(
     right="c",
     a="that would be so if the style loss measured roughness. It was never told to.",
     b="it is less than that. Open the numbers below.",
-    c="The style loss hardly minds: it finds both about equally good.",
+    c="The style loss hardly notices the grain: it finds both about equally good.",
     d="smoothing was asked for as well, so that was to be feared. But open the numbers below.",
 )
 
@@ -66,14 +66,14 @@ choice(
     "The tutorial's weights on the small twin, whose style loss is far smaller. What comes out?",
     right="b",
     a="that needs a style loss that has something to say. How large is it beside the other term?",
-    b="Next to a term that is millions of times as large, the style is not heard.",
-    c="noise has the highest total variation of the three, and it costs 10⁹ times that.",
+    b="Next to a term that is millions of times as large, the style counts for nothing.",
+    c="noise has a high total variation, and it costs 10⁹ times that.",
     d="no number is too large here, and nothing is divided by zero.",
 )
 
 choice(
     "loss_of_one",
-    "A relative style loss of 1 means:",
+    "What does a relative style loss of 1 mean?",
     right="b",
     a="look at the table: black has nothing of the style at all. Is its loss 1?",
     b="It is divided by the style's own size. So 1 is as far off as the style is large, and more "

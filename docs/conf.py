@@ -53,6 +53,14 @@ def whole_again(_app: object, what: str, *others: Any) -> None:
         lines[0] = f"{taken.removeprefix(':type: ')}: {lines[0]}"
 
 
+def without_alias(_app: object, _domain: str, _kind: str, content: Any) -> None:
+    """Leave out of what a type is an alias where that lists NumPy's private names."""
+    for node in list(content):
+        if node.astext().startswith("alias of ") and "_SupportsArray" in node.astext():
+            content.remove(node)
+
+
 def setup(app: Any) -> None:
     """Be called after napoleon, whose priority is 500."""
     app.connect("autodoc-process-docstring", whole_again, priority=600)
+    app.connect("object-description-transform", without_alias)

@@ -6,12 +6,14 @@ The styles are those of the library, so a new one is there after the next build.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import style_vectors
+
 from nstlib import Stylizer, load_image, save_image
+from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.cache import embedded_model
 from nstlib.course.portraits import load_portrait
 from nstlib.images.arrays import Image
@@ -42,6 +44,7 @@ def write(folder: Path, packages: Path) -> None:
         shutil.copy2(path, folder)
     for name in ("models", "pictures", "runtimes"):
         (folder / name).mkdir(exist_ok=True)
+    vectors = style_vectors.vectors()
     files = {
         "runtimes": {
             kind: _runtime(folder, packages / "onnxruntime-web" / "dist", *names)
@@ -52,7 +55,7 @@ def write(folder: Path, packages: Path) -> None:
             "encoder": _network(folder, "any_style_encoder"),
             "painter": _network(folder, "any_style_painter"),
         },
-        "styles": [_style(folder, name) for name in STYLE_NETWORKS],
+        "styles": [_style(folder, name) | {"vector": vectors[name]} for name in STYLE_NETWORKS],
         "samples": [
             _sample(folder, "astronaut", "Eileen Collins, astronaut", load_portrait("collins")),
             _sample(folder, "hopper", "Grace Hopper, computer scientist", load_portrait("hopper")),
@@ -87,12 +90,14 @@ def _style(folder: Path, name: str) -> dict[str, Any]:
     sample = f"pictures/{name}.jpg"
     painted = Stylizer(name)(load_image("coffee", size=300))
     save_image(painted[:, 50:250], folder / sample)
-    made = metadata_of(load_onnx(embedded_model(f"{name}.onnx"))).get("style", "")
+    made = metadata_of(load_onnx(embedded_model(f"{name}.onnx")))["style"]
+    title = made.partition(",")[0]  # "Composition VII, Wassily Kandinsky, 1913 (public domain)"
+    if name in DRAWN_STYLES:  # "nstlib.art's drawn candy (MIT)"
+        title, made = name.capitalize(), "A picture that the course's own code draws"
     return {
         "name": name,
-        "title": name.replace("_", " ").capitalize(),
-        # "nstlib.art's drawn candy (MIT)": who reads the page doesn't know the library's modules.
-        "made": re.sub(r"^nstlib\.art's drawn .*", "Drawn by the course's own code", made),
+        "title": title,
+        "made": f"Learned from: {made}.",
         "sample": sample,
         **_network(folder, name),
     }

@@ -35,11 +35,19 @@ export class AnyStyle {
     return anyStyle;
   }
 
-  /** Look at a picture: its style can paint. */
-  async of(picture, name) {
-    const vector = await this.#look(picture, SIZE);
+  /** Look at a picture: its style can paint, and be mixed with another. */
+  async of(picture) {
+    return this.#by(await this.#look(picture, SIZE));
+  }
+
+  /** Mix two styles by their vectors, from all of the first (share 0) to all of the second (1). */
+  mixed(first, second, share) {
+    return this.#by(Float32Array.from(first, (number, i) => number + share * (second[i] - number)));
+  }
+
+  #by(vector) {
     return {
-      name,
+      vector,
       weakens: true,
       paint: (photo, strength) =>
         strength < 1 ? this.#weaker(vector, photo, strength) : this.#paint(vector, photo),

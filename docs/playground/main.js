@@ -15,7 +15,8 @@ let photo = null;
 let fileName = "";
 /** Whether the picture is to be painted again as soon as the worker is free. */
 let [wanted, working] = [false, false];
-const about = new Map();
+/** The styles by their values: a title, what is said about each, and whether it can be mixed. */
+const styles = new Map();
 
 await begin();
 
@@ -32,8 +33,11 @@ async function begin() {
   helper = new Helper(showProgress);
   await helper.ask("start", { files, kind: kind in files.runtimes ? kind : null });
   for (const sample of files.samples) addSample(sample);
-  for (const { name, title, made, sample } of files.styles) addStyle(name, title, made, sample);
+  for (const { name, title, made, sample } of files.styles) {
+    addStyle(name, { title, made, mixes: true }, sample);
+  }
   listen();
+  tellChoices();
   find("unable").remove();
   find("studio").hidden = false;
 }
@@ -57,12 +61,8 @@ function listen() {
   find("save").addEventListener("click", save);
   find("size").addEventListener("change", () => photo && open(photo.blob, photo.name));
   controls.addEventListener("submit", (event) => event.preventDefault());
-  controls.addEventListener("input", () => {
-    find("strength-shown").textContent = `${find("strength").value} %`;
-    find("about").textContent = about.get(options().style);
-  });
+  controls.addEventListener("input", tellChoices);
   controls.addEventListener("change", (event) => event.target.id !== "size" && paint());
-  find("about").textContent = about.get(options().style);
   const camera = new Camera(find("camera-dialog"), (blob) => open(blob, "camera"));
   find("camera").addEventListener("click", () => attempt(() => camera.open()));
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
@@ -104,22 +104,24 @@ function addSample({ path, title }) {
   find("samples").append(button);
 }
 
-/** Add a style to those that can be chosen. */
-function addStyle(name, title, made, sample) {
+/** Add a style to those that can be chosen, and, if it can be mixed, to those for a mixture. */
+function addStyle(value, style, sample) {
   const label = document.createElement("label");
   const choice = Object.assign(document.createElement("input"), {
     type: "radio",
     name: "style",
-    value: name,
+    value,
     required: true,
-    checked: about.size === 0,
+    checked: styles.size === 0,
   });
   const swatch = document.createElement("span");
   swatch.className = "swatch";
   if (sample) swatch.style.backgroundImage = `url("${sample}")`;
-  label.append(choice, swatch, title);
+  else swatch.append(".onnx");
+  label.append(choice, swatch, style.title);
   find("any").before(label);
-  about.set(name, made);
+  if (style.mixes) find("second").add(new Option(style.title, value));
+  styles.set(value, style);
   return choice;
 }
 
@@ -144,8 +146,15 @@ function open(blob, name) {
 /** Take a network of the visitor's own as a style. */
 function learn(file) {
   return attempt(async () => {
-    await helper.ask("learn", { name: file.name, blob: file });
-    choose(file.name, "Your own network.");
+    const style = valueOf(file);
+    await helper.ask("learn", { style, name: file.name, blob: file });
+    choose(style, {
+      title: titleOf(file),
+      made:
+        "Your own network. It has learned one style and cannot be mixed with another; pictures, " +
+        "and the named styles by theirs, can.",
+      mixes: false,
+    });
     say("The network works.");
   });
 }
@@ -153,27 +162,63 @@ function learn(file) {
 /** Take the style of a picture. */
 function look(file) {
   return attempt(async () => {
-    await helper.ask("look", { name: file.name, blob: file });
+    const style = valueOf(file);
+    await helper.ask("look", { style, name: file.name, blob: file });
     const sample = URL.createObjectURL(file);
-    choose(file.name, "The style of your picture.", sample);
+    choose(style, { title: titleOf(file), made: "The style of your picture.", mixes: true }, sample);
     say(photo ? "" : "The style is known. Now choose a photograph.");
   });
 }
 
+/** The value of a visitor's style. No file's name has a slash, so no named style has this value. */
+function valueOf(file) {
+  return `yours/${file.name}`;
+}
+
+function titleOf(file) {
+  return file.name.replace(/\.[^.]*$/, "");
+}
+
 /** Choose a style of the visitor's, which is added if it is new, and paint. */
-function choose(name, made, sample) {
-  const known = [...controls.elements.style].find((input) => input.value === name);
-  const choice = known ?? addStyle(name, name.replace(/\.[^.]*$/, ""), made);
+function choose(value, style, sample) {
+  const known = [...controls.elements.style].find((input) => input.value === value);
+  const choice = known ?? addStyle(value, style, sample);
   // A file of the same name may be another picture.
   if (sample) choice.nextSibling.style.backgroundImage = `url("${sample}")`;
   choice.checked = true;
-  find("about").textContent = about.get(name);
+  tellChoices();
   paint();
+}
+
+/** Say what the controls are set to. What cannot be mixed with the chosen style cannot be chosen. */
+function tellChoices() {
+  const { style, strength } = options();
+  const second = find("second");
+  second.disabled = !styles.get(style).mixes;
+  for (const option of second.options) option.disabled = option.value === style;
+  if (second.disabled || second.value === style) second.value = "";
+  const mixed = Boolean(second.value);
+  find("strength-shown").textContent = `${Math.round(100 * strength)} %`;
+  find("share-line").hidden = !mixed;
+  find("share-shown").textContent = mixed ? titleOfChoice(options()) : "";
+  find("about").textContent = mixed
+    ? "The network for any style paints this mixture, from the pictures of both styles."
+    : styles.get(style).made;
+}
+
+/** What the chosen style is called: "Candy", or "30 % Candy, 70 % Mosaic". */
+function titleOfChoice({ style, second, share }) {
+  const { title } = styles.get(style);
+  if (!second) return title;
+  const percent = Math.round(100 * share);
+  return `${100 - percent} % ${title}, ${percent} % ${styles.get(second).title}`;
 }
 
 function options() {
   return {
     style: controls.elements.style.value,
+    second: find("second").value,
+    share: Number(find("share").value) / 100,
     part: controls.elements.part.value,
     strength: Number(find("strength").value) / 100,
     keepColors: find("keep-colors").checked,
@@ -193,9 +238,10 @@ async function paint() {
     await attempt(async () => {
       const { pixels, found, runtime } = await helper.ask("paint", chosen);
       show(find("result"), pixels);
-      const description = `The photograph, ${chosen.part} painted: ${chosen.style}`;
+      const title = titleOfChoice(chosen);
+      const description = `The photograph, ${chosen.part} painted: ${title}`;
       find("result").setAttribute("aria-label", description);
-      fileName = `${photo.name} ${chosen.style}.png`.replace(/[^\p{L}\p{N}.-]+/gu, "_");
+      fileName = `${photo.name} ${title}.png`.replace(/[^\p{L}\p{N}.-]+/gu, "_");
       find("save").hidden = false;
       say(done(found, chosen.part, runtime));
     });

@@ -1,9 +1,12 @@
 // A style is an object with a function `paint`, which takes a picture and gives one of its size:
 //
-//     { name, async paint(photo) }
+//     { async paint(photo) }
 //
-// Here are those of a network that has learnt one style; anystyle.js has those of pictures, which
-// also paint more weakly by themselves: { name, weakens: true, async paint(photo, strength) }.
+// Here are those of a network that has learned one style; anystyle.js has those of pictures, which
+// also paint more weakly by themselves, and can be mixed by their vectors:
+//
+//     { weakens: true, async paint(photo, strength), vector }
+//
 // (nstlib/inference/stylizer.py; lessons 09 and 10)
 
 import { firstLine, Sentence } from "./errors.js";
@@ -62,7 +65,6 @@ export async function networkStyle(name, bytes, runtime) {
   scales.given ??= guessScale(painting);
 
   return {
-    name,
     async paint(photo) {
       const [{ width, height }] = photo;
       // Room for the mirrored borders that the networks' own layers make, as well.

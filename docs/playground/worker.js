@@ -15,7 +15,8 @@ import { plane, toPixels } from "./planes.js";
 import { fitted } from "./resizing.js";
 import { networkStyle } from "./styles.js";
 
-let files, runtime, composition, personNetwork, anyStyle;
+let files, runtime, composition, personNetwork, anyStyle, mixture;
+/** By the values that they have on the page. */
 const styles = new Map();
 
 const tasks = {
@@ -34,23 +35,27 @@ const tasks = {
   },
 
   /** Take a network of the visitor's own as a style. */
-  async learn({ name, blob }) {
+  async learn({ style, name, blob }) {
     report({ doing: "Trying the network" });
-    styles.set(name, await networkStyle(name, new Uint8Array(await blob.arrayBuffer()), runtime));
+    styles.set(style, await networkStyle(name, new Uint8Array(await blob.arrayBuffer()), runtime));
   },
 
   /** Look at a picture, whose style can be painted from then on. */
-  async look({ name, blob }) {
+  async look({ style, name, blob }) {
     report({ doing: "Reading the picture" });
     const picture = await readPhoto(blob, name, forStyle);
-    anyStyle ??= await AnyStyle.load(files.anyStyle, runtime, report);
+    await loadAnyStyle();
     report({ doing: "Looking at the style" });
-    styles.set(name, await anyStyle.of(picture, name));
+    styles.set(style, await anyStyle.of(picture));
   },
 
-  /** Paint the photograph; tell whether a person was found, if that was asked. */
-  async paint({ style: name, part, strength, keepColors }) {
-    const style = await styleOf(name);
+  /**
+   * Paint the photograph; tell whether a person was found, if that was asked.
+   *
+   * If there is a second style, its `share` says how much of it is mixed into the first one.
+   */
+  async paint({ style: first, second, share, part, strength, keepColors }) {
+    const style = second ? await mixtureOf(first, second, share) : await styleOf(first);
     const found = part === "all" ? null : hasPeople((await composition.parts()).alpha);
     report({ doing: "Painting" });
     const picture = await composition.paint(style, part, strength, keepColors);
@@ -58,13 +63,34 @@ const tasks = {
   },
 };
 
-async function styleOf(name) {
-  if (!styles.has(name)) {
-    const entry = files.styles.find((style) => style.name === name);
+async function loadAnyStyle() {
+  anyStyle ??= await AnyStyle.load(files.anyStyle, runtime, report);
+}
+
+/** Give the style of a value; one of the library's is loaded when it is first needed. */
+async function styleOf(value) {
+  if (!styles.has(value)) {
+    const entry = named(value);
     const bytes = await load(entry, "the style", report);
-    styles.set(name, await networkStyle(entry.title, bytes, runtime));
+    styles.set(value, await networkStyle(entry.title, bytes, runtime));
   }
-  return styles.get(name);
+  return styles.get(value);
+}
+
+/** Mix two styles. The last mixture is kept: what it painted counts for other parts as well. */
+async function mixtureOf(first, second, share) {
+  await loadAnyStyle();
+  // A network of one style has no vector. That of the picture which it learned from is in the list.
+  const vectorOf = (value) => (named(value) ?? styles.get(value)).vector;
+  const [one, other] = [first, second].map(vectorOf);
+  if (mixture?.one !== one || mixture.other !== other || mixture.share !== share) {
+    mixture = { one, other, share, style: anyStyle.mixed(one, other, share) };
+  }
+  return mixture.style;
+}
+
+function named(value) {
+  return files.styles.find(({ name }) => name === value);
 }
 
 async function findPerson(photo) {

@@ -249,7 +249,9 @@ def shown(page: Any, canvas: str) -> NDArray[np.int_]:
     return pixels[..., ::-1].astype(int)
 
 
-def pythons(photo: Image, style: str, part: str, strength: float, keep: bool) -> NDArray[np.int_]:
+def pythons(
+    photo: Image, style: str | dict[str, float], part: str, strength: float, keep: bool
+) -> NDArray[np.int_]:
     if part == "all":
         painting = Stylizer(style)(photo, strength, preserve_colors=keep)
     elif part == "person":
@@ -260,6 +262,8 @@ def pythons(photo: Image, style: str, part: str, strength: float, keep: bool) ->
 
 
 FIRST, LAST = STYLE_NETWORKS[0], STYLE_NETWORKS[-1]
+#: What the page calls the first two, which are drawn.
+TITLES = [name.capitalize() for name in STYLE_NETWORKS[:2]]
 
 
 @pytest.mark.parametrize(
@@ -321,7 +325,7 @@ def test_curves_are_opencvs(page: Any, random: np.random.Generator) -> None:
 def looked_at(page: Any, path: Path) -> None:
     """Choose a picture as the style, and wait until it is one."""
     page.set_input_files("#style-file", path)
-    page.locator(f"input[name=style][value='{path.name}']:checked").wait_for(state="attached")
+    page.locator(f"input[value='yours/{path.name}']:checked").wait_for(state="attached")
 
 
 def test_any_picture_is_a_style(page: Any, tmp_path: Path) -> None:
@@ -341,13 +345,108 @@ def test_any_picture_is_a_style(page: Any, tmp_path: Path) -> None:
     ):
         path = nst.save_image(load_portrait(name), tmp_path / f"{name}.png")
         looked_at(page, style)
-        chosen(page, style.name, part, strength, keep)
+        chosen(page, f"yours/{style.name}", part, strength, keep)
         opened(page, path)
         painted(page)
         found = saved(page)
         expected = pythons(nst.load_image(path, size=384), str(style), part, strength, keep)
         assert np.abs(found - expected).max() <= 2, (name, style.name)
         assert np.array_equal(found, shown(page, "original")) == (strength == 0)
+
+
+def mixed(page: Any, first: str, second: str, share: float) -> None:
+    """Choose two styles; the page does not paint yet."""
+    page.evaluate(
+        """([first, second, share]) => {
+          document.querySelector(`input[name=style][value="${first}"]`).checked = true;
+          document.getElementById("second").value = second;
+          document.getElementById("share").value = 100 * share;
+          document.getElementById("controls").dispatchEvent(new InputEvent("input"));
+        }""",
+        [first, second, share],
+    )
+
+
+def test_two_styles_are_mixed(page: Any, tmp_path: Path) -> None:
+    night, sweets = tmp_path / "night.png", tmp_path / "sweets.png"
+    nst.save_image(nst.load_image("brushwork", size=400), night)
+    nst.save_image(nst.load_image("candy", size=400), sweets)
+    for picture in (night, sweets):
+        looked_at(page, picture)
+    for name, (first, other), (ours, others), share, part, strength, keep in (
+        ("collins", ("night.png", "sweets.png"), (night, sweets), 0.3, "background", 1, False),
+        ("hopper", ("sweets.png", "night.png"), (sweets, night), 0.95, "person", 0.65, True),
+        # Of named styles their pictures are mixed, here as in Python.
+        ("cameraman", ("mosaic", "shards"), ("mosaic", "shards"), 0.5, "all", 1, False),
+        ("cameraman", ("candy", "night.png"), ("candy", night), 0.2, "all", 0.5, False),
+    ):
+        values = [s if s in STYLE_NETWORKS else f"yours/{s}" for s in (first, other)]
+        path = nst.save_image(load_portrait(name), tmp_path / f"{name}.png")
+        chosen(page, values[0], part, strength, keep)
+        mixed(page, *values, share)
+        percent = round(100 * share)
+        titles = [Path(style).stem for style in (first, other)]
+        shares = f"{100 - percent} % {titles[0]}, {percent} % {titles[1]}"
+        assert page.inner_text("#share-shown").casefold() == shares
+        opened(page, path)
+        painted(page)
+        expected = pythons(
+            nst.load_image(path, size=384),
+            {str(ours): 1 - share, str(others): share},
+            part,
+            strength,
+            keep,
+        )
+        found = saved(page)
+        assert np.abs(found - expected).max() <= 2, shares
+        label = page.get_attribute("#result", "aria-label")
+        assert label.casefold() == f"the photograph, {part} painted: {shares}"
+    # And no more than that is a mixture.
+    page.check("input[name=style][value='yours/night.png']", force=True)
+    assert page.input_value("#second") == "", "the second style was this one"
+    assert page.locator("#share").is_hidden()
+
+
+def test_what_cannot_be_mixed_says_so(page: Any, tmp_path: Path) -> None:
+    page.select_option("#second", "candy")
+    assert "any style paints this mixture" in page.inner_text("#about")
+    dropped(page, own_network(tmp_path / "mine.onnx", -1, 255))
+    page.locator("input[value='yours/mine.onnx']:checked").wait_for(state="attached")
+    assert page.locator("#second").is_disabled()
+    assert page.input_value("#second") == ""
+    assert "cannot be mixed" in page.inner_text("#about")
+    assert "yours/mine.onnx" not in page.eval_on_selector_all(
+        "#second option", "options => options.map(option => option.value)"
+    )
+    page.check(f"input[name=style][value={FIRST}]", force=True)
+    assert page.locator("#second").is_enabled()
+    assert page.locator(f"#second option[value={FIRST}]").is_disabled()
+
+
+def test_a_file_named_like_a_style_is_one_more(page: Any, tmp_path: Path) -> None:
+    photo = nst.load_image("astronaut", size=64)
+    (tmp_path / "styles").mkdir()
+    picture = nst.save_image(nst.load_image("waves", size=200), tmp_path / "waves.png")
+    alike = picture.rename(tmp_path / "styles" / FIRST)  # a picture without a suffix
+    network = own_network(tmp_path / f"{FIRST}.onnx", -1, 255)
+    chosen(page, FIRST, "all")
+    opened(page, nst.save_image(photo, tmp_path / "photo.png"))
+    painted(page)
+    ours = saved(page)
+    looked_at(page, alike)
+    painted(page)
+    dropped(page, network)
+    page.locator(f"input[value='yours/{FIRST}.onnx']:checked").wait_for(state="attached")
+    painted(page)
+    assert np.abs(saved(page) - (255 - shown(page, "original"))).max() <= 1
+    for value, expected in (
+        (f"yours/{FIRST}", pythons(photo, {str(alike): 1}, "all", 1, False)),
+        (FIRST, ours),
+    ):
+        page.evaluate("document.getElementById('status').textContent = ''")
+        page.check(f"input[name=style][value='{value}']", force=True)
+        painted(page)
+        assert np.abs(saved(page) - expected).max() <= 2, value
 
 
 def own_network(
@@ -379,18 +478,34 @@ def own_network(
     return path
 
 
-def dropped(page: Any, path: Path) -> None:
-    """Drop a file on the page."""
+def dropped(page: Any, path: Path, on: str = "body") -> None:
+    """Drop a file on the page, or on a part of it."""
     content = base64.b64encode(path.read_bytes()).decode()
     page.evaluate(
-        """([name, content]) => {
+        """([name, content, on]) => {
           const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
           const dataTransfer = new DataTransfer();
           dataTransfer.items.add(new File([bytes], name));
-          document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+          const drag = { dataTransfer, bubbles: true, cancelable: true };
+          document.querySelector(on).dispatchEvent(new DragEvent("drop", drag));
         }""",
-        [path.name, content],
+        [path.name, content, on],
     )
+
+
+def test_a_picture_dropped_on_the_styles_is_a_style(page: Any, tmp_path: Path) -> None:
+    """Anywhere else it is a photograph."""
+    picture = nst.save_image(nst.load_image("waves", size=120), tmp_path / "sea.png")
+    for on in ("#styles", "#styles .swatch"):
+        dropped(page, picture, on)
+        page.locator("#status", has_text="The style is known").wait_for()
+        assert page.locator("input[value='yours/sea.png']").count() == 1
+        assert page.locator("#stage").is_hidden()
+        assert "blob:" in page.get_attribute("input[value='yours/sea.png'] + .swatch", "style")
+        page.evaluate("document.getElementById('status').textContent = ''")
+    dropped(page, picture, "#part")
+    painted(page)
+    assert page.get_attribute("#result", "aria-label").endswith("painted: sea")
 
 
 def test_own_networks_are_dropped(page: Any, tmp_path: Path) -> None:
@@ -405,7 +520,7 @@ def test_own_networks_are_dropped(page: Any, tmp_path: Path) -> None:
     ):
         dropped(page, path)
         page.wait_for_function(
-            f"document.getElementById('result').getAttribute('aria-label').endsWith('{path.name}')"
+            f"document.getElementById('result').getAttribute('aria-label').endsWith('{path.stem}')"
         )
         painted(page)
         assert np.abs(shown(page, "result") - (255 - shown(page, "original"))).max() <= 1, path
@@ -464,6 +579,10 @@ def test_the_library_says_which_styles_there_are(page: Any) -> None:
     styles = page.locator("input[name=style]")
     assert [s.get_attribute("value") for s in styles.all()] == list(STYLE_NETWORKS)
     files = json.loads((SITE / "playground" / "files.json").read_text("utf-8"))
+    titles = {style["name"]: style["title"] for style in files["styles"]}
+    assert titles["mosaic"] == "Mosaic"
+    assert titles["great_wave"] == "The Great Wave off Kanagawa"
+    assert titles["composition_vii"] == "Composition VII"
     for style in files["styles"]:
         shipped = (ROOT / "models" / f"{style['name']}.onnx").read_bytes()
         assert (SITE / "playground" / style["path"]).read_bytes() == shipped
@@ -490,7 +609,7 @@ def test_no_painting_stands_beside_another_photograph(page: Any) -> None:
     page.locator("#save").wait_for()
     with page.expect_download() as download:
         page.click("#save")
-    assert download.value.suggested_filename == f"Eileen_Collins_astronaut_{FIRST}.png"
+    assert download.value.suggested_filename == f"Eileen_Collins_astronaut_{TITLES[0]}.png"
 
 
 def test_the_keyboard_is_enough(page: Any) -> None:
@@ -509,9 +628,21 @@ def test_the_keyboard_is_enough(page: Any) -> None:
     first = shown(page, "result")
     tab_to("input[name=style]")
     page.keyboard.press("ArrowRight")
-    second = STYLE_NETWORKS[1]
+    second = TITLES[1]
     label = "document.getElementById('result').getAttribute('aria-label')"
     page.wait_for_function(f"{label}.endsWith('{second}')")
+    tab_to("#any")
+    for key in ("Enter", "Space"):
+        with page.expect_file_chooser():
+            page.keyboard.press(key)
+    tab_to("#second")
+    page.keyboard.press("ArrowDown")
+    tab_to("#share")
+    page.keyboard.press("End")
+    page.wait_for_function(f"{label}.endsWith('5 % {second}, 95 % {TITLES[0]}')")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_function(f"{label}.endsWith('painted: {second}')")
     tab_to("input[name=part]")
     page.keyboard.press("ArrowDown")
     page.wait_for_function(f"{label}.includes('person painted')")
@@ -601,18 +732,47 @@ def axe(page: Any) -> None:
 
 
 def test_it_is_there_for_all(page: Any, tmp_path: Path) -> None:
+    """Axe looks at the page in each of its states, light, dark and as wide as a phone."""
+
+    def look() -> None:
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            for width in (1280, 360):
+                page.set_viewport_size({"width": width, "height": 800})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                axe(page)
+
     (tmp_path / "letter.jpg").write_text("Dear Theo")
+    look()
     chosen(page, FIRST, "all")
     page.click("#samples button >> nth=2")
     painted(page)
+    page.select_option("#second", STYLE_NETWORKS[1])
+    page.locator("#share").wait_for()
+    look()
+    dropped(page, own_network(tmp_path / "mine.onnx", -1, 255))
+    page.locator("#second:disabled").wait_for()
     dropped(page, tmp_path / "letter.jpg")
     page.locator("#problem").wait_for()
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        axe(page)
+    look()
+
+
+def test_no_word_of_a_style_is_broken_on_a_phone(page: Any) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    axe(page)
+    broken = page.evaluate(
+        """() => [...document.querySelectorAll("#style-choices > *")].flatMap((choice) => {
+          const text = choice.lastChild;
+          const place = new Range();
+          return [...text.data.matchAll(/\\S+/g)].filter((word) => {
+            place.setStart(text, word.index);
+            place.setEnd(text, word.index + word[0].length);
+            const box = choice.getBoundingClientRect();
+            const [{ left, right }, ...others] = place.getClientRects();
+            return others.length > 0 || left < box.left - 1 || right > box.right + 1;
+          }).map(([word]) => word);
+        })"""
+    )
+    assert broken == []
 
 
 @pytest.mark.parametrize(

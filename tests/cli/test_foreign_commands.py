@@ -54,8 +54,8 @@ def pixels(path: str) -> NDArray[np.uint8]:
         "compose coffee --style style.onnx --segmenter person.onnx -o out.png --size 64",
         "compose coffee --person style.onnx --segmenter person.onnx -o out.png --size 64",
         "compose coffee --style mosaic --segmenter people.onnx -o out.png --size 64",
-        "webcam --style style.onnx --segmenter person.onnx",
-        "webcam --style mosaic --segmenter people.onnx",
+        "webcam --style style.onnx --segmenter person.onnx --backend cv2",
+        "webcam --style mosaic --segmenter people.onnx --backend cv2",
     ],
 )
 @pytest.mark.usefixtures("files")

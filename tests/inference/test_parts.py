@@ -29,12 +29,26 @@ def body(height: int = 40, width: int = 60) -> NDArray[np.float32]:
     return np.zeros((height, width), np.float32)
 
 
+def filled(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fill pits one by one, as SciPy finds them."""
+    labels, count = scipy.ndimage.label(alpha < 0.9, EIGHT)
+    inner = np.zeros(alpha.shape, bool)
+    inner[1:-1, 1:-1] = True
+    result = alpha.copy()
+    for pit in (labels == number for number in range(1, count + 1)):
+        small = pit.sum() <= 0.02 * (alpha > 0.5).sum()
+        if small and alpha[pit].min() >= np.float32(0.2) and inner[pit].all():
+            result[pit] = 1
+    return result
+
+
 @given(shares, st.floats(0, 1), st.none() | points)
 def test_what_stays_is_whole_parts(
     alpha: NDArray[np.float32], smallest: float, point: tuple[float, float] | None
 ) -> None:
-    """Nothing is added, and each connected part stays or goes as a whole; SciPy finds the parts."""
+    """Pits are filled, and each connected part stays or goes as a whole; SciPy finds the parts."""
     kept = keep_people(alpha, smallest=smallest, person_at=point)
+    alpha = filled(alpha)
     assert ((kept == alpha) | (kept == 0)).all()
     labels, count = scipy.ndimage.label(alpha > 0.5, EIGHT)
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
@@ -134,3 +148,31 @@ def test_what_is_no_matte() -> None:
 def test_points_become_plain_numbers() -> None:
     assert check_point("0.25, 1") == (0.25, 1.0)
     assert check_point(np.array([0.5, 0], np.float32)) == (0.5, 0.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("pit", "value", "filled"),
+    [
+        (np.s_[30:34, 30:34], 0.3, True),
+        (np.s_[30:34, 30:34], 0.1, False),  # surely none of the person
+        (np.s_[30:34, 0:4], 0.3, False),  # at the picture's border
+        (np.s_[18:22, 30:34], 0.3, False),  # at the person's outline
+        (np.s_[30:42, 30:42], 0.3, False),  # 144 of 2,400 pixels
+    ],
+)
+def test_only_unsure_pits_inside_of_people_are_filled(
+    pit: tuple[slice, slice], value: float, filled: bool
+) -> None:
+    alpha = np.zeros((60, 60), np.float32)
+    alpha[20:] = 1
+    alpha[pit] = value
+    expected = alpha.copy()
+    expected[20:] = np.where(filled, 1, expected[20:])
+    np.testing.assert_array_equal(keep_people(alpha), expected)
+
+
+def test_an_island_in_a_pit_does_not_deepen_it() -> None:
+    """Else the few sure pixels in it would be a part of their own, and go with what is around."""
+    alpha = np.ones((60, 60), np.float32)
+    alpha[30:35, 30:35], alpha[32, 32] = 0.4, 0.7
+    np.testing.assert_array_equal(keep_people(alpha), 1)

@@ -54,8 +54,8 @@ show_rows(
 # Gatys, Ecker and Bethge (2016) take half the sum above the line. Divided by the size of $P$ it becomes
 # relative, like all losses in this course: 0 for equal features, 1 for features that are all zero.
 #
-# By hand: 2 × 2 positions, one channel. Work out the loss before you go on, and as a control the Gram
-# matrix of both, which for one channel is a single number: the mean of the squares.
+# By hand: 2 × 2 positions, one channel. Work out the loss before you go on. As a control, work out the Gram
+# matrices of both as well; for one channel each is a single number, the mean of the squares.
 
 # %%
 P = np.array([[1.0, 3.0], [3.0, 1.0]])
@@ -105,8 +105,8 @@ for layers in ([two[0]], [two[1]], two):
 #
 # What does a layer know of a photograph? Ask it: start from noise, and change the picture until its
 # features at this one layer are the photograph's. Deep layers leave much open, fine grain above all, and
-# you know from lesson 05 what decides then: the start. So every run gets some [total
-# variation](glossary.md#total-variation) as well.
+# lesson 05 has shown what happens then: grain stays that was there at the start. So every run gets some
+# [total variation](glossary.md#total-variation) as well.
 #
 # **Question.** From which layer's features does the photograph come back best?
 #
@@ -146,24 +146,34 @@ show_rows(
     list(depths.values())[2:],
     titles=["photograph", *DEPTHS],
     height=2.1,
-    alt="A cat's face, then five reconstructions: two like the photograph; a softer one; one in "
-    "other colours; and outlines of eyes and nose among coloured swirls.",
+    alt="A cat's face, then five reconstructions: two like the photograph; a slightly paler one; one "
+    "with the shapes in grey and faded colours; and outlines of eyes and nose among coloured swirls.",
 )
 
+# %% jupyter={"outputs_hidden": true} tags=["nbval-ignore-output"]
+print("Mean difference from the photograph, on a scale of 255:")
+# The control knows one colour of the photograph, its mean. If a layer told nothing of the pixels, its
+# picture would come no nearer than this one.
+card = np.broadcast_to(cat.mean(axis=(0, 1)), cat.shape)
+for name, image in {**depths, "a plain card": card}.items():
+    print(f"{name:13} {255 * np.abs(image - cat).mean():3.0f}")
+
 # %% jupyter={"source_hidden": true}
-errors = [float(np.mean((image - cat) ** 2)) for image in depths.values()]
-assert max(errors[:3]) < errors[3] < errors[4]
+errors = [float(np.abs(image - cat).mean()) for image in [*depths.values(), card]]
+assert errors[:5] == sorted(errors[:5])
+assert errors[2] < errors[-1] < errors[3]
 
 # %% [markdown]
 # <details><summary>What you see</summary>
 #
-# Down to `block3` it is nearly the photograph. `block4` keeps shapes and lets colours fade; at `block5`
-# the outlines of eyes and nose are left, in any colours.
+# `block1` gives the photograph back nearly to the pixel, and down to `block3` it stays close. `block4` keeps
+# shapes and lets colours fade: by the pixels it is no nearer to the photograph than a plain card, and yet you
+# know the cat at once. At `block5` the outlines of eyes and nose are left, in any colours.
 #
 # </details>
 #
 # This is the freedom that a painter needs. A [content loss](glossary.md#content-loss) at `block1` would fight
-# every brush stroke. At `block4` outlines and parts are held, and what is between them may become strokes.
+# every brush stroke. At `block4` outlines and parts are held, and what lies between them may become strokes.
 # Gatys and his colleagues chose `block4_conv2` (their name: conv4_2), and so does this library. Kim's
 # tutorial takes `block5_conv2`, as TensorFlow's and Keras's own tutorials do, and leaves more to the style.
 #
@@ -206,8 +216,8 @@ print(float(tutorial_content_loss(tf.constant(F), tf.constant(P))))
 # </details>
 #
 # Now with real pictures, at the tutorial's layer. Both losses are divided by the size of the photograph's
-# features, so that they can be compared. Two more columns say how the second one comes about: multiply
-# $(F - P)^2$ out, and the loss is $1 + \text{size} - 2 \cdot \text{overlap}$, with
+# features, so that they can be compared. Two more columns say how the loss by position comes about:
+# multiply $(F - P)^2$ out, and the loss is $1 + \text{size} - 2 \cdot \text{overlap}$, with
 # $\text{size} = \sum F^2 / \sum P^2$ and $\text{overlap} = \sum F P / \sum P^2$.
 
 # %%
@@ -236,10 +246,10 @@ for name, picture in candidates.items():
 # %% [markdown]
 # For the tutorial's loss everything is nearly the cat. Position by position all others are far off. But
 # look at the order: **noise is nearer to the cat than coffee is.** Is that a mistake as well? No, and the
-# last two columns say why. Noise has little overlap with the cat, but its deep features are weak: nothing
-# in it looks like anything. No features at all would score 1. The cup has strong features, and they are in
-# the wrong places, which costs more than having none. So this loss is no ranking of what resembles what.
-# It says how much would have to change, and that is what an [optimiser](glossary.md#optimiser) needs.
+# last two columns say why. Noise has little overlap with the cat, but its deep features are weak. No
+# features at all would score 1. The cup has strong features, and most of them are not where the cat has
+# hers; that costs more than having none. So this loss doesn't rank pictures by likeness. It says how much
+# would have to change, and that is what an [optimiser](glossary.md#optimiser) needs.
 #
 # How far does the tutorial's mistake go? Let the loop look for a picture that this loss takes for the cat:
 # from the noise above, with the same total variation, at `block4_conv2`, from which the right loss made a
@@ -268,7 +278,7 @@ show_rows(
     [cat, fooled, depths[middle]],
     titles=["the cat", "minimised by the tutorial's loss", "by position"],
     height=2.1,
-    alt="A cat; a grey field with a few coloured spots; and the cat in other colours.",
+    alt="A cat; a grey field with a few coloured spots; and the cat in grey and faded colours.",
 )
 
 # %% jupyter={"source_hidden": true}
@@ -277,9 +287,9 @@ assert float(relative_tutorial_loss(*pair)) < 0.001
 assert float(content_loss(*pair)) > 0.5
 
 # %% [markdown]
-# That is a bug that no error message reports, and that a falling loss hides. You can find it in the way
-# that you have just seen: **feed a loss two things that differ, and see whether it says so.** The cure is a
-# matter of order, square first, then take the mean: `tf.reduce_mean((features - targets) ** 2)`. Divided by
+# No error message reports such a bug, and a falling loss hides it. You can find it as we have just done:
+# **feed a loss two things that differ, and see whether it says so.** The cure is a matter of order: square
+# first, then take the mean, `tf.reduce_mean((features - targets) ** 2)`. Divided by
 # `tf.reduce_mean(targets ** 2)` it is the loss that we began with.
 #
 # ## The whole transfer
@@ -375,15 +385,15 @@ show_rows(
 )
 
 # %% [markdown]
-# *128 pixels, enlarged.* At the start $x$ *is* the photograph, so the content term is 0. The style pulls it
-# away, and the content term is the price.
+# *128 pixels, enlarged.* At the start $x$ *is* the photograph, so the content term is 0. The style pulls $x$
+# away from it, and the content term grows.
 #
 # ## Where did the subject come from?
 #
 # The tutorial's transfer shows its subject too, with a content loss that can't tell a cat from a grey field.
 # How can that be? A suspicion: its content was left over from the start, which was the photograph.
 #
-# **Question.** Which two runs, both with the tutorial's style and loop, would tell?
+# **Question.** Which two runs, both with the same style loss and the same loop, would tell?
 #
 # - **a** the tutorial's content loss, and the right one, both from the photograph
 # - **b** 2,000 steps and 4,000 steps, both from the photograph
@@ -397,8 +407,9 @@ nst.check("left_over", ...)
 nst.check("left_over", "c")
 
 # %% [markdown]
-# We make both, and all their neighbours: three content losses; begun from the photograph, after 10 steps
-# and after 80, and begun from noise. What do you expect of the nine?
+# We make both, and more. There are three content losses: none, the tutorial's, and the one by position. Each
+# gets a run from the photograph, which we look at after 10 steps and after 80, and a run from noise. What do
+# you expect of the nine pictures?
 
 
 # %%
@@ -457,15 +468,15 @@ for name in ("no content", "tutorial's"):
 # than no loss at all, one eye; the right loss holds it. Third column: from noise only the right loss brings
 # a cat.
 #
-# So the suspicion was right, and we can say it better: with the tutorial's loss, the content is what the run
-# has not *yet* removed. (At the tutorial's own layer, block5_conv2, it comes out the same.) Why its 2,000
-# steps removed so little isn't tested here. They are fifty times smaller than ours, and its price on
-# roughness was far higher.
+# So the suspicion was right, and we can say more: with the tutorial's loss, the content is what the run has
+# not *yet* removed. (At the tutorial's own layer, block5_conv2, it comes out the same.) Why its 2,000 steps
+# removed so little isn't tested here. Each is fifty times smaller than ours, and its price on roughness was
+# far higher.
 #
 # </details>
 #
-# It was a good idea of the tutorial to begin from the photograph: that saved the picture. But the term that
-# should have held the content did next to nothing, and nothing in the picture said so.
+# It was a good idea of the tutorial to begin from the photograph: its picture got the subject from there. But the term that should have held the content did next to nothing, and nothing in the picture said
+# so.
 #
 # ### Three more slips, and what each of them did
 #
@@ -505,9 +516,10 @@ nst.check("one_letter", "b")
 # over from the run before, and happens to be 100 as well. In a notebook, what was typed once stays. If you
 # restart the kernel and run all cells, such a slip becomes an error.
 #
-# **A squashed style.** The style is resized to 224 × 224, whatever its shape. Does a style mind? Squeeze a
-# picture of waves to half its width, and compare its means and [covariances](glossary.md#covariance) with
-# those of the picture itself. A picture that is merely cut in half, and another picture, give the scale.
+# **A squashed style.** The style is resized to 224 × 224, whatever its shape. Does that change the style?
+# Squeeze a picture of waves to half its width, and compare its means and
+# [covariances](glossary.md#covariance) with those of the picture itself. For a scale, do the same with one
+# half of the picture, and with another picture.
 
 # %%
 sea = nst.load_image("waves", size=512)[:256]
@@ -521,20 +533,20 @@ def statistics(image):
 
 whole = nst.resize(sea, (128, 256))
 of_whole = statistics(whole)
-# If squeezing did no harm, the first number would be no larger than the second.
+# If squeezing changed nothing that matters, the first number would be no larger than the second.
 for what, image in {
     "squeezed to half the width": nst.resize(sea, (128, 128)),
-    "cut to half the width": whole[:, :128],
+    "one half of it": whole[:, :128],
     "another picture": strokes,
 }.items():
-    print(f"{what:27} style loss {nst.style_loss(statistics(image), of_whole):.1f}")
+    print(f"{what:27} style loss {nst.style_loss(statistics(image), of_whole):.2g}")
 
 # %% [markdown]
-# Hardly more than it minds being cut. For a style that is harmless, as lesson 00 said of textures; it is also
-# easily avoided.
+# So squeezing does change the style, by more than cutting does, but twenty times less than taking another
+# picture would. You would hardly see it in a texture, as lesson 00 said; and it is easily avoided.
 #
-# (In the same way it reads its pictures with `plt.imread(…) / 255`, which is right for its JPEGs and makes
-# a PNG black: lesson 00.)
+# (The tutorial also reads its pictures with `plt.imread(…) / 255`. That is right for its JPEGs, and makes a
+# PNG black: lesson 00.)
 #
 # ## The library takes over
 #
@@ -542,8 +554,8 @@ for what, image in {
 # 04: it compares means and covariances in place of [Gram matrices](glossary.md#Gram-matrix); it uses
 # [L-BFGS](glossary.md#L-BFGS); and it goes from coarse to fine, from 128 pixels on. Besides, it works with a
 # frame around the picture that is cut off at the end, because [convolutions](glossary.md#convolution) do odd
-# things at a border. Total variation is off, since [coarse to fine](glossary.md#coarse-to-fine) makes it
-# needless (lesson 05).
+# things at a border. Total variation is off: from [coarse to fine](glossary.md#coarse-to-fine) it isn't needed
+# (lesson 05).
 #
 # Is it still the same method? Let both style losses judge both pictures, at the same size:
 
@@ -572,10 +584,11 @@ show_rows(
 )
 
 # %% [markdown]
-# *Both at 128 pixels.* It is: both came most of the way to the style, by either loss, and paid in content. By
-# these numbers the forty lines came even further. But that was no fair race: they looked at the picture 80
-# times, the library about 30 times, and with a frame around it. Lesson 07 runs fair ones. What the library is
-# for shows at larger sizes; at 384 pixels it made the picture at the top of this lesson.
+# *Both at 128 pixels, enlarged.* It is the same method: both came most of the way to the style, by either
+# loss, and paid for it in content. By these numbers the forty lines came even further. But that was no fair
+# race: they looked at the picture 80 times, the library about 30 times, and with a frame around it. Lesson 07
+# runs fair ones. The library is made for larger pictures; at 384 pixels it painted the one at the top of this
+# lesson.
 #
 # ### Through VGG19 itself
 #
@@ -584,16 +597,16 @@ show_rows(
 #
 # ![A cat, The Starry Night, and the cat painted through the twin and through VGG19](figures/vgg19_transfers.jpg)
 #
-# (`python benchmarks/vgg19.py transfers` makes this picture.) Both keep the cat and break its fur into
-# strokes. VGG19's colours are calmer and nearer to the painting's, and it knows larger things: one of the
-# painting's stars has come to stand on the forehead.
+# *The same photograph and style at 384 pixels, through the twin and through VGG19. (`python
+# benchmarks/vgg19.py transfers` makes this picture.)* Both keep the cat and break its fur into strokes.
+# VGG19's colours are calmer and nearer to the painting's, and a whole star has come to stand on the forehead.
 #
 # ## Experiment: content against style
 #
 # Two knobs now, `content_weight` and `style_weight`, three values each, each four times the one before:
 # 0.1, 0.4, 1.6 and 0.25, 1, 4.
 #
-# **Question.** Nine pictures. How many of them will be different?
+# **Question.** That makes nine pairs of weights. How many different pictures do they make?
 #
 # - **a** nine
 # - **b** five
@@ -637,16 +650,17 @@ show_rows(
 # <details><summary>Why</summary>
 #
 # Multiply both weights by 4, and the loss is four times as large everywhere; its lowest point stays where
-# it was. Only the **ratio** counts. So leave one weight at 1 and turn the other one.
+# it was. Only the **ratio** counts, and the nine pairs have five ratios. So leave one weight at 1 and turn
+# the other one.
 #
 # </details>
 #
-# Here are nine ratios of content to style, each twice the one before, at a size worth looking at:
+# Here are nine ratios of content to style, each twice the one before:
 #
 # ![Nine cats in three rows, from bold blue and yellow strokes and stars on the forehead to a photograph in which hardly anything has changed](figures/transfer_weights.jpg)
 #
-# *Content weight over style weight, from 1/40 at the top left to 6.4 at the bottom right. (`python
-# benchmarks/weights.py` makes this picture.)*
+# *Content weight over style weight, row by row from 1/40 at the top left to 6.4 at the bottom right; 384
+# pixels each. (`python benchmarks/weights.py` makes this picture.)*
 #
 # If you have a running kernel, move the sliders: you choose two weights, and see which of the nine belongs
 # to them. Move both together, and nothing changes.
@@ -668,7 +682,7 @@ def look_up(content, style):
     cell = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width]
     jpeg = cv2.imencode(".jpg", nst.rgb_to_bgr(nst.to_uint8(cell)))[1].tobytes()
     source = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    return f'<img alt="the cat at a ratio of {content / style:.3g}" width="512" src="{source}">'
+    return f'<img alt="the cat at a ratio of {content / style:.3g}" width="{width}" src="{source}">'
 
 
 knobs = [
@@ -700,7 +714,7 @@ ipywidgets.VBox([*knobs, shown])
 #
 # ## Exercises
 #
-# Three hints each, from a nudge to nearly the answer; take one at a time.
+# Each has three hints, from a nudge to nearly the answer; take one at a time.
 #
 # ### Exercise 1 · Four bugs in four lines (15 minutes)
 #
@@ -748,8 +762,9 @@ nst.check("content_loss", my_content_loss)
 
 # %% [markdown] tags=["solution"]
 # With a single layer and nothing else in `features`, the wrong loop and the missing mean don't show. The
-# other two do, if you feed the loss two pictures that differ: it is too small, and it changes when the two
-# change places in a way that it shouldn't.
+# other two do, if you know what to expect. With the mean before the square, two pictures that differ have too
+# small a loss. And a loss relative to the *picture* is not 1 for features that are all zero: it divides by
+# zero.
 
 # %% [markdown]
 # ### Exercise 2 · Where does the balance lie? (15 minutes)
@@ -780,8 +795,8 @@ def balance(content, style, content_weight, style_weight):
 nst.check("balance", balance)
 
 # %% [markdown] tags=["solution"]
-# A mixture, as of two slides in one projector; 1 and 3 give the same as 4 and 12. That is what a transfer
-# is not, because a style is not matched pixel by pixel. But the part about the ratio holds for any two
+# A mixture, like two slides in one projector; 1 and 3 give the same as 4 and 12. A real transfer is no such
+# mixture, because a style is not matched pixel by pixel. But what you found about the ratio holds for any two
 # losses.
 
 # %% [markdown]
@@ -853,7 +868,8 @@ nst.check("mixed_covariance", mixed_covariance)
 # %% [markdown] tags=["solution"]
 # No. A sum of squared distances from two matrices is least at a weighted mean of the two (Exercise 2!), and
 # there the spread between the means is missing. So it aims at one style in between, everywhere, and not at
-# patches of each. If you want patches, say where: `masks`, in lesson 08.
+# patches of each. If you want patches, say where: `masks`, in lesson 08. (By the same formula `transfer_style`
+# computes a large picture in tiles: it puts the covariance of the whole together from those of the parts.)
 
 # %% [markdown]
 # ### Exercise 5 · Three clients (open, 30 minutes)
@@ -909,9 +925,10 @@ show_rows(
 #
 # - computed a content loss of 0.8 by hand, where features had the right values at the wrong places, and
 #   Gram matrices of 5 and 5;
-# - asked five depths for a photograph, and got it back more and more freely;
+# - asked five depths for a photograph, and got it back to within 2 levels of 255 from the first, and as
+#   outlines in any colours from the last;
 # - found a picture without a cat that a tutorial's content loss takes for the cat, and mended the loss;
-# - seen why noise may score better than a cup of coffee: weak features cost 1, wrong ones more;
+# - seen why noise may score better than a cup of coffee: no features cost 1, wrong ones more;
 # - written out a whole transfer, and tested by nine runs what the tutorial's content loss holds: next to
 #   nothing; the subject was what the run had not yet removed;
 # - learned that only the ratio of two weights counts, with a control.

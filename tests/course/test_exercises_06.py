@@ -68,6 +68,13 @@ def scrambled(maps: Any) -> Any:
     return maps[::-1, ::-1, ::-1]
 
 
+def last_place(maps: Any) -> Any:
+    """Right unless the maps have all of theirs there already."""
+    features = np.zeros_like(maps)
+    features[-1, -1, -1] = maps.sum()
+    return features
+
+
 def mixture(m: Any, c: Any, n: Any, d: Any, share: float) -> Any:
     """By Gram matrices, which mix evenly."""
     mean = share * m + (1 - share) * n
@@ -188,6 +195,7 @@ WRONG: Wrong = {
         (lambda maps: 9 * maps - 8 * maps.mean(), "holds negative numbers"),
         (lambda maps: np.roll(maps, 1, axis=0)[:, :, :1], "should be of shape (3, 4, 2)"),
         (lambda maps: np.full_like(maps, np.nan), "holds NaN"),
+        (last_place, "return for the constant ones', these are the same again"),
     ],
     "mixed_covariance": [
         (mixing(within), "there is spread between them"),

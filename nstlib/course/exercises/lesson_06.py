@@ -26,7 +26,7 @@ choice(
     right="a",
     a="Each of its features depends on a few pixels alone, and pins them down.",
     b="deep layers know what is there. Do they know where each hair is?",
-    c="the middle gives back a good deal. But look at the numbers below.",
+    c="the middle gives back a good deal. But compare with the layers before it.",
     d="a window of 150 pixels is described by as few numbers as the network has channels. Can they "
     "hold all of it?",
 )
@@ -65,7 +65,7 @@ choice(
 choice(
     "nine_pictures",
     "Three content weights by three style weights, each four times the one before. How many "
-    "pictures differ?",
+    "different pictures do they make?",
     right="b",
     a="multiply both weights by 4: where is the lowest point of the sum now?",
     b="Only the ratio counts, and there are five ratios: 1/16, 1/4, 1, 4 and 16 times the middle "
@@ -255,6 +255,8 @@ def _check_impostor(answer: Answer) -> str:
         "constant": np.full((2, 3, 2), 2, np.float32),
         "all in one place": one_spot,
     }
+    # Whoever puts the sum into a fixed place gets the same maps back from these.
+    cases["what you return for the constant ones"], _ = try_answer(answer, (cases["constant"],))
     for name, maps in cases.items():
         features, _ = try_answer(answer, (maps,))
         if features.shape != maps.shape:

@@ -1245,7 +1245,7 @@ nst.check("transposed_kernel", transposed_kernel)
 # Choose a picture of yours as `MY_STYLE`, and run the lesson again from there. Then change *one* thing: the
 # learning rate, `STYLE_SIZE`, the weight of the content, the network to begin with, the number of blocks. Write
 # down beforehand what you expect, and what you would see if it made no difference. How do you tell a difference
-# from chance? Keep the best network: lessons 10 and 12 wait for it.
+# from chance? Sixty steps are few: for the network that you keep, set `STEPS` to 300. Lessons 10 and 12 wait for it.
 #
 # <details><summary>Hint 1</summary>A different seed for the crops, with nothing else changed, shows how large chance
 # is.</details>

@@ -1184,7 +1184,7 @@ for name, image in portraits.items():
 #
 # <details><summary>Hint 1</summary>
 #
-# `nst.load_image("me.jpg", 512)` shrinks the longer side to 512 pixels. The corners belong to the smaller photograph.
+# `nst.load_image("me.jpg", 512)` brings the longer side to 512 pixels. The corners belong to the resized photograph.
 #
 # </details>
 # <details><summary>Hint 2</summary>

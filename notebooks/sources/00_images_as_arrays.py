@@ -38,7 +38,7 @@ show_rows(
 # | | |
 # | --- | --- |
 # | Prerequisites | Python; NumPy's shapes, slices and `mean` |
-# | Time to read | 20 min; exercises 80 min |
+# | Time to read | 25 min; exercises 80 min |
 # | Time to run on 2 cores | 15 s |
 # | Downloads | nothing |
 #

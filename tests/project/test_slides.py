@@ -13,7 +13,7 @@ pytest.importorskip("tensorflow")  # questions come from the exercises, which ne
 
 LESSONS = teaching.lessons()
 FIRST = LESSONS["00"]
-GOOD = """Note: 20 min. Say nothing.
+GOOD = """Note: 25 min. Say nothing.
 
 # Numbers are not light
 
@@ -64,7 +64,7 @@ def test_each_text_belongs_to_a_lesson() -> None:
         ("## Exercise 1", "## Exercise 9", "no exercise 9"),
         ("786,432 numbers", "786,432 pixels", "does not say"),
         ("Note: 1 min. Wait.", "Note: Wait.", "begin with the minutes"),
-        ("Note: 20 min", "Note: 2 min", "5 minutes, and 20 to read"),
+        ("Note: 25 min", "Note: 2 min", "5 minutes, and 25 to read"),
         ("Wait.", "Draw $x$.", "no formulas in notes"),
         ("The number", "many words " * 15, "words, at most 30"),
     ],

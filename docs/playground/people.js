@@ -1,14 +1,21 @@
-// Which parts of a matte are people: what is small beside the largest part is a mistake.
-// (nstlib/inference/parts.py)
+// Which parts of a matte are people: what is small beside the largest part is a mistake, and so is a
+// spot inside of a person of which the network was not sure. (nstlib/inference/parts.py)
 
 import { plane } from "./planes.js";
 
 /** A part of less than this share of the largest part's area is left out. */
 const SMALLEST = 0.05;
 
-/** Leave out small parts of a matte, with the soft pixels that are nearest to them. */
-export function keepPeople(alpha, smallest = SMALLEST) {
-  const { labels, areas } = parts(alpha);
+// A pit in a matte is filled if all of it is above the first number, and it covers no more than the
+// second one as a share of the people's area. It reaches up to the third number.
+const [UNSURE, LARGEST_PIT, SURE] = [Math.fround(0.2), 0.02, Math.fround(0.9)];
+
+const isSurelyPerson = (share) => share > 0.5;
+
+/** Fill the pits, and leave out small parts, with the soft pixels that are nearest to them. */
+export function keepPeople(matte, smallest = SMALLEST) {
+  const alpha = fillPits(matte);
+  const { labels, areas } = parts(alpha, isSurelyPerson);
   const least = smallest * areas.reduce((most, area) => Math.max(most, area), 0);
   const stays = areas.map((area, part) => part > 0 && area >= least);
   if (stays.slice(1).every(Boolean)) return alpha;
@@ -20,18 +27,42 @@ export function keepPeople(alpha, smallest = SMALLEST) {
   );
 }
 
-/** Tell whether any pixel is surely a person's. */
-export function hasPeople(alpha) {
-  return alpha.data.some((share) => share > 0.5);
+/**
+ * Fill the spots inside of people of which the network was not sure.
+ *
+ * A gap through which the background is seen has a share near 0 somewhere, or the picture's border
+ * beside it; and it is larger.
+ */
+export function fillPits(alpha) {
+  const { width, height, data } = alpha;
+  const { labels, areas } = parts(alpha, (share) => share < SURE);
+  const largest = LARGEST_PIT * data.reduce((sum, share) => sum + isSurelyPerson(share), 0);
+  const isPit = areas.map((area, part) => part > 0 && area <= largest);
+  for (let i = 0; i < data.length; i++) {
+    const x = i % width;
+    const y = (i - x) / width;
+    const atBorder = x === 0 || y === 0 || x === width - 1 || y === height - 1;
+    if (atBorder || data[i] < UNSURE) isPit[labels[i]] = false;
+  }
+  return plane(
+    width,
+    height,
+    data.map((share, i) => (isPit[labels[i]] ? 1 : share)),
+  );
 }
 
-/** Number the connected parts of pixels that are surely a person's, from 1, and measure them. */
-function parts({ width, height, data }) {
+/** Tell whether any pixel is surely a person's. */
+export function hasPeople(alpha) {
+  return alpha.data.some(isSurelyPerson);
+}
+
+/** Number the connected parts of the pixels whose shares `belong`, from 1, and measure them. */
+function parts({ width, height, data }, belong) {
   const labels = new Int32Array(width * height);
   const areas = [0];
   const waiting = [];
   for (let seed = 0; seed < data.length; seed++) {
-    if (labels[seed] || !(data[seed] > 0.5)) continue;
+    if (labels[seed] || !belong(data[seed])) continue;
     const part = areas.push(0) - 1;
     labels[seed] = part;
     waiting.push(seed);
@@ -43,7 +74,7 @@ function parts({ width, height, data }) {
       for (let v = Math.max(0, y - 1); v <= Math.min(height - 1, y + 1); v++) {
         for (let u = Math.max(0, x - 1); u <= Math.min(width - 1, x + 1); u++) {
           const next = v * width + u;
-          if (!labels[next] && data[next] > 0.5) {
+          if (!labels[next] && belong(data[next])) {
             labels[next] = part;
             waiting.push(next);
           }

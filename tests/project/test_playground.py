@@ -25,7 +25,7 @@ from nstlib.images.colors import replace_luminance
 from nstlib.images.resizing import target_size
 from nstlib.inference.any_style import at_size
 from nstlib.inference.mattes import fit_locally
-from nstlib.inference.parts import keep_people
+from nstlib.inference.parts import fill_pits, keep_people
 from nstlib.inference.stylizer import STYLE_NETWORKS, Stylizer
 
 pytestmark = pytest.mark.site
@@ -182,6 +182,12 @@ def test_people_are_pythons(page: Any, random: np.random.Generator) -> None:
         expected = keep_people(alpha, smallest=smallest)
         assert not np.array_equal(expected, alpha), "nothing is left out here"
         near(called(page, "people", "keepPeople", alpha, smallest), expected, 0)
+    unsure = np.clip(cv2.resize(random.uniform(0.6, 1.3, (12, 16)), (80, 60)), 0, 1)
+    unsure[20:23, 30:33], unsure[40:43, 50:53] = 0.3, 0.1
+    expected = fill_pits(unsure.astype(np.float32))
+    assert expected[21, 31] == 1
+    assert expected[41, 51] == np.float32(0.1)
+    near(called(page, "people", "fillPits", unsure), expected, 0)
     nobody = np.full((4, 5), 0.2, np.float32)
     near(called(page, "people", "keepPeople", nobody), nobody, 0)
 

@@ -58,7 +58,7 @@ def test_each_layers_picture_is_best_at_its_own_layer(rows: Rows) -> None:
     for block, column in enumerate(zip(*table, strict=True)):
         assert min(column) == column[block]
         assert block == 4 or max(column) == column[4]
-        assert rows["made by all"][block] < column[block] + 0.15
+        assert rows["made by all"][block] <= column[block] + 0.105  # "within 0.1", rounded
 
 
 def test_three_sizes_leave_less_than_one_with_as_much_work(rows: Rows) -> None:
@@ -66,23 +66,30 @@ def test_three_sizes_leave_less_than_one_with_as_much_work(rows: Rows) -> None:
 
 
 def test_windows_hold_a_composition_and_the_border_pins_it(rows: Rows) -> None:
-    zeros, repeated, none, shallow = (
-        rows[name]
+    zeros, repeated, none, shallow, neither = (
+        (rows[name][:4], rows[name][4:])  # mosaic and strokes: upright, turned, shifted, both
         for name in (
             "zeros beyond the border",
             "border's pixels repeated",
             "opposite side: no border",
             "repeated, three layers",
+            "opposite, three layers",
         )
     )
-    for upright, turned, _ in (zeros[:3], zeros[3:], repeated[:3], repeated[3:]):
+    for upright, turned, *_ in (*zeros, *repeated):
         assert upright >= 0.5
         assert turned <= 0.2
-    for upright, _, shifted in (none[:3], none[3:]):
+    for upright, _, shifted, _ in none:
         assert upright <= 0.5
         assert shifted >= upright + 0.2
-    assert shallow[2] <= repeated[0] - 0.2
-    assert shallow[3] <= repeated[3] - 0.1
+    # The mosaic moved as a whole, which no turned shift reaches; with three layers it fell apart.
+    assert none[0][2] >= none[0][3] + 0.3
+    for mosaic, _ in (shallow, neither):
+        assert mosaic[2] <= mosaic[3] + 0.15
+    # For the night a shift proves less: turned pictures come near it, with three layers as well.
+    for _, strokes in (none, neither):
+        assert 0 <= strokes[2] - strokes[3] <= 0.3
+    assert shallow[1][0] <= repeated[1][0] - 0.1
 
 
 def test_the_sky_without_gram_matrices_has_the_better_ones(rows: Rows) -> None:

@@ -79,7 +79,7 @@ test-lab: $(VENV)/.with-browser
 test-site: $(VENV)/.with-site-tests
 	$(PYTHON) docs/build_site.py
 	$(SECTION) 'The site in a browser: playwright'
-	$(PYTHON) -m pytest -m site tests/project/test_site.py tests/project/test_playground.py
+	$(PYTHON) -m pytest -m site tests/project/test_site.py tests/project/test_playground*.py
 
 test-torch: $(VENV)/.with-torch
 	$(SECTION) 'Checkpoints of PyTorch: pytest'

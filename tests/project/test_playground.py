@@ -2,274 +2,45 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import onnx
 import PIL.Image
 import pytest
-from browser import launch, serve, start
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from browser import start
+from onnx import helper, numpy_helper
+from playground_page import (
+    FIRST,
+    LAST,
+    PATIENCE,
+    ROOT,
+    SITE,
+    TITLES,
+    axe,
+    chosen,
+    dropped,
+    looked_at,
+    opened,
+    own_network,
+    painted,
+    pythons,
+    saved,
+    shown,
+    visited,
+)
+from playground_page import address as address
+from playground_page import browser as browser
+from playground_page import page as page
 
 import nstlib as nst
-from nstlib.compose import Composer, estimate_layers
 from nstlib.course.portraits import load_portrait
-from nstlib.images.arrays import Image, to_uint8
-from nstlib.images.colors import replace_luminance
-from nstlib.images.resizing import target_size
-from nstlib.inference.any_style import at_size
-from nstlib.inference.mattes import fit_locally
-from nstlib.inference.parts import fill_pits, keep_people
+from nstlib.images.arrays import to_uint8
 from nstlib.inference.stylizer import STYLE_NETWORKS, Stylizer
 
 pytestmark = pytest.mark.site
-
-ROOT = Path(__file__).parents[2]
-SITE = ROOT / "build" / "site"
-AXE = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
-#: What a busy machine may take to load and run the networks, in milliseconds: a test waits for what
-#: it expects, and this only ends a wait for what does not come.
-PATIENCE = 300_000
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serve(SITE) as address:
-        yield f"{address}playground/index.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with launch(camera) as chromium:
-        yield chromium
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    """The playground, open. It can ask no other host, and nothing may be sent."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    complaints: list[str] = []
-    # The context also tells what workers ask for.
-    context.on("request", lambda request: complaints.extend(unwanted(request, address)))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-    visited(page, address)
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def visited(page: Any, address: str) -> None:
-    """Open the playground, and wait until it is ready."""
-    page.goto(address)
-    page.locator("#studio").wait_for()
-
-
-def unwanted(request: Any, address: str) -> list[str]:
-    here = address.removesuffix("playground/index.html")
-    asks = request.method == "GET" and request.post_data is None
-    if asks and request.url.startswith((here, "data:", "blob:")):
-        return []
-    return [f"{request.method} {request.url}"]
-
-
-#: Planes go to the page and come back as base64 of their bytes.
-_CODE = """async ([module, call, values]) => {
-  const { plane } = await import("./planes.js");
-  const found = await import(module);
-  const read = (value) => {
-    if (Array.isArray(value)) return value.map(read);
-    if (!value?.bytes) return value;
-    const bytes = Uint8Array.from(atob(value.bytes), (letter) => letter.charCodeAt(0));
-    return plane(value.width, value.height, new Float32Array(bytes.buffer));
-  };
-  const write = (value) => {
-    if (Array.isArray(value)) return value.map(write);
-    if (!value?.data) return value;
-    let text = "";
-    for (const byte of new Uint8Array(value.data.buffer)) text += String.fromCharCode(byte);
-    return { width: value.width, height: value.height, bytes: btoa(text) };
-  };
-  const result = found[call](...values.map(read));
-  return write(result.foreground ? [result.foreground, result.background] : result);
-}"""
-
-
-def sent(value: Any) -> Any:
-    """Arrays (H, W) become planes, (H, W, 3) three planes."""
-    if not isinstance(value, np.ndarray):
-        return value
-    if value.ndim == 3:
-        return [sent(value[..., channel]) for channel in range(3)]
-    content = base64.b64encode(np.ascontiguousarray(value, np.float32).tobytes()).decode()
-    return {"width": value.shape[1], "height": value.shape[0], "bytes": content}
-
-
-def received(value: Any) -> Any:
-    """Planes become arrays (H, W); lists of them are stacked at the end."""
-    if isinstance(value, list) and value and isinstance(value[0], list | dict):
-        return np.stack([received(part) for part in value], axis=-1)
-    if not isinstance(value, dict):
-        return value
-    numbers = np.frombuffer(base64.b64decode(value["bytes"]), np.float32)
-    return numbers.reshape(value["height"], value["width"])
-
-
-def called(page: Any, module: str, function: str, *values: Any) -> Any:
-    return received(page.evaluate(_CODE, [f"./{module}.js", function, [sent(v) for v in values]]))
-
-
-def near(found: Any, expected: Any, by: float = 2e-6) -> None:
-    np.testing.assert_allclose(found, expected, rtol=0, atol=by)
-
-
-SIZES = [((9, 13), (4, 5)), ((64, 48), (32, 24)), ((31, 1), (7, 1)), ((50, 40), (50, 13))]
-
-
-@pytest.fixture
-def random() -> np.random.Generator:
-    return np.random.default_rng(17)
-
-
-def test_sizes_change_as_in_opencv(page: Any, random: np.random.Generator) -> None:
-    for large, small in SIZES:
-        values = random.uniform(0, 1, large).astype(np.float32)
-        expected = cv2.resize(values, small[::-1], interpolation=cv2.INTER_AREA)
-        near(called(page, "resizing", "shrink", values, *small[::-1]), expected.reshape(small))
-        values = random.uniform(0, 1, small).astype(np.float32)
-        expected = cv2.resize(values, large[::-1], interpolation=cv2.INTER_LINEAR)
-        near(called(page, "resizing", "enlarge", values, *large[::-1]), expected.reshape(large))
-
-
-def test_borders_and_means_are_as_in_opencv(page: Any, random: np.random.Generator) -> None:
-    for height, width in ((9, 13), (3, 2), (1, 6)):
-        values = random.uniform(0, 1, (height, width)).astype(np.float32)
-        for repeats, border in ((False, cv2.BORDER_REFLECT_101), (True, cv2.BORDER_REFLECT)):
-            expected = cv2.blur(values, (5, 5), borderType=border)
-            near(called(page, "resizing", "blur", values, 2, repeats), expected)
-        expected = cv2.copyMakeBorder(values, 0, 16 - height, 0, 17 - width, cv2.BORDER_REFLECT_101)
-        near(called(page, "resizing", "extend", values, 17, 16), expected)
-        near(called(page, "resizing", "crop", expected, width, height), values)
-
-
-def test_sides_are_rounded_as_in_python(page: Any) -> None:
-    for width, height, longest in ((1024, 333, 512), (333, 1024, 512), (1000, 1, 384), (7, 5, 9)):
-        expected = target_size((height, width), min(longest, max(width, height)))
-        assert called(page, "resizing", "fitted", width, height, longest) == list(expected[::-1])
-
-
-def test_mattes_are_pythons(page: Any, random: np.random.Generator) -> None:
-    guide = random.uniform(0, 1, (20, 30, 3)).astype(np.float32)
-    mask = random.uniform(0, 1, (20, 30)).astype(np.float32)
-    slopes, offset = fit_locally(guide, mask, 2, 3e-4)
-    found = called(page, "matting", "fitLocally", guide, mask, 2, 3e-4)
-    near(found, np.stack([*slopes, offset], axis=-1), 1e-3)  # slopes reach 10 in noise
-
-
-def test_people_are_pythons(page: Any, random: np.random.Generator) -> None:
-    for smallest in (0.05, 0.3, 1.0):
-        coarse = random.uniform(0, 1, (12, 16)).astype(np.float32)
-        alpha = np.clip(cv2.resize(coarse, (80, 60)) * 1.6 - 0.4, 0, 1)
-        expected = keep_people(alpha, smallest=smallest)
-        assert not np.array_equal(expected, alpha), "nothing is left out here"
-        near(called(page, "people", "keepPeople", alpha, smallest), expected, 0)
-    unsure = np.clip(cv2.resize(random.uniform(0.6, 1.3, (12, 16)), (80, 60)), 0, 1)
-    unsure[20:23, 30:33], unsure[40:43, 50:53] = 0.3, 0.1
-    expected = fill_pits(unsure.astype(np.float32))
-    assert expected[21, 31] == 1
-    assert expected[41, 51] == np.float32(0.1)
-    near(called(page, "people", "fillPits", unsure), expected, 0)
-    nobody = np.full((4, 5), 0.2, np.float32)
-    near(called(page, "people", "keepPeople", nobody), nobody, 0)
-
-
-def test_layers_are_pythons(page: Any, random: np.random.Generator) -> None:
-    for height, width in ((37, 50), (1, 3)):
-        picture = random.uniform(0, 1, (height, width, 3)).astype(np.float32)
-        alpha = np.clip(random.uniform(-1, 2, (height, width)), 0, 1).astype(np.float32)
-        found = called(page, "layers", "estimateLayers", picture, alpha)
-        near(found, np.stack(estimate_layers(picture, alpha), axis=-1), 1e-5)
-
-
-def test_colours_are_kept_as_in_python(page: Any, random: np.random.Generator) -> None:
-    picture, painting = random.uniform(0, 1, (2, 9, 8, 3)).astype(np.float32)
-    found = called(page, "painting", "replaceLuminance", picture, painting)
-    near(found, replace_luminance(picture, painting), 1e-5)
-
-
-def opened(page: Any, path: Path) -> None:
-    """Choose a photograph, and wait until it is there."""
-    page.evaluate("document.getElementById('status').textContent = ''")
-    page.set_input_files("#photo-file", path)
-    page.wait_for_function("!document.getElementById('stage').hidden")
-
-
-def chosen(
-    page: Any, style: str, part: str, strength: float = 1, keep: bool = False, size: int = 384
-) -> None:
-    page.evaluate(
-        """([style, part, strength, keep, size]) => {
-          document.querySelector(`input[name=style][value="${style}"]`).checked = true;
-          document.querySelector(`input[name=part][value=${part}]`).checked = true;
-          document.getElementById("strength").value = 100 * strength;
-          document.getElementById("keep-colors").checked = keep;
-          document.getElementById("size").value = size;
-        }""",
-        [style, part, strength, keep, size],
-    )
-
-
-def painted(page: Any) -> str:
-    """Wait until the painting is there; return what the page says about it."""
-    page.wait_for_function(
-        """document.getElementById("status").textContent.includes("Painted on this machine") &&
-          !document.getElementById("stage").hasAttribute("aria-busy") ||
-          !document.getElementById("problem").hidden"""
-    )
-    assert page.locator("#problem").is_hidden(), page.inner_text("#problem")
-    said: str = page.inner_text("#status")
-    return said
-
-
-def saved(page: Any) -> NDArray[np.int_]:
-    """Save the painting, and read the file."""
-    with page.expect_download() as download:
-        page.click("#save")
-    return np.asarray(PIL.Image.open(download.value.path())).astype(int)[..., :3]
-
-
-def shown(page: Any, canvas: str) -> NDArray[np.int_]:
-    """Read the pixels of a canvas of the page."""
-    address: str = page.evaluate(f"document.getElementById('{canvas}').toDataURL()")
-    content = np.frombuffer(base64.b64decode(address.split(",")[1]), np.uint8)
-    pixels = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))
-    return pixels[..., ::-1].astype(int)
-
-
-def pythons(
-    photo: Image, style: str | dict[str, float], part: str, strength: float, keep: bool
-) -> NDArray[np.int_]:
-    if part == "all":
-        painting = Stylizer(style)(photo, strength, preserve_colors=keep)
-    elif part == "person":
-        painting = Composer(person=style, strength=strength, preserve_colors=keep)(photo)
-    else:
-        painting = Composer(background=style, strength=strength, preserve_colors=keep)(photo)
-    return to_uint8(painting).astype(int)
-
-
-FIRST, LAST = STYLE_NETWORKS[0], STYLE_NETWORKS[-1]
-#: What the page calls the first two, which are drawn.
-TITLES = [name.capitalize() for name in STYLE_NETWORKS[:2]]
 
 
 @pytest.mark.parametrize(
@@ -316,22 +87,6 @@ def test_photographs_are_read_as_in_python(page: Any, tmp_path: Path) -> None:
         found = shown(page, "original")
         assert found.shape == expected.shape, name
         assert np.abs(found - expected.astype(int)).max() <= 2, name
-
-
-def test_curves_are_opencvs(page: Any, random: np.random.Generator) -> None:
-    for small, large in (((5, 4), (13, 9)), ((1, 3), (2, 7))):
-        values = random.uniform(0, 1, small).astype(np.float32)
-        expected = cv2.resize(values, large[::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
-        near(called(page, "resizing", "enlargeSmoothly", values, *large[::-1]), expected)
-    for shape, size in (((9, 60, 3), 5), ((50, 40, 3), 61), ((60, 9, 3), 9)):
-        picture = random.uniform(0, 1, shape).astype(np.float32)
-        near(called(page, "anystyle", "atSize", picture, size), at_size(picture, size))
-
-
-def looked_at(page: Any, path: Path) -> None:
-    """Choose a picture as the style, and wait until it is one."""
-    page.set_input_files("#style-file", path)
-    page.locator(f"input[value='yours/{path.name}']:checked").wait_for(state="attached")
 
 
 def test_any_picture_is_a_style(page: Any, tmp_path: Path) -> None:
@@ -453,50 +208,6 @@ def test_a_file_named_like_a_style_is_one_more(page: Any, tmp_path: Path) -> Non
         page.check(f"input[name=style][value='{value}']", force=True)
         painted(page)
         assert np.abs(saved(page) - expected).max() <= 2, value
-
-
-def own_network(
-    path: Path,
-    factor: float,
-    shift: float,
-    value_range: str | None = None,
-    *,
-    last: bool = False,
-    side: int | str = "side",
-) -> Path:
-    """Write a network that multiplies a picture and adds a number."""
-    shape = ["batch", side, side, 3] if last else ["batch", 3, side, side]
-    constants = {"factor": np.float32(factor), "shift": np.float32(shift)}
-    graph = helper.make_graph(
-        [
-            helper.make_node("Mul", ["image", "factor"], ["product"]),
-            helper.make_node("Add", ["product", "shift"], ["painting"]),
-        ],
-        "own",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("painting", TensorProto.FLOAT, shape)],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
-    if value_range:
-        helper.set_model_props(model, {"value_range": value_range})
-    onnx.save(model, path)
-    return path
-
-
-def dropped(page: Any, path: Path, on: str = "body") -> None:
-    """Drop a file on the page, or on a part of it."""
-    content = base64.b64encode(path.read_bytes()).decode()
-    page.evaluate(
-        """([name, content, on]) => {
-          const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-          const dataTransfer = new DataTransfer();
-          dataTransfer.items.add(new File([bytes], name));
-          const drag = { dataTransfer, bubbles: true, cancelable: true };
-          document.querySelector(on).dispatchEvent(new DragEvent("drop", drag));
-        }""",
-        [path.name, content, on],
-    )
 
 
 def test_a_picture_dropped_on_the_styles_is_a_style(page: Any, tmp_path: Path) -> None:
@@ -725,16 +436,6 @@ def test_a_graphics_card_paints_the_same(browser: Any, address: str, tmp_path: P
         assert "graphics card" in painted(page)
         expected = pythons(nst.load_image(path), FIRST, "background", 1, False)
         assert np.abs(saved(page) - expected).max() <= 2
-
-
-def axe(page: Any) -> None:
-    page.add_script_tag(path=str(AXE))
-    serious = {
-        violation["id"]: [node["html"][:100] for node in violation["nodes"][:3]]
-        for violation in page.evaluate("axe.run()")["violations"]
-        if violation["impact"] in ("serious", "critical")
-    }
-    assert serious == {}
 
 
 def test_it_is_there_for_all(page: Any, tmp_path: Path) -> None:

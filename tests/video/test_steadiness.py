@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nstlib.compose import Composer
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image
+from nstlib.sources import load_image
 from nstlib.video.steady import Steady, flicker, steady_painter
 
 
@@ -76,6 +77,35 @@ def test_no_ghosts_behind_what_moves() -> None:
         behind = np.s_[:, : max(1, left_edge(frame * 255) - 8)]
         np.testing.assert_allclose(shown[behind], glow(frame)[behind], atol=0.02)
     assert left_edge(frames[-1] * 255) - 8 > 40  # there is something to see at the end
+
+
+@pytest.mark.parametrize("speed", [1, 2, 5])
+def test_no_ghosts_when_the_camera_moves(speed: int) -> None:
+    """Contours of a frame some time ago would stand beside those of now."""
+    photo = load_image("coffee", 400)
+    frames = [photo[40:220, speed * number :][:, :300] for number in range(12)]
+    steady = Steady()
+    for frame in frames:
+        steady.see(frame)
+        shown = steady("background", frame)
+    off = np.abs(shown - frames[-1])
+    ghost = np.abs(frames[-1 - 3] - frames[-1])
+    assert ghost.mean() > 0.01  # there is something to see three frames later
+    assert off.mean() < 0.004
+    assert np.quantile(off, 0.999) < 0.07
+    # No pattern of what has passed: what is off does not go with the change since then.
+    assert off[ghost > 0.2].mean() < 0.02
+
+
+@pytest.mark.parametrize("step", [0.002, 0.005, 0.01, 0.02, 0.05])
+def test_a_slow_change_of_light_is_hardly_late(step: float) -> None:
+    """The slower it is, the longer it is held, and the less it matters."""
+    steady = Steady()
+    for number in range(40):
+        frame = np.full((9, 9, 3), number * step % 0.9, np.float32)
+        steady.see(frame)
+        shown = steady("background", frame)
+        assert np.abs(shown - frame).max() < 0.06
 
 
 def noisy_film(count: int = 24) -> list[Image]:

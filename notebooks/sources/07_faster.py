@@ -10,7 +10,6 @@ import timeit
 import numpy as np
 
 import nstlib as nst
-from nstlib import keras, tf  # the same modules as `import tensorflow as tf` gives
 from nstlib.course.figures.rows import show_rows
 from nstlib.vgg19 import stride
 
@@ -31,10 +30,9 @@ show_rows(
 )
 
 # %% [markdown]
-# *The run on the right took seconds on two processor cores. The recipe that tutorials give takes
-# thousands of steps through a network that is many times as large. Before you go on, guess: how many
-# steps of that recipe could you take for the work of this whole run? Write a number down. You will count
-# it below.*
+# *The run on the right took some seconds on two processor cores.* The recipe of the tutorial takes thousands
+# of steps through a network that is many times as large. Before you go on, guess: how many steps of that
+# recipe could you take for the work of this whole run? Write a number down. You will count it below.
 #
 # | | |
 # | --- | --- |
@@ -53,8 +51,9 @@ show_rows(
 # %% [markdown]
 # ## Where the time goes
 #
-# HyunMin Kim's post gives the time of each of its runs, and remarks that they take long. That is worth
-# more than it looks: without it, there would be nothing to compare with. Divided by the steps:
+# HyunMin Kim's post (3 November 2020) gives the time of each of its runs, and remarks that they take long.
+# That helps us more than it seems: without these times, there would be nothing to compare with. Divided by
+# the steps:
 #
 # | run | steps | the post's clock | a step |
 # | --- | --- | --- | --- |
@@ -68,7 +67,7 @@ show_rows(
 # $$ \text{time} = \text{evaluations} \times \text{time of each} , $$
 #
 # and a change can make either factor smaller. Times differ from machine to machine, and on a busy one
-# from run to run. This course therefore counts wherever it can: evaluations for the first factor, and
+# from run to run. So this course counts wherever it can: evaluations for the first factor, and
 # **multiplications** for the second. A [convolution](glossary.md#convolution) does one at each position for
 # each number of its [kernel](glossary.md#kernel). In [VGG19](glossary.md#VGG19)'s first layer the kernel has
 # 3 × 3 × 3 × 64 = 1,728 numbers: 1,728 multiplications for each pixel.
@@ -83,12 +82,15 @@ show_rows(
 # - **d** the one in block 2, where positions and channels are in balance
 
 # %% tags=["learner"]
-nst.check("dearest_block", ...)
+nst.check("costliest_block", ...)
 
 # %% tags=["solution"]
-nst.check("dearest_block", "c")
+nst.check("costliest_block", "c")
 
 # %% jupyter={"outputs_hidden": true}
+import keras
+import tensorflow as tf
+
 CONTENT = "block5_conv2"
 one = [nst.feature_extractor([*nst.STYLE_LAYERS, CONTENT], "random")]
 print("layer          numbers in kernel   pixels a position   multiplications a pixel")
@@ -103,8 +105,8 @@ for layer in one[0].layers:
 #
 # From block to block, the channels double on both sides of the convolution (four times the numbers), and
 # there is a quarter of the positions. Only block 5 is cheaper, because its channels don't double any
-# more. So the deep layers aren't the expensive ones: each convolution before block 5 costs as much as any
-# other.
+# more. So the deep layers aren't the expensive ones: inside blocks 1 to 4, each convolution costs as much as
+# any other.
 #
 # </details>
 #
@@ -152,8 +154,8 @@ for what, networks in {"two networks": two, "one network": one}.items():
 # backwards once. In training it would be twice as much, because the kernels need a gradient as well; here
 # they are frozen.)
 #
-# And is it the same gradient? [Random weights](glossary.md#random-weights) do for that. As a control, the
-# same lines compare with a gradient that ought to differ: one without the content term.
+# And is it the same gradient? To find out, [random weights](glossary.md#random-weights) are good enough. As a
+# control, the same lines compare with a gradient that ought to differ: one without the content term.
 
 
 # %%
@@ -214,7 +216,7 @@ print(f"{ratio:.1f}")
 
 
 # %% jupyter={"outputs_hidden": true} tags=["nbval-ignore-output"]
-def milliseconds(work, repeat=2):
+def milliseconds(work, repeat=5):
     """The best of some runs: whatever else the machine does can only add to the time.
 
     A run before them does not count. It builds TensorFlow's graph.
@@ -236,12 +238,13 @@ for name, time in times.items():
     print(f"{name:13} {time:6.0f} ms")
 
 # %% [markdown]
-# A clock gives another ratio than the count, and not the same one on every machine. With few channels a
-# layer spends its time on moving numbers rather than on multiplying them.
+# A clock gives other ratios than the count, and not the same ones on every machine. With few channels a
+# layer spends its time on moving numbers rather than on multiplying them; and if your machine has something
+# else to do meanwhile, the clock counts that, too.
 #
 # Unlike the change before, this one changes the picture. By how much? The twin's card (`models/README.md`)
-# has textures of 15 sources that the twin never saw in training, made through three networks and judged
-# by VGG19: the [style loss](glossary.md#style-loss), added up over blocks 1 to 4.
+# tells of textures of 15 sources that the twin never saw in training. They were made through three networks
+# and judged by VGG19: its [style loss](glossary.md#style-loss), added up over blocks 1 to 4.
 #
 # | textures made through | style loss by VGG19 |
 # | --- | --- |
@@ -250,7 +253,7 @@ for name, time in times.items():
 # | random weights in the twin's shape | 2.09 |
 #
 # The third line is the control. If training had taught the twin nothing, the second number would be near
-# 2; if it saw just what VGG19 sees, it would be 0.06. Lesson 06 has a picture of both.
+# 2; if the twin saw just what VGG19 sees, it would be 0.06. Lesson 06 shows a transfer through both.
 #
 # ## The processor's best instructions
 #
@@ -263,7 +266,8 @@ for name, time in times.items():
 # What it brings depends on the processor. On one without AVX-512 we measured 0.89 s for a step of VGG19 at
 # 224 × 224 pixels without it, and about 0.68 s with it; on one with AVX512_VNNI no difference, because
 # there it is on anyway. To find out about yours, run the cell above twice, in two kernels, one of them
-# started with the variable at 0. (It changes sums in their last digits, no more.)
+# started with the variable at 0. (It adds in another order, so sums differ in their last digits. A long run
+# from noise may then end in another texture, as good as the first.)
 #
 # ## Fewer evaluations
 #
@@ -287,7 +291,7 @@ nst.check("farthest_pixel", "b")
 
 # %% [markdown]
 # To see it, and to compare the two fairly, everything but the [optimiser](glossary.md#optimiser) has to stay:
-# the network, the loss, the two pictures, the start. And each gets the same number of evaluations.
+# the network, the loss, the two pictures, the start. We count evaluations, not iterations.
 
 # %% tags=["nbval-ignore-output"]
 twin = nst.feature_extractor([*nst.STYLE_LAYERS, *nst.CONTENT_LAYERS], padding="replicate")
@@ -321,11 +325,10 @@ print(f"farthest of all: {moved.max():.2f}")
 
 # %% [markdown]
 # Adam divides the gradient by its own usual size, so each step is about as long as the learning rate,
-# however large the gradient is. (Not exactly: Exercise 3.) To get from black to white takes about a
-# thousand steps.
+# however large the gradient is. (Not exactly: Exercise 3.) From black to white it is about a thousand steps.
 #
-# So with a small learning rate most of the steps are *walking*. What if we choose a better one? The slow
-# run has had 200 evaluations; the others get 60.
+# So with a small learning rate most of the steps are needed just to cover the distance. What if we choose a
+# better one? The slow run has had 200 evaluations; the others get about 60.
 
 # %%
 rates = (0.005, 0.02, 0.05)
@@ -340,7 +343,7 @@ nst.show_curves(
         for name, run in runs.items()
     },
     log=False,
-    caption="The same network, loss, pictures and start; 60 evaluations each.",
+    caption="The same network, loss, pictures and start; about 60 evaluations each.",
     alt="Five falling curves. Adam at 0.001 stays far above the others, Adam at 0.005 below it; Adam "
     "at 0.05 and L-BFGS end close together, lowest, and Adam at 0.02 near them.",
 )
@@ -369,14 +372,14 @@ assert 0.4 < best_adam / reached["L-BFGS"] < 2.5
 # Read it twice, because it isn't what you may have heard. At 0.02 or 0.05 instead of 0.001, Adam needs about a
 # tenth of the evaluations, or fewer. From there to L-BFGS there is **no gain** here: the two are about level.
 # "L-BFGS is ten times faster than Adam" would be true of this figure's uppermost curve, and of no other.
-# Whoever compares a tuned method with an untuned one measures the tuning.
+# If you compare a tuned method with an untuned one, you measure the tuning.
 #
-# Why does the library take L-BFGS all the same? Because it needs no learning rate. For a new style, size
-# or network you would have to look for the good rate each time, and each try costs a run.
+# So why does the library take L-BFGS? Because it needs no learning rate. For a new style, size or network you
+# might have to look for a good rate again, and each try costs a run.
 #
-# (Is it the small goal? We ran the slow Adam for the recipe's full 2,000 steps once. The best of four
-# learning rates reached its end in 86 evaluations, L-BFGS in 110. And from noise, as in lesson 04, the
-# order may be another one.)
+# (Is it so because the goal was an easy one? We ran the slow Adam for the recipe's full 2,000 steps once. The
+# best of four learning rates reached the loss of its end after 86 evaluations, L-BFGS after 110. And from
+# noise, as in lesson 04, the order may be another one.)
 #
 # ## From coarse to fine
 #
@@ -384,8 +387,8 @@ assert 0.4 < best_adam / reached["L-BFGS"] < 2.5
 # evaluation costs a quarter. For a fair comparison, both ways get the same **work**: evaluations, each
 # counted by its share of the full number of pixels.
 #
-# **Question.** From noise to a texture, 40 iterations at full size, or 30 at each of three sizes, which
-# is the same work. Which one comes closer?
+# **Question.** From noise to a texture: 40 iterations at full size, or 30 at each of three sizes. That is the
+# same work. Which of the two comes closer?
 
 # %%
 tissue = nst.load_image("immunohistochemistry", size=128)
@@ -436,8 +439,8 @@ assert ends[0] > 1.5 * ends[1]
 # <details><summary>What you see</summary>
 #
 # Three sizes come closer for the same work. The fine size doesn't have to find again what the coarse ones
-# have already settled. The price is the one that lesson 04 names: at 32 pixels there are few ways to arrange
-# so few pixels, and the result takes over the photograph's own composition.
+# have already settled. The price is the one that lesson 04 names: so few pixels can be arranged in few ways
+# only, and the result takes over the photograph's own composition.
 #
 # That is so from noise. A transfer begins with a photograph, whose large shapes are there from the start;
 # whether three sizes help there as well is Exercise 4's first suggestion.
@@ -447,10 +450,10 @@ assert ends[0] > 1.5 * ends[1]
 # ## The ladder
 #
 # Now all changes in one table, for a transfer at 64 × 96 pixels. Each line is the one above it with one
-# change. The first two lines have 200 steps by definition, and the second has exactly the
-# first one's gradients; from the third line on the evaluations are those measured above, to the same loss.
-# What is *not* measured: whether VGG19's own loss needs as many steps as the twin's. And where the content is
-# read has to stay the same as well, so all lines are counted with the tutorial's layer.
+# change. The first two lines have 200 steps by definition, and the second has the gradients of the first;
+# from the third line on the evaluations are those measured above, to the same loss. What is *not* measured:
+# whether VGG19's own loss needs as many steps as the twin's. And the content has to be read at the same layer
+# in all lines, so they are all counted with the tutorial's.
 
 # %% tags=["nbval-ignore-output"]
 per_look = {
@@ -472,8 +475,8 @@ for name, (network, count) in ladder.items():
     print(f"{name:42} {count:11} {all_in_all / 1e9:13,.0f} · 10⁹ {all_in_all / highest:13.2%}")
 
 # %% [markdown]
-# Two changes do nearly all of it: a learning rate that fits, and a smaller network. One of them costs
-# nothing. The other one changes the picture.
+# Two changes do nearly all of it: a learning rate that fits, and a smaller network. The first costs nothing.
+# The second changes the picture.
 #
 # You may multiply the factors here, because each of them makes *all* of the work smaller. By the clock you
 # may not: building graphs, resizing and the optimiser's own arithmetic stay as they were, and count for
@@ -508,22 +511,24 @@ print(f"The recipe has 2,000 of them: about {round(times_as_much, -2):,.0f} time
 # %% [markdown]
 # <details><summary>What follows, and what doesn't</summary>
 #
-# After two steps at 0.001 no pixel has moved by one level of 255: you would be looking at the
+# After two steps at 0.001 hardly a pixel has moved by one level of 255: you would be looking at the
 # photograph.
 #
 # Be fair to the recipe, though. VGG19's pictures aren't the twin's, nobody forces you to take all 2,000
-# steps, and 20 iterations are fewer than the 50 that the library takes by default. The ratio says what it costs to
-# follow the recipe to the letter. It doesn't say that the recipe is a bad one: the
-# post shows the way in steps that can be read, and gives the times that made this lesson possible.
+# steps, and 20 iterations are fewer than the 50 that the library takes by default. The ratio says what it
+# costs to follow the recipe to the letter. It doesn't say that the recipe is a bad one: the post shows the
+# way in steps that you can read, and gives the times that made this lesson possible.
 #
 # </details>
 #
-# And with the same network, the same loss and the same noise on both sides? `benchmarks/blog.py` ran the post's first
-# two recipes to their ends, 5,000 steps each through VGG19, and let the way of this lesson, L-BFGS from
-# coarse to fine, look for the loss at which they had ended. It was there after 288 evaluations, with about 25 times
-# less processor time; with total variation after 348, with about 19 times less.
+# And with the same network, the same loss and the same noise on both sides? `benchmarks/blog.py` ran the post's
+# first two recipes to their ends, 5,000 steps each through VGG19. Then it let L-BFGS, from coarse to fine, look
+# for the loss at which they had ended. That took 288 evaluations, and about 25 times less processor time; with
+# total variation 348, and about 19 times less.
 #
 # ## Exercises
+#
+# Each has three hints, from a nudge to nearly the answer; take one at a time.
 #
 # ### Exercise 1 · What a faster part is worth (10 minutes)
 #
@@ -532,8 +537,8 @@ print(f"The recipe has 2,000 of them: about {round(times_as_much, -2):,.0f} time
 # took, `factors` (N,) how many times faster each has become. (G. Amdahl used it in 1967 to warn of hopes
 # for parallel machines.)
 #
-# When you have it: what is the most that you can gain here, however fast the network becomes? And how much
-# do you gain by making the *other* 20 % ten times faster?
+# When you have it: how many times faster can the run become at most, however fast the network is? And how
+# much do you gain if you make the *other* 20 % ten times faster instead?
 #
 # <details><summary>Hint 1</summary>Take a run of 100 s. How long is it after the change?</details>
 # <details><summary>Hint 2</summary>Each part now takes its seconds divided by its factor.</details>
@@ -608,7 +613,7 @@ nst.check("fewest_evaluations", fewest_evaluations)
 # $$ m \leftarrow 0.9\,m + 0.1\,g, \qquad v \leftarrow 0.999\,v + 0.001\,g^2, \qquad
 #    x \leftarrow x - \text{rate} \cdot \frac{m / (1 - 0.9^n)}{\sqrt{v / (1 - 0.999^n)} + 10^{-7}} , $$
 #
-# and all three begin at 0. Return $x$ after all `gradients` (N,).
+# where $m$, $v$ and $x$ begin at 0. Return $x$ after all `gradients` (N,).
 #
 # When you have it, predict, then try: 100 gradients of 1; 100 gradients of 1,000; +1 and −1 in turn; and
 # 200 gradients of 0.01, then 10 of 1. In which of them does it go farther than N learning rates?
@@ -670,10 +675,10 @@ print("still open" if my_line is ... else "Now compare it with the solution edit
 # One possible answer. *Half the picture:* compute at 160 pixels and enlarge. It changes the second factor,
 # to a quarter, and it alters the picture: fine strokes are gone. Control: a picture made at 320 pixels, made
 # smaller to 160 and enlarged again; what that one loses, the enlarging loses, and the rest is the run's.
-# *A checkable one:* leave out `block5_conv1`. By the count it saves nearly nothing, because the content's
-# layer and all before it are still there; the convolutions from `block4_conv3` to `block5_conv1` go. What
-# you would see if the layer made no difference to the picture: two runs no further apart than two that
-# differ by their seed.
+# *A layer less:* leave out `block5_conv1` of the style. Then nothing behind `block4_conv2`, where the content
+# is read, is needed any more. By the count, 29 % of the twin's multiplications go. What you would see if the
+# layer made no difference to the picture: two runs no further apart than two of which one began with a little
+# noise on the photograph.
 
 # %% [markdown]
 # ## In this lesson you have

@@ -10,7 +10,7 @@ import numpy as np
 from nstlib.course.exercises._engine import Answer, Array, choice, compare, exercise
 
 choice(
-    "dearest_block",
+    "costliest_block",
     "Convolutions of 64 to 64 channels in block 1, 128 to 128 in block 2, 256 to 256 in block 3 "
     "and 512 to 512 in block 4, each block at half the height and width: which one costs most?",
     right="c",

@@ -144,7 +144,7 @@ def test_two_styles_are_mixed(page: Any, tmp_path: Path) -> None:
         values = [s if s in STYLE_NETWORKS else f"yours/{s}" for s in (first, other)]
         path = nst.save_image(load_portrait(name), tmp_path / f"{name}.png")
         chosen(page, values[0], part, strength, keep)
-        mixed(page, *values, share)
+        mixed(page, values[0], values[1], share)
         percent = round(100 * share)
         titles = [Path(style).stem for style in (first, other)]
         shares = f"{100 - percent} % {titles[0]}, {percent} % {titles[1]}"

@@ -87,6 +87,22 @@ def test_pages_fit_a_phone(page: Any, address: str, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_the_list_of_lessons_is_whole_on_a_phone(page: Any, address: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(address)
+    cells = page.locator("#the-lessons td")
+    assert cells.count() == 4 * len(LESSONS)
+    assert (
+        cells.evaluate_all(
+            """cells => cells.filter((cell) => {
+          const { left, right } = cell.getBoundingClientRect();
+          return left < 0 || right > 360;
+        }).map((cell) => cell.textContent)"""
+        )
+        == []
+    )
+
+
 def test_formulas_are_drawn(page: Any, address: str) -> None:
     page.goto(address + "notebooks/03_gram_matrices.html")
     formulas = page.locator("mjx-container")

@@ -1012,13 +1012,18 @@ print("frames until 90 % is seen:", int(np.ceil(np.log(0.1) / np.log(0.9))))
 # Whatever is missing is replaced by something from the package, so the cell runs for everybody. Start from it,
 # then make every choice your own. Hand in the picture, the notebook that makes it, and half a page of text.
 #
-# For a film, put yours beside this notebook, and run two commands and a measurement:
+# For a film, put yours beside this notebook. Two commands in a terminal make the film and its mattes:
+#
+# ```sh
+# nst compose clip.mp4 --style output/my_style.onnx -o output/my_film.mp4
+# nst segment clip.mp4 --matte -o output/my_mattes.mp4
+# ```
+#
+# And this measures the flicker of both films, in levels of 255:
 #
 # ```python
-# !nst compose clip.mp4 --style output/my_style.onnx -o output/my_film.mp4
-# !nst segment clip.mp4 --matte -o output/my_mattes.mp4
-#
 # from nstlib.video.reader import VideoReader
+#
 #
 # def frames(path):
 #     return (frame / np.float32(255) for frame in VideoReader(path))

@@ -1012,7 +1012,7 @@ print("frames until 90 % is seen:", int(np.ceil(np.log(0.1) / np.log(0.9))))
 # Whatever is missing is replaced by something from the package, so the cell runs for everybody. Start from it,
 # then make every choice your own. Hand in the picture, the notebook that makes it, and half a page of text.
 #
-# For a film, put yours beside this notebook. Two commands in a terminal make the film and its mattes:
+# For a film, put yours beside this notebook. Two commands, in a terminal in the same folder, make the film and its mattes:
 #
 # ```sh
 # nst compose clip.mp4 --style output/my_style.onnx -o output/my_film.mp4

@@ -51,8 +51,8 @@ def fold_enlargements(proto: onnx.ModelProto) -> onnx.ModelProto:
     Returns
     -------
     onnx.ModelProto
-        A network that computes the same, up to rounding, from pictures whose sides are
-        :data:`LEAST_SIDE` or more; or the one that was given, if it has no such steps.
+        A network for ONNX Runtime that computes the same, up to rounding, from pictures whose sides
+        are :data:`LEAST_SIDE` or more; or the one that was given, if it has no such steps.
     """
     result = onnx.ModelProto()
     result.CopyFrom(simplified(proto))

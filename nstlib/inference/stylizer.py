@@ -194,7 +194,8 @@ class Stylizer:
             value_range = None
         self._taken, given = style_range(value_range, self._proto, self._name)
         self._checked = 0
-        network = fold_enlargements(self._proto)
+        # OpenCV gains little by it, and OpenCV 4 needs to know the picture's size for it.
+        network = fold_enlargements(self._proto) if backend == "ort" else self._proto
         self._run = start_network(network, backend, self._name)
         output = None
         if self._step == 0:

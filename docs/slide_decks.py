@@ -390,7 +390,10 @@ def _title(deck: Deck, slide: Slide, path: str) -> str:
         raise SlideError("the lesson does not say what one can do after it")
     words = _html([re.sub(r"\n# ", " ", promise[1])])
     heading = f"<h1>{lesson.number} · {_line(lesson.title)}</h1>"
-    keys = f'<a href="{path}">The lesson</a> · keys: → on, S notes, O overview, ? all'
+    keys = (
+        f'<a href="{path}">The lesson</a>'
+        '<span class="keys"> · keys: → on, S notes, O overview, ? all</span>'
+    )
     return _section("title", heading, words, _picture(deck, slide), "", keys, slide.notes)
 
 

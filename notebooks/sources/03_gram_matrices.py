@@ -127,14 +127,7 @@ for what, G in {"ours": gram_matrix(maps), "nst.gram_matrix": nst.gram_matrix(ma
 # Two properties follow from the product. $G$ is **[symmetric](glossary.md#symmetric)**, since red with stripe
 # is stripe with red. And no mixture $v$ of channels has a negative mean square,
 # $v^\top G v = \lVert F v \rVert^2 / HW$, so no [eigenvalue](01_mathematics.ipynb) is negative.
-
-# %%
-G = nst.gram_matrix(maps).numpy()
-eigenvalues = np.linalg.eigvalsh(G.astype(np.float64))
-print(f"largest difference from its mirror image: {np.abs(G - G.T).max() / scale:.4f}")
-print(f"smallest eigenvalue / largest: {eigenvalues[0] / eigenvalues[-1] + 0.0:.4f}")
-
-# %% [markdown]
+#
 # ## Positions are thrown away
 #
 # **Question.** Take a picture's features and move the *feature vectors* to random positions. Or move the
@@ -184,8 +177,8 @@ show_rows(
 # %% [markdown]
 # <details><summary>What happened</summary>
 #
-# A sum does not care about the order of its terms, so the vectors may be moved at will. With the pixels,
-# what the features respond to is destroyed: the colours are all there, and no edge and no fibre. (Look at
+# A sum does not care about the order of its terms, so the vectors may be moved at will. Moving the pixels
+# destroys what the features respond to: the colours are all still there, but no edge and no fibre. (Look at
 # the last column, too. `block1` is mostly about brightness, and the other corner has more white: by this
 # matrix it is *further* off than the shuffled pixels are. One layer alone is a poor judge.)
 #
@@ -205,7 +198,7 @@ show_rows(
 # - **a** about the same
 # - **b** about a quarter
 # - **c** about a half
-# - **d** one can't know
+# - **d** you can't know
 
 # %% tags=["learner"]
 nst.check("quarter", ...)
@@ -224,8 +217,8 @@ for what, (trace, rows) in traces.items():
     print(f"{what:41} {trace * rows**2 / (whole * side**2):5.1f} {trace / whole:11.1f}")
 
 # %% [markdown]
-# Divided, the matrix is an average, and pictures of different sizes can be compared. So a large texture
-# can be made from a small one.
+# After the division the matrix is an average, and you can compare pictures of different sizes. That is how a
+# large texture can be made from a small one.
 #
 # ## One row is not the matrix
 #
@@ -244,7 +237,7 @@ for name, gram in before.items():
     print(f"{name:38} {shares[0]:8.2%} {shares[1]:20.2%} {shares[2]:19.2%}")
 
 # %% [markdown]
-# At `block5` our twin's channel 0 finds nothing in this tissue. The bars would be empty, and the matrix is
+# At `block5` our twin's channel 0 finds nothing in this tissue. The bars would be empty, though the matrix is
 # not. So let us sort *all* entries. They differ hugely, and in the deepest layer most are small.
 
 # %%
@@ -272,17 +265,21 @@ nst.show_distributions(
 # %% [markdown]
 # ### Does a deep feature exclude others?
 #
-# An entry near zero says that two channels hardly ever meet. There are three possible reasons, and only
-# the third is interesting. One of the two may be **silent**: zero everywhere in this picture. Both may be
-# **rare**, and rare things seldom meet even if nothing keeps them apart. Or they may **exclude** each
-# other: they meet less often than chance has it. If two channels know nothing of each other, the mean of
-# their product is the product of their means, $\mu_i \mu_j$. That is our control. So first remove silent
-# channels, then count.
+# An entry near zero (we take less than a thousandth of the largest) says that two channels hardly ever meet.
+# There are three possible reasons, and only the third is interesting. One of the two may be **silent**: zero
+# everywhere in this picture. Both may be **rare**, and rare things seldom meet even if nothing keeps them apart.
+# Or they may **exclude** each other: they meet less often than by chance. If two channels have nothing to do
+# with each other, the mean of their product should be about the product of their means, $\mu_i \mu_j$. So
+# first remove silent channels. Then count the pairs that hardly meet, and those that meet less than half as often
+# as $\mu_i \mu_j$ says.
+#
+# But rare channels may miss each other by mere luck. So our control is the same count once more, after *each
+# channel by itself* has been moved to random positions. Whatever kept two channels together or apart is gone then.
 #
 # **Question.** In `block5_conv1`, what are most of the pairs that hardly ever meet?
 #
 # - **a** pairs with a silent channel
-# - **b** pairs of rare channels that meet about as seldom as chance has it
+# - **b** pairs of rare channels that meet about as seldom as by chance
 # - **c** pairs that exclude each other
 # - **d** an effect of the picture's size
 
@@ -294,53 +291,58 @@ nst.check("rarely_together", "b")
 
 
 # %% jupyter={"outputs_hidden": true}
-def rarely_together(maps):
-    F = np.reshape(maps, (-1, maps.shape[-1])).astype(np.float64)
-    live = F[:, F.max(axis=0) > 0]
+def rarely_together(live):
     i, j = np.triu_indices(live.shape[1], k=1)
     met = (live.T @ live / len(live))[i, j]
-    by_chance = np.outer(live.mean(axis=0), live.mean(axis=0))[i, j]
-    seldom = 1e-3 * np.square(live).mean(axis=0).max()
-    return (
-        1 - live.shape[1] / F.shape[1],
-        np.mean(met < seldom),
-        np.mean(by_chance < seldom),
-        np.mean(met < by_chance / 2),
-    )
+    expected = np.outer(live.mean(axis=0), live.mean(axis=0))[i, j]
+    hardly = 1e-3 * np.square(live).mean(axis=0).max()
+    return np.mean(met < hardly), np.mean(met < expected / 2)
+
+
+def rare_and_silent(maps):
+    F = np.reshape(maps, (-1, maps.shape[-1])).astype(np.float64)
+    live = F[:, F.max(axis=0) > 0]
+    apart = np.random.default_rng(0).permuted(live, axis=0)  # each column in an order of its own
+    return 1 - live.shape[1] / F.shape[1], *rarely_together(live), *rarely_together(apart)
 
 
 import keras
 
 vgg = vgg19_with(default_weights())
-keras.utils.set_random_seed(0)
-untrained = build_vgg19([layer.filters for layer in vgg.layers if layer.weights], pooling_of(vgg))
-random_kernels = extractor_of(untrained, nst.STYLE_LAYERS)
+random_kernels = []
+for seed in range(3):
+    keras.utils.set_random_seed(seed)
+    untrained = build_vgg19([part.filters for part in vgg.layers if part.weights], pooling_of(vgg))
+    random_kernels.append(extractor_of(untrained, nst.STYLE_LAYERS))
 
-# If depth meant exclusion, the last column would rise from block to block, and stay low for random
-# kernels. If silent channels explained it all, the second column would be 0.
-for what, network in {"trained": extractor, "random kernels": random_kernels}.items():
-    print(f"{what:15} silent   pairs that hardly meet: found, by chance   less than half of chance")
-    maps_of = {what: network(image[np.newaxis]) for what, image in textures.items()}
+# If depth meant exclusion, "less than half" would rise from block to block, far above its control.
+# If silent channels explained it all, "hardly meet" would be 0.
+for what, network in {"trained": extractor, "random kernels": random_kernels[0]}.items():
+    print(f"{what:15} silent   hardly meet, control   less than half, control")
+    maps_of = [network(image[np.newaxis]) for image in textures.values()]
     for name in nst.STYLE_LAYERS:
-        shares = np.mean([rarely_together(maps[name][0]) for maps in maps_of.values()], axis=0)
-        print("{:15} {:6.0%} {:30.0%} {:10.0%} {:25.0%}".format(name, *shares))
+        shares = np.mean([rare_and_silent(maps[name][0]) for maps in maps_of], axis=0)
+        silent, hardly, half, hardly_moved, half_moved = shares
+        print(f"{name:15} {silent:6.0%} {hardly:13.0%} {hardly_moved:8.0%}", end=" ")
+        print(f"{half:16.0%} {half_moved:8.0%}")
 
 # %% [markdown]
 # <details><summary>What the table says</summary>
 #
-# In `block5` few channels are silent, a third of the pairs hardly ever meet, and chance alone would give
-# nearly as many: these features are *rare*. Pairs that do exclude each other make up 30 % there, but 20 %
-# in `block1`, where one channel's bright is another's dark, and few in between; and in a network that never
-# learned anything they are found at every depth. So "the deeper a feature, the more others it excludes" is
-# not what these numbers say.
+# In `block5` few channels are silent, and a third of the pairs hardly ever meet. But a third do as well when each
+# channel is moved by itself: these features are *rare*. Of its pairs 30 % meet less than half as often as they
+# should, which looks like exclusion, until you see the control: 25 %, by luck alone. True exclusion is found in
+# `block1`, 20 % against 0 %: what is bright to one channel is dark to another. And a network that never
+# learned anything has it at every depth. So "the deeper a feature, the more others it excludes" is not what
+# these numbers say.
 #
 # (The twin has few silent channels. Other networks have more, and then they make up most of the empty
 # entries, unless they are removed first.)
 #
 # </details>
 #
-# Absolute sizes differ too, between layers and between networks. A plain sum of squared differences
-# would listen to the loudest layer alone. So this course measures **relative** distances, as
+# The sizes of the entries differ as well, between layers and between networks. In a plain sum of squared
+# differences the loudest layer would drown the others. So this course measures **relative** distances, as
 # `distance` above does.
 #
 # ## What is always there
@@ -351,8 +353,8 @@ for what, network in {"trained": extractor, "random kernels": random_kernels}.it
 #
 # $$ C = \frac{1}{HW} \sum_p (F_p - \mu)(F_p - \mu)^\top, \qquad G = C + \mu\mu^\top . $$
 #
-# Multiply out the left one to see the right one: the mixed products add up to nothing, because
-# deviations from a mean do. In the small example both means are 0.5:
+# Here $F_p$ is the feature vector at position $p$. Multiply the left one out, and you get the right one: the mixed
+# products add up to zero, because deviations from a mean do. In the small example both means are 0.5:
 
 # %%
 mean = F.mean(axis=0)
@@ -363,7 +365,7 @@ print("C + μμᵀ:\n", C + np.outer(mean, mean))
 
 # %% [markdown]
 # The [covariance](glossary.md#covariance) of red with stripe is 0. Each is on at half of the positions, so
-# chance alone would bring them together at a quarter, and a quarter it is. The 0.25 in the Gram matrix tells
+# by chance alone they would meet at a quarter of them, and they do. The 0.25 in the Gram matrix tells
 # nothing about *this* picture beyond how often each is on.
 #
 # **Question.** Now a real picture without its pattern, only means. How far is its Gram matrix $\mu\mu^\top$
@@ -401,11 +403,12 @@ for what, parts in statistics.items():
 # %% [markdown]
 # <details><summary>What the table says</summary>
 #
-# It is below 50 % everywhere, and mostly below 20 %. Look at single numbers before you tell a story,
-# though. For the stars `block1` is a mere percent off, since nearly all of that picture is black sky; but
-# their `block3` is further off than the tissue's, and `block5` further than the mosaic's. There is no rule
-# such as "the emptier the picture, the less counts its pattern". **The means dominate nearly everywhere**:
-# that is the rule.
+# It is below 50 % everywhere. In `block2` to `block4` it is below 25 %: there **the means dominate**. In `block1` and
+# `block5` means and pattern weigh about the same, except for the stars in `block1` and the mosaic in `block5`.
+#
+# Look at single numbers before you tell a story, though. For the stars `block1` is a mere percent off, since nearly
+# all of that picture is black sky; but their `block3` is further off than the tissue's, and `block5` further than
+# the mosaic's. So there is no rule such as "the emptier the picture, the less its pattern counts".
 #
 # </details>
 #
@@ -424,17 +427,17 @@ for name, (mu, C) in statistics["tissue"].items():
     )
 
 # %% [markdown]
-# The squared entries of a symmetric matrix add up to its squared [eigenvalues](glossary.md#eigenvalue). The
-# means' part, $\mu\mu^\top$, has a single eigenvalue; the pattern's is spread over many directions, and
-# squares of many small numbers add up to little. So squaring makes the one large thing larger. That is why
-# means dominate.
+# About half of the trace or more is the pattern's, but at most 30 % of the squared entries. Why? The squared
+# entries of a symmetric matrix add up to its squared [eigenvalues](glossary.md#eigenvalue). The means' part,
+# $\mu\mu^\top$, has a single eigenvalue that isn't zero. The pattern's are spread over many directions, and the
+# squares of many small numbers add up to little. So squaring favours the means.
 #
 # ### What follows from it
 #
-# Is that a fault? It would be one if the distance preferred the wrong picture. So make a test that can
-# fail. Take twenty pieces, two each of ten pictures. For each piece there is a true **sibling**, cut from
-# the same picture, and a **blank**: right means, no pattern at all. For how many of the twenty is the blank
-# nearer than the sibling, do you think?
+# Is that a fault? It would be one if the distance preferred the wrong picture. So we need a test that it can
+# fail. Take twenty pieces, two from each of ten pictures. Each piece has a true **sibling**, cut from the same
+# picture, and a **blank**: the right means, and no pattern at all. For how many of the twenty, do you think, is
+# the blank nearer than the sibling?
 
 # %%
 hubble, waves = nst.load_image("hubble"), nst.load_image("waves")
@@ -492,8 +495,8 @@ for name in nst.STYLE_LAYERS:
 # %% [markdown]
 # <details><summary>What the table says</summary>
 #
-# For 14 to 18 of 20 pieces a distance of Gram matrices takes *nothing* for more alike than another piece of
-# the same picture. A search that follows it gets most of its reward for the right means.
+# For 14 to 18 of 20 pieces, Gram matrices call a picture *without any pattern* more alike than another piece of
+# the same picture. A search that follows this distance gets most of its reward for the right means.
 #
 # </details>
 #
@@ -505,9 +508,9 @@ for name in nst.STYLE_LAYERS:
 #
 # The second term compares how far off the means are with how much the features vary. Where both terms are
 # zero the Gram matrices agree as well, so nothing is lost. It isn't perfect: in `block5`, where 160 pixels
-# give only a hundred positions, the blank still wins often. And that a blank is now "100 % off in its
-# covariances" proves nothing, since it has none; the table does. Li et al. (2017) read style in this way,
-# as a distribution of features, and matched its means and variances. `nst.style_loss` is this formula
+# give only a hundred positions, the blank still wins for half of the pieces. (A blank is now "100 % off in its
+# covariances", but that proves nothing, since it has none. The table is the proof.) Li et al. (2017) read style in
+# this way, as a distribution of features, and matched its means and variances. `nst.style_loss` is this formula
 # (with a floor under the divisors for a style that hardly varies):
 
 # %%
@@ -528,8 +531,8 @@ print(f"stars, compared with tissue: by hand {by_hand:.2f}, by nst.style_loss {b
 #    L = \sum_l w_l E_l, \qquad w_l = \tfrac15 . $$
 #
 # Kim's loss adds up the mean squared differences of the *divided* matrices. Is that another loss? For two
-# pictures of one size only a factor of 4 lies between, and [learning rates](glossary.md#learning-rate) take
-# care of that; for two sizes Gatys's formula compares a large sum with a small one. By numbers:
+# pictures of the same size the two differ by a factor of 4, which a [learning rate](glossary.md#learning-rate) can
+# make up for. For two sizes Gatys's formula compares a large sum with a small one, and Kim's does not. In numbers:
 
 # %%
 A = np.float32([[1, 0], [1, 0], [0, 2], [1, 1]])  # another picture's four positions
@@ -539,15 +542,16 @@ post = np.mean((F.T @ F / M - A.T @ A / M) ** 2)
 print(f"Gatys: {paper:.4f}   Kim: {post:.4f}   ratio {post / paper:.0f}")
 
 # %% [markdown]
-# And what does such a sum *mean*? Li et al. (2017) found a second way to read it. Think of the positions'
-# features as two samples. A **kernel** $k(x, y)$ says how alike two vectors are. Two samples differ by
+# And what does such a sum *mean*? Li et al. (2017) found a second way to read it. Think of the feature vectors of
+# the two pictures as two samples. A **kernel**, here a function $k(x, y)$, says how alike two vectors are. Two
+# samples differ by
 #
 # $$ \operatorname{MMD}^2 = \operatorname{mean} k(f, f') + \operatorname{mean} k(a, a')
 #    - 2 \operatorname{mean} k(f, a), $$
 #
-# means over all pairs: how alike they are within each, less how alike across (the *maximum mean
-# discrepancy*). With the quadratic kernel $k(x, y) = (x^\top y)^2$ that is the difference of the Gram
-# matrices, to the last digit. With $k(x, y) = x^\top y$ only the means are compared.
+# the means over all pairs: how alike vectors are within each sample, minus how alike they are across (the
+# *maximum mean discrepancy*). With the quadratic kernel $k(x, y) = (x^\top y)^2$ that is exactly the squared
+# difference of the Gram matrices. With $k(x, y) = x^\top y$ only the means are compared.
 
 
 # %%
@@ -581,8 +585,9 @@ for what, (one, two) in samples.items():
     print(f"{'':17} Σ(μ − μ̂)² = {of_means:.4g}   MMD², linear    = {mmd(one, two, linear):.4g}")
 
 # %% [markdown]
-# So "style" is a distribution of features here, and the Gram matrix is one way to compare distributions
-# among several. It sees second moments, and is blind to all others; Exercise 2 finds such a blind spot.
+# So "style" is a distribution of features here, and Gram matrices are one way among several to compare
+# distributions. They see the means of products of two channels, and nothing else; Exercise 2 finds such a blind
+# spot.
 #
 # ## Like goes with like: a fair test
 #
@@ -591,16 +596,16 @@ for what, (one, two) in samples.items():
 # win. Ours is a histogram of colours: 4 × 4 × 4 boxes of red, green and blue, and in each the share of
 # the pixels.
 #
-# But if colours alone give a material away, the test says little about arrangement. So do it again with
+# But if colours alone give a material away, the test says little about arrangement. So we do it again with
 # grey pieces in which every grey occurs equally often (each pixel is replaced by its rank). All histograms
-# are then equal. And once more with the pixels of those moved about: now nothing is left to be found.
-# (To treat both partners of a pair alike, each squared difference is divided by the [geometric
-# mean](glossary.md#geometric-mean) of their squared sizes.)
+# are then equal. And once more with the pixels of those moved about: now there is nothing left to find. Random
+# kernels get three draws, since one could be an accident. (To treat both partners of a pair alike, each squared
+# difference is divided by the [geometric mean](glossary.md#geometric-mean) of their squared sizes.)
 #
 # **Question.** What do you expect for the grey pieces?
 #
 # - **a** the histogram still finds more than half
-# - **b** nobody finds more than luck would
+# - **b** none finds more than luck would
 # - **c** the trained network's Gram matrices find most, the histogram what luck gives
 # - **d** random kernels find as many as trained ones
 
@@ -664,16 +669,16 @@ results = {}
 for images in versions.values():
     count = siblings_found([histogram(image) for image in images], between_histograms)
     results.setdefault("colour histogram", []).append(count)
-    for network, kernels in ((extractor, "trained"), (random_kernels, "random")):
-        described_by = grams_of_all(network, images)
-        for what, names in {
-            "five layers": nst.STYLE_LAYERS,
-            **{n: [n] for n in nst.STYLE_LAYERS},
-        }.items():
-            if kernels == "random" and what != "five layers":
-                continue
-            count = siblings_found(described_by, between_grams(names))
-            results.setdefault(f"Gram, {kernels}, {what}", []).append(count)
+    by_trained = grams_of_all(extractor, images)
+    for what, names in {
+        "five layers": nst.STYLE_LAYERS,
+        **{n: [n] for n in nst.STYLE_LAYERS},
+    }.items():
+        count = siblings_found(by_trained, between_grams(names))
+        results.setdefault(f"Gram, trained, {what}", []).append(count)
+    for draw, network in enumerate(random_kernels, start=1):
+        count = siblings_found(grams_of_all(network, images), between_grams(nst.STYLE_LAYERS))
+        results.setdefault(f"Gram, random draw {draw}, five layers", []).append(count)
 print(f"siblings found, of {len(pieces):2}           ", *(f"{what:>13}" for what in versions))
 for what, counts in results.items():
     print(f"{what:34}", *(f"{count:12}" for count in counts))
@@ -681,25 +686,25 @@ for what, counts in results.items():
 # %% [markdown]
 # <details><summary>What the table says</summary>
 #
-# In colour the histogram is a serious rival: it finds 13 of 20. It falls to luck when colours say nothing
-# any more. The trained network's matrices find 18 either way: what they recognise is arrangement. Random
-# kernels of the same shape find 6 grey siblings, more than luck and far fewer than trained ones. Among moved
-# pixels nothing is found, as it should be.
+# In colour the histogram is a serious rival: it finds 13 of 20. When colours say nothing any more, it finds no
+# more than luck does. The trained network's matrices find 18 either way: what they recognise is arrangement.
+# Random kernels of the same shape find 4 to 6 grey siblings, more than luck and far fewer than trained ones. Among
+# moved pixels all find about as few as luck does, and that is how it should be.
 #
-# Single layers: the first finds few, since 3 × 3 pixels are no material, and the deeper the layer, the more
-# it finds. But the deepest alone is about as good as all five. So this test does *not* show that a
+# Single layers: the first finds few, since 3 × 3 pixels don't make a material, and the deeper the layer, the
+# more it finds. But the deepest alone is about as good as all five. So this test does *not* show that a
 # description needs several layers. Lesson 04 gives a better reason: a picture made from one layer alone.
 #
 # </details>
 #
 # ### What VGG19 itself says
 #
-# ![Matrices of correlations at block3 and block5: more colour for random weights, paler for the twin and VGG19](figures/vgg19_statistics.jpg)
+# ![Matrices of correlations at block3 and block5: mostly red for random weights, red and blue in turn for the twin and VGG19](figures/vgg19_statistics.jpg)
 #
 # *[Correlations](glossary.md#correlation) of the 32 channels that vary most, over a piece of tissue, for
 # [random weights](glossary.md#random-weights) in the twin's shape, the twin and
 # [ImageNet](glossary.md#ImageNet)'s [VGG19](glossary.md#VGG19) (`python benchmarks/vgg19.py statistics`).
-# Red: two channels respond together. Blue: one is silent when the other responds.*
+# Red: two channels respond together. Blue: where one responds, the other does less.*
 #
 # The channels were chosen by how much they vary, and a choice may mislead. So here is the mean size of the
 # correlation over *all* channels that aren't silent:
@@ -712,9 +717,10 @@ def mean_correlation(maps):
     return np.abs(matrix[np.triu_indices(len(matrix), k=1)]).mean()
 
 
-# If training made no difference, the rows would be alike.
+# If training made no difference, the first row would lie among the others.
 print("mean |correlation|, tissue   ", "  ".join(name[:6] for name in nst.STYLE_LAYERS))
-for what, network in {"trained": extractor, "random kernels": random_kernels}.items():
+draws = {f"random, draw {i}": network for i, network in enumerate(random_kernels, start=1)}
+for what, network in {"trained": extractor, **draws}.items():
     found = [mean_correlation(maps[0]) for maps in network(corner[np.newaxis]).values()]
     print(f"{what:29}", *(f"{value:7.2f}" for value in found))
 
@@ -730,8 +736,9 @@ assert np.isclose(by_library, by_hand, rtol=1e-2)
 assert results["Gram, trained, five layers"][1] > results["colour histogram"][1]
 
 # %% [markdown]
-# Random kernels say similar things somewhat more often; among the loudest channels it looks like more than
-# it is. Whether that is why they find fewer siblings, this lesson doesn't know.
+# In `block1` and `block5` random channels say similar things more often than trained ones; in between, the trained
+# network is hardly apart from the best draw, or among them. So the picture of 32 channels looks like more than it
+# is. Whether this is why random kernels find fewer siblings, the table doesn't say.
 #
 # ## Exercises
 #
@@ -778,10 +785,10 @@ nst.check("gram_matrix", my_gram_matrix)
 # %% [markdown]
 # ### Exercise 2 · The same matrix from another picture (15 minutes)
 #
-# Reordering positions keeps the Gram matrix. Does anything else? Given features (H, W, C), not negative,
-# that are 0 in all channels at one position or more, return *other* features of the same shape with the
-# same Gram matrix: not negative, as after a [ReLU](glossary.md#ReLU), and no mere reordering. What does your
-# answer mean for a picture? And would `apart` notice?
+# Moving positions keeps the Gram matrix. Does anything else? You get features (H, W, C), none of them negative,
+# that are 0 in all channels at one position or more. Return *other* features of the same shape with the same Gram
+# matrix: none negative, as after a [ReLU](glossary.md#ReLU), and not just the same positions in another order. What
+# does your answer mean for a picture? And would `apart` notice?
 #
 # <details><summary>Hint 1</summary>Take one channel and two positions, one with 5 and one with 0. Which
 # pairs of numbers have the same mean square?</details>
@@ -924,10 +931,11 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # - computed a Gram matrix by hand, $\begin{pmatrix} 0.5 & 0.25 \\ 0.25 & 0.5 \end{pmatrix}$, and three
 #   other ways to the same numbers;
 # - moved feature vectors and seen the matrix stay; moved pixels and seen every layer notice;
-# - removed silent channels, and found rare features in `block5` rather than features that exclude;
-# - split $G = C + \mu\mu^\top$, and found that the means dominate, so much that for 14 to 18 of 20 pieces a
+# - removed silent channels, moved each channel by itself, and found rare features in `block5` rather than
+#   features that exclude each other;
+# - split $G = C + \mu\mu^\top$, and found that the means count for so much that for 14 to 18 of 20 pieces a
 #   blank is nearer than a true sibling;
-# - found only a factor between Gatys's and Kim's losses, and read both as a comparison of two samples;
+# - found a mere factor between Gatys's and Kim's losses, and read both as a comparison of two samples;
 # - let twenty pieces find their siblings, against a histogram that could have won: 18 against 13 in colour,
 #   18 against 2 with colours ranked away.
 #

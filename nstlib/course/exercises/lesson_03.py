@@ -44,7 +44,8 @@ choice(
     right="b",
     a="silent channels make empty rows, but the table has a column for them. How many are there?",
     b="Each of the two is rare, and rare things seldom meet even if nothing keeps them apart.",
-    c="then they would meet less often than chance has it. Compare the last two columns.",
+    c="then moving each channel by itself would bring most of them together. Compare with the "
+    "control.",
     d="the matrix is a mean over positions; a picture twice as large has the same.",
 )
 

@@ -40,28 +40,28 @@ show_rows(
 )
 
 # %% [markdown]
-# *Two styles in one picture: stones inside an ellipse around the face, watercolour outside. Before you go
-# on: how might the network be told which is which, if its style loss forgets all places?*
+# *Two styles in one picture of 384 pixels, enlarged: stones inside an ellipse around the face, watercolour
+# outside.* Before you go on: a style loss forgets all places. How could you tell it which style goes where?
 #
 # | | |
 # | --- | --- |
-# | Prerequisites | [07 · Faster](07_faster.ipynb); variance, covariance and eigenvalues from [01 · The mathematics](01_mathematics.ipynb) |
-# | Time to read | 45 min; exercises 90 min |
+# | Prerequisites | [07 · Faster](07_faster.ipynb); variance, covariance and eigenvalues from [01 · Mathematics](01_mathematics.ipynb) |
+# | Time to read | 45 min; exercises 85 min |
 # | Time to run on 2 cores | 1 min 15 s |
 # | Downloads | nothing |
 #
 # ## Learning objectives
 #
 # - **Keep** a photograph's colours in two ways, each computed by hand, and say what they cost.
-# - **Give** regions their own style, by statistics that a mask guides, and test what a mask does.
+# - **Give** regions their own style, by statistics weighted with a mask, and test what a mask does.
 # - **Choose** the size of strokes, their strength, and a mixture of styles.
 # - **Check** each of these against a run in which nothing else differs.
 
 # %% [markdown]
 # ## One run to compare with
 #
-# Everything below is painted on the same photograph, 192 pixels wide so that it is quick, by the same
-# number of iterations. The picture in the middle is made with no option at all. Each experiment is this
+# From here on all pictures are painted on the same photograph, 192 pixels wide so that it is quick, by the
+# same number of iterations. The picture in the middle is made with no option at all. Each experiment is this
 # run with *one thing changed*, so whatever differs comes from that.
 
 # %%
@@ -82,8 +82,8 @@ show_rows(
 )
 
 # %% [markdown]
-# The two losses of lesson 06 are the measures: how far from the style, how far from the content. For
-# regions, the style's may look at a part of the picture only.
+# We measure by the two losses of lesson 06: how far off the style, how far off the content. For regions,
+# the style loss may look at a part of the picture only.
 
 # %%
 network = nst.feature_extractor([*nst.STYLE_LAYERS, *nst.CONTENT_LAYERS], padding="replicate")
@@ -135,9 +135,9 @@ print(f"Y of that: {lighter @ weights:.4f}; R - G is {lighter[0] - lighter[1]:.1
 
 
 # %% [markdown]
-# So: make the photograph grey, and the style, run the transfer, and add to each pixel of the photograph
-# what is missing to the brightness of the result. One thing more: a dark style would darken a light
-# photograph. So the style's brightness first gets the mean and the [standard
+# So make the photograph and the style grey, run the transfer, and shift the three channels of each pixel of
+# the photograph by the same number, so that it gets the brightness of the result. One thing more: a dark style
+# would darken a light photograph. So the style's brightness first gets the mean and the [standard
 # deviation](glossary.md#standard-deviation) of the photograph's.
 
 
@@ -219,11 +219,11 @@ show_rows(
 )
 
 # %% [markdown]
-# Four transfers then, from four styles. Two more rows cost no run at all: recolour the *finished* plain
-# picture, by either way. If that is as good, all the trouble before the run was for nothing.
+# So paint the cup from each of these four styles. Two more pictures cost no run at all: recolour the
+# *finished* plain picture, in either way. If that is as good, all the trouble before the run was for nothing.
 #
-# **Question.** Both ways keep the colours. In which of the two can the red of the cup turn up on the
-# table?
+# **Question.** Both ways keep the photograph's colours. In which of the two can the red of the cup turn up on
+# the table?
 #
 # - **a** in the first: brightness alone
 # - **b** in the second: the style in the photograph's colours
@@ -307,22 +307,22 @@ assert same_colour(kept["covariance matched"]) < 0.3
 #   run.
 # - *Brightness alone* keeps the colour of nearly every pixel where it was. *Matching the covariance* keeps the
 #   palette, but hardly any pixel its own colour.
-# - **What does it cost?** In colour, both are far from the style, about 0.7 instead of 0.24. They have to be:
-#   the style is blue. In grey they are as near to it as the plain run, or nearer. So the price is the style's
-#   colours, which you wanted to lose, and no strokes.
+# - **What does it cost?** In colour, both are far off the style, about 0.7 instead of 0.24. They have to be:
+#   the style is blue. In grey they are as near to it as the plain run, or nearer. So you pay with the style's
+#   colours, which you wanted to lose, and not with its strokes.
 # - *Recolouring afterwards* by brightness costs no run, and is nearly as good: you may keep the style's
 #   colours and the photograph's, and choose later. By covariance it is worse than doing it before. One reason
 #   may be that the map from blue and yellow to reds also changes how light each stroke is.
 #
 # </details>
 #
-# Take brightness alone where colours belong to things (a face, a flag); take the covariance where a style
-# lives by having one colour beside another, for with brightness alone all strokes on the cup are red.
+# Take brightness alone where colours belong to things (a face, a flag). Take the covariance where a style
+# needs different colours side by side; with brightness alone, all strokes on the cup are red.
 #
 # ## Regions
 #
-# A [style loss](glossary.md#style-loss) forgets places, and so it can't be told where. But the *counting*
-# can. A **[mask](glossary.md#mask)** $m$ says how much each position counts, from 0 to 1, and means and
+# A [style loss](glossary.md#style-loss) forgets places, so you can't tell it where a style belongs. But you
+# can tell it which positions to count. A **[mask](glossary.md#mask)** $m$ says how much each position counts, from 0 to 1, and means and
 # covariances become weighted ones (Gatys et al. 2017 call them guided):
 #
 # $$ \mu = \frac{\sum_p m_p F_p}{\sum_p m_p}, \qquad
@@ -345,10 +345,10 @@ for mask in ([1, 1, 0, 0], [1, 1, 0.5, 0], [1, 1, 1, 1]):
     print(f"   library {float(by_library.mean[0]):4.1f}, {float(by_library.covariance[0, 0]):5.2f}")
 
 # %% [markdown]
-# On real features the mask needs the features' size, 16 times smaller at `block5_conv1`. There each
-# position gets the mean of the mask over the pixels that it stands for. The style loss is then the mean
-# over the styles of each one's loss in its region; the content needs no mask. This is the mask of the
-# picture at the top:
+# On real features the mask needs the features' size, which is 16 times smaller at `block5_conv1`. There each
+# position gets the mean of the mask over the pixels that it stands for. Each style has a loss in its own
+# region, and the style loss is the mean of these; the content needs no mask. This is the mask of the picture
+# at the top:
 
 # %%
 deepest = cv2.resize(face, (cat.shape[1] // 16, cat.shape[0] // 16), interpolation=cv2.INTER_AREA)
@@ -360,18 +360,20 @@ show_rows(
 )
 
 # %% [markdown]
-# Did the picture obey? If the mask had no effect, both lines of this table would say the same.
+# Did the run do what the masks say? If they had no effect, both lines would say about the same, as they do
+# for the photograph:
 
 # %% tags=["nbval-ignore-output"]
 looks = {
     name: nst.resize(style, 576) for name, style in {"stones": mosaic, "flowers": flowers}.items()
 }
-print("off style:      stones  flowers   the photograph there")
+print("              the painted picture    the photograph")
+print("off style:      stones  flowers      stones  flowers")
 regions = {}
 for place, mask in {"the face": face, "the rest": 1 - face}.items():
     regions[place] = [off_style(both, look, mask) for look in looks.values()]
     before = [off_style(cat, look, mask) for look in looks.values()]
-    print(f"{place:12}", *(f"{value:8.2f}" for value in regions[place]), "  ", end="")
+    print(f"{place:13}", *(f"{value:8.2f}" for value in regions[place]), "   ", end="")
     print(*(f"{value:8.2f}" for value in before))
 
 # %% [markdown]
@@ -428,9 +430,9 @@ assert reach["masked"][-1] < 0.3 * reach["plain"][-1]
 # %% [markdown]
 # <details><summary>Why it reaches beyond the edge</summary>
 #
-# A feature inside the mask looks out of it: at `block5_conv1` it sees 78 pixels to each side. So pixels
-# beyond the edge get a [gradient](glossary.md#gradient), too, and next to the edge they change half as much
-# as inside.
+# A feature inside the mask also looks at pixels outside: at `block5_conv1` it sees some 78 pixels to each
+# side. So pixels beyond the edge get a [gradient](glossary.md#gradient), too, and next to the edge they change
+# nearly half as much as inside.
 #
 # Far away, about 4 levels remain. A leak? The middle line says no: a run that asks for *no style at all*
 # changes as much there. It begins at 136 pixels, and enlarging costs some sharpness everywhere. Subtract what
@@ -441,9 +443,9 @@ assert reach["masked"][-1] < 0.3 * reach["plain"][-1]
 #
 # ### A wrong mask
 #
-# Now a mistake that happens: the mask was made for another crop, and lies too far to the right.
+# Now a mistake that happens easily: the mask was made for another crop, and lies too far to the right.
 #
-# **Question.** What tells you?
+# **Question.** By what will you notice?
 #
 # - **a** the style loss: it stays high where the mask is wrong
 # - **b** the content loss: it gets much larger
@@ -484,8 +486,8 @@ assert misplaced[1] < 2 * right[1]
 
 # %% [markdown]
 # Both runs have done what they were told, and about equally well: the numbers can't know what you meant. (The
-# photograph's rows are the control: a mask that was ignored would leave the style loss near theirs.) What
-# helps is a look at the mask before the run, laid over the photograph: `coffee * mask[..., np.newaxis]`.
+# photograph's rows are the control: if a mask had been ignored, the style loss would be near theirs.) So look
+# at the mask before the run, laid over the photograph: `coffee * mask[..., np.newaxis]`.
 #
 # A mask may come from anywhere: drawn by hand, cut out in an image editor, or found by a network that
 # knows people from backgrounds (lesson 11).
@@ -508,8 +510,8 @@ show_rows(
 )
 
 # %% [markdown]
-# Is it the size that differs, or only the picture? Measure each result against the mosaic at all three
-# sizes. If the scale made no difference, the smallest number of each line would stand anywhere.
+# Is it really the size of the stones that differs? Measure each result against the mosaic at all three sizes.
+# If the scale made no difference, the three lines would say about the same.
 
 # %% tags=["nbval-ignore-output"]
 seen = {scale: nst.resize(mosaic, round(scale * 192)) for scale in scales}
@@ -519,8 +521,9 @@ for scale, row in sizes.items():
     print(f"painted at {scale:<4}", *(f"{value:10.2f}" for value in row))
 
 # %% [markdown]
-# In each line, the smallest number stands where the style was seen at the same size. Stones smaller than a few
-# pixels turn into grain. For finer strokes you need a larger picture rather than a smaller scale.
+# In each line, the smallest number stands where the style was seen at the size that it was painted from. Stones
+# smaller than a few pixels turn into grain. For finer strokes take a larger picture rather than a smaller
+# scale.
 #
 # ## Strength
 #
@@ -554,7 +557,7 @@ show_rows(
     titles=[*strengths],
     height=2.6,
     alt="Four cups: with a few soft strokes; the plain one shining through the photograph; in strokes; and "
-    "in bold strokes that leave little of the cup.",
+    "in slightly bolder strokes, with spots of yellow on the saucer and the table.",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -565,44 +568,42 @@ for name, image in strengths.items():
     print(f"{name:24} {off_style(image, night):9.2f} {off_content(image):13.2f} {rough:16.1f}")
 
 # %% [markdown]
-# The weak run and the blend are equally far from the style, because the share was chosen so. The blend has
-# moved about twice as far from the content, and both are equally smooth. But both losses are small there, and
-# look at the pictures: would you know which is which? **The cheap way is nearly as good**, it costs no run, and
-# it can be turned to and fro while you look. What it can't do is more: for bolder strokes than the plain run's
-# you need the weight.
+# The weak run and the blend are equally far off the style, because we chose the share so. Both are equally
+# smooth. The blend is about twice as far off the content, but both numbers are small, and look at the pictures:
+# would you know which is which? **The cheap way is nearly as good.** It costs no run, and you can change the
+# share while you look. What it can't give is more than the plain run: for that you need the weight. (And don't
+# expect much of it here: with six times the weight the picture comes only a little nearer to the style, and goes
+# twice as far off the content.)
 #
 # ## Two styles mixed
 #
-# Without masks, several styles share the whole picture. The style loss is then a weighted mean of each
-# one's, and `style_shares` are the weights. At both ends one style is left; the question is what lies
+# Without masks, several styles share the whole picture. The style loss is then a weighted mean of theirs, and
+# `style_shares` are the weights. With shares of 0 and 1 one style alone is left; the question is what lies
 # between. And again there is a cheap rival: the mean of the two finished pictures.
 
 # %%
 mixed = {0: plain}
-for share in (0.3, 0.7):
+for share in (0.25, 0.5, 0.75):
     mixed[share] = paint([brushwork, mosaic], style_shares=[1 - share, share])
 mixed[1] = scales[1]
 average = (mixed[0] + mixed[1]) / 2
 show_rows(
-    [mixed[share] for share in (0, 0.3, 0.7)],
-    [mixed[1], average, coffee],
-    titles=[
-        *(f"share of the mosaic {share}" for share in mixed),
-        "mean of both ends",
-        "photograph",
-    ],
+    [mixed[share] for share in (0, 0.25, 0.5)],
+    [mixed[0.75], mixed[1], average],
+    titles=[*(f"share of the mosaic {share}" for share in mixed), "mean of both ends"],
     height=2.3,
     alt="The cup in blue and yellow strokes; with more and more small stones of many colours; in stones "
-    "alone. Then both ends shining through each other, paler, and the photograph.",
+    "alone. Last, both ends shining through each other, paler.",
 )
 
 # %% tags=["nbval-ignore-output"]
-print("off style:         brushwork  mosaic  their mean")
+print("off style:         brushwork  mosaic   times as rough as the photograph")
 blends = {}
 for name, image in {**mixed, "mean of both ends": average}.items():
-    distances = [off_style(image, look) for look in (night, seen[1])]
-    blends[name] = [*distances, np.mean(distances)]
-    print(f"{name!s:18}", *(f"{value:8.2f}" for value in blends[name]))
+    # If an average kept strokes and stones as they are, it would be as rough as its two ends on average.
+    rough = float(nst.total_variation_loss(image) / nst.total_variation_loss(coffee))
+    blends[name] = [*(off_style(image, look) for look in (night, seen[1])), rough]
+    print(f"{name!s:18} {blends[name][0]:9.2f} {blends[name][1]:7.2f} {rough:10.1f}")
 
 # %% jupyter={"source_hidden": true}
 # What the text says of regions, sizes and mixtures.
@@ -610,18 +611,20 @@ assert regions["the face"][0] < regions["the face"][1]
 assert regions["the rest"][1] < regions["the rest"][0]
 for place, row in enumerate(sizes.values()):
     assert row[place] == min(row)
-to_brushwork, to_mosaic = zip(*(blends[share][:2] for share in mixed), strict=True)
+to_brushwork, to_mosaic, rough = zip(*(blends[share] for share in mixed), strict=True)
 assert list(to_brushwork) == sorted(to_brushwork)
 assert list(to_mosaic) == sorted(to_mosaic, reverse=True)
+assert blends["mean of both ends"][2] < 0.8 * rough[2]
+assert blends["mean of both ends"][2] < 0.75 * (rough[0] + rough[-1]) / 2
 
 # %% [markdown]
-# The share does what it says: from line to line the picture comes nearer to the one style and goes farther from
-# the other, and at both ends it is the picture that the style alone has made. The mean of the two finished
-# pictures lies between them by the numbers as well. But its strokes and stones fade, as the edges of two
-# different pictures do when they are averaged; a mixed run has stones *or* strokes at each place, in full
-# contrast. No number of this table says so. A measure is blind to something, and you have to look as well.
+# The share does what it says: from line to line the picture comes nearer to the one style and goes farther
+# off the other. Compare the mean of the two finished pictures with the run of equal shares. It is as near to the
+# mosaic, and only a little farther off the brushwork; by these two columns you might take it. The last column
+# says what they don't: its strokes and stones have faded, because edges that stand in different places lose
+# contrast when they are averaged. A mixed run paints them anew. So here the cheap way is *not* as good.
 #
-# A slider over these four, if you like. (The lesson is whole without it. It needs a running kernel.)
+# A slider over these five, if you like. (The lesson is whole without it. It needs a running kernel.)
 
 # %% tags=["nbval-ignore-output"]
 import base64
@@ -647,10 +650,12 @@ ipywidgets.VBox([knob, shown])
 #
 # ## Exercises
 #
+# Each has three hints, from a nudge to nearly the answer; take one at a time.
+#
 # ### Exercise 1 · Cut out on black (20 minutes)
 #
-# A colleague wants the statistics of a region, and reasons: "I set everything outside to zero, then it
-# can't count." For one layer's features (H, W, C) and a mask (H, W) she writes:
+# A colleague wants the statistics of a region. "I set everything outside to zero," she says, "then it can't
+# count." For one layer's features (H, W, C) and a mask (H, W) she writes:
 #
 # ```python
 # def guided_covariance(features, mask):
@@ -660,9 +665,9 @@ ipywidgets.VBox([knob, shown])
 #     return centred.T @ centred / len(F)
 # ```
 #
-# Predict by hand what it gives for the features 2, 4, 10, 20 and the mask 1, 1, 0, 0, where 1 is right.
-# Which style would the network see, if the region were a tenth of the picture? Then write it right, also
-# for soft masks.
+# Predict by hand what it gives for the features 2, 4, 10, 20 and the mask 1, 1, 0, 0, for which the right
+# answer is 1. Which style would the network see if the region were a tenth of the picture? Then write it right,
+# also for soft masks.
 #
 # <details><summary>Hint 1</summary>Does a zero count in a mean?</details>
 # <details><summary>Hint 2</summary>A mask says how much a position <i>counts</i>, not how large its
@@ -732,45 +737,57 @@ nst.check("cholesky_colors", cholesky_colors)
 # %% [markdown] tags=["solution"]
 # Mean and covariance don't determine the map: any turn that leaves the covariance alone may be put in
 # between. In Cholesky's, red is made of red alone, green of red and green, blue of all three. So red is
-# favoured, and in reversed order blue would be: the result depends on the order of the channels, which
-# says nothing about colours. The symmetric root treats all channels alike. (Neither of the two is the map that
+# treated differently from blue, and in reversed order it would be the other way round: the result depends on
+# the order of the channels, which says nothing about colours. The symmetric root treats all channels alike. (Neither of the two is the map that
 # moves the pixels least; Pitié and Kokaram, below, give that one.)
 
 # %% [markdown]
-# ### Exercise 3 · The whole from its parts (30 minutes)
+# ### Exercise 3 · Where does a mixture aim? (25 minutes)
 #
-# A large picture may be computed piece by piece, so that its features need not be in memory all at once.
-# Two regions share a picture; the first holds `share` of its positions. The mean of the whole is `share *
-# mean_a + (1 - share) * mean_b`. Is its covariance the same mixture of the regions' covariances? Try it
-# on a picture whose left half is black and whose right half is white, then return the covariance (C, C)
-# of the whole.
+# A style has strong features, another one weak ones. You mix them with equal shares. Does the run aim halfway
+# between the two? Predict it. Then work it out, for the covariances of one layer: with $A$ for the one style's
+# and $B$ for the other's, the loss of a picture with the covariance $C$ is
 #
-# <details><summary>Hint 1</summary>Black alone has variance 0, white alone too. The whole?</details>
-# <details><summary>Hint 2</summary>The mean of squares <i>does</i> mix by shares, and a covariance is the
-# mean of products less the product of means.</details>
-# <details><summary>Hint 3</summary>What is missing is an outer product of mean_a − mean_b with itself,
-# times a number that is 0 if either share is 0.</details>
+# $$ s\, \frac{\sum_{ij} (C_{ij} - A_{ij})^2}{\sum_{ij} A_{ij}^2} +
+#    (1 - s)\, \frac{\sum_{ij} (C_{ij} - B_{ij})^2}{\sum_{ij} B_{ij}^2} , $$
+#
+# where $s$ is the share of the one style. Return the $C$ at which it is least, for `one` ($A$), `other` ($B$)
+# and `share` ($s$). When you have it, let $B$ be ten times $A$, with equal shares: how far along the way from
+# $A$ to $B$ does it aim?
+#
+# <details><summary>Hint 1</summary>Lesson 06 has the same question without the denominators: "Where does the
+# balance lie?"</details>
+# <details><summary>Hint 2</summary>The denominators don't depend on C. So each loss is a squared distance, times
+# a weight of its own.</details>
+# <details><summary>Hint 3</summary>The weights are s / ΣA² and (1 − s) / ΣB², and C is the weighted mean of A and
+# B. Don't forget to divide by the sum of the weights.</details>
 
 
 # %% tags=["learner"]
-def merged_covariance(share, mean_a, covariance_a, mean_b, covariance_b): ...
+def aim_of_mixture(one, other, share): ...
 
 
-nst.check("merged_covariance", merged_covariance)
+nst.check("aim_of_mixture", aim_of_mixture)
 
 
 # %% tags=["solution"]
-def merged_covariance(share, mean_a, covariance_a, mean_b, covariance_b):
-    within = share * covariance_a + (1 - share) * covariance_b
-    apart = mean_a - mean_b
-    return within + share * (1 - share) * np.outer(apart, apart)
+def aim_of_mixture(one, other, share):
+    weight_one = share / np.sum(one**2)
+    weight_other = (1 - share) / np.sum(other**2)
+    return (weight_one * one + weight_other * other) / (weight_one + weight_other)
 
 
-nst.check("merged_covariance", merged_covariance)
+nst.check("aim_of_mixture", aim_of_mixture)
+
+A = np.array([[2.0, 1.0], [1.0, 3.0]])
+aim = aim_of_mixture(A, 10 * A, 0.5)
+print(f"on the way from A to 10 A: {(aim[0, 0] - A[0, 0]) / (9 * A[0, 0]):.3f}")
 
 # %% [markdown] tags=["solution"]
-# No: both halves have the covariance 0, and the whole has the variance 1/4. What the means differ by
-# counts as well. That is how `transfer_style` computes large pictures in tiles, without seams.
+# Not halfway: the weight of the strong style is a hundredth of the weak one's, and the aim is 1/101 of the way.
+# Each loss is *relative*, so to miss by a given amount is a small fault for the strong style and a large one
+# for the weak style. Equal shares don't give you the middle, then. If a mixture leans to one side, try other
+# shares before you blame the styles.
 
 # %% [markdown]
 # ### Exercise 4 · A picture that you would hang (open, 20 minutes)
@@ -786,23 +803,24 @@ print("still open" if my_picture is ... else "Now compare it with the solution e
 
 # %% [markdown] tags=["solution"]
 # One possible answer is the picture at the top. *Masks*, so that the face is of stone and the ground of paper;
-# compared by the table of regions, where the photograph's own numbers are the control. *`style_scale=1.5`*, so
+# checked by the table of regions, where the photograph's own numbers are the control. *`style_scale=1.5`*, so
 # that the stones are large enough to follow the shape of an eye; the run to compare with is the same at 1, and
 # the table of sizes says whether the scale did it. A good answer also names one thing that was tried and
 # dropped, and how you saw that it was no good. If the masks were misplaced, none of these numbers would have
-# told: so it shows the mask laid over the photograph, too.
+# told you: so show the mask laid over the photograph, too.
 
 # %% [markdown]
 # ## In this lesson you have
 #
 # - kept a photograph's colours by brightness alone and by matching the covariance, at no cost in strokes, and
 #   seen that moving the mean is not enough;
-# - computed guided means and variances by hand, and measured that each region of a picture is nearest to its own
-#   style;
+# - computed means and variances weighted with a mask by hand, and measured that each region of a picture is
+#   nearer to its own style than to the other;
 # - found that a hard mask reaches beyond its edge, after subtracting what a run without style does anyway;
 # - seen that no number notices a misplaced mask;
 # - chosen size, strength and mixture, each beside a run in which nothing else differs;
-# - and met two cheap ways, recolouring and blending afterwards, that were nearly as good as their runs.
+# - and tried three cheap ways that cost no run: recolouring by brightness and blending with the photograph were
+#   nearly as good, averaging two finished pictures was not.
 #
 # Every picture so far was the end of a search. Next: [09 · Fast style networks](09_fast_style_networks.ipynb),
 # which have learned one style, and paint any photograph in a single pass.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.optimize
 from exercise_tests import Answer, ExerciseTests, Right, Wrong, covariance, rows
 
 pytest.importorskip("tensorflow")
@@ -49,21 +50,32 @@ def triangular_solve(image: Any, reference: Any) -> Any:
     return (lower(reference, 1) @ white).T.reshape(image.shape) + rows(reference).mean(0)
 
 
-def from_second_moments(
-    share: Any, mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any
-) -> Any:
-    mean = share * mean_a + (1 - share) * mean_b
-    moments = share * (covariance_a + np.outer(mean_a, mean_a))
-    moments = moments + (1 - share) * (covariance_b + np.outer(mean_b, mean_b))
-    return moments - np.outer(mean, mean)
+def by_search(one: Any, other: Any, share: float) -> Any:
+    """Where the loss is least between A and B: it grows in every direction away from their line."""
+
+    def loss(along: float) -> float:
+        aim = one + along * (other - one)
+        return float(
+            share * ((aim - one) ** 2).sum() / (one**2).sum()
+            + (1 - share) * ((aim - other) ** 2).sum() / (other**2).sum()
+        )
+
+    found = scipy.optimize.minimize_scalar(
+        loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-9}
+    )
+    return one + found.x * (other - one)
 
 
-def merged(between: Answer, shares: Answer = lambda p: (p, 1 - p)) -> Answer:
-    def answer(share: Any, mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any) -> Any:
-        of_a, of_b = shares(share)
-        return of_a * covariance_a + of_b * covariance_b + between(share, mean_a - mean_b)
+def mixed(weigh: Answer) -> Answer:
+    def answer(one: Any, other: Any, share: float) -> Any:
+        of_one, of_other = weigh(one, other, share)
+        return (of_one * one + of_other * other) / (of_one + of_other)
 
     return answer
+
+
+def squares(matrix: Any) -> float:
+    return float((matrix * matrix).sum())
 
 
 RIGHT: Right = {
@@ -72,9 +84,9 @@ RIGHT: Right = {
         lambda features, mask: around(features, mask, inside(features, mask), mask),
     ],
     "cholesky_colors": [cholesky, triangular_solve],
-    "merged_covariance": [
-        from_second_moments,
-        merged(lambda p, d: p * (1 - p) * d[:, None] * d),
+    "aim_of_mixture": [
+        by_search,
+        mixed(lambda a, b, s: (s * squares(b), (1 - s) * squares(a))),  # both sides times ΣA² ΣB²
     ],
 }
 
@@ -172,35 +184,24 @@ WRONG: Wrong = {
         (lambda image, reference: np.clip(cholesky(image, reference), 0, 1), "clipped"),
         (lambda image, reference: rows(cholesky(image, reference)), "shape (12, 3)"),
     ],
-    "merged_covariance": [
-        (merged(lambda p, d: 0), "only what varies within"),  # noqa: ARG005
+    "aim_of_mixture": [
+        (mixed(lambda a, b, s: (s, 1 - s)), "by the shares alone"),  # noqa: ARG005
+        (lambda a, b, s: (a + b) / 2, "the middle, whatever the shares"),  # noqa: ARG005
+        (mixed(lambda a, b, s: (s * squares(a), (1 - s) * squares(b))), "sizes are multiplied"),
+        (mixed(lambda a, b, s: (s / squares(b), (1 - s) / squares(a))), "have changed places; the"),
+        (mixed(lambda a, b, s: ((1 - s) / squares(a), s / squares(b))), "shares have changed"),
+        (mixed(lambda a, b, s: (1 / squares(a), 1 / squares(b))), "shares are not used"),  # noqa: ARG005
         (
-            lambda share, *rest: from_second_moments(1 - share, *rest),
-            "the shares are changed: `share` is the first region's.",
+            mixed(lambda a, b, s: (s / np.linalg.norm(a), (1 - s) / np.linalg.norm(b))),
+            "here it is its root",
         ),
+        (mixed(lambda a, b, s: (s / a.sum(), (1 - s) / b.sum())), "here it is a sum."),
+        (mixed(lambda a, b, s: (s / a.sum() ** 2, (1 - s) / b.sum() ** 2)), "the square of a sum"),
+        (mixed(lambda a, b, s: (s / a**2, (1 - s) / b**2)), "one number for the whole matrix"),
         (
-            merged(lambda p, d: 0, lambda p: (1 - p, p)),  # noqa: ARG005
-            "first region's. And the distance",
+            lambda a, b, s: s * a / squares(a) + (1 - s) * b / squares(b),
+            "not divided by the sum of the two weights",
         ),
-        (lambda share, *rest: from_second_moments(0.5, *rest), "both regions count alike"),  # noqa: ARG005
-        (
-            merged(lambda p, d: 0, lambda p: (0.5, 0.5)),  # noqa: ARG005
-            "And the distance of the means adds",
-        ),
-        (merged(lambda p, d: 0, lambda p: (1, 1)), "without their shares"),  # noqa: ARG005
-        (merged(lambda p, d: np.outer(d, d)), "has the weight"),  # noqa: ARG005
-        (merged(lambda p, d: p * np.outer(d, d)), "has the weight"),
-        (merged(lambda p, d: p * (p - 1) * np.outer(d, d)), "is subtracted"),
-        (merged(lambda p, d: p * (1 - p) * np.diag(d**2)), "each channel with itself alone"),
-        (merged(lambda p, d: p * (1 - p) * np.sum(d**2)), "is one number"),
-        (
-            lambda share, mean_a, covariance_a, mean_b, covariance_b: (
-                share * (covariance_a + np.outer(mean_a, mean_a))
-                + (1 - share) * (covariance_b + np.outer(mean_b, mean_b))
-            ),
-            "Gram matrix of the whole",
-        ),
-        (lambda *given: np.diag(from_second_moments(*given)), "the diagonal"),
     ],
 }
 

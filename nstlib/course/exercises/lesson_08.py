@@ -287,106 +287,83 @@ def _check_cholesky_colors(answer: Answer) -> str:
     return "Mean and covariance are the reference's, and red alone decides the new red."
 
 
-def merged_covariance(
-    share: float, mean_a: Array, covariance_a: Array, mean_b: Array, covariance_b: Array
-) -> Array:
-    """Return the covariance (C, C) of a whole picture from those of its two regions.
+def aim_of_mixture(one: Array, other: Array, share: float) -> Array:
+    """Return the C at which a mixture of two styles' relative losses is least.
 
-    The first region holds `share` of all positions, the second the rest. `mean_a` and `mean_b` (C,)
-    are the regions' means, `covariance_a` and `covariance_b` (C, C) their covariances.
+    `one` (A) and `other` (B), of one shape, are what the two styles have, for instance their
+    covariances at a layer. The loss is share · Σ(C - A)² / ΣA² + (1 - share) · Σ(C - B)² / ΣB².
     """
-    apart = mean_a - mean_b
-    within = share * covariance_a + (1 - share) * covariance_b
-    return np.asarray(within + share * (1 - share) * np.outer(apart, apart))
+    weight_one, weight_other = share / np.sum(one**2), (1 - share) / np.sum(other**2)
+    return np.asarray((weight_one * one + weight_other * other) / (weight_one + weight_other))
 
 
-@exercise(merged_covariance)
-def _check_merged_covariance(answer: Answer) -> str:
-    def case(share: float, seed: int) -> tuple[Any, ...]:
-        a, b = (numbers((3, 4, 3), 7, seed + i) for i in range(2))
-        b[..., 0] += 3
-        return (share, rows(a).mean(axis=0), covariance(a), rows(b).mean(axis=0), covariance(b))
+@exercise(aim_of_mixture)
+def _check_aim_of_mixture(answer: Answer) -> str:
+    def case(share: float, seed: int, factor: float) -> tuple[Any, ...]:
+        a, b = (covariance(numbers((3, 4, 3), 7, seed + i)) for i in range(2))
+        return a, factor * b, share
 
-    def plus(between: Callable[[float, Array], Any]) -> Answer:
-        return lambda p, ma, ca, mb, cb: p * ca + (1 - p) * cb + between(p, ma - mb)
+    def by(weigh: Callable[[Array, Array, float], tuple[Any, Any]]) -> Answer:
+        def answered(a: Array, b: Array, s: float) -> Array:
+            of_a, of_b = weigh(a, b, s)
+            return np.asarray((of_a * a + of_b * b) / (of_a + of_b))
 
-    def gram(p: float, ma: Array, ca: Array, mb: Array, cb: Array) -> Array:
-        a, b = ca + np.outer(ma, ma), cb + np.outer(mb, mb)
-        return np.asarray(p * a + (1 - p) * b)
+        return answered
 
-    def plain(p: float, ma: Array, ca: Array, mb: Array, cb: Array) -> Array:
-        mean = (ma + mb) / 2
-        return gram(p, ma, ca, mb, cb) - np.outer(mean, mean)
+    def undivided(a: Array, b: Array, s: float) -> Array:
+        return np.asarray(s * a / np.sum(a**2) + (1 - s) * b / np.sum(b**2))
 
-    weight = (
-        "the term between the regions, from the distance of their means, has the weight "
-        "share · (1 - share)."
-    )
-    halves = "both regions count alike; the first counts `share`, the second the rest."
+    def loss(a: Array, b: Array, s: float) -> float:
+        c = aim_of_mixture(a, b, s)
+        return float(
+            s * np.sum((c - a) ** 2) / np.sum(a**2) + (1 - s) * np.sum((c - b) ** 2) / np.sum(b**2)
+        )
+
     compare(
         answer,
-        merged_covariance,
-        [case(0.25, 0), case(0.625, 4)],
+        aim_of_mixture,
+        [case(0.25, 0, 1), case(0.5, 4, 10), case(0.75, 8, 0.25)],
         [
             (
-                "only what varies within the regions is counted; that their means differ adds to "
-                "the covariance of the whole. Two regions of one plain colour each show it.",
-                plus(lambda *_: 0.0),
+                "this is the mean by the shares alone; each loss is also divided by the size of "
+                "its style, and that is a weight, too.",
+                by(lambda _, __, s: (s, 1 - s)),
+            ),
+            ("this is the middle, whatever the shares.", by(lambda *_: (0.5, 0.5))),
+            (
+                "the sizes are multiplied, or have changed places; the loss of `one` is divided by "
+                "ΣA², that of `other` by ΣB².",
+                by(lambda a, b, s: (s * np.sum(a**2), (1 - s) * np.sum(b**2))),
             ),
             (
-                "the shares are changed: `share` is the first region's.",
-                lambda p, *rest: merged_covariance(1 - p, *rest),
+                "the shares have changed places: `share` is that of `one`.",
+                lambda a, b, s: aim_of_mixture(a, b, 1 - s),
             ),
             (
-                "the shares are changed: `share` is the first region's. And the distance of the "
-                "means adds to the covariance.",
-                lambda p, _, ca, __, cb: (1 - p) * ca + p * cb,
-            ),
-            (halves, lambda _, *rest: merged_covariance(0.5, *rest)),
-            (
-                f"{halves} And the distance of the means adds to the covariance.",
-                lambda _, __, ca, ___, cb: (ca + cb) / 2,
+                "the shares are not used.",
+                lambda a, b, _: aim_of_mixture(a, b, 0.5),
             ),
             (
-                "the covariances are added without their shares.",
-                lambda _, __, ca, ___, cb: ca + cb,
-            ),
-            (weight, plus(lambda _, d: np.outer(d, d))),
-            (weight, plus(lambda p, d: p * np.outer(d, d))),
-            (weight, plus(lambda p, d: (1 - p) * np.outer(d, d))),
-            (
-                "the term between the regions is subtracted; means apart make the whole vary more.",
-                plus(lambda p, d: -p * (1 - p) * np.outer(d, d)),
+                "a size is ΣA², a sum of squares; here it is its root.",
+                by(lambda a, b, s: (s / np.sqrt(np.sum(a**2)), (1 - s) / np.sqrt(np.sum(b**2)))),
             ),
             (
-                "the term between the regions takes each channel with itself alone; take the outer "
-                "product of the means' distance.",
-                plus(lambda p, d: p * (1 - p) * d * d),
+                "a size is ΣA², a sum of squares; here it is a sum.",
+                by(lambda a, b, s: (s / np.sum(a), (1 - s) / np.sum(b))),
             ),
             (
-                "the term between the regions takes each channel with itself alone; take the outer "
-                "product of the means' distance.",
-                plus(lambda p, d: p * (1 - p) * np.diag(d * d)),
+                "a size is ΣA², a sum of squares; here it is the square of a sum.",
+                by(lambda a, b, s: (s / np.sum(a) ** 2, (1 - s) / np.sum(b) ** 2)),
             ),
             (
-                "the term between the regions is one number, the same for all channels; take the "
-                "outer product of the means' distance.",
-                plus(lambda p, d: p * (1 - p) * d @ d),
+                "the sum over all entries is missing: ΣA² is one number for the whole matrix.",
+                by(lambda a, b, s: (s / a**2, (1 - s) / b**2)),
             ),
             (
-                "this is the Gram matrix of the whole; subtract the outer product of its mean.",
-                gram,
+                "it is not divided by the sum of the two weights. What if both styles were equal?",
+                undivided,
             ),
-            (
-                "the mean that is subtracted counts both regions alike; the mean of the whole is "
-                "share · μₐ + (1 - share) · μ_b.",
-                plain,
-            ),
-            (
-                "this is only the diagonal, each channel with itself; "
-                "return every channel with every other, (C, C).",
-                lambda *args: np.diag(merged_covariance(*args)),
-            ),
+            ("this is the loss; return the C at which it is least.", loss),
         ],
     )
-    return "What varies within the regions, by their shares, and what lies between their means."
+    return "The weaker style pulls harder: to miss it by the same amount is a larger share of it."

@@ -180,7 +180,7 @@ def telling_picture(side: int) -> Array:
     """Return a square uint8 picture (side, side, 3) that looks different after each mistake.
 
     The mistakes: red and blue exchanged, upside down, mirrored, rows and columns exchanged, and
-  XX
+    reshape in place of transpose. It works for a side from 2 to 9, whose numbers fit into uint8.
     """
     return np.arange(side * side * 3, dtype=np.uint8).reshape(side, side, 3)
 

@@ -440,7 +440,7 @@ def test_models_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Any] = []
     backends: set[str] = set()
 
-    def stylizer(model: Any, *, backend: str, eight_bits: bool) -> Any:
+    def stylizer(model: Any, *, backend: str, eight_bits: bool) -> Any:  # noqa: ARG001
         loaded.append(model)
         backends.add(backend)
         return invert

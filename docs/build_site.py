@@ -117,9 +117,12 @@ def stage() -> None:
 def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
     """Make a lesson ready to be a page: smaller pictures, links to the notebook and the slides.
 
+    What is folded in JupyterLab, so that a question can be answered first, is folded here as well.
+
     The name of a translated lesson begins with its language: ``ko/04_texture_synthesis.ipynb``.
     """
     for cell in notebook.cells:
+        cell.metadata.setdefault("tags", []).extend(folded(cell))
         for said in translate.alt_texts(cell):
             cell.metadata["mystnb"] = {"image": {"alt": said["alt"]}}
         for output in cell.get("outputs", ()):
@@ -138,6 +141,15 @@ def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
         link = f"{{download}}`{name} <../../downloads/{language}/{name}>`"
     links = " · ".join([link, *other_languages(language, name)])
     notebook.cells[0].source = f"{heading}\n\n{links}\n{rest}"
+
+
+def folded(cell: nbformat.NotebookNode) -> list[str]:
+    """Name the tags by which MyST-NB folds what JupyterLab folds in a cell."""
+    hidden = cell.metadata.get("jupyter", {})
+    if hidden.get("source_hidden") and not cell.get("outputs"):
+        return ["remove-cell"]  # a check that says nothing as long as it holds
+    parts = {"source_hidden": "hide-input", "outputs_hidden": "hide-output"}
+    return [tag for key, tag in parts.items() if hidden.get(key)]
 
 
 def other_languages(language: str, name: str) -> list[str]:
@@ -198,6 +210,8 @@ def finish() -> None:
         # Code and tables wider than the page scroll by the keyboard, too.
         text = text.replace("<pre", '<pre tabindex="0"')
         text = text.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
+        # What opens a folded output is called by its own words.
+        text = text.replace('<summary aria-label="Toggle hidden content">', "<summary>")
         text = re.sub(r'<script[^>]*src="[^"]*mathjax[^"]*"[^>]*></script>', "", text)
         page.write_text(text, encoding="utf-8")
     formulas = [page for page in pages if 'class="math' in page.read_text(encoding="utf-8")]

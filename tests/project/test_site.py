@@ -123,6 +123,15 @@ def test_search_finds_a_lesson(page: Any, address: str) -> None:
     assert any("segmentation" in title.lower() for title in found)
 
 
+def test_what_jupyterlab_folds_is_folded(page: Any, address: str) -> None:
+    """Answers to the lessons' questions are not there to be read before one thinks."""
+    page.goto(f"{address}notebooks/05_total_variation.html")
+    answer = page.get_by_text(re.compile(r"^\s*V of noise:\s*0\.333"))
+    assert not answer.is_visible()
+    page.locator("details.hide", has=answer).locator("summary").click()
+    assert answer.is_visible()
+
+
 def test_dark_mode(page: Any, address: str) -> None:
     def brightness() -> float:
         text: str = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -444,10 +444,10 @@ by_composer = Composer(background="starry_night")(collins)
 print(f"largest difference to the library's: {np.abs(by_steps - by_composer).max():.3f}")
 
 # %% [markdown]
-# `keep_people` takes the rocket's tip out. Two faults stay: holes in helmet and sleeve. They are
-# **[pits](glossary.md#pits)**: places where $\alpha$ is lower than on every way from there to the frame.
-# `fill_pits`, at the top of this lesson, fills them, as rain fills a hollow until it runs over. Here the lower of the
-# two rims is 0.9:
+# `keep_people` takes the rocket's tip out, and fills the small hole in her sleeve, where the network was unsure.
+# The large hole in the helmet stays. Both are **[pits](glossary.md#pits)**: places where $\alpha$ is lower than
+# on every way from there to the frame. `fill_pits`, at the top of this lesson, fills all of them, as rain fills a
+# hollow until it runs over. Here the lower of the two rims is 0.9:
 
 # %%
 above = [0.0, 0.0, 0.9, 1.0, 1.0, 1.0, 0.8, 0.0]

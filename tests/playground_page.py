@@ -140,9 +140,12 @@ def pythons(
 
 
 def looked_at(page: Any, path: Path) -> None:
-    """Choose a picture as the style, and wait until it is one."""
+    """Choose a picture as the style, and wait until it is one; an open photograph is painted."""
+    page.evaluate("document.getElementById('status').textContent = ''")
     page.set_input_files("#style-file", path)
     page.locator(f"input[value='yours/{path.name}']:checked").wait_for(state="attached")
+    if page.locator("#stage").is_visible():
+        painted(page)
 
 
 def own_network(

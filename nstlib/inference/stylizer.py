@@ -170,10 +170,10 @@ class Stylizer:
     ) -> None:
         check_number("whole_megapixels", whole_megapixels, above=0)
         if eight_bits and backend != "ort":
-            raise ArgumentError(
-                f"{BACKENDS.get(backend, backend)} does not compute in 8 bits; ONNX Runtime does: "
-                "backend='ort'"
+            lacking = (
+                f"{BACKENDS.get(backend, backend)} does not compute in 8 bits; ONNX Runtime does"
             )
+            raise ArgumentError(f"{lacking}: backend='ort'", command=f"{lacking}: --backend ort")
         self._name = str(style) if isinstance(style, str | Path) else "the style"
         self._backend = backend
         self._whole = whole_megapixels * 1e6

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from nstlib.images.arrays import Blob
-from nstlib.inference.foreign import simplified
+from nstlib.inference.foreign import replace_nodes, simplified
 from nstlib.inference.runtimes import start_watching
 
 #: What tells how large values become: photographs, and their longest side in pixels.
@@ -94,9 +94,7 @@ def in_eight_bits(proto: onnx.ModelProto, pictures: Sequence[Blob]) -> onnx.Mode
             nodes += _quantized(graph, found[node.output[0]], ranges)
         elif node.output[0] not in gone:
             nodes.append(node)
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:], graph.value_info[:]
-    graph.node.extend(copies)
+    replace_nodes(graph, nodes)
     return result
 
 

@@ -31,7 +31,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from nstlib.inference.foreign import simplified
+from nstlib.inference.foreign import replace_nodes, simplified
 
 #: The shortest side of a picture, in pixels, for which each map has a border and something in it.
 LEAST_SIDE = 64
@@ -67,9 +67,7 @@ def fold_enlargements(proto: onnx.ModelProto) -> onnx.ModelProto:
             nodes += _Folded(graph, steps[node.output[0]]).nodes
         elif node.output[0] not in gone:
             nodes.append(node)
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:], graph.value_info[:]
-    graph.node.extend(copies)
+    replace_nodes(graph, nodes)
     return result
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -247,6 +247,14 @@ def guess_output(output: Blob) -> Scale:
     if max(-low, high) > 1.5:
         return Scale.of(0, 255)
     return Scale.of(-1, 1) if low < -0.25 else Scale.of(0, 1)
+
+
+def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
+    """Give a graph other nodes, some of which may be its own."""
+    # A node that stands in the graph ends with it, so what stays is copied first.
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend(copies)
 
 
 def simplified(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -442,11 +442,12 @@ def train_person_network(
         list[Path] | None,
         typer.Option(metavar="DIR", help="Photographs without people.", show_default="none"),
     ] = None,
-    squeezenet: Annotated[
+    selfie: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="SqueezeNet 1.1 as ONNX, to begin with: a file, or squeezenet to download it.",
+            help="MediaPipe's selfie segmentation, to begin with: a file, or selfie_segmentation "
+            "to download it.",
             show_default="random weights",
         ),
     ] = None,
@@ -465,7 +466,7 @@ def train_person_network(
     kept_back: Annotated[float, typer.Option(help="Share of all images to measure on.")] = 0.125,
     steps: int = 3000,
     batch: int = 16,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 3e-4,
     seed: Seed = 0,
     checkpoint: Annotated[
         Path | None,
@@ -475,13 +476,8 @@ def train_person_network(
     """Train the network that finds people, and measure how well it does."""
     try:
         from nstlib.networks.files import load_network
-        from nstlib.training.person import (
-            evaluate_person,
-            false_alarms,
-            group_of,
-            pairs,
-            train_person,
-        )
+        from nstlib.training.people import group_of, pairs
+        from nstlib.training.person import evaluate_person, false_alarms, train_person
         from nstlib.training.photos import image_files, keep_back
     except Exception as error:
         return fail_to_start(error)
@@ -494,7 +490,7 @@ def train_person_network(
         learned,
         without,
         network=None if start is None else load_network(start),
-        squeezenet=None if squeezenet is None else _file(squeezenet),
+        selfie=None if selfie is None else _file(selfie),
         steps=steps,
         batch=batch,
         learning_rate=learning_rate,

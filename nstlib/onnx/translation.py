@@ -166,6 +166,7 @@ def _clip(graph: _Graph, name: str, x: str, highest: float) -> str:
 
 
 _ACTIVATIONS: dict[str, Callable[[_Graph, str, str], str]] = {
+    "hard_silu": lambda graph, name, x: graph.node(name, "HardSwish", x),
     "relu": lambda graph, name, x: graph.node(name, "Relu", x),
     "relu6": lambda graph, name, x: _clip(graph, name, x, 6.0),
     "sigmoid": lambda graph, name, x: graph.node(name, "Sigmoid", x),
@@ -229,6 +230,18 @@ def _convolution(
         layer.name, "Conv", *inputs, **window, dilations=layer.dilation_rate, group=groups
     )
     return graph.activation(layer, x)
+
+
+@_translates(keras.layers.Conv2DTranspose)
+def _transposed(graph: _Graph, layer: Any, x: str) -> str:
+    # Only without overlap is there nothing that "same" could cut off, and one way to say it.
+    if layer.kernel_size != layer.strides or layer.output_padding or layer.padding != "valid":
+        raise _untranslated(layer, "kernel_size", layer.kernel_size, [layer.strides])
+    inputs = [x, graph.kernel(layer, layer.kernel.numpy().transpose(3, 2, 0, 1))]
+    if layer.use_bias:
+        inputs.append(graph.constant(f"{layer.name}.bias", layer.bias.numpy()))
+    window = _window(layer, layer.kernel_size, layer.strides)
+    return graph.activation(layer, graph.node(layer.name, "ConvTranspose", *inputs, **window))
 
 
 @_translates(keras.layers.MaxPooling2D)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -17,233 +17,111 @@ from numpy.typing import ArrayLike, NDArray
 from nstlib._checks import check_count, check_number
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
-from nstlib.features import IMAGENET_MEAN_BGR
-from nstlib.images.arrays import Image, from_uint8, to_uint8
+from nstlib.images.arrays import Image
 from nstlib.inference.segmenter import resize_for_network
 from nstlib.networks.person import PERSON_SIDE, PersonNet
 from nstlib.sources import load_image
-from nstlib.training.photos import cached_photo, image_files
+from nstlib.training.people import Sample, augmented, group_of, read_mask
 from nstlib.training.pipeline import Pipeline
-from nstlib.training.squeezenet import load_squeezenet
 from nstlib.training.state import TrainingState, check_loss
 
 #: Steps in what Keras calls an epoch: from one saving of the state to the next.
 EPOCH = 100
 
-#: One photograph and its mask file; a photograph without people has none.
-Sample: TypeAlias = tuple[Path, Path | None]
+#: How much of the running mean of the weights stays from one step to the next, at most. That mean is
+#: what a training gives: it depends less on the last examples than the last weights do.
+KEPT_MEAN = 0.999
 
-#: Pixels of a photograph's shorter side, at most, before it is cut.
-_KEPT = 2 * PERSON_SIDE
+#: MediaPipe's layers, in its file's order, as :func:`nstlib.PersonNet` names them.
+_KNOWN = (
+    "conv1",
+    *(f"down4.{part}" for part in ("expand", "depthwise", "squeeze", "excite", "project")),
+    *(f"down8.{part}" for part in ("expand", "depthwise", "project")),
+    *(f"block8.{part}" for part in ("expand", "depthwise", "project")),
+    *(
+        f"{block}.{part}"
+        for block in ("down16", *(f"block16_{number}" for number in range(1, 5)))
+        for part in ("expand", "depthwise", "squeeze", "excite", "project")
+    ),
+    "bottom",
+    "whole",
+    *(
+        name.format(size)
+        for size in (8, 4, 2)
+        for name in ("up{}", "known{}.squeeze", "known{}.excite", "join{}", "join{}.depthwise")
+    ),
+    "scores",
+)
+
+#: MediaPipe's scores lie between -250 and 250: too sure of themselves to learn from a mistake.
+_SOFTER = 0.07
 
 
-def pairs(folder: str | Path) -> list[Sample]:
-    """List the photographs in ``images`` and their masks of the same name in ``masks``.
+def from_selfie(network: keras.Model, path: str | Path) -> None:
+    """Give a person network the weights of MediaPipe's selfie segmentation, in place.
 
-    Raises
-    ------
-    ArgumentError
-        If a folder or a mask is missing, or there are no photographs.
-    """
-    folder = Path(folder)
-    found: list[Sample] = []
-    for image in image_files([folder / "images"]):
-        mask = folder / "masks" / f"{image.stem}.png"
-        if not mask.is_file():
-            raise ArgumentError(f"{image} has no mask: {mask} is not there")
-        found.append((image, mask))
-    return found
-
-
-def from_squeezenet(network: keras.Model, path: str | Path) -> None:
-    """Give a person network's encoder the weights of a trained SqueezeNet 1.1, in place.
+    The network then finds the people that MediaPipe's finds, and is less sure of them; what it has
+    beside MediaPipe's layers says nothing until it is trained. It is only along the right and the
+    lower side of a picture that it sees grey where MediaPipe's sees black.
 
     Parameters
     ----------
     network : keras.Model
-        As :func:`nstlib.PersonNet` builds it.
+        A new one, as :func:`nstlib.PersonNet` builds it.
     path : str or pathlib.Path
-        SqueezeNet as ONNX; see :func:`nstlib.training.squeezenet.load_squeezenet`.
+        MediaPipe's file, .tflite, or what :func:`nstlib.onnx.tflite.from_tflite` made of it.
 
     Raises
     ------
     ArgumentError
-        If the file's convolutions have other shapes.
+        If it is another network.
+    DependencyError
+        If the file is .tflite, and a package that reads it is missing.
     """
-    last = "fire9/concat_1"
-    known = [x for x in load_squeezenet(path, [last]).layers if isinstance(x, keras.layers.Conv2D)]
-    own = [
-        layer
-        for layer in network.layers
-        if isinstance(layer, keras.layers.Conv2D) and layer.name.startswith(("conv1", "fire"))
+    import onnx
+
+    from nstlib.onnx.reading import load_onnx
+    from nstlib.onnx.tflite import from_tflite
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(path)
+        if file.suffix.lower() == ".tflite":
+            file = Path(folder) / "selfie.onnx"
+            from_tflite(path, file)
+        graph = load_onnx(file).graph
+    values = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}
+    found = [
+        [np.asarray(values[name], np.float32) for name in node.input[1:3] if name in values]
+        for node in graph.node
+        if node.op_type in ("Conv", "ConvTranspose")
     ]
-    shapes = [[tuple(x.kernel.shape) for x in layers] for layers in (known, own)]
-    if shapes[0] != shapes[1]:
-        raise ArgumentError(f"{path} is not SqueezeNet 1.1: its convolutions have other shapes")
-    for layer, source in zip(own, known, strict=True):
-        layer.set_weights(source.get_weights())
-    # It was trained on BGR in 0..255 minus a mean; this network sees RGB in [-1, 1].
-    kernel, bias = own[0].get_weights()
-    shift = 127.5 - np.array(IMAGENET_MEAN_BGR, np.float32)
-    bias = bias + np.einsum("yxio,i->o", kernel, shift)
-    own[0].set_weights([127.5 * kernel[:, :, ::-1], bias])
-
-
-def read_mask(path: Path) -> NDArray[np.float32]:
-    """Read a mask (H, W): 1 where the file is white."""
-    return load_image(path)[..., 0]
-
-
-def augmented(
-    random: np.random.Generator,
-    people: Sequence[Sample],
-    others: Sequence[str | Path],
-    side: int = PERSON_SIDE,
-) -> tuple[Image, NDArray[np.float32]]:
-    """Make one example: a photograph, and a mask of the people in it.
-
-    A person, cropped anywhere from the whole body to head and shoulders; a third of them cut out
-    and pasted before another photograph; and, one in eight, a photograph without anybody. Then
-    mirrored, turned a little, with other light, colours, blur, noise and JPEG's blocks.
-
-    Parameters
-    ----------
-    random : numpy.random.Generator
-        Makes all the random choices.
-    people : sequence of (path, path or None)
-        Photographs and their masks; see :func:`pairs`.
-    others : sequence of str or pathlib.Path
-        Photographs without people; may be empty.
-    side : int
-        Of the square, in pixels.
-
-    Returns
-    -------
-    ndarray of float32, shape (side, side, 3)
-        RGB in [0, 1].
-    ndarray of float32, shape (side, side, 1)
-        1 for a person, 0 for the background, between at the outline.
-
-    Raises
-    ------
-    ImageError
-        If a file cannot be read.
-    ArgumentError
-        If a mask has another shape than its photograph.
-    """
-
-    def other() -> Image:
-        return from_uint8(cached_photo(Path(others[int(random.integers(len(others)))]), _KEPT))
-
-    kind = random.random()
-    if others and kind < 1 / 8:
-        image = other()
-        mask = np.zeros(image.shape[:2], np.float32)
-    else:
-        image, mask = _read(people[int(random.integers(len(people)))])
-        if others and kind < 1 / 8 + 1 / 3 and mask.any():
-            image = _pasted(random, image, mask, other())
-    image, mask = _framed(random, image, mask, side)
-    if random.random() < 0.5:
-        image, mask = image[:, ::-1], mask[:, ::-1]
-    image = _changed(random, np.ascontiguousarray(image))
-    return image, np.ascontiguousarray(mask)[..., np.newaxis]
-
-
-def _read(sample: Sample) -> tuple[Image, NDArray[np.float32]]:
-    photo, file = sample
-    image = from_uint8(cached_photo(photo, _KEPT))
-    if file is None:
-        return image, np.zeros(image.shape[:2], np.float32)
-    mask = from_uint8(cached_photo(file, _KEPT))[..., 0]
-    if mask.shape != image.shape[:2]:
-        raise ArgumentError(f"{file} has another shape than its photograph, {photo}")
-    return image, mask
-
-
-def _pasted(
-    random: np.random.Generator, image: Image, mask: NDArray[np.float32], ground: Image
-) -> Image:
-    """Put the person before another photograph, which covers the old background."""
-    sides = mask.shape
-    least = max(want / have for want, have in zip(sides, ground.shape[:2], strict=True))
-    scale = least * random.uniform(1.0, 1.5)
-    height, width = (math.ceil(side * scale) for side in ground.shape[:2])
-    larger: NDArray[Any] = cv2.resize(ground, (width, height))
-    y, x = (
-        int(random.integers(0, have - want + 1))
-        for have, want in zip(larger.shape[:2], sides, strict=True)
-    )
-    behind = larger[y : y + sides[0], x : x + sides[1]]
-    alpha = cv2.GaussianBlur(mask, (0, 0), random.uniform(0.5, 1.5))[..., np.newaxis]
-    pasted: Image = behind + alpha * (image - behind)
-    return pasted
-
-
-def _framed(
-    random: np.random.Generator, image: Image, mask: NDArray[np.float32], side: int
-) -> tuple[Image, NDArray[np.float32]]:
-    """Cut a window out, turned a little, and bring it to a square."""
-    height, width = mask.shape
-    window_y, window_x = height * random.uniform(0.6, 1.1), width * random.uniform(0.7, 1.1)
-    centre_y, centre_x = height / 2, width / 2
-    rows = np.flatnonzero(mask.any(axis=1))
-    if len(rows) and random.random() < 0.6:  # closer, from the head down
-        tall = rows[-1] - rows[0] + 1
-        window_y = min(height, tall * random.uniform(0.25, 0.8) * 1.15)
-        window_x = min(width * 1.1, window_y * random.uniform(0.6, 1.8))
-        centre_y = rows[0] - 0.1 * window_y + window_y / 2
-        centre_x = np.flatnonzero(mask[int(rows[0]) : int(rows[0] + window_y)].any(axis=0)).mean()
-    centre_y += random.uniform(-0.15, 0.15) * window_y
-    centre_x += random.uniform(-0.2, 0.2) * window_x
-    angle = math.radians(random.normal(0, 8))
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    # From the square's pixels to the photograph's.
-    matrix = turn @ np.diag([window_x / side, window_y / side])
-    offset = np.array([centre_x, centre_y]) - matrix @ [side / 2, side / 2]
-    inverse = np.column_stack([matrix, offset])
-    shrink = max(window_x, window_y) / side
-    # Without a blur first, fine patterns would turn into coarse ones.
-    source = cv2.GaussianBlur(image, (0, 0), 0.4 * shrink) if shrink > 1.5 else image
-    border = cv2.BORDER_REPLICATE if random.random() < 0.5 else cv2.BORDER_REFLECT_101
-
-    def warped(array: NDArray[Any]) -> NDArray[Any]:
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(array, inverse, (side, side), flags=flags, borderMode=border)
-
-    return warped(source), warped(mask)
-
-
-def _changed(random: np.random.Generator, image: Image) -> Image:
-    """Change light, colours and sharpness."""
-    changed: NDArray[Any] = np.clip(image, 0, 1) ** math.exp(random.normal(0, 0.25))
-    contrast, brightness = random.uniform(0.6, 1.3), random.normal(0, 0.08)
-    tint = random.normal(0, 0.05, 3).astype(np.float32)
-    changed = (changed - 0.5) * contrast + (0.5 + brightness + tint)
-    if random.random() < 0.1:  # grey
-        changed = np.repeat(changed.mean(axis=2, keepdims=True), 3, axis=2)
-    if random.random() < 0.25:
-        changed = cv2.GaussianBlur(changed, (0, 0), random.uniform(0.5, 1.8))
-    if random.random() < 0.25:
-        grain = random.standard_normal(changed.shape, np.float32)
-        changed = changed + random.uniform(0.01, 0.06) * grain
-    changed = np.clip(changed, 0, 1)
-    if random.random() < 0.3:
-        quality = int(random.integers(25, 85))
-        _, code = cv2.imencode(".jpg", to_uint8(changed), [cv2.IMWRITE_JPEG_QUALITY, quality])
-        # OpenCV takes red for blue both when it encodes and when it decodes, so nothing is swapped.
-        changed = from_uint8(np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR)))
-    return changed
+    weights = {}
+    for name, pair in zip(_KNOWN, found, strict=False):
+        layer = network.get_layer(name)
+        axes = (2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (2, 3, 1, 0)
+        kernel, bias = pair if len(pair) == 2 else (np.zeros((0,) * 4), np.zeros(0))
+        kernel = kernel.transpose(axes)
+        if name == "conv1":  # it sees [-1, 1] here, and [0, 1] there
+            kernel, bias = kernel / 2, bias + kernel.sum((0, 1, 2)) / 2
+        elif name == "scores":  # a person's score is against 0
+            kernel = _SOFTER * np.concatenate([np.zeros_like(kernel), kernel], axis=2)
+            bias = _SOFTER * np.concatenate([np.zeros_like(bias), bias])
+        weights[name] = [kernel, bias]
+    shapes = [[x.shape for x in network.get_layer(name).get_weights()] for name in _KNOWN]
+    if len(found) != len(_KNOWN) or shapes != [[x.shape for x in w] for w in weights.values()]:
+        raise ArgumentError(f"{path} is not MediaPipe's selfie segmentation")
+    for name, values_of in weights.items():
+        network.get_layer(name).set_weights(values_of)
 
 
 def person_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-    r"""Cross-entropy, heavier at the outline, plus half of 1 minus a soft intersection over union.
+    r"""Cross-entropy, heavier at the outline, and what is missing from soft intersections over unions.
 
     .. math:: L = -\frac{\sum_p w_p \left(t_p \ln q_p + (1 - t_p) \ln(1 - q_p)\right)}{\sum_p w_p}
-              + \frac{1}{2} \left(1 - \frac{\sum_p t_p q_p + 50}
-              {\sum_p (t_p + q_p - t_p q_p) + 50}\right)
+              + \frac{1 - J(t, q)}{2} + \frac{1 - J(1 - t, 1 - q)}{4}, \qquad
+              J(t, q) = \frac{\sum_p t_p q_p + 50}{\sum_p (t_p + q_p - t_p q_p) + 50}
 
-    with :math:`t` the mask, :math:`q` the probability of a person, and :math:`w` 5 within four
+    with :math:`t` the mask, :math:`q` the probability of a person, and :math:`w` 5 within five
     pixels of the outline, 1 elsewhere. With the 50, the loss of a picture with hardly anybody in it
     does not depend on its last pixel alone.
 
@@ -265,12 +143,17 @@ def person_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     """
     person = tf.clip_by_value(y_pred[..., 1:], 1e-6, 1 - 1e-6)
     entropy = -(y_true * tf.math.log(person) + (1 - y_true) * tf.math.log(1 - person))
-    around = tf.nn.avg_pool2d(y_true, 9, 1, "SAME")
+    around = tf.nn.avg_pool2d(y_true, 11, 1, "SAME")
     outline = 1.0 + 4.0 * tf.cast((around > 0.02) & (around < 0.98), tf.float32)
     cross = tf.reduce_sum(outline * entropy, (1, 2, 3)) / tf.reduce_sum(outline, (1, 2, 3))
-    both = tf.reduce_sum(y_true * person, (1, 2, 3))
-    either = tf.reduce_sum(y_true + person, (1, 2, 3)) - both
-    return cross + 0.5 * (1 - (both + 50.0) / (either + 50.0))
+
+    def shared(truth: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
+        both = tf.reduce_sum(truth * found, (1, 2, 3))
+        either = tf.reduce_sum(truth + found, (1, 2, 3)) - both
+        return (both + 50.0) / (either + 50.0)
+
+    missing = 0.5 * (1 - shared(y_true, person)) + 0.25 * (1 - shared(1 - y_true, 1 - person))
+    return cross + missing
 
 
 class _Keeper(keras.callbacks.Callback):
@@ -309,10 +192,10 @@ def train_person(
     others: Sequence[str | Path],
     *,
     network: keras.Model | None = None,
-    squeezenet: str | Path | None = None,
+    selfie: str | Path | None = None,
     steps: int = 3000,
     batch: int = 16,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 3e-4,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     callback: Any = None,
@@ -329,11 +212,11 @@ def train_person(
         Photographs without people, as counterexamples and as backgrounds; may be empty.
     network : keras.Model, optional
         What to train, by default a new :func:`nstlib.PersonNet`. It is changed in place.
-    squeezenet : str or pathlib.Path, optional
-        SqueezeNet 1.1 as ONNX, for the encoder's first weights.
+    selfie : str or pathlib.Path, optional
+        MediaPipe's selfie segmentation, for the first weights; see :func:`from_selfie`.
     steps, batch : int
         How many steps, of how many examples.
-    learning_rate : float, default 1e-3
+    learning_rate : float, default 3e-4
         AdamW's at its highest. It rises to that for a twentieth of the steps, and falls to zero
         along a cosine.
     seed : int, default 0
@@ -350,7 +233,7 @@ def train_person(
     Returns
     -------
     keras.Model
-        `network`: (B, 192, 192, 3) RGB in [-1, 1] → (B, 192, 192, 2) probabilities of background
+        `network`: (B, 256, 256, 3) RGB in [-1, 1] → (B, 256, 256, 2) probabilities of background
         and person. When the training is interrupted from the keyboard, as it is then.
 
     Raises
@@ -377,12 +260,18 @@ def train_person(
     if network is None:
         keras.utils.set_random_seed(seed)
         network = PersonNet()
-    if squeezenet is not None:
-        from_squeezenet(network, squeezenet)
+    if selfie is not None:
+        from_selfie(network, selfie)
     schedule = keras.optimizers.schedules.CosineDecay(
         learning_rate / 10, steps, warmup_target=learning_rate, warmup_steps=max(1, steps // 20)
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-4, global_clipnorm=1.0)
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=1e-4,
+        global_clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=min(KEPT_MEAN, max(0.0, 1 - 10 / steps)),
+    )
     optimizer.build(network.trainable_variables)
     # A model around the network takes the optimiser and the loss, so that the network is saved
     # without them.
@@ -392,7 +281,7 @@ def train_person(
     settings = {
         "people": _checksum(photo for photo, _ in people),
         "others": _checksum(others),
-        "squeezenet": squeezenet is not None,
+        "selfie": selfie is not None,
         "steps": steps,
         "batch": batch,
         "learning_rate": learning_rate,
@@ -426,18 +315,8 @@ def train_person(
             if optimizer.iterations == 0:
                 raise
             state.save()
+    optimizer.finalize_variable_values(network.trainable_variables)
     return network
-
-
-def group_of(photo: Path) -> str:
-    """Name the group that a photograph belongs to: the letters at the beginning of its name.
-
-    Examples
-    --------
-    >>> group_of(Path("people/images/ccp_0001.jpg"))
-    'ccp'
-    """
-    return "".join(itertools.takewhile(str.isalpha, photo.name))
 
 
 #: Takes a photograph (H, W, 3), RGB in [0, 1]; gives the probability of a person (h, w).
@@ -445,7 +324,7 @@ Segmenter: TypeAlias = Callable[[Image], ArrayLike]
 
 
 def segmenter_of(network: keras.Model) -> Segmenter:
-    """Turn a person network into a function from a photograph to probabilities (192, 192).
+    """Turn a person network into a function from a photograph to probabilities (256, 256).
 
     The network sees what it sees in :class:`nstlib.PersonSegmenter`.
     """

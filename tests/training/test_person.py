@@ -15,25 +15,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx_files import picture, save
-from squeezenet import SQUEEZENET, write_squeezenet
 
 from nstlib._tensorflow import keras, tf
+from nstlib.assets.cache import asset_path
 from nstlib.cli.main import main
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image
 from nstlib.images.encode import save_image
 from nstlib.inference.segmenter import PersonSegmenter
 from nstlib.networks.files import save_network
-from nstlib.networks.person import PersonNet
+from nstlib.networks.person import PERSON_SIDE, PersonNet
+from nstlib.onnx.tflite import from_tflite
 from nstlib.onnx.translation import to_onnx
+from nstlib.sources import load_image
+from nstlib.training import people as examples
 from nstlib.training import person
+from nstlib.training.people import Sample, augmented, pairs
 from nstlib.training.person import (
-    Sample,
-    augmented,
     evaluate_person,
     false_alarms,
-    from_squeezenet,
-    pairs,
+    from_selfie,
     person_loss,
     segmenter_of,
     train_person,
@@ -123,7 +124,7 @@ def test_shares_to_keep_back() -> None:
 # Examples
 
 
-@given(seed=st.integers(0, 10_000), side=st.sampled_from([64, 192]))
+@given(seed=st.integers(0, 10_000), side=st.sampled_from([64, PERSON_SIDE]))
 @settings(max_examples=40)
 def test_examples_are_images_and_masks(
     people: list[Sample], others: list[Path], seed: int, side: int
@@ -143,9 +144,9 @@ def test_examples_are_images_and_masks(
 def test_the_mask_goes_where_the_person_goes(people: list[Sample], seed: int) -> None:
     """Each photograph is its own mask, so that the two must stay the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(person, "_changed", lambda random, image: image)  # noqa: ARG005
+        patch.setattr(examples, "_changed", lambda random, image: image)  # noqa: ARG005
+        patch.setattr(examples, "_MORE_BEFORE_PEOPLE", ())
         image, mask = augmented(np.random.default_rng(seed), people, [])
-    assert mask.max() > 0.9
     np.testing.assert_allclose(image, mask.repeat(3, axis=2), atol=1e-5)
 
 
@@ -157,74 +158,80 @@ def test_light_and_grain_leave_the_person_in_its_place(
     """White people before black walls, also after pasting: brighter where the mask is."""
     image, mask = augmented(np.random.default_rng(seed), people, others)
     inside, outside = mask[..., 0] > 0.9, mask[..., 0] < 0.1
-    if inside.any():
+    if inside.mean() > 0.02 and outside.any():
         threshold = (image[inside].mean() + image[outside].mean()) / 2
-        assert image[inside].mean() > image[outside].mean() + 0.2
-        assert (image[inside].mean(axis=-1) > threshold).mean() > 0.95
-        assert (image[outside].mean(axis=-1) < threshold).mean() > 0.95
+        assert image[inside].mean() > image[outside].mean() + 0.1
+        assert (image[inside].mean(axis=-1) > threshold).mean() > 0.9
+        assert (image[outside].mean(axis=-1) < threshold).mean() > 0.9
 
 
-def test_one_in_eight_shows_nobody(people: list[Sample], others: list[Path]) -> None:
+def test_one_in_five_shows_nobody(people: list[Sample], others: list[Path]) -> None:
     count = 400
     empty = [
         not augmented(np.random.default_rng((1, i)), people, others, 32)[1].any()
         for i in range(count)
     ]
-    # Fifty are expected, give or take seven; a window seldom misses the person.
-    assert 30 < sum(empty) < 80
+    # 76 are expected, give or take eight; a window seldom misses the person.
+    assert 50 < sum(empty) < 110
     without = [augmented(np.random.default_rng((1, i)), people, [], 32)[1].any() for i in range(50)]
     assert sum(without) > 45
 
 
 def test_others_stand_behind_the_pasted(people: list[Sample], tmp_path: Path) -> None:
-    """A third of the people stand before a red wall, and still whole."""
+    """Three in ten examples show people before a red wall, and still whole."""
     red = tmp_path / "red.png"
     save_image(np.broadcast_to([1.0, 0.0, 0.0], (90, 130, 3)), red)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(person, "_changed", lambda random, image: image)  # noqa: ARG005
-        examples = [augmented(np.random.default_rng((2, i)), people, [red]) for i in range(120)]
+        patch.setattr(examples, "_changed", lambda random, image: image)  # noqa: ARG005
+        made = [augmented(np.random.default_rng((2, i)), people, [red]) for i in range(120)]
     pasted = 0
-    for image, mask in examples:
+    for image, mask in made:
         inside, outside = mask[..., 0] > 0.99, mask[..., 0] < 0.01
         if inside.any() and image[outside, 0].mean() > 0.5:
             pasted += 1
             np.testing.assert_allclose(image[outside, 1:].mean(), 0, atol=0.05)
-            assert image[inside].mean() > 0.95
+            assert image[inside].mean() > 0.7
     assert 25 < pasted < 60
 
 
 # Weights to begin with
 
 
-def test_the_way_down_sees_what_squeezenet_sees(tmp_path: Path) -> None:
-    outputs = ("conv1_2", "fire3/concat_1", "fire9/concat_1")
-    pooled = ("fire2", "fire4", "fire6")
-    path = write_squeezenet(tmp_path / "s.onnx", SQUEEZENET, pooled, outputs, pads=(0, 1))
+def test_it_begins_as_mediapipes_network(tmp_path: Path) -> None:
+    """What MediaPipe's network is sure of, computed by ONNX Runtime, is what ours says at first."""
+    file = asset_path("selfie_segmentation")
+    if not file.is_file():
+        pytest.skip("MediaPipe's network is not in the cache")
+    pytest.importorskip("tf2onnx")
+    theirs = tmp_path / "selfie.onnx"
+    from_tflite(file, theirs)
     network = PersonNet()
-    from_squeezenet(network, path)
-    names = ("conv1", "fire3", "fire9")
-    features = keras.Model(network.input, [network.get_layer(name).output for name in names])
-
-    image = np.random.default_rng(0).random((1, 192, 192, 3), dtype=np.float32)
-    preprocessed = 255 * image[..., ::-1] - np.array([103.939, 116.779, 123.68], np.float32)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    expected = session.run(list(outputs), {"data": preprocessed.transpose(0, 3, 1, 2)})
-    # Beyond the border one sees grey and the other ImageNet's mean colour: as far as that reaches,
-    # they differ.
-    for found, wanted, same in zip(features(2 * image - 1), expected, (95, 40, 5), strict=True):
-        ours = found.numpy().transpose(0, 3, 1, 2)
-        assert ours.shape == wanted.shape
-        scale = np.abs(wanted).max()
-        inner = np.s_[..., :same, :same]
-        np.testing.assert_allclose(ours[inner] / scale, wanted[inner] / scale, atol=1e-4)
+    from_selfie(network, theirs)
+    image = np.asarray(cv2.resize(load_image("astronaut"), (PERSON_SIDE,) * 2))[np.newaxis]
+    session = onnxruntime.InferenceSession(theirs, providers=["CPUExecutionProvider"])
+    (expected,) = session.run(None, {session.get_inputs()[0].name: image.transpose(0, 3, 1, 2)})
+    found = network(2 * image - 1).numpy()[0, ..., 1]
+    sure = np.abs(expected.reshape(found.shape) - 0.5) > 0.49
+    assert sure.mean() > 0.8
+    # Beyond two borders one sees grey and the other black, which changes a few pixels there.
+    same = (found > 0.5) == (expected.reshape(found.shape) > 0.5)
+    assert same[sure].mean() > 0.995
+    before = network.get_weights()
+    from_selfie(network, theirs)
+    for one, other in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
-def test_a_file_that_is_not_squeezenet(tmp_path: Path) -> None:
-    fires = dict.fromkeys(SQUEEZENET, (8, 16))
-    outputs = ("fire9/concat_1",)
-    path = write_squeezenet(tmp_path / "s.onnx", fires, (), outputs, channels=8)
-    with pytest.raises(ArgumentError, match=r"s\.onnx is not SqueezeNet 1\.1"):
-        from_squeezenet(PersonNet(), path)
+def test_a_file_that_is_not_mediapipes(tmp_path: Path) -> None:
+    image = keras.Input((32, 32, 3))
+    convolution = keras.layers.Conv2D(16, 3, padding="same", name="conv1")
+    path = save(to_onnx(keras.Model(image, convolution(image)), half=False), tmp_path / "s.onnx")
+    network = PersonNet()
+    before = network.get_weights()
+    with pytest.raises(ArgumentError, match=r"s\.onnx is not MediaPipe's selfie segmentation"):
+        from_selfie(network, path)
+    for one, other in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 # The loss
@@ -233,17 +240,19 @@ def test_a_file_that_is_not_squeezenet(tmp_path: Path) -> None:
 def by_hand(truth: NDArray[np.float64], found: NDArray[np.float64]) -> float:
     """Compute one picture's loss pixel by pixel."""
     height, width = truth.shape
-    weighted = total = both = either = 0.0
+    weighted = total = 0.0
     for y in range(height):
         for x in range(width):
-            around = truth[max(0, y - 4) : y + 5, max(0, x - 4) : x + 5].mean()
+            around = truth[max(0, y - 5) : y + 6, max(0, x - 5) : x + 6].mean()
             weight = 5.0 if 0.02 < around < 0.98 else 1.0
             t, q = truth[y, x], found[y, x]
             weighted -= weight * (t * math.log(q) + (1 - t) * math.log(1 - q))
             total += weight
-            both += t * q
-            either += t + q - t * q
-    return weighted / total + 0.5 * (1 - (both + 50) / (either + 50))
+    missing = 0.0
+    for share, t, q in ((0.5, truth, found), (0.25, 1 - truth, 1 - found)):
+        both, either = (t * q).sum(), (t + q - t * q).sum()
+        missing += share * (1 - (both + 50) / (either + 50))
+    return weighted / total + missing
 
 
 @given(seed=st.integers(0, 1000))
@@ -269,7 +278,10 @@ def test_the_best_and_the_worst_answer() -> None:
     assert float(person_loss(truth, 1 - right)[0]) > 10  # finite, too
     half = np.full_like(right, 0.5)
     assert float(person_loss(truth, half)[0]) == pytest.approx(
-        math.log(2) + 0.5 * (1 - (128 + 50) / (128 + 512 + 50)), rel=1e-4
+        math.log(2)
+        + 0.5 * (1 - (128 + 50) / (256 + 512 - 128 + 50))
+        + 0.25 * (1 - (384 + 50) / (768 + 512 - 384 + 50)),
+        rel=1e-4,
     )
 
 
@@ -408,7 +420,7 @@ def test_the_served_network_is_the_judged_one(tmp_path: Path) -> None:
 
 def test_a_network_is_judged_as_it_was_trained(people: list[Sample]) -> None:
     """A network that says of white that it is a person finds them all."""
-    image = keras.Input((192, 192, 3))
+    image = keras.Input((PERSON_SIDE, PERSON_SIDE, 3))
     white = keras.layers.Conv2D(2, 1, activation="softmax")
     network = keras.Model(image, white(image))
     white.set_weights([np.array([[[[0, 50.0]] * 3]]), np.zeros(2)])
@@ -425,15 +437,11 @@ def test_the_command_trains_measures_and_exports(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    squeezenet = write_squeezenet(
-        tmp_path / "s.onnx", SQUEEZENET, ("fire2", "fire4", "fire6"), ("fire9/concat_1",)
-    )
     output, start = tmp_path / "person.onnx", tmp_path / "start.keras"
     save_network(PersonNet(), start)
     options = {
         "--people": folder,
         "--others": folder / "others",
-        "--squeezenet": squeezenet,
         "--start": start,
         "--repeat": "a=2",
         "--kept-back": 0.25,
@@ -452,7 +460,7 @@ def test_the_command_trains_measures_and_exports(
         assert re.fullmatch(rf"mIoU 0\.\d{{3}} on kept-back images {group}", line)
     assert re.fullmatch(r"\d+\.\d\d% of images without people taken for one", lines[3])
     found = cv2.dnn.readNetFromONNX(str(output))
-    found.setInput(np.zeros((1, 3, 192, 192), np.float32))
+    found.setInput(np.zeros((1, 3, PERSON_SIDE, PERSON_SIDE), np.float32))
     np.testing.assert_allclose(found.forward().sum(axis=1), 1, atol=1e-5)
 
 

@@ -257,18 +257,8 @@ _REGISTRY = (
         license="BSD-3-Clause",
         credit="fast_neural_style network, udnie; ONNX model zoo",
     ),
-    # SqueezeNet takes BGR in 0..255 minus (103.939, 116.779, 123.68), the segmenter RGB in 0..1 at
-    # 256x256; PP-HumanSeg's publishers report an accuracy of 0.9656 and a mIoU of 0.9164.
-    Asset(
-        name="squeezenet",
-        kind="model",
-        filename="models/squeezenet1.1_fp16.onnx",
-        url=f"{_WINDOWS_ML}/SharedContent/models/SqueezeNet_fp16.onnx",
-        sha256="21f25e3d9254af93e6218a359469fac714a017b3f9035c0f5c4acbf9a3ff7233",
-        bytes=2_484_091,
-        license=_UNKNOWN,
-        credit="SqueezeNet 1.1 trained on ImageNet, float16",
-    ),
+    # Both take pictures of one size: MediaPipe's RGB in 0..1 at 256x256; PP-HumanSeg's publishers
+    # report an accuracy of 0.9656 and a mIoU of 0.9164.
     Asset(
         name="selfie_segmentation",
         kind="model",

@@ -18,10 +18,10 @@ _HARD = "hard_silu"
 def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
     """Build a network that says for each pixel whether it belongs to a person.
 
-    MediaPipe's network for selfies, a small MobileNetV3 with a way up, grown: more blocks at three
-    sizes, a way down to 8 × 8 pixels, 3 × 3 convolutions on the way up, and a last look at the
-    photograph at full size. What was added begins as nothing, so that a network with MediaPipe's
-    weights (:func:`nstlib.training.person.from_selfie`) begins as MediaPipe's.
+    It is MediaPipe's network for selfies, a small MobileNetV3 with a way up, made larger: more
+    blocks at three sizes, a way down to 8 × 8 pixels, 3 × 3 convolutions on the way up, and a last
+    look at the photograph at full size. What was added gives 0 at first, so that a network with
+    MediaPipe's weights (:func:`nstlib.training.selfie.from_selfie`) begins as MediaPipe's.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
     x = _conv(x, 24, 1, "down8.project")
     x = _block(x, 88, 3, "block8", "relu", gate=False)
     for number in (1, 2):
-        x = _block(x, 96, 3, f"more8_{number}", gate=False, nothing=True)
+        x = _block(x, 96, 3, f"more8_{number}", gate=False, zero=True)
     eighth = x
     x = _conv(eighth, 96, 1, "down16.expand", _HARD)
     x = _depthwise(x, 5, "down16.depthwise", _HARD, strides=2)
@@ -67,12 +67,12 @@ def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
     for number, expanded in enumerate((128, 128, 96, 96), 1):
         x = _block(x, expanded, 5, f"block16_{number}")
     for number in range(1, 5):
-        x = _block(x, 192, 5, f"more16_{number}", nothing=True)
+        x = _block(x, 192, 5, f"more16_{number}", zero=True)
     deep = keras.layers.AveragePooling2D(2, data_format=_LAST, name="down32.mean")(x)
     deep = _conv(deep, 64, 1, "down32", _HARD)
     for number in range(1, 5):
-        deep = _block(deep, 256, 5, f"more32_{number}", nothing=True)
-    deep = _enlarged(_conv(deep, 32, 1, "up16", nothing=True), "up16.enlarged")
+        deep = _block(deep, 256, 5, f"more32_{number}", zero=True)
+    deep = _enlarged(_conv(deep, 32, 1, "up16", zero=True), "up16.enlarged")
     x = keras.layers.Add(name="up16.added")([x, deep])
 
     whole = keras.layers.GlobalAveragePooling2D(_LAST, keepdims=True, name="whole.mean")(x)
@@ -89,11 +89,11 @@ def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
             [x, _depthwise(x, 3, f"join{size}.depthwise", "relu")]
         )
         sharp = _conv(x, between, 3, f"sharp{size}.first", "relu")
-        sharp = _conv(sharp, filters, 3, f"sharp{size}.second", nothing=True)
+        sharp = _conv(sharp, filters, 3, f"sharp{size}.second", zero=True)
         x = keras.layers.Add(name=f"sharp{size}")([x, sharp])
     scores = keras.layers.Conv2DTranspose(2, 2, strides=2, data_format=_LAST, name="scores")(x)
     seen = keras.layers.Concatenate(name="last.seen")([scores, image])
-    last = _conv(_conv(seen, 8, 3, "last.first", "relu"), 2, 3, "last.second", nothing=True)
+    last = _conv(_conv(seen, 8, 3, "last.first", "relu"), 2, 3, "last.second", zero=True)
     scores = keras.layers.Add(name="last")([scores, last])
     return keras.Model(image, keras.layers.Softmax(name="probabilities")(scores), name=name)
 
@@ -106,9 +106,9 @@ def _conv(
     activation: str | None = None,
     *,
     strides: int = 1,
-    nothing: bool = False,
+    zero: bool = False,
 ) -> Any:
-    """A convolution; with `nothing`, one that gives 0 until it is trained."""
+    """Convolve; with `zero`, to 0 until it is trained."""
     return keras.layers.Conv2D(
         filters,
         side,
@@ -116,7 +116,7 @@ def _conv(
         padding="valid" if strides > 1 else "same",
         data_format=_LAST,
         activation=activation,
-        kernel_initializer="zeros" if nothing else "he_normal",
+        kernel_initializer="zeros" if zero else "he_normal",
         name=name,
     )(_padded(x, side, name) if strides > 1 else x)
 
@@ -134,13 +134,13 @@ def _depthwise(x: Any, side: int, name: str, activation: str, *, strides: int = 
 
 
 def _padded(x: Any, side: int, name: str) -> Any:
-    """Room for a window of steps of 2, so that an even side becomes half of it exactly."""
-    room = (side // 2 - 1, side // 2)
-    return keras.layers.ZeroPadding2D((room, room), _LAST, name=f"{name}.pad")(x)
+    """Pad for a window that moves by 2, so that an even side becomes exactly half as long."""
+    margins = (side // 2 - 1, side // 2)
+    return keras.layers.ZeroPadding2D((margins, margins), _LAST, name=f"{name}.pad")(x)
 
 
 def _gated(x: Any, seen: Any, squeezed: int, name: str) -> Any:
-    """Squeeze and excitation: the means of what is seen say how much each channel of `x` counts."""
+    """Squeeze and excitation: the means of `seen` say how much each channel of `x` counts."""
     gate = keras.layers.GlobalAveragePooling2D(_LAST, keepdims=True, name=f"{name}.mean")(seen)
     gate = _conv(gate, squeezed, 1, f"{name}.squeeze", "relu")
     gate = _conv(gate, x.shape[-1], 1, f"{name}.excite", "sigmoid")
@@ -155,14 +155,14 @@ def _block(
     activation: str = _HARD,
     *,
     gate: bool = True,
-    nothing: bool = False,
+    zero: bool = False,
 ) -> Any:
-    """MobileNet's inverted residual: many channels between, a window for each, and the input added."""
+    """MobileNet's inverted residual: many channels between, a window for each, the input added."""
     y = _conv(x, expanded, 1, f"{name}.expand", activation)
     y = _depthwise(y, side, f"{name}.depthwise", activation)
     if gate:
         y = _gated(y, y, expanded // 4, name)
-    y = _conv(y, x.shape[-1], 1, f"{name}.project", nothing=nothing)
+    y = _conv(y, x.shape[-1], 1, f"{name}.project", zero=zero)
     return keras.layers.Add(name=name)([x, y])
 
 

@@ -234,13 +234,18 @@ def _convolution(
 
 @_translates(keras.layers.Conv2DTranspose)
 def _transposed(graph: _Graph, layer: Any, x: str) -> str:
-    # Only without overlap is there nothing that "same" could cut off, and one way to say it.
-    if layer.kernel_size != layer.strides or layer.output_padding or layer.padding != "valid":
-        raise _untranslated(layer, "kernel_size", layer.kernel_size, [layer.strides])
+    # Windows side by side alone: others leave borders, which Keras and ONNX count differently.
+    for setting, value, known in (
+        ("kernel_size", layer.kernel_size, layer.strides),
+        ("padding", layer.padding, "valid"),
+        ("output_padding", layer.output_padding, None),
+    ):
+        if value != known:
+            raise _untranslated(layer, setting, value, [known])
+    window = _window(layer, layer.kernel_size, layer.strides)
     inputs = [x, graph.kernel(layer, layer.kernel.numpy().transpose(3, 2, 0, 1))]
     if layer.use_bias:
         inputs.append(graph.constant(f"{layer.name}.bias", layer.bias.numpy()))
-    window = _window(layer, layer.kernel_size, layer.strides)
     return graph.activation(layer, graph.node(layer.name, "ConvTranspose", *inputs, **window))
 
 

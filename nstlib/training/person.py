@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -23,99 +22,19 @@ from nstlib.networks.person import PERSON_SIDE, PersonNet
 from nstlib.sources import load_image
 from nstlib.training.people import Sample, augmented, group_of, read_mask
 from nstlib.training.pipeline import Pipeline
+from nstlib.training.selfie import from_selfie
 from nstlib.training.state import TrainingState, check_loss
 
 #: Steps in what Keras calls an epoch: from one saving of the state to the next.
 EPOCH = 100
 
-#: How much of the running mean of the weights stays from one step to the next, at most. That mean is
-#: what a training gives: it depends less on the last examples than the last weights do.
-KEPT_MEAN = 0.999
-
-#: MediaPipe's layers, in its file's order, as :func:`nstlib.PersonNet` names them.
-_KNOWN = (
-    "conv1",
-    *(f"down4.{part}" for part in ("expand", "depthwise", "squeeze", "excite", "project")),
-    *(f"down8.{part}" for part in ("expand", "depthwise", "project")),
-    *(f"block8.{part}" for part in ("expand", "depthwise", "project")),
-    *(
-        f"{block}.{part}"
-        for block in ("down16", *(f"block16_{number}" for number in range(1, 5)))
-        for part in ("expand", "depthwise", "squeeze", "excite", "project")
-    ),
-    "bottom",
-    "whole",
-    *(
-        name.format(size)
-        for size in (8, 4, 2)
-        for name in ("up{}", "known{}.squeeze", "known{}.excite", "join{}", "join{}.depthwise")
-    ),
-    "scores",
-)
-
-#: MediaPipe's scores lie between -250 and 250: too sure of themselves to learn from a mistake.
-_SOFTER = 0.07
-
-
-def from_selfie(network: keras.Model, path: str | Path) -> None:
-    """Give a person network the weights of MediaPipe's selfie segmentation, in place.
-
-    The network then finds the people that MediaPipe's finds, and is less sure of them; what it has
-    beside MediaPipe's layers says nothing until it is trained. It is only along the right and the
-    lower side of a picture that it sees grey where MediaPipe's sees black.
-
-    Parameters
-    ----------
-    network : keras.Model
-        A new one, as :func:`nstlib.PersonNet` builds it.
-    path : str or pathlib.Path
-        MediaPipe's file, .tflite, or what :func:`nstlib.onnx.tflite.from_tflite` made of it.
-
-    Raises
-    ------
-    ArgumentError
-        If it is another network.
-    DependencyError
-        If the file is .tflite, and a package that reads it is missing.
-    """
-    import onnx
-
-    from nstlib.onnx.reading import load_onnx
-    from nstlib.onnx.tflite import from_tflite
-
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(path)
-        if file.suffix.lower() == ".tflite":
-            file = Path(folder) / "selfie.onnx"
-            from_tflite(path, file)
-        graph = load_onnx(file).graph
-    values = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}
-    found = [
-        [np.asarray(values[name], np.float32) for name in node.input[1:3] if name in values]
-        for node in graph.node
-        if node.op_type in ("Conv", "ConvTranspose")
-    ]
-    weights = {}
-    for name, pair in zip(_KNOWN, found, strict=False):
-        layer = network.get_layer(name)
-        axes = (2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (2, 3, 1, 0)
-        kernel, bias = pair if len(pair) == 2 else (np.zeros((0,) * 4), np.zeros(0))
-        kernel = kernel.transpose(axes)
-        if name == "conv1":  # it sees [-1, 1] here, and [0, 1] there
-            kernel, bias = kernel / 2, bias + kernel.sum((0, 1, 2)) / 2
-        elif name == "scores":  # a person's score is against 0
-            kernel = _SOFTER * np.concatenate([np.zeros_like(kernel), kernel], axis=2)
-            bias = _SOFTER * np.concatenate([np.zeros_like(bias), bias])
-        weights[name] = [kernel, bias]
-    shapes = [[x.shape for x in network.get_layer(name).get_weights()] for name in _KNOWN]
-    if len(found) != len(_KNOWN) or shapes != [[x.shape for x in w] for w in weights.values()]:
-        raise ArgumentError(f"{path} is not MediaPipe's selfie segmentation")
-    for name, values_of in weights.items():
-        network.get_layer(name).set_weights(values_of)
+#: Of the running mean of the weights, how much stays from one step to the next, at most. That mean
+#: is what a training gives: it depends less on the last examples than the last weights do.
+MOMENTUM = 0.999
 
 
 def person_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-    r"""Cross-entropy, heavier at the outline, and what is missing from soft intersections over unions.
+    r"""Cross-entropy, heavier at the outline, and what both classes lack of a perfect soft overlap.
 
     .. math:: L = -\frac{\sum_p w_p \left(t_p \ln q_p + (1 - t_p) \ln(1 - q_p)\right)}{\sum_p w_p}
               + \frac{1 - J(t, q)}{2} + \frac{1 - J(1 - t, 1 - q)}{4}, \qquad
@@ -147,13 +66,13 @@ def person_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     outline = 1.0 + 4.0 * tf.cast((around > 0.02) & (around < 0.98), tf.float32)
     cross = tf.reduce_sum(outline * entropy, (1, 2, 3)) / tf.reduce_sum(outline, (1, 2, 3))
 
-    def shared(truth: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
+    def overlap(truth: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
         both = tf.reduce_sum(truth * found, (1, 2, 3))
         either = tf.reduce_sum(truth + found, (1, 2, 3)) - both
         return (both + 50.0) / (either + 50.0)
 
-    missing = 0.5 * (1 - shared(y_true, person)) + 0.25 * (1 - shared(1 - y_true, 1 - person))
-    return cross + missing
+    people, background = overlap(y_true, person), overlap(1 - y_true, 1 - person)
+    return cross + (1 - people) / 2 + (1 - background) / 4
 
 
 class _Keeper(keras.callbacks.Callback):
@@ -213,7 +132,8 @@ def train_person(
     network : keras.Model, optional
         What to train, by default a new :func:`nstlib.PersonNet`. It is changed in place.
     selfie : str or pathlib.Path, optional
-        MediaPipe's selfie segmentation, for the first weights; see :func:`from_selfie`.
+        MediaPipe's selfie segmentation, for a new network's first weights; see
+        :func:`nstlib.training.selfie.from_selfie`.
     steps, batch : int
         How many steps, of how many examples.
     learning_rate : float, default 3e-4
@@ -257,11 +177,16 @@ def train_person(
     steps, batch = check_count("steps", steps), check_count("batch", batch)
     learning_rate = check_number("learning_rate", learning_rate, above=0)
     seed = check_count("seed", seed, 0)
+    if network is not None and selfie is not None:
+        raise ArgumentError(
+            "selfie is where a new network begins; leave out selfie or network",
+            command="--selfie is where a new network begins; leave out --selfie or --start",
+        )
     if network is None:
         keras.utils.set_random_seed(seed)
         network = PersonNet()
-    if selfie is not None:
-        from_selfie(network, selfie)
+        if selfie is not None:
+            from_selfie(network, selfie)
     schedule = keras.optimizers.schedules.CosineDecay(
         learning_rate / 10, steps, warmup_target=learning_rate, warmup_steps=max(1, steps // 20)
     )
@@ -270,7 +195,7 @@ def train_person(
         weight_decay=1e-4,
         global_clipnorm=1.0,
         use_ema=True,
-        ema_momentum=min(KEPT_MEAN, max(0.0, 1 - 10 / steps)),
+        ema_momentum=min(MOMENTUM, max(0.0, 1 - 10 / steps)),
     )
     optimizer.build(network.trainable_variables)
     # A model around the network takes the optimiser and the loss, so that the network is saved

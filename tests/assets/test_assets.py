@@ -174,7 +174,7 @@ def test_cache_follows_the_environment(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("NSTLIB_CACHE", str(tmp_path / "here"))
     assert cache_dir("image") == tmp_path / "here" / "images"
     assert cache_dir("model") == tmp_path / "here" / "models"
-    assert asset_path("squeezenet") == tmp_path / "here/models/squeezenet1.1_fp16.onnx"
+    assert asset_path("selfie_segmentation") == tmp_path / "here/models/selfie_segmentation.tflite"
     assert not (tmp_path / "here").exists()
 
 

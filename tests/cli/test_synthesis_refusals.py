@@ -51,7 +51,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
         ("texture notes.txt -o out.png", ["notes.txt", "not an image"]),
         ("texture cut.png -o out.png", ["cut.png", "cut off"]),
         ("texture empty.png -o out.png", ["empty.png"]),
-        ("texture squeezenet -o out.png", ["squeezenet"]),
+        ("texture pp_humanseg -o out.png", ["pp_humanseg"]),
         ("texture coffee -o out.gif", ["out.gif", ".png, .jpg, .jpeg, .webp"]),
         ("texture coffee -o out", ["out", ".png, .jpg, .jpeg, .webp"]),
         ("texture coffee -o nowhere/out.png", ["nowhere"]),

@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -97,26 +98,32 @@ def test_a_diagram_is_whole_xml_that_says_what_it_shows(diagram: Diagram) -> Non
 def test_the_diagram_of_the_network_has_the_files_channels() -> None:
     graph = onnx.load(embedded_model("person.onnx")).graph
     channels = {w.name.removesuffix(".weight"): w.dims[0] for w in graph.initializer}
-
-    def fire(number: int) -> int:
-        return sum(int(channels[f"fire{number}.expand{side}"]) for side in (1, 3))
-
     expected = [
-        (192, 3),
-        (192, channels["out1"]),
-        (96, channels["conv1"]),
-        (96, channels["out2"]),
-        (48, fire(3)),
-        (48, channels["out4"]),
-        (24, fire(5)),
-        (24, channels["out8"]),
-        (12, fire(9)),
-        (12, channels["bottom"]),
+        (256, 3),
+        (256, channels["last.second"]),
+        (128, channels["conv1"]),
+        (128, channels["up2"]),
+        (64, channels["down4.project"]),
+        (64, channels["up4"]),
+        (32, channels["down8.project"]),
+        (32, channels["up8"]),
+        (16, channels["down16.project"]),
+        (16, channels["bottom"]),
+        (8, channels["down32"]),
     ]
     drawn = re.findall(r">(\d+) × (\d+) × (\d+)<", person_network().svg)
     assert [(int(side), int(count)) for side, _, count in drawn] == expected
-    assert {channels[f"known{size}"] for size in (2, 4, 8)} == {32}
-    assert person_network().svg.count("to 32 channels") == 3
+    assert channels["bottom"] == channels["whole"] == 128
+    assert person_network().svg.count("to 128 channels") == 1
+    blocks = Counter(
+        re.match(r"[a-z]+\d+", name)[0] for name in channels if name.endswith(".expand")
+    )
+    # block8 and more8 stand beside each other, and so do block16 and more16.
+    assert blocks["block8"] + blocks["more8"] == 3
+    assert blocks["block16"] + blocks["more16"] == 8
+    assert blocks["more32"] == 4
+    for words in ("down8 and 3 blocks", "down16 and 8 blocks", "down32 and 4 blocks"):
+        assert words in person_network().svg
 
 
 def test_the_window_is_drawn_around_its_pixels() -> None:

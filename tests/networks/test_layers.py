@@ -207,26 +207,39 @@ def test_what_a_network_cannot_be(options: dict[str, Any], message: str) -> None
 
 
 def test_persons_parameters_by_hand() -> None:
-    def fire(inputs: int, squeezed: int, expanded: int) -> int:
-        return conv(inputs, squeezed, 1) + conv(squeezed, expanded, 1) + conv(squeezed, expanded, 3)
+    def window(channels: int, side: int) -> int:
+        return channels * (side**2 + 1)
+
+    def gate(channels: int, squeezed: int) -> int:
+        return conv(channels, squeezed, 1) + conv(squeezed, channels, 1)
+
+    def block(inputs: int, between: int, side: int, outputs: int, squeezed: int = 0) -> int:
+        ends = conv(inputs, between, 1) + conv(between, outputs, 1)
+        return ends + window(between, side) + (gate(between, squeezed) if squeezed else 0)
 
     down = (
-        conv(3, 64, 3)
-        + fire(64, 16, 64)
-        + fire(128, 16, 64)
-        + fire(128, 32, 128)
-        + fire(256, 32, 128)
-        + fire(256, 48, 192)
-        + fire(384, 48, 192)
-        + fire(384, 64, 256)
-        + fire(512, 64, 256)
+        conv(3, 16, 3)
+        + block(16, 16, 3, 16, squeezed=8)
+        + block(16, 72, 3, 24)
+        + block(24, 88, 3, 24)
+        + 2 * block(24, 96, 3, 24)
+        + block(24, 96, 5, 32, squeezed=24)
+        + 2 * block(32, 128, 5, 32, squeezed=32)
+        + 2 * block(32, 96, 5, 32, squeezed=24)
+        + 4 * block(32, 192, 5, 32, squeezed=48)
     )
-    bottom = 2 * conv(512, 64, 1)
-    up = sum(
-        conv(known, 32, 1) + conv(below + 32, filters, 3)
-        for below, known, filters in ((64, 256, 48), (48, 128, 32), (32, 64, 24))
+    deep = conv(32, 64, 1) + 4 * block(64, 256, 5, 64, squeezed=64) + conv(64, 32, 1)
+    up = 2 * conv(32, 128, 1) + sum(
+        conv(below, known, 1)
+        + gate(known, known)
+        + conv(known, known, 1)
+        + window(known, 3)
+        + conv(known, between, 3)
+        + conv(between, known, 3)
+        for below, known, between in ((128, 24, 64), (24, 16, 48), (16, 16, 8))
     )
-    assert PersonNet().count_params() == down + bottom + up + conv(24 + 3, 2, 3)
+    last = conv(16, 2, 2) + conv(2 + 3, 8, 3) + conv(8, 2, 3)
+    assert PersonNet().count_params() == down + deep + up + last
 
 
 def test_person_gives_probabilities() -> None:
@@ -276,21 +289,16 @@ from nstlib.vgg19 import build_vgg19
 from nstlib.networks.person import PersonNet
 from nstlib.networks.transformer import VARIANTS, TransformerNet
 from nstlib.onnx.translation import to_onnx
-from nstlib.training.squeezenet import load_squeezenet
-from squeezenet import SQUEEZENET, write_squeezenet
-from pathlib import Path
 print(keras.config.image_data_format())
 picture = np.zeros((1, 32, 48, 3), np.float32)
 for variant in VARIANTS.values():
     network = TransformerNet(**variant)
     print(network(picture).shape)
     to_onnx(network)
-print(PersonNet()(np.zeros((1, 192, 192, 3))).shape)
+print(PersonNet()(np.zeros((1, 256, 256, 3))).shape)
 to_onnx(PersonNet())
 for weights in ("mini", "random"):
     print(feature_extractor(["block2_conv1"], weights=weights)(picture)["block2_conv1"].shape)
-teacher = write_squeezenet(Path("t.onnx"), SQUEEZENET, ("fire2",), ["fire2/concat_1"], pads=(0, 1))
-print(load_squeezenet(teacher, ["fire2/concat_1"])(picture)["fire2/concat_1"].shape)
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -304,8 +312,7 @@ print(load_squeezenet(teacher, ["fire2/concat_1"])(picture)["fire2/concat_1"].sh
     assert done.stdout.split("\n")[:-1] == [
         "channels_first",
         *len(VARIANTS) * ["(1, 32, 48, 3)"],
-        "(1, 192, 192, 2)",
+        "(1, 256, 256, 2)",
         "(1, 16, 24, 48)",
         "(1, 16, 24, 128)",
-        "(1, 8, 12, 128)",
     ]

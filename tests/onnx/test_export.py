@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from keras_networks import small_net, stir
 from onnx import helper, numpy_helper
-from onnx_files import engines, graph_of, run_onnx_runtime, run_opencv
+from onnx_files import engines, graph_of, run_onnx_runtime, run_opencv, save
 
 import nstlib
 from nstlib._tensorflow import keras
@@ -158,7 +158,7 @@ def test_a_person_network_has_a_fixed_size(tmp_path: Path) -> None:
     )
     assert result.ok
     assert not result.refused
-    assert {x.size for x in result.comparisons} == {(192, 192)}
+    assert {x.size for x in result.comparisons} == {(256, 256)}
 
 
 # Layers
@@ -173,6 +173,9 @@ LAYERS = [
     layers.Conv2D(6, 3, groups=2, activation="relu6", name="c"),
     layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same", name="c"),
     layers.DepthwiseConv2D(3, strides=2, activation="sigmoid", name="c"),
+    layers.Conv2D(6, 3, activation="hard_silu", name="c"),
+    layers.Conv2DTranspose(6, 2, strides=2, activation="relu", name="c"),
+    layers.Conv2DTranspose(6, (2, 3), strides=(2, 3), use_bias=False, name="c"),
     layers.MaxPooling2D(3, strides=2, name="c"),
     layers.MaxPooling2D(3, strides=1, padding="same", name="c"),
     layers.AveragePooling2D(2, name="c"),
@@ -208,6 +211,21 @@ def test_every_layer_is_translated_exactly(layer: Any) -> None:
     result = verify(model, content, TWO_SIZES, value_range=(-1, 1), tolerance=1e-4)
     assert not result.refused
     assert not result.wrong, result
+
+
+def test_two_pixels_become_two_blocks_by_hand(tmp_path: Path) -> None:
+    """A transposed convolution lays a kernel for each pixel, side by side; then x(x + 3)/6."""
+    layer = layers.Conv2DTranspose(1, 2, strides=2, activation="hard_silu", name="c")
+    image = keras.Input((1, 2, 1))
+    model = keras.Model(image, layer(image))
+    layer.set_weights([np.reshape([1.0, 2.0, 3.0, 4.0], (2, 2, 1, 1)), [-1.0]])
+    # Before the activation: 1, 3 over 5, 7 for the pixel 2, and -2, -3 over -4, -5 for -1.
+    expected = [[2 / 3, 3.0, -1 / 3, 0.0], [5.0, 7.0, 0.0, 0.0]]
+    content = to_onnx(model, half=False)
+    pixels = np.reshape(np.float32([2, -1]), (1, 1, 1, 2))
+    path = save(content, tmp_path / "blocks.onnx")
+    for found in (run_onnx_runtime(content, pixels), run_opencv(path, pixels)):
+        np.testing.assert_allclose(found[0, 0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [layers.Add, layers.Multiply, layers.Concatenate])
@@ -255,6 +273,9 @@ def test_a_layer_without_a_translation_is_named() -> None:
         (layers.Softmax(axis=1, name="c"), "axis=1"),
         (layers.Conv2D(2, 3, strides=2, padding="same", name="c"), "ZeroPadding2D"),
         (layers.MaxPooling2D(3, strides=2, padding="same", name="c"), "ZeroPadding2D"),
+        (layers.Conv2DTranspose(2, 3, strides=2, name="c"), r"kernel_size=\(3, 3\).*\(2, 2\)"),
+        (layers.Conv2DTranspose(2, 2, strides=2, padding="same", name="c"), "padding='same'"),
+        (layers.Conv2DTranspose(2, 2, strides=2, output_padding=1, name="c"), "output_padding="),
         (layers.MaxPooling2D(2, data_format="channels_first", name="c"), "channels_first"),
     ],
     ids=lambda x: "" if isinstance(x, str) else type(x).__name__,

@@ -78,4 +78,4 @@ def test_every_file_comes_in_at_its_door() -> None:
     ],
 )
 def test_another_door_is_found(code: str) -> None:
-    assert faults("training/squeezenet.py", code)
+    assert faults("training/selfie.py", code)

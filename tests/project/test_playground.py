@@ -277,7 +277,7 @@ def test_bad_files_get_a_sentence(page: Any, tmp_path: Path) -> None:
         ("fixed.onnx", "pictures of 224 × 224 only"),
         ("strange.onnx", "value_range"),
         ("infinite.onnx", "no numbers"),
-        ("finder.onnx", "pictures of 192 × 192 only"),
+        ("finder.onnx", "pictures of 256 × 256 only"),
         ("stubborn.onnx", "cannot be run"),
         ("unheard.onnx", "cannot be run in a browser"),
         ("mean.onnx", "gives back a picture of the size that it was given"),

@@ -1,4 +1,4 @@
-"""Teaching a network to find people: examples, their masks, the loss, and how it is judged."""
+"""Teaching a network to find people: the loss, the training, and how it is judged."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 import pytest
+from drawn_people import draw_people, grey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx_files import picture, save
 
 from nstlib._tensorflow import keras, tf
-from nstlib.assets.cache import asset_path
 from nstlib.cli.main import main
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image
@@ -25,50 +24,24 @@ from nstlib.images.encode import save_image
 from nstlib.inference.segmenter import PersonSegmenter
 from nstlib.networks.files import save_network
 from nstlib.networks.person import PERSON_SIDE, PersonNet
-from nstlib.onnx.tflite import from_tflite
 from nstlib.onnx.translation import to_onnx
-from nstlib.sources import load_image
-from nstlib.training import people as examples
 from nstlib.training import person
-from nstlib.training.people import Sample, augmented, pairs
+from nstlib.training.people import Sample, pairs
 from nstlib.training.person import (
     evaluate_person,
     false_alarms,
-    from_selfie,
     person_loss,
     segmenter_of,
     train_person,
 )
-from nstlib.training.photos import image_files, keep_back
+from nstlib.training.photos import image_files
 
-
-def figure(height: int, width: int) -> NDArray[np.float32]:
-    """Draw somebody: a head on a body, nowhere near the picture's sides but the lower one."""
-    mask = np.zeros((height, width), np.uint8)
-    centre = width // 2 - 4
-    cv2.circle(mask, (centre, height // 3), height // 9, 255, -1)
-    cv2.ellipse(mask, (centre, height), (width // 4, height // 2), 0, 180, 360, 255, -1)
-    return mask.astype(np.float32) / np.float32(255)
-
-
-def grey(mask: NDArray[np.float32]) -> Image:
-    return np.repeat(mask[..., np.newaxis], 3, axis=2)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return photographs of nobody, and of people who are white all over before a black wall."""
-    folder = tmp_path_factory.mktemp("people")
-    for name in ("images", "masks", "others"):
-        (folder / name).mkdir()
-    for number in range(8):
-        mask = figure(150 + 10 * number, 140)
-        name = f"{'ab'[number % 2]}_{number}"
-        save_image(grey(mask), folder / "images" / f"{name}.png")
-        save_image(grey(mask), folder / "masks" / f"{name}.png")
-    for number in range(4):
-        save_image(np.zeros((100 + number, 120, 3)), folder / "others" / f"{number}.png")
-    return folder
+    return draw_people(tmp_path_factory.mktemp("people"))
 
 
 @pytest.fixture(scope="module")
@@ -79,159 +52,6 @@ def people(folder: Path) -> list[Sample]:
 @pytest.fixture(scope="module")
 def others(folder: Path) -> list[Path]:
     return image_files([folder / "others"])
-
-
-# Samples
-
-
-def test_pairs_belong_together(people: list[Sample]) -> None:
-    assert len(people) == 8
-    for photo, mask in people:
-        assert mask is not None
-        assert (photo.parent.name, mask.parent.name) == ("images", "masks")
-        assert photo.stem == mask.stem
-
-
-def test_pairs_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="images is not a folder; give one"):
-        pairs(tmp_path)
-    (tmp_path / "images").mkdir()
-    with pytest.raises(ArgumentError, match="images holds no image"):
-        pairs(tmp_path)
-    save_image(grey(figure(40, 40)), tmp_path / "images" / "a.jpg")
-    with pytest.raises(ArgumentError, match=r"a\.jpg has no mask: .*a\.png is not there"):
-        pairs(tmp_path)
-    (tmp_path / "masks").mkdir()
-    save_image(grey(figure(40, 44)), tmp_path / "masks" / "a.png")
-    with pytest.raises(ArgumentError, match=r"a\.png has another shape than its photograph"):
-        augmented(np.random.default_rng(0), pairs(tmp_path), [])
-
-
-@given(count=st.integers(0, 50), share=st.floats(0.02, 0.5))
-def test_what_is_kept_back_is_not_trained_on(count: int, share: float) -> None:
-    learned, judged = keep_back(range(count), share)
-    assert sorted(learned + judged) == list(range(count))
-    assert len(judged) == math.ceil(count / round(1 / share))
-
-
-def test_shares_to_keep_back() -> None:
-    assert keep_back([1, 2, 3], 0) == ([1, 2, 3], [])
-    for share in (-0.1, 0.6, 1.0):
-        with pytest.raises(ArgumentError, match=r"it lies between 0 and 0\.5"):
-            keep_back([1, 2, 3], share)
-
-
-# Examples
-
-
-@given(seed=st.integers(0, 10_000), side=st.sampled_from([64, PERSON_SIDE]))
-@settings(max_examples=40)
-def test_examples_are_images_and_masks(
-    people: list[Sample], others: list[Path], seed: int, side: int
-) -> None:
-    image, mask = augmented(np.random.default_rng(seed), people, others, side)
-    assert (image.shape, mask.shape) == ((side, side, 3), (side, side, 1))
-    assert image.dtype == mask.dtype == np.float32
-    assert 0 <= image.min() <= image.max() <= 1
-    assert 0 <= mask.min() <= mask.max() <= 1
-    again = augmented(np.random.default_rng(seed), people, others, side)
-    np.testing.assert_array_equal(image, again[0])
-    np.testing.assert_array_equal(mask, again[1])
-
-
-@given(seed=st.integers(0, 10_000))
-@settings(max_examples=40)
-def test_the_mask_goes_where_the_person_goes(people: list[Sample], seed: int) -> None:
-    """Each photograph is its own mask, so that the two must stay the same."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(examples, "_changed", lambda random, image: image)  # noqa: ARG005
-        patch.setattr(examples, "_MORE_BEFORE_PEOPLE", ())
-        image, mask = augmented(np.random.default_rng(seed), people, [])
-    np.testing.assert_allclose(image, mask.repeat(3, axis=2), atol=1e-5)
-
-
-@given(seed=st.integers(0, 10_000))
-@settings(max_examples=40)
-def test_light_and_grain_leave_the_person_in_its_place(
-    people: list[Sample], others: list[Path], seed: int
-) -> None:
-    """White people before black walls, also after pasting: brighter where the mask is."""
-    image, mask = augmented(np.random.default_rng(seed), people, others)
-    inside, outside = mask[..., 0] > 0.9, mask[..., 0] < 0.1
-    if inside.mean() > 0.02 and outside.any():
-        threshold = (image[inside].mean() + image[outside].mean()) / 2
-        assert image[inside].mean() > image[outside].mean() + 0.1
-        assert (image[inside].mean(axis=-1) > threshold).mean() > 0.9
-        assert (image[outside].mean(axis=-1) < threshold).mean() > 0.9
-
-
-def test_one_in_five_shows_nobody(people: list[Sample], others: list[Path]) -> None:
-    count = 400
-    empty = [
-        not augmented(np.random.default_rng((1, i)), people, others, 32)[1].any()
-        for i in range(count)
-    ]
-    # 76 are expected, give or take eight; a window seldom misses the person.
-    assert 50 < sum(empty) < 110
-    without = [augmented(np.random.default_rng((1, i)), people, [], 32)[1].any() for i in range(50)]
-    assert sum(without) > 45
-
-
-def test_others_stand_behind_the_pasted(people: list[Sample], tmp_path: Path) -> None:
-    """Three in ten examples show people before a red wall, and still whole."""
-    red = tmp_path / "red.png"
-    save_image(np.broadcast_to([1.0, 0.0, 0.0], (90, 130, 3)), red)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(examples, "_changed", lambda random, image: image)  # noqa: ARG005
-        made = [augmented(np.random.default_rng((2, i)), people, [red]) for i in range(120)]
-    pasted = 0
-    for image, mask in made:
-        inside, outside = mask[..., 0] > 0.99, mask[..., 0] < 0.01
-        if inside.any() and image[outside, 0].mean() > 0.5:
-            pasted += 1
-            np.testing.assert_allclose(image[outside, 1:].mean(), 0, atol=0.05)
-            assert image[inside].mean() > 0.7
-    assert 25 < pasted < 60
-
-
-# Weights to begin with
-
-
-def test_it_begins_as_mediapipes_network(tmp_path: Path) -> None:
-    """What MediaPipe's network is sure of, computed by ONNX Runtime, is what ours says at first."""
-    file = asset_path("selfie_segmentation")
-    if not file.is_file():
-        pytest.skip("MediaPipe's network is not in the cache")
-    pytest.importorskip("tf2onnx")
-    theirs = tmp_path / "selfie.onnx"
-    from_tflite(file, theirs)
-    network = PersonNet()
-    from_selfie(network, theirs)
-    image = np.asarray(cv2.resize(load_image("astronaut"), (PERSON_SIDE,) * 2))[np.newaxis]
-    session = onnxruntime.InferenceSession(theirs, providers=["CPUExecutionProvider"])
-    (expected,) = session.run(None, {session.get_inputs()[0].name: image.transpose(0, 3, 1, 2)})
-    found = network(2 * image - 1).numpy()[0, ..., 1]
-    sure = np.abs(expected.reshape(found.shape) - 0.5) > 0.49
-    assert sure.mean() > 0.8
-    # Beyond two borders one sees grey and the other black, which changes a few pixels there.
-    same = (found > 0.5) == (expected.reshape(found.shape) > 0.5)
-    assert same[sure].mean() > 0.995
-    before = network.get_weights()
-    from_selfie(network, theirs)
-    for one, other in zip(before, network.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_a_file_that_is_not_mediapipes(tmp_path: Path) -> None:
-    image = keras.Input((32, 32, 3))
-    convolution = keras.layers.Conv2D(16, 3, padding="same", name="conv1")
-    path = save(to_onnx(keras.Model(image, convolution(image)), half=False), tmp_path / "s.onnx")
-    network = PersonNet()
-    before = network.get_weights()
-    with pytest.raises(ArgumentError, match=r"s\.onnx is not MediaPipe's selfie segmentation"):
-        from_selfie(network, path)
-    for one, other in zip(before, network.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
 
 
 # The loss
@@ -349,6 +169,7 @@ def test_a_photo_that_cannot_be_read(people: list[Sample], tmp_path: Path) -> No
         ({"batch": 0}, "batch is 0; it must be a whole number, 1 or more"),
         ({"learning_rate": math.nan}, "learning_rate is nan; it must be a number above 0"),
         ({"seed": -1}, "seed is -1; it must be a whole number"),
+        ({"network": PersonNet, "selfie": "selfie.tflite"}, "leave out selfie or network"),
     ],
 )
 def test_what_is_not_accepted(people: list[Sample], change: dict[str, Any], message: str) -> None:
@@ -478,3 +299,11 @@ def test_the_command_names_what_is_wrong(
         main(["train", "person", "--people", str(folder), "-o", output, "--kept-back", "0.9"]) == 2
     )
     assert "it lies between 0 and 0.5" in capsys.readouterr().err
+    own = ROOT / "models" / "person.onnx"
+    begin = ["train", "person", "--people", str(folder), "-o", output, "--selfie", str(own)]
+    assert main(begin) == 2
+    assert "person.onnx is not MediaPipe's selfie segmentation" in capsys.readouterr().err
+    start = tmp_path / "start.keras"
+    save_network(keras.Sequential([keras.Input((8, 8, 3)), keras.layers.ReLU()]), start)
+    assert main([*begin, "--start", str(start)]) == 2
+    assert "leave out --selfie or --start" in capsys.readouterr().err

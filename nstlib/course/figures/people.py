@@ -9,50 +9,47 @@ from nstlib.course.figures.svg import BLUE, GREEN, ORANGE, Diagram, arrow, box, 
 
 
 def person_network() -> Diagram:
-    """Draw PersonNet: SqueezeNet's way down, a narrow U-Net's way up, and what joins them."""
+    """Draw PersonNet: MobileNet's way down, a narrow way up, and what joins them."""
     rows = [
-        (192, "photograph", "192 × 192 × 3", "out1 → softmax", "192 × 192 × 2"),
-        (96, "conv1, stride 2", "96 × 96 × 64", "out2", "96 × 96 × 24"),
-        (48, "fire2, fire3", "48 × 48 × 128", "out4", "48 × 48 × 32"),
-        (24, "fire4, fire5", "24 × 24 × 256", "out8", "24 × 24 × 48"),
-        (12, "fire6 to fire9", "12 × 12 × 512", "bottom + whole", "12 × 12 × 64"),
+        ("photograph", "256 × 256 × 3", "a last look → softmax", "256 × 256 × 2"),
+        ("conv1", "128 × 128 × 16", "up2, sharp2", "128 × 128 × 16"),
+        ("down4", "64 × 64 × 16", "up4, sharp4", "64 × 64 × 16"),
+        ("down8 and 3 blocks", "32 × 32 × 24", "up8, sharp8", "32 × 32 × 24"),
+        ("down16 and 8 blocks", "16 × 16 × 32", "bottom × whole", "16 × 16 × 128"),
     ]
     parts = [
         text(140, 24, "the way down: what is it?", colour=BLUE),
         text(740, 24, "the way up: where exactly?", colour=ORANGE),
     ]
-    for i, (_, down, down_shape, up, up_shape) in enumerate(rows):
+    for i, (down, down_shape, up, up_shape) in enumerate(rows):
         y, inset = 44 + 78 * i, 16 * i
         parts += [
             box(40 + inset, y, 200, 48, (down, down_shape), edge=BLUE),
             box(640 - inset, y, 200, 48, (up, up_shape), edge=ORANGE),
         ]
         if i < 4:
+            note = "as it is" if i == 0 else "each channel times a number from 0 to 1, added"
             parts += [
                 arrow((240 + inset, y + 24), (640 - inset, y + 24), dashed=True),
-                text(
-                    440,
-                    y + 18,
-                    "as it is" if i == 0 else "1 × 1 convolution to 32 channels",
-                    size=11,
-                    colour=GREY,
-                ),
+                text(440, y + 18, note, size=11, colour=GREY),
                 arrow((140 + inset, y + 48), (148 + inset, y + 78)),
                 arrow((732 - inset, y + 78), (740 - inset, y + 48)),
             ]
-    y = 44 + 78 * 4 + 24
+    y = 44 + 78 * 4
     parts += [
-        arrow((304, y - 8), (576, y - 8)),
-        text(440, y - 14, "1 × 1 convolution to 64 channels", size=11, colour=GREY),
-        arrow((304, y + 12), (576, y + 12)),
-        text(440, y + 28, "mean of the whole picture, to 64, added", size=11, colour=GREY),
+        arrow((304, y + 24), (576, y + 24)),
+        text(440, y + 18, "1 × 1 convolution to 128 channels", size=11, colour=GREY),
+        box(340, y + 64, 200, 48, ("down32 and 4 blocks", "8 × 8 × 64"), edge=BLUE),
+        arrow((204, y + 48), (340, y + 84)),
+        arrow((340, y + 100), (184, y + 48)),
+        text(300, y + 116, "enlarged, added", size=11, colour=GREY, at="end"),
     ]
     alt = (
-        "A U: on the left five boxes go down from 192 to 12 pixels and from 3 to 512 channels; on "
-        "the right five go up again to two channels of 192 pixels. Dashed arrows join boxes of the "
-        "same size. At the bottom the mean of the whole picture is added."
+        "A U: on the left five boxes go down from 256 to 16 pixels and from 3 to 32 channels; on "
+        "the right five go up again to two channels of 256 pixels. Dashed arrows join boxes of the "
+        "same size. Below the lowest box on the left, one more of 8 pixels is added back to it."
     )
-    return diagram(880, 450, alt, parts)
+    return diagram(880, 480, alt, parts)
 
 
 def matte_window(row: Sequence[float], coarse: Sequence[float], window: slice) -> Diagram:

@@ -1,0 +1,147 @@
+"""Examples of people to learn from: files that belong together, and what is made of them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_people import draw_people, figure, grey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nstlib.errors import ArgumentError
+from nstlib.images.encode import save_image
+from nstlib.networks.person import PERSON_SIDE
+from nstlib.training import people as examples
+from nstlib.training.people import Sample, augmented, pairs
+from nstlib.training.photos import image_files, keep_back
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_people(tmp_path_factory.mktemp("people"))
+
+
+@pytest.fixture(scope="module")
+def people(folder: Path) -> list[Sample]:
+    return pairs(folder)
+
+
+@pytest.fixture(scope="module")
+def others(folder: Path) -> list[Path]:
+    return image_files([folder / "others"])
+
+
+# Samples
+
+
+def test_pairs_belong_together(people: list[Sample]) -> None:
+    assert len(people) == 8
+    for photo, mask in people:
+        assert mask is not None
+        assert (photo.parent.name, mask.parent.name) == ("images", "masks")
+        assert photo.stem == mask.stem
+
+
+def test_pairs_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="images is not a folder; give one"):
+        pairs(tmp_path)
+    (tmp_path / "images").mkdir()
+    with pytest.raises(ArgumentError, match="images holds no image"):
+        pairs(tmp_path)
+    save_image(grey(figure(40, 40)), tmp_path / "images" / "a.jpg")
+    with pytest.raises(ArgumentError, match=r"a\.jpg has no mask: .*a\.png is not there"):
+        pairs(tmp_path)
+    (tmp_path / "masks").mkdir()
+    save_image(grey(figure(40, 44)), tmp_path / "masks" / "a.png")
+    with pytest.raises(ArgumentError, match=r"a\.png has another shape than its photograph"):
+        augmented(np.random.default_rng(0), pairs(tmp_path), [])
+
+
+@given(count=st.integers(0, 50), share=st.floats(0.02, 0.5))
+def test_what_is_kept_back_is_not_trained_on(count: int, share: float) -> None:
+    learned, judged = keep_back(range(count), share)
+    assert sorted(learned + judged) == list(range(count))
+    assert len(judged) == math.ceil(count / round(1 / share))
+
+
+def test_shares_to_keep_back() -> None:
+    assert keep_back([1, 2, 3], 0) == ([1, 2, 3], [])
+    for share in (-0.1, 0.6, 1.0):
+        with pytest.raises(ArgumentError, match=r"it lies between 0 and 0\.5"):
+            keep_back([1, 2, 3], share)
+
+
+# Examples
+
+
+@given(seed=st.integers(0, 10_000), side=st.sampled_from([64, PERSON_SIDE]))
+@settings(max_examples=40)
+def test_examples_are_images_and_masks(
+    people: list[Sample], others: list[Path], seed: int, side: int
+) -> None:
+    image, mask = augmented(np.random.default_rng(seed), people, others, side)
+    assert (image.shape, mask.shape) == ((side, side, 3), (side, side, 1))
+    assert image.dtype == mask.dtype == np.float32
+    assert 0 <= image.min() <= image.max() <= 1
+    assert 0 <= mask.min() <= mask.max() <= 1
+    again = augmented(np.random.default_rng(seed), people, others, side)
+    np.testing.assert_array_equal(image, again[0])
+    np.testing.assert_array_equal(mask, again[1])
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_the_mask_goes_where_the_person_goes(people: list[Sample], seed: int) -> None:
+    """Each photograph is its own mask, so that the two must stay the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(examples, "_changed", lambda random, image: image)  # noqa: ARG005
+        patch.setattr(examples, "_MORE_BEFORE_PEOPLE", ())
+        image, mask = augmented(np.random.default_rng(seed), people, [])
+    np.testing.assert_allclose(image, mask.repeat(3, axis=2), atol=1e-5)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_light_and_grain_leave_the_person_in_its_place(
+    people: list[Sample], others: list[Path], seed: int
+) -> None:
+    """White people before black walls, also after pasting: brighter where the mask is."""
+    image, mask = augmented(np.random.default_rng(seed), people, others)
+    inside, outside = mask[..., 0] > 0.9, mask[..., 0] < 0.1
+    if inside.mean() > 0.02 and outside.any():
+        threshold = (image[inside].mean() + image[outside].mean()) / 2
+        assert image[inside].mean() > image[outside].mean() + 0.1
+        assert (image[inside].mean(axis=-1) > threshold).mean() > 0.9
+        assert (image[outside].mean(axis=-1) < threshold).mean() > 0.9
+
+
+def test_one_in_five_shows_nobody(people: list[Sample], others: list[Path]) -> None:
+    count = 400
+    empty = [
+        not augmented(np.random.default_rng((1, i)), people, others, 32)[1].any()
+        for i in range(count)
+    ]
+    # 76 are expected, give or take eight; a window seldom misses the person.
+    assert 50 < sum(empty) < 110
+    without = [augmented(np.random.default_rng((1, i)), people, [], 32)[1].any() for i in range(50)]
+    assert sum(without) > 45
+
+
+def test_others_stand_behind_the_pasted(people: list[Sample], tmp_path: Path) -> None:
+    """Three in ten examples show people before a red wall, and still whole."""
+    red = tmp_path / "red.png"
+    save_image(np.broadcast_to([1.0, 0.0, 0.0], (90, 130, 3)), red)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(examples, "_changed", lambda random, image: image)  # noqa: ARG005
+        made = [augmented(np.random.default_rng((2, i)), people, [red]) for i in range(120)]
+    pasted = 0
+    for image, mask in made:
+        inside, outside = mask[..., 0] > 0.99, mask[..., 0] < 0.01
+        if inside.any() and image[outside, 0].mean() > 0.5:
+            pasted += 1
+            np.testing.assert_allclose(image[outside, 1:].mean(), 0, atol=0.05)
+            assert image[inside].mean() > 0.7
+    assert 25 < pasted < 60

@@ -222,7 +222,7 @@ def blurred(x: Tensor, sigma: Tensor) -> Tensor:
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)
     one_each = {"groups": batch * channels}
     x = functional.pad(x, 4 * (reach,), mode="replicate")
-    x = x.view(1, -1, height + 2 * reach, width + 2 * reach)
+    x = x.reshape(1, -1, height + 2 * reach, width + 2 * reach)
     x = functional.conv2d(x, kernel.view(-1, 1, 1, 2 * reach + 1), **one_each)
     x = functional.conv2d(x, kernel.view(-1, 1, 2 * reach + 1, 1), **one_each)
     return x.view(batch, channels, height, width)

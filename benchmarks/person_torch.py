@@ -7,9 +7,10 @@
 ``nst train person`` computes by TensorFlow, and makes its examples on the processor. Here all but
 decoding is done on the card, by the same loss and after the same recipe. PEOPLE holds photographs
 in images/ and their masks in masks/, OTHERS photographs without people, FILE is MediaPipe's selfie
-segmentation. What trains needs PyTorch, NumPy, OpenCV and this file; before and after it, nstlib
-reads and writes. The weights are running means, saved whenever they are judged; ``--start`` goes on
-from such a file. As person.keras, the network can be trained further by ``nst train person``.
+segmentation. What trains needs PyTorch, NumPy, OpenCV, this file and person_examples.py; before and
+after it, nstlib reads and writes. The weights are running means, saved whenever they are judged;
+``--start`` goes on from such a file. Written as person.keras, the network can be trained further by
+``nst train person --start person.keras``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import copy
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,18 +183,14 @@ def layer_name(path: str) -> str:
     ('more16_1.excite', 'known8.excite')
     """
     stage, _, name = path.partition(".")
-    if stage in ("up8", "up4", "up2"):
-        part, _, end = name.partition(".")
-        own = {
-            "below": "up",
-            "gate": "known",
-            "depthwise": "join",
-            "sharp": "sharp",
-            "join": "join",
-        }
-        end = "depthwise" if part == "depthwise" else end
-        return f"{own[part]}{stage[2:]}{'.' if end else ''}{end}"
-    return (name if stage in ("eighth", "sixteenth", "deep") else path).replace(".gate.", ".")
+    if stage in ("eighth", "sixteenth", "deep"):
+        path = name
+    elif stage in ("up8", "up4", "up2"):
+        size = stage[2:]
+        own = {"below": f"up{size}", "join": f"join{size}", "depthwise": f"join{size}.depthwise"}
+        renamed = name.replace("gate", f"known{size}").replace("sharp", f"sharp{size}")
+        path = own.get(name, renamed)
+    return path.replace(".gate.", ".")
 
 
 def convolutions(network: Person) -> dict[str, Any]:
@@ -273,10 +270,27 @@ class Judge:
         return " ".join(f"{group} {np.mean(values):.4f}" for group, values in marks.items())
 
 
+def learning(network: Person, known: Container[str], options: argparse.Namespace) -> Any:
+    """Return an optimiser and its schedule: a short rise, then half a cosine down to 1 %."""
+    parameters = [
+        {
+            "params": list(module.parameters()),
+            "lr": options.learning_rate * (1.0 if f"{name}.weight" in known else FASTER),
+        }
+        for name, module in convolutions(network).items()
+    ]
+
+    def pace(step: int) -> float:
+        falling = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / options.steps))
+        return min(1.0, (step + 1) / options.warm_up) * falling
+
+    optimizer = torch.optim.AdamW(parameters, weight_decay=1e-4, fused=torch.cuda.is_available())
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, pace)
+
+
 def train(options: argparse.Namespace) -> None:
     """Train, and save the running means of the weights."""
-    card = torch.cuda.is_available()
-    torch.set_default_device("cuda" if card else "cpu")
+    torch.set_default_device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
@@ -288,18 +302,7 @@ def train(options: argparse.Namespace) -> None:
         with np.load(options.start) as arrays:
             set_weights(network, dict(arrays))
     mean = copy.deepcopy(network)
-    rates: dict[float, list[Any]] = {options.learning_rate: [], FASTER * options.learning_rate: []}
-    for name, module in convolutions(network).items():
-        known = f"{name}.weight" in pack.weights
-        rates[options.learning_rate * (1 if known else FASTER)] += module.parameters()
-    parameters = [{"params": values, "lr": rate} for rate, values in rates.items()]
-    optimizer = torch.optim.AdamW(parameters, weight_decay=1e-4, fused=card)
-
-    def pace(step: int) -> float:
-        falling = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / options.steps))
-        return min(1.0, (step + 1) / options.warm_up) * falling
-
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, pace)
+    optimizer, schedule = learning(network, pack.weights, options)
     sources = Sources.load(pack, options.limit, dict(options.share), dict(options.paste))
     judge = Judge(pack, [row for row in pack.rows if row.kept_back][: options.limit or None])
     print(f"at the start: {judge(network)}", flush=True)
@@ -400,7 +403,7 @@ def write_network(options: argparse.Namespace) -> None:
     _outputs.write_network(
         Path(options.output),
         network,
-        {},
+        dict(entry.split("=", 1) for entry in options.metadata),
         output_name="probabilities",
         value_range=(-1, 1),
         tolerance=1e-3,
@@ -445,6 +448,7 @@ def main() -> None:
     command = commands.add_parser("write", help="from weights to a network, .onnx or .keras")
     command.add_argument("weights")
     command.add_argument("output")
+    command.add_argument("--metadata", action="append", default=[], help="KEY=VALUE, for ONNX")
     command.set_defaults(run=write_network)
     options = parser.parse_args()
     options.run(options)

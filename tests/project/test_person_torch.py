@@ -49,7 +49,9 @@ def test_keras_computes_what_pytorch_has_trained(tmp_path: Path) -> None:
         again = person_torch.Person()
         person_torch.set_weights(again, dict(arrays))
     person_torch.write_network(
-        argparse.Namespace(weights=tmp_path / "w.npz", output=tmp_path / "person.keras")
+        argparse.Namespace(
+            weights=tmp_path / "w.npz", output=tmp_path / "person.keras", metadata=[]
+        )
     )
     picture = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 3)).astype(np.float32)
     picture = 5 * cv2.GaussianBlur(picture[0], (0, 0), 8)[np.newaxis]

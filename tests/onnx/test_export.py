@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from keras_networks import small_net, stir
+from keras_networks import person_net, small_net, stir
 from onnx import helper, numpy_helper
 from onnx_files import engines, graph_of, run_onnx_runtime, run_opencv, save
 
@@ -20,7 +20,6 @@ from nstlib._tensorflow import keras
 from nstlib.errors import ModelError, OutputError
 from nstlib.inference.stylizer import Stylizer
 from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
-from nstlib.networks.person import PersonNet
 from nstlib.networks.transformer import TransformerNet
 from nstlib.onnx.exporting import export
 from nstlib.onnx.translation import TRANSLATIONS, to_onnx
@@ -150,7 +149,7 @@ def test_all_runtimes_paint_the_same_picture_as_keras(half: bool, tmp_path: Path
 
 def test_a_person_network_has_a_fixed_size(tmp_path: Path) -> None:
     result = export(
-        stir(PersonNet()),
+        person_net(),
         tmp_path / "person.onnx",
         output_name="probabilities",
         value_range=(-1, 1),
@@ -218,7 +217,7 @@ def test_two_pixels_become_two_blocks_by_hand(tmp_path: Path) -> None:
     layer = layers.Conv2DTranspose(1, 2, strides=2, activation="hard_silu", name="c")
     image = keras.Input((1, 2, 1))
     model = keras.Model(image, layer(image))
-    layer.set_weights([np.reshape([1.0, 2.0, 3.0, 4.0], (2, 2, 1, 1)), [-1.0]])
+    layer.set_weights([np.reshape([1.0, 2.0, 3.0, 4.0], (2, 2, 1, 1)), np.array([-1.0])])
     # Before the activation: 1, 3 over 5, 7 for the pixel 2, and -2, -3 over -4, -5 for -1.
     expected = [[2 / 3, 3.0, -1 / 3, 0.0], [5.0, 7.0, 0.0, 0.0]]
     content = to_onnx(model, half=False)

@@ -1,73 +1,25 @@
 """Examples for person_torch.py, made on the graphics card: photographs, and the people in them.
 
-A pack holds photographs as files in memory. They are decoded once, and lie on the card from then
-on. What is done with them is the recipe of ``nstlib.training.people``, for a whole batch at a time.
+A pack's photographs are decoded once, and lie on the card from then on. What is done with them is
+the recipe of ``nstlib.training.people``, for a whole batch at a time.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from person_pack import CANVAS, SIDE, Pack, Row
 from torch import Tensor
 from torch.nn import functional
 
-#: Sides of what the network sees, and of the canvases that hold the photographs.
-SIDE, CANVAS = 256, 448
-
 #: How many of the examples show nobody, and how many show people before a scene from elsewhere.
 NOBODY, PASTED = 0.19, 0.31
-
-
-class Row(NamedTuple):
-    """One photograph of a pack."""
-
-    group: str  # nothing if it shows nobody
-    kept_back: bool
-    picture: int  # which file
-    mask: int  # which file; below 0 if it shows nobody
-
-
-class Pack(NamedTuple):
-    """What ``pack`` has written: pictures as files in memory, and MediaPipe's weights."""
-
-    rows: list[Row]
-    files: list[NDArray[np.uint8]]
-    weights: dict[str, NDArray[np.float32]]
-
-    @classmethod
-    def load(cls, path: str) -> Pack:
-        """Read a pack."""
-        with np.load(path) as arrays:
-            rows = [Row(*row) for row in json.loads(str(arrays["rows"]))]
-            files = np.split(arrays["files"], arrays["ends"][:-1])
-            weights = {name[7:]: arrays[name] for name in arrays if name.startswith("selfie.")}
-        return cls(rows, files, weights)
-
-    def save(self, path: str) -> None:
-        """Write a pack."""
-        arrays: dict[str, Any] = {f"selfie.{name}": v for name, v in self.weights.items()}
-        arrays |= {"ends": np.cumsum([len(file) for file in self.files])}
-        np.savez(path, files=np.concatenate(self.files), rows=json.dumps(self.rows), **arrays)
-
-    def picture(self, row: Row) -> NDArray[np.uint8]:
-        """Decode a photograph, RGB (H, W, 3)."""
-        decoded = cv2.imdecode(self.files[row.picture], cv2.IMREAD_COLOR)
-        return np.asarray(decoded[..., ::-1], np.uint8)
-
-    def mask(self, row: Row) -> NDArray[np.uint8] | None:
-        """Decode its mask (H, W), if it has one."""
-        if row.mask < 0:
-            return None
-        return np.asarray(cv2.imdecode(self.files[row.mask], cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 class Pictures(NamedTuple):

@@ -1,16 +1,13 @@
 """Teach the network that finds people on a graphics card, in PyTorch.
 
-    python benchmarks/person_torch.py pack PEOPLE OTHERS PACK.npz --selfie FILE
-    python benchmarks/person_torch.py train PACK.npz WEIGHTS.npz [--start FILE] [options]
-    python benchmarks/person_torch.py write WEIGHTS.npz person.onnx
+    python benchmarks/person_pack.py pack PEOPLE OTHERS PACK.npz --selfie FILE
+    python benchmarks/person_torch.py PACK.npz WEIGHTS.npz [--start FILE] [options]
+    python benchmarks/person_pack.py write WEIGHTS.npz person.onnx
 
 ``nst train person`` computes by TensorFlow, and makes its examples on the processor. Here all but
-decoding is done on the card, by the same loss and after the same recipe. PEOPLE holds photographs
-in images/ and their masks in masks/, OTHERS photographs without people, FILE is MediaPipe's selfie
-segmentation. What trains needs PyTorch, NumPy, OpenCV, this file and person_examples.py; before and
-after it, nstlib reads and writes. The weights are running means, saved whenever they are judged;
-``--start`` goes on from such a file. Written as person.keras, the network can be trained further by
-``nst train person --start person.keras``.
+decoding is done on the card, by the same loss and after the same recipe, and nothing is needed but
+PyTorch, NumPy, OpenCV, this file, person_examples.py and person_pack.py. The weights are running
+means, saved whenever they are judged; ``--start`` goes on from such a file.
 """
 
 from __future__ import annotations
@@ -21,22 +18,19 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from person_examples import CANVAS, SIDE, Pack, Row, Sources, examples
+from person_examples import Sources, examples
+from person_pack import SIDE, Pack, Row
 from torch import Tensor, nn
 from torch.nn import functional
 
 #: How much faster than MediaPipe's layers those learn that were added to them.
 FASTER = 3.0
-
-#: The group of photographs whose masks networks have guessed.
-GUESSED = "guessed"
 
 
 def enlarged(x: Tensor) -> Tensor:
@@ -335,81 +329,6 @@ def train(options: argparse.Namespace) -> None:
             save_weights(mean, options.output)
 
 
-def write_pack(options: argparse.Namespace) -> None:
-    """Pack photographs, reduced, with MediaPipe's weights."""
-    from nstlib.images.arrays import to_uint8
-    from nstlib.inference.segmenter import PersonSegmenter
-    from nstlib.sources import load_image
-    from nstlib.training.people import group_of, pairs
-    from nstlib.training.photos import image_files, keep_back
-    from nstlib.training.selfie import selfie_weights
-
-    rows: list[Row] = []
-    files: list[NDArray[np.uint8]] = []
-
-    def add(group: str, kept: bool, picture: NDArray[np.uint8], mask: Any = None) -> None:
-        rows.append(Row(group, kept, len(files), -1 if mask is None else len(files) + 1))
-        files.extend([picture] if mask is None else [picture, mask])
-
-    def reduced(picture: NDArray[np.uint8], shorter: int, longer: int = CANVAS) -> Any:
-        height, width = picture.shape[:2]
-        scale = min(1.0, shorter / min(height, width), longer / max(height, width))
-        size = round(width * scale), round(height * scale)
-        return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-
-    def encoded(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-        return np.asarray(cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])[1])
-
-    learned, judged = keep_back(pairs(options.people), options.kept_back)
-    for photo, mask in learned:
-        picture = reduced(cv2.imread(str(photo)), 272)
-        people = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
-        people = cv2.resize(people, picture.shape[1::-1], interpolation=cv2.INTER_AREA)
-        hard = np.where(people > 127, 255, 0).astype(np.uint8)
-        add(group_of(photo), False, encoded(picture, 72), cv2.imencode(".png", hard)[1])
-    for photo, mask in judged:
-        add(group_of(photo), True, np.fromfile(photo, np.uint8), np.fromfile(str(mask), np.uint8))
-    teachers = [PersonSegmenter(name) for name in options.teacher or ["person"]]
-    for photo in image_files(options.guessed or []):
-        picture = load_image(photo)
-        mirrored = np.ascontiguousarray(picture[:, ::-1])
-        said = [x for t in teachers for x in (t(picture), t(mirrored)[:, ::-1])]
-        small = reduced(to_uint8(picture)[..., ::-1], SIDE)
-        soft = cv2.resize(np.mean(said, axis=0), small.shape[1::-1], interpolation=cv2.INTER_AREA)
-        add(GUESSED, False, encoded(small, 74), cv2.imencode(".png", to_uint8(soft))[1])
-    without, without_judged = keep_back(image_files([options.others]), options.kept_back)
-    for kept, photos in ((False, without), (True, without_judged)):
-        for photo in photos:
-            add("", kept, encoded(reduced(cv2.imread(str(photo)), 224, 400), 57 + 23 * kept))
-    weights = {
-        f"{layer}.{kind}": array
-        for layer, arrays in selfie_weights(options.selfie).items()
-        for kind, array in zip(("weight", "bias"), arrays, strict=True)
-    }
-    Pack(rows, files, weights).save(options.pack)
-
-
-def write_network(options: argparse.Namespace) -> None:
-    """Write a network of trained weights, .onnx or .keras."""
-    from nstlib.cli import _outputs
-    from nstlib.networks.person import PersonNet
-    from nstlib.training import selfie
-
-    with np.load(options.weights) as arrays:
-        names = {name.rsplit(".", 1)[0] for name in arrays}
-        weights = {name: (arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in names}
-    network = PersonNet()
-    selfie.set_weights(network, weights)
-    _outputs.write_network(
-        Path(options.output),
-        network,
-        dict(entry.split("=", 1) for entry in options.metadata),
-        output_name="probabilities",
-        value_range=(-1, 1),
-        tolerance=1e-3,
-    )
-
-
 def share(text: str) -> tuple[str, float]:
     """Read GROUP=NUMBER."""
     group, _, number = text.partition("=")
@@ -417,41 +336,37 @@ def share(text: str) -> tuple[str, float]:
 
 
 def main() -> None:
-    """Pack, train or write."""
+    """Train."""
     parser = argparse.ArgumentParser(description="a network that finds people, on a graphics card")
-    commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("pack", help="photographs and MediaPipe's weights into one file")
-    command.add_argument("people", help="a folder with images/ and masks/")
-    command.add_argument("others", help="a folder of photographs without people")
-    command.add_argument("pack", help="where to write, .npz")
-    command.add_argument("--selfie", required=True, help="MediaPipe's selfie segmentation")
-    command.add_argument("--guessed", action="append", help="people without masks")
-    command.add_argument("--teacher", action="append", help="a network that guesses these masks")
-    command.add_argument("--kept-back", type=float, default=0.125, help="share to judge by")
-    command.set_defaults(run=write_pack)
-    command = commands.add_parser("train", help="from a pack to weights")
-    command.add_argument("pack")
-    command.add_argument("output", help="the weights, .npz")
-    command.add_argument("--start", help="weights to go on from")
-    command.add_argument("--share", type=share, action="append", default=[], help="GROUP=NUMBER")
-    command.add_argument("--paste", type=share, action="append", default=[], help="GROUP=NUMBER")
-    command.add_argument("--steps", type=int, default=7000)
-    command.add_argument("--batch", type=int, default=16)
-    command.add_argument("--learning-rate", type=float, default=2.1e-4)
-    command.add_argument("--warm-up", type=int, default=60, help="steps")
-    command.add_argument("--momentum", type=float, default=0.998, help="of the running means")
-    command.add_argument("--every", type=int, default=400, help="steps from judging to judging")
-    command.add_argument("--limit", type=int, default=0, help="pictures of a group, to try it")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--threads", type=int, default=1)
-    command.set_defaults(run=train)
-    command = commands.add_parser("write", help="from weights to a network, .onnx or .keras")
-    command.add_argument("weights")
-    command.add_argument("output")
-    command.add_argument("--metadata", action="append", default=[], help="KEY=VALUE, for ONNX")
-    command.set_defaults(run=write_network)
-    options = parser.parse_args()
-    options.run(options)
+    parser.add_argument("pack", help="of photographs, .npz")
+    parser.add_argument("output", help="the weights, .npz")
+    parser.add_argument("--start", help="weights to go on from")
+    parser.add_argument(
+        "--share",
+        type=share,
+        action="append",
+        default=[],
+        metavar="GROUP=NUMBER",
+        help="how often people of a group are shown",
+    )
+    parser.add_argument(
+        "--paste",
+        type=share,
+        action="append",
+        default=[],
+        metavar="GROUP=NUMBER",
+        help="how often they are cut out and pasted",
+    )
+    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--learning-rate", type=float, default=2.1e-4)
+    parser.add_argument("--warm-up", type=int, default=60, help="steps")
+    parser.add_argument("--momentum", type=float, default=0.998, help="of the running means")
+    parser.add_argument("--every", type=int, default=400, help="steps from judging to judging")
+    parser.add_argument("--limit", type=int, default=0, help="pictures of a group, to try it")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1, help="of the processor")
+    train(parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.torch
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import person_torch  # noqa: E402
-from person_examples import Pack, Row, Sources, examples, jpeg  # noqa: E402
+from person_examples import Sources, examples, jpeg  # noqa: E402
+from person_pack import Pack, Row, write_network  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_keras_computes_what_pytorch_has_trained(tmp_path: Path) -> None:
         }
         again = person_torch.Person()
         person_torch.set_weights(again, dict(arrays))
-    person_torch.write_network(
+    write_network(
         argparse.Namespace(
             weights=tmp_path / "w.npz", output=tmp_path / "person.keras", metadata=[]
         )

@@ -1,0 +1,171 @@
+"""What person_torch.py learns from, in one file; and what it has learned, as a network.
+
+    python benchmarks/person_pack.py pack PEOPLE OTHERS PACK.npz --selfie FILE [options]
+    python benchmarks/person_pack.py write WEIGHTS.npz person.onnx
+
+PEOPLE holds photographs in images/ and their masks in masks/, OTHERS photographs without people,
+FILE is MediaPipe's selfie segmentation. Of more people, ``--guessed DIR``, the masks are what
+networks say, ``--teacher NAME``. The photographs are made smaller; those to judge by are not.
+Written as person.keras, the network can be trained further: ``nst train person --start``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+#: Sides of what the network sees, and of the canvases that hold the photographs.
+SIDE, CANVAS = 256, 448
+
+#: The group of photographs whose masks networks have guessed.
+GUESSED = "guessed"
+
+
+class Row(NamedTuple):
+    """One photograph of a pack."""
+
+    group: str  # nothing if it shows nobody
+    kept_back: bool
+    picture: int  # which file
+    mask: int  # which file; below 0 if it shows nobody
+
+
+class Pack(NamedTuple):
+    """What ``pack`` has written: pictures as files in memory, and MediaPipe's weights."""
+
+    rows: list[Row]
+    files: list[NDArray[np.uint8]]
+    weights: dict[str, NDArray[np.float32]]
+
+    @classmethod
+    def load(cls, path: str) -> Pack:
+        """Read a pack."""
+        with np.load(path) as arrays:
+            rows = [Row(*row) for row in json.loads(str(arrays["rows"]))]
+            files = np.split(arrays["files"], arrays["ends"][:-1])
+            weights = {name[7:]: arrays[name] for name in arrays if name.startswith("selfie.")}
+        return cls(rows, files, weights)
+
+    def save(self, path: str) -> None:
+        """Write a pack."""
+        arrays: dict[str, Any] = {f"selfie.{name}": v for name, v in self.weights.items()}
+        arrays |= {"ends": np.cumsum([len(file) for file in self.files])}
+        np.savez(path, files=np.concatenate(self.files), rows=json.dumps(self.rows), **arrays)
+
+    def picture(self, row: Row) -> NDArray[np.uint8]:
+        """Decode a photograph, RGB (H, W, 3)."""
+        decoded = cv2.imdecode(self.files[row.picture], cv2.IMREAD_COLOR)
+        return np.asarray(decoded[..., ::-1], np.uint8)
+
+    def mask(self, row: Row) -> NDArray[np.uint8] | None:
+        """Decode its mask (H, W), if it has one."""
+        if row.mask < 0:
+            return None
+        return np.asarray(cv2.imdecode(self.files[row.mask], cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def write_pack(options: argparse.Namespace) -> None:
+    """Pack photographs, reduced, with MediaPipe's weights."""
+    from nstlib.images.arrays import to_uint8
+    from nstlib.inference.segmenter import PersonSegmenter
+    from nstlib.sources import load_image
+    from nstlib.training.people import group_of, pairs
+    from nstlib.training.photos import image_files, keep_back
+    from nstlib.training.selfie import selfie_weights
+
+    rows: list[Row] = []
+    files: list[NDArray[np.uint8]] = []
+
+    def add(group: str, kept: bool, picture: NDArray[np.uint8], mask: Any = None) -> None:
+        rows.append(Row(group, kept, len(files), -1 if mask is None else len(files) + 1))
+        files.extend([picture] if mask is None else [picture, mask])
+
+    def reduced(picture: NDArray[np.uint8], shorter: int, longer: int = CANVAS) -> Any:
+        height, width = picture.shape[:2]
+        scale = min(1.0, shorter / min(height, width), longer / max(height, width))
+        size = round(width * scale), round(height * scale)
+        return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+    def encoded(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+        return np.asarray(cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])[1])
+
+    learned, judged = keep_back(pairs(options.people), options.kept_back)
+    for photo, mask in learned:
+        picture = reduced(cv2.imread(str(photo)), 272)
+        people = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
+        people = cv2.resize(people, picture.shape[1::-1], interpolation=cv2.INTER_AREA)
+        hard = np.where(people > 127, 255, 0).astype(np.uint8)
+        add(group_of(photo), False, encoded(picture, 72), cv2.imencode(".png", hard)[1])
+    for photo, mask in judged:
+        add(group_of(photo), True, np.fromfile(photo, np.uint8), np.fromfile(str(mask), np.uint8))
+    teachers = [PersonSegmenter(name) for name in options.teacher or ["person"]]
+    for photo in image_files(options.guessed or []):
+        picture = load_image(photo)
+        mirrored = np.ascontiguousarray(picture[:, ::-1])
+        said = [x for t in teachers for x in (t(picture), t(mirrored)[:, ::-1])]
+        small = reduced(to_uint8(picture)[..., ::-1], SIDE)
+        soft = cv2.resize(np.mean(said, axis=0), small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        add(GUESSED, False, encoded(small, 74), cv2.imencode(".png", to_uint8(soft))[1])
+    without, without_judged = keep_back(image_files([options.others]), options.kept_back)
+    for kept, photos in ((False, without), (True, without_judged)):
+        for photo in photos:
+            add("", kept, encoded(reduced(cv2.imread(str(photo)), 224, 400), 57 + 23 * kept))
+    weights = {
+        f"{layer}.{kind}": array
+        for layer, arrays in selfie_weights(options.selfie).items()
+        for kind, array in zip(("weight", "bias"), arrays, strict=True)
+    }
+    Pack(rows, files, weights).save(options.pack)
+
+
+def write_network(options: argparse.Namespace) -> None:
+    """Write a network of trained weights, .onnx or .keras."""
+    from nstlib.cli import _outputs
+    from nstlib.networks.person import PersonNet
+    from nstlib.training import selfie
+
+    with np.load(options.weights) as arrays:
+        names = {name.rsplit(".", 1)[0] for name in arrays}
+        weights = {name: (arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in names}
+    network = PersonNet()
+    selfie.set_weights(network, weights)
+    _outputs.write_network(
+        Path(options.output),
+        network,
+        dict(entry.split("=", 1) for entry in options.metadata),
+        output_name="probabilities",
+        value_range=(-1, 1),
+        tolerance=1e-3,
+    )
+
+
+def main() -> None:
+    """Pack or write."""
+    parser = argparse.ArgumentParser(description="files for person_torch.py, and from it")
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("pack", help="photographs and MediaPipe's weights into one file")
+    command.add_argument("people", help="a folder with images/ and masks/")
+    command.add_argument("others", help="a folder of photographs without people")
+    command.add_argument("pack", help="where to write, .npz")
+    command.add_argument("--selfie", required=True, help="MediaPipe's selfie segmentation")
+    command.add_argument("--guessed", action="append", help="a folder of people without masks")
+    command.add_argument("--teacher", action="append", help="a network that guesses these masks")
+    command.add_argument("--kept-back", type=float, default=0.125, help="share to judge by")
+    command.set_defaults(run=write_pack)
+    command = commands.add_parser("write", help="from weights to a network")
+    command.add_argument("weights", help="what person_torch.py has written, .npz")
+    command.add_argument("output", help=".onnx or .keras")
+    command.add_argument("--metadata", action="append", default=[], help="KEY=VALUE, for ONNX")
+    command.set_defaults(run=write_network)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -111,7 +111,8 @@ def write_pack(options: argparse.Namespace) -> None:
         said = [x for t in teachers for x in (t(picture), t(mirrored)[:, ::-1])]
         small = reduced(to_uint8(picture)[..., ::-1], SIDE)
         soft = cv2.resize(np.mean(said, axis=0), small.shape[1::-1], interpolation=cv2.INTER_AREA)
-        add(GUESSED, False, encoded(small, 74), cv2.imencode(".png", to_uint8(soft))[1])
+        levels = np.rint(255 * soft).astype(np.uint8)
+        add(GUESSED, False, encoded(small, 74), cv2.imencode(".png", levels)[1])
     without, without_judged = keep_back(image_files([options.others]), options.kept_back)
     for kept, photos in ((False, without), (True, without_judged)):
         for photo in photos:

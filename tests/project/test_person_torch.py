@@ -13,7 +13,6 @@ import pytest
 from drawn_people import figure, grey
 
 from nstlib._tensorflow import tf
-from nstlib.images.arrays import to_uint8
 from nstlib.networks.files import load_network
 from nstlib.networks.person import PersonNet
 from nstlib.training.person import person_loss
@@ -31,7 +30,8 @@ from person_pack import Pack, Row, write_network  # noqa: E402
 def sources() -> Any:
     """White people before black walls, and black walls."""
     mask = figure(300, 280)
-    files = [cv2.imencode(".png", to_uint8(x))[1] for x in (grey(mask), mask, 0 * grey(mask))]
+    pictures = (grey(mask), mask, 0 * grey(mask))
+    files = [cv2.imencode(".png", np.uint8(255 * x))[1] for x in pictures]
     rows = [Row("a", False, 0, 1), Row("", False, 2, -1), Row("a", True, 0, 1)]
     return Sources.load(Pack(rows, [np.ravel(file) for file in files], {}), 0, {}, {})
 
@@ -102,7 +102,8 @@ def test_blocks_are_jpegs() -> None:
     for quality in (20, 60, 85):
         picture = torch.from_numpy(grey(grey_picture).transpose(2, 0, 1)[np.newaxis].copy())
         found = jpeg(picture, torch.tensor([float(quality)]))[0].mean(0).numpy()
-        _, code = cv2.imencode(".jpg", to_uint8(grey_picture), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        levels = np.rint(255 * grey_picture).astype(np.uint8)
+        _, code = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, quality])
         expected = cv2.imdecode(code, cv2.IMREAD_GRAYSCALE) / 255
         assert np.abs(found - grey_picture).max() > 2 / 255
         assert np.abs(found - expected).mean() < 0.5 / 255

@@ -214,7 +214,10 @@ def save_weights(network: Person, path: str) -> None:
 
 
 def person_loss(scores: Tensor, truth: Tensor) -> Tensor:
-    """``nstlib.training.person.person_loss``, from scores; the mean over the batch."""
+    """``nstlib.training.person.person_loss``, from scores; the mean over the batch.
+
+    Here the outline is also where people are cut off by the picture's side.
+    """
     entropy = functional.binary_cross_entropy_with_logits(scores, truth, reduction="none")
     around = functional.avg_pool2d(truth, 11, 1, 5)
     outline = 1 + 4 * ((around > 0.02) & (around < 0.98)).float()

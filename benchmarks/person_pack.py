@@ -60,8 +60,8 @@ class Pack(NamedTuple):
 
     def picture(self, row: Row) -> NDArray[np.uint8]:
         """Decode a photograph, RGB (H, W, 3)."""
-        decoded = cv2.imdecode(self.files[row.picture], cv2.IMREAD_COLOR)
-        return np.asarray(decoded[..., ::-1], np.uint8)
+        decoded = np.asarray(cv2.imdecode(self.files[row.picture], cv2.IMREAD_COLOR), np.uint8)
+        return decoded[..., ::-1]
 
     def mask(self, row: Row) -> NDArray[np.uint8] | None:
         """Decode its mask (H, W), if it has one."""
@@ -72,10 +72,10 @@ class Pack(NamedTuple):
 
 def write_pack(options: argparse.Namespace) -> None:
     """Pack photographs, reduced, with MediaPipe's weights."""
-    from nstlib.images.arrays import to_uint8
+    from nstlib.images.arrays import Image, rgb_to_bgr, to_uint8
     from nstlib.inference.segmenter import PersonSegmenter
     from nstlib.sources import load_image
-    from nstlib.training.people import group_of, pairs
+    from nstlib.training.people import group_of, pairs, read_mask
     from nstlib.training.photos import image_files, keep_back
     from nstlib.training.selfie import selfie_weights
 
@@ -86,22 +86,25 @@ def write_pack(options: argparse.Namespace) -> None:
         rows.append(Row(group, kept, len(files), -1 if mask is None else len(files) + 1))
         files.extend([picture] if mask is None else [picture, mask])
 
-    def reduced(picture: NDArray[np.uint8], shorter: int, longer: int = CANVAS) -> Any:
+    def reduced(picture: Image, shorter: int, longer: int = CANVAS) -> Image:
         height, width = picture.shape[:2]
         scale = min(1.0, shorter / min(height, width), longer / max(height, width))
         size = round(width * scale), round(height * scale)
-        return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
-    def encoded(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-        return np.asarray(cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])[1])
+    def encoded(picture: Image, quality: int) -> NDArray[np.uint8]:
+        bgr = rgb_to_bgr(to_uint8(picture))
+        return np.asarray(cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1])
+
+    def levels(mask: Any) -> NDArray[np.uint8]:
+        return np.asarray(cv2.imencode(".png", np.rint(255 * mask).astype(np.uint8))[1])
 
     learned, judged = keep_back(pairs(options.people), options.kept_back)
     for photo, mask in learned:
-        picture = reduced(cv2.imread(str(photo)), 272)
-        people = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
-        people = cv2.resize(people, picture.shape[1::-1], interpolation=cv2.INTER_AREA)
-        hard = np.where(people > 127, 255, 0).astype(np.uint8)
-        add(group_of(photo), False, encoded(picture, 72), cv2.imencode(".png", hard)[1])
+        assert mask is not None  # `pairs` has made sure
+        picture = reduced(load_image(photo), 272)
+        soft = cv2.resize(read_mask(mask), picture.shape[1::-1], interpolation=cv2.INTER_AREA)
+        add(group_of(photo), False, encoded(picture, 72), levels(soft > 0.5))
     for photo, mask in judged:
         add(group_of(photo), True, np.fromfile(photo, np.uint8), np.fromfile(str(mask), np.uint8))
     teachers = [PersonSegmenter(name) for name in options.teacher or ["person"]]
@@ -109,14 +112,13 @@ def write_pack(options: argparse.Namespace) -> None:
         picture = load_image(photo)
         mirrored = np.ascontiguousarray(picture[:, ::-1])
         said = [x for t in teachers for x in (t(picture), t(mirrored)[:, ::-1])]
-        small = reduced(to_uint8(picture)[..., ::-1], SIDE)
+        small = reduced(picture, SIDE)
         soft = cv2.resize(np.mean(said, axis=0), small.shape[1::-1], interpolation=cv2.INTER_AREA)
-        levels = np.rint(255 * soft).astype(np.uint8)
-        add(GUESSED, False, encoded(small, 74), cv2.imencode(".png", levels)[1])
+        add(GUESSED, False, encoded(small, 74), levels(soft))
     without, without_judged = keep_back(image_files([options.others]), options.kept_back)
     for kept, photos in ((False, without), (True, without_judged)):
         for photo in photos:
-            add("", kept, encoded(reduced(cv2.imread(str(photo)), 224, 400), 57 + 23 * kept))
+            add("", kept, encoded(reduced(load_image(photo), 224, 400), 57 + 23 * kept))
     weights = {
         f"{layer}.{kind}": array
         for layer, arrays in selfie_weights(options.selfie).items()

@@ -114,7 +114,7 @@ def augmented(
         behind = others[int(random.integers(len(others)))]
         photo = from_uint8(cached_photo(Path(behind), _KEPT))
         mask = np.zeros(photo.shape[:2], np.float32)
-        chances = () if nobody else (1.0, *_MORE_BEFORE_SCENE)
+        chances: tuple[float, ...] = () if nobody else (1.0, *_MORE_BEFORE_SCENE)
     else:
         photo, mask = _read(people[int(random.integers(len(people)))])
         chances = _MORE_BEFORE_PEOPLE
@@ -216,7 +216,7 @@ def _seen(
     shrink = max(window.width, window.height) / side
     # Without a blur first, fine patterns would turn into coarse ones.
     if shrink > 1.5:
-        image, mask = (cv2.GaussianBlur(x, (0, 0), 0.4 * shrink) for x in (image, mask))
+        image, mask = (_blurred(x, 0.4 * shrink) for x in (image, mask))
 
     def warped(array: NDArray[Any], border: int) -> NDArray[Any]:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -225,6 +225,10 @@ def _seen(
     if mirrored:
         return warped(image, cv2.BORDER_REFLECT_101), warped(mask, cv2.BORDER_REFLECT_101)
     return warped(image, cv2.BORDER_REPLICATE), warped(mask, cv2.BORDER_CONSTANT)
+
+
+def _blurred(array: NDArray[Any], spread: float) -> NDArray[Any]:
+    return np.asarray(cv2.GaussianBlur(array, (0, 0), spread))
 
 
 def _joined(
@@ -257,14 +261,14 @@ def _joined(
         angle,
     )
     seen, alpha = _seen(photo, cut, window, side, mirrored=False)
-    alpha = cv2.GaussianBlur(alpha, (0, 0), random.uniform(0.3, 1.1))
+    alpha = _blurred(alpha, random.uniform(0.3, 1.1))
     # A little smaller, so that less of the old background comes along.
     thinner = random.uniform(0, 0.35)
     alpha = np.clip((alpha - thinner) / (1 - thinner), 0, 1)
     light = random.uniform(0.85, 1.15) * np.clip(seen, 0, 1) ** math.exp(random.normal(0, 0.15))
     light = light + (random.normal(0, 0.03) + random.normal(0, 0.025, 3)).astype(np.float32)
     if random.random() < 0.3:  # the scene lies out of focus
-        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 1.5))
+        image = _blurred(image, random.uniform(0.3, 1.5))
     joined: Image = image + alpha[..., np.newaxis] * (light - image)
     return joined.astype(np.float32), np.asarray(alpha + mask * (1 - alpha), np.float32)
 
@@ -289,7 +293,7 @@ def _changed(random: np.random.Generator, image: Image) -> Image:
         )
         changed = cv2.resize(small, (side, side))
     if random.random() < 0.25:
-        changed = cv2.GaussianBlur(changed, (0, 0), random.uniform(0.5, 2.2))
+        changed = _blurred(changed, random.uniform(0.5, 2.2))
     if random.random() < 0.3:
         grain = random.standard_normal(changed.shape, np.float32)
         changed = changed + random.uniform(0.01, 0.07) * grain

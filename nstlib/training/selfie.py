@@ -100,9 +100,11 @@ def selfie_weights(path: str | Path) -> Weights:
         raise ArgumentError(f"{path} has {len(found)} convolutions; there must be {len(_LAYERS)}")
     weights = dict(zip(_LAYERS, found, strict=True))
     kernel, bias = weights["conv1"]
-    weights["conv1"] = kernel / 2, bias + kernel.sum(axis=(1, 2, 3)) / 2
+    half = np.float32(0.5)
+    weights["conv1"] = half * kernel, bias + half * kernel.sum(axis=(1, 2, 3))
     kernel, bias = weights["scores"]
-    weights["scores"] = _SOFTER * kernel, _SOFTER * bias
+    softer = np.float32(_SOFTER)
+    weights["scores"] = softer * kernel, softer * bias
     return weights
 
 

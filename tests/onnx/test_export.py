@@ -221,7 +221,7 @@ def test_two_pixels_become_two_blocks_by_hand(tmp_path: Path) -> None:
     # Before the activation: 1, 3 over 5, 7 for the pixel 2, and -2, -3 over -4, -5 for -1.
     expected = [[2 / 3, 3.0, -1 / 3, 0.0], [5.0, 7.0, 0.0, 0.0]]
     content = to_onnx(model, half=False)
-    pixels = np.reshape(np.float32([2, -1]), (1, 1, 1, 2))
+    pixels = np.reshape(np.array([2, -1], np.float32), (1, 1, 1, 2))
     path = save(content, tmp_path / "blocks.onnx")
     for found in (run_onnx_runtime(content, pixels), run_opencv(path, pixels)):
         np.testing.assert_allclose(found[0, 0], expected, atol=1e-6)

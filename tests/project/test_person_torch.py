@@ -31,7 +31,7 @@ def sources() -> Any:
     """White people before black walls, and black walls."""
     mask = figure(300, 280)
     pictures = (grey(mask), mask, 0 * grey(mask))
-    files = [cv2.imencode(".png", np.uint8(255 * x))[1] for x in pictures]
+    files = [cv2.imencode(".png", np.asarray(255 * x, np.uint8))[1] for x in pictures]
     rows = [Row("a", False, 0, 1), Row("", False, 2, -1), Row("a", True, 0, 1)]
     return Sources.load(Pack(rows, [np.ravel(file) for file in files], {}), 0, {}, {})
 
@@ -102,7 +102,7 @@ def test_blocks_are_jpegs() -> None:
     drawn = 0.2 + 0.5 * cv2.GaussianBlur(cv2.resize(figure(64, 64), (256, 256)), (0, 0), 1.5)
     levels = np.rint(255 * drawn).astype(np.uint8)
     _, code = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    expected = cv2.imdecode(code, cv2.IMREAD_GRAYSCALE) / 255
+    expected = np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE)) / 255
     picture = torch.from_numpy(grey(drawn).transpose(2, 0, 1)[np.newaxis].copy())
     found = jpeg(picture, torch.tensor([float(quality)]))[0].mean(0).numpy()
     assert np.abs(drawn - expected).mean() > 1.5 / 255

@@ -41,7 +41,8 @@ Arrays = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 def made_file(path: Path, arrays: Arrays) -> Path:
     """Write an ONNX file of as many convolutions beside each other."""
-    constants, nodes = {}, []
+    constants: dict[str, NDArray[np.float32]] = {}
+    nodes = []
     for number, (kernel, bias) in enumerate(arrays):
         constants |= {f"kernel{number}": kernel, f"bias{number}": bias}
         kind = "ConvTranspose" if kernel.shape[2:] == (2, 2) else "Conv"

@@ -155,6 +155,33 @@ def test_the_loss_falls_and_nothing_is_lost(
         train_person(people[1:], others, **options)
 
 
+class Weights(keras.callbacks.Callback):
+    """Collects a layer's weights after each step."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer = layer
+        self.seen: list[NDArray[np.float32]] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        self.seen.append(self.layer.get_weights()[0])
+
+
+def test_a_training_gives_the_running_mean_of_its_weights(people: list[Sample]) -> None:
+    image = keras.Input((PERSON_SIDE, PERSON_SIDE, 3))
+    layer = keras.layers.Conv2D(2, 1, activation="softmax")
+    network = keras.Model(image, layer(image))
+    weights = Weights(layer)
+    options: dict[str, Any] = {"batch": 1, "learning_rate": 0.1, "progress": False}
+    train_person(people, [], network=network, steps=20, callback=weights, **options)
+    assert len(weights.seen) == 20
+    mean = weights.seen[0]
+    for values in weights.seen[1:]:
+        mean = 0.5 * mean + 0.5 * values  # 1 - 10/20 of it stays
+    np.testing.assert_allclose(layer.get_weights()[0], mean, rtol=1e-4)
+    assert np.abs(mean - weights.seen[-1]).max() > 1e-4 * np.abs(mean).max()
+
+
 def test_a_photo_that_cannot_be_read(people: list[Sample], tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(people[0][0].read_bytes()[:100])

@@ -54,6 +54,7 @@ SHOWN = (
     "data/README.md",
     "data/gallery.md",
     "data/figures",
+    "models/LICENSE-Apache-2.0",
     "models/README.md",
     "notebooks/figures",
     "notebooks/glossary.md",

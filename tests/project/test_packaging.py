@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import tomllib
 import venv
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,20 @@ def test_wheel_is_found_in_its_own_environment(elsewhere: Path, tmp_path: Path) 
         elsewhere / "python", "-c", "import nstlib; print(nstlib.__file__)", folder=tmp_path
     )
     assert Path(printed.strip()).is_relative_to(elsewhere.parent)
+
+
+def test_the_wheel_carries_the_licences_of_what_it_carries(wheel: Path) -> None:
+    """Apache's, of the person network, has to be given along, and says what was changed."""
+    with zipfile.ZipFile(wheel) as files:
+        names = files.namelist()
+        licences = [name.partition(".dist-info/licenses/")[2] for name in names]
+        assert sorted(filter(None, licences)) == sorted(PROJECT["license-files"])
+        assert "nstlib/_models/person.onnx" in names
+        [apache] = [name for name in names if name.endswith("LICENSE-Apache-2.0")]
+        text = files.read(apache).decode()
+    assert text.startswith("person.onnx was made from the weights of MediaPipe's")
+    assert "TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION" in text
+    assert "END OF TERMS AND CONDITIONS" in text
 
 
 def test_installed_nst_makes_a_texture_from_any_folder(elsewhere: Path, tmp_path: Path) -> None:

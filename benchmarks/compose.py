@@ -47,7 +47,8 @@ FEW = 4
 NOISE, STILL, REACH = 0.7, 0.02, 26
 
 
-# The tutorial's functions. Pixels are uint8 BGR, as OpenCV reads them.
+# The tutorial's functions, for a person network of 256 × 256 (its own took 192 × 192). Pixels are
+# uint8 BGR, as OpenCV reads them.
 
 
 def segmentation(model: str, image: Frame) -> Frame:
@@ -55,7 +56,7 @@ def segmentation(model: str, image: Frame) -> Frame:
     height, width = image.shape[:2]
     network = cv2.dnn.readNetFromONNX(model)
     scaled = (image.astype(np.float32) / 255.0 - 0.5) / 0.5
-    network.setInput(cv2.dnn.blobFromImage(scaled, 1.0, (192, 192), swapRB=True))
+    network.setInput(cv2.dnn.blobFromImage(scaled, 1.0, (256, 256), swapRB=True))
     output = network.forward(network.getUnconnectedOutLayersNames()[0])
     both = cv2.resize(output[0].transpose(1, 2, 0), (width, height))
     return (np.argmax(both, axis=2) * 255).astype(np.uint8)[..., np.newaxis]

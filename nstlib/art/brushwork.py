@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from nstlib.art._canvas import (
     SHIFT,
@@ -51,10 +51,29 @@ def brushwork(c: Canvas) -> Array:
 
 def _night(c: Canvas) -> tuple[Array, Array]:
     """Return the colours of the scene and the direction of its brush strokes."""
+    horizon = c.h * c.rng.uniform(0.62, 0.68) + 0.035 * ridge(c, 1.6, 2)
+    scene = _Scene(c, *_sky(c))
+    _land(scene, horizon)
+    return scene.colour.astype(np.float32), scene.angle.astype(np.float32)
+
+
+class _Scene:
+    """What is painted so far: colours, and the directions of the strokes."""
+
+    def __init__(self, c: Canvas, colour: Array, angle: Array) -> None:
+        self.c = c
+        self.colour, self.angle = colour, angle
+
+    def cover(self, inside: NDArray[np.bool_], level: Array, ramp: str, angle: ArrayLike) -> None:
+        """Paint over a part of it."""
+        self.colour = np.where(inside[..., None], palette_of(level, ramp), self.colour)
+        self.angle = np.where(inside, angle, self.angle)
+
+
+def _sky(c: Canvas) -> tuple[Array, Array]:
+    """Let the sky flow along the contours of a stream function: wind, whirls, halos of stars."""
     rng = c.rng
     x, y = np.broadcast_arrays(c.x, c.y)
-    land = c.h * rng.uniform(0.62, 0.68) + 0.035 * ridge(c, 1.6, 2)
-    # The sky flows along the contours of a stream function: wind, whirls, halos around the stars.
     stream = 0.55 * (y + 0.05 * noise_field(c, 1.6, 2))
     glow, turning = np.zeros_like(stream), np.zeros_like(stream)
     arms = np.zeros_like(stream)
@@ -67,14 +86,7 @@ def _night(c: Canvas) -> tuple[Array, Array]:
         stream = stream + (-1) ** k * 2.4 * size * np.exp(-(r**2) / (2 * size**2))
         spiral = 0.5 + 0.5 * np.cos(2 * np.arctan2(v, u) - (-1) ** k * 9 * r / size)
         arms, turning = arms * (1 - near) + near * spiral, np.maximum(turning, near)
-    lights = [(c.w * rng.uniform(0.76, 0.86), rng.uniform(0.13, 0.18), 0.05)]
-    for px, py in rng.random((200, 2)) * [c.w, 0.42]:
-        size = rng.uniform(0.009, 0.017)
-        if len(lights) < 10 * c.w and all(
-            np.hypot(px - a, py - b) > 4 * (size + s) for a, b, s in lights
-        ):
-            lights.append((px, py, size))
-    for px, py, size in lights:
+    for px, py, size in _lights(c):
         r = np.hypot(x - px, y - py)
         near = np.exp(-((r / (3.6 * size)) ** 4))
         stream = stream * (1 - near) + near * r
@@ -83,34 +95,46 @@ def _night(c: Canvas) -> tuple[Array, Array]:
         halo = np.where(r < size, 1.0, 0.85 * ripple * np.exp(-((r - size) / (1.7 * size))))
         glow = np.maximum(glow, halo)
     dy, dx = np.gradient(stream.astype(np.float32))
-    angle = np.arctan2(-dx, dy)
     bands = 0.5 + 0.5 * np.sin(2 * np.pi * (stream * 5.5 + 0.12 * noise_field(c, 3)))
     bands = bands * (1 - turning) + 1.15 * arms * turning
     level = 0.08 + 0.52 * bands + 0.25 * (y / c.h / 0.65) ** 2 + 0.08 * noise_field(c, 5, 2)
     colour = palette_of(level, "#0a1236 #142c78 #1d55b5 #3f8fd0 #8cc9d8 #dbe8c4")
     fire = palette_of(glow, "#2c7cc0 #7fc0a8 #e6d35c #ffc62e #ffdd66 #fff6c9")
     colour = mixed(colour, fire, smoothstep(0.08, 0.42, glow.astype(np.float32)))
+    return colour, np.arctan2(-dx, dy)
 
-    # Hills, then the wheat, whose strokes lean with the wind.
-    def layer(base: Array, ramp: str, level: Array, direction: ArrayLike) -> None:
-        nonlocal colour, angle
-        inside = y > base
-        colour = np.where(inside[..., None], palette_of(level, ramp), colour)
-        angle = np.where(inside, direction, angle)
 
-    slope = np.arctan(np.gradient(land[0]) * c.unit)
-    far = land - 0.055 - 0.04 * np.abs(ridge(c, 2.5, 2))
+def _lights(c: Canvas) -> list[tuple[float, float, float]]:
+    """Choose where the moon and the stars are, (x, y, size), with room between them."""
+    rng = c.rng
+    lights = [(c.w * rng.uniform(0.76, 0.86), rng.uniform(0.13, 0.18), 0.05)]
+    for px, py in rng.random((200, 2)) * [c.w, 0.42]:
+        size = rng.uniform(0.009, 0.017)
+        if len(lights) < 10 * c.w and all(
+            np.hypot(px - a, py - b) > 4 * (size + s) for a, b, s in lights
+        ):
+            lights.append((px, py, size))
+    return lights
+
+
+def _land(scene: _Scene, horizon: Array) -> None:
+    """Paint hills, then the wheat, whose strokes lean with the wind, and poplars."""
+    c, rng = scene.c, scene.c.rng
+    x, y = np.broadcast_arrays(c.x, c.y)
+    slope = np.arctan(np.gradient(horizon[0]) * c.unit)
+    far = horizon - 0.055 - 0.04 * np.abs(ridge(c, 2.5, 2))
     level = 0.45 + 0.3 * noise_field(c, 6, 2) - 2 * (y - far)
-    layer(far, "#0c1c4e #1c3f86 #3a6fae #6fa3bf", level, np.arctan(np.gradient(far[0]) * c.unit))
-    level = 0.5 + 0.3 * noise_field(c, (9, 4), 2) - 2.5 * (y - land)
-    layer(land, "#0d2a2f #1b5148 #3f7d4a #9aa845", level, slope)
-    field = land + 0.075 + 0.02 * ridge(c, 2.2, 2)
+    far_slope = np.arctan(np.gradient(far[0]) * c.unit)
+    scene.cover(y > far, level, "#0c1c4e #1c3f86 #3a6fae #6fa3bf", far_slope)
+    level = 0.5 + 0.3 * noise_field(c, (9, 4), 2) - 2.5 * (y - horizon)
+    scene.cover(y > horizon, level, "#0d2a2f #1b5148 #3f7d4a #9aa845", slope)
+    field = horizon + 0.075 + 0.02 * ridge(c, 2.2, 2)
     # Furrows run towards a vanishing point on the edge of the field.
     away, side = np.maximum(y - field, -0.03) + 0.05, x - c.w * rng.uniform(0.3, 0.7)
     rows = 0.5 + 0.5 * np.sin(2 * np.pi * (0.8 * side / away + 0.2 * noise_field(c, 3, 2)))
     level = 0.1 + 0.62 * rows + 0.22 * np.exp(-away / 0.1) + 0.13 * noise_field(c, 7, 2)
     lean = np.arctan2(away, side + 0.25 * away) + np.pi + 0.35 * noise_field(c, 3, 2)
-    layer(field, "#1f4f5a #6b6a2a #b8771a #eeaa22 #ffd145 #fff0a8", level, lean)
+    scene.cover(y > field, level, "#1f4f5a #6b6a2a #b8771a #eeaa22 #ffd145 #fff0a8", lean)
     # Poplars: dark flames between land and sky.
     first = rng.uniform(0.08, 0.2)
     trees = ((0.0, 0.5), (0.085, 0.38), (0.15, 0.27), (0.6, 0.2), (0.65, 0.15))
@@ -122,11 +146,8 @@ def _night(c: Canvas) -> tuple[Array, Array]:
         offset = (x - sway + 0.004 * noise_field(c, 14)) / np.maximum(half, 1e-4)
         inside = (np.abs(offset) < 1) & (t > 0) & (t < 1.02)
         level = 0.45 - 0.4 * offset + 0.25 * noise_field(c, 12, 2)
-        colour = np.where(
-            inside[..., None], palette_of(level, "#07141f #0f2f2c #23543a #6d7f35"), colour
-        )
-        angle = np.where(inside, -np.pi / 2 + 0.5 * offset + 0.4 * noise_field(c, 7), angle)
-    return colour.astype(np.float32), angle.astype(np.float32)
+        flame = -np.pi / 2 + 0.5 * offset + 0.4 * noise_field(c, 7)
+        scene.cover(inside, level, "#07141f #0f2f2c #23543a #6d7f35", flame)
 
 
 def _strokes(

@@ -1,11 +1,12 @@
 """What person_torch.py learns from, in one file; and what it has learned, as a network.
 
     python benchmarks/person_pack.py pack PEOPLE OTHERS PACK.npz --selfie FILE [options]
-    python benchmarks/person_pack.py write WEIGHTS.npz person.onnx
+    python benchmarks/person_pack.py write WEIGHTS.npz [WEIGHTS.npz ...] person.onnx
 
 PEOPLE holds photographs in images/ and their masks in masks/, OTHERS photographs without people,
 FILE is MediaPipe's selfie segmentation. Of more people, ``--guessed DIR``, the masks are what
 networks say, ``--teacher NAME``. The photographs are made smaller; those to judge by are not.
+Of several weights, the network gets the mean (Wortsman et al., "Model soups", 2022).
 Written as person.keras, the network can be trained further: ``nst train person --start``.
 """
 
@@ -133,9 +134,10 @@ def write_network(options: argparse.Namespace) -> None:
     from nstlib.networks.person import PersonNet
     from nstlib.training import selfie
 
-    with np.load(options.weights) as arrays:
-        names = {name.rsplit(".", 1)[0] for name in arrays}
-        weights = {name: (arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in names}
+    ends = [dict(np.load(path)) for path in options.weights]
+    arrays = {name: np.mean([end[name] for end in ends], axis=0) for name in ends[0]}
+    names = {name.rsplit(".", 1)[0] for name in arrays}
+    weights = {name: (arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in names}
     network = PersonNet()
     selfie.set_weights(network, weights)
     _outputs.write_network(
@@ -162,7 +164,7 @@ def main() -> None:
     command.add_argument("--kept-back", type=float, default=0.125, help="share to judge by")
     command.set_defaults(run=write_pack)
     command = commands.add_parser("write", help="from weights to a network")
-    command.add_argument("weights", help="what person_torch.py has written, .npz")
+    command.add_argument("weights", nargs="+", help="what person_torch.py has written, .npz")
     command.add_argument("output", help=".onnx or .keras")
     command.add_argument("--metadata", action="append", default=[], help="KEY=VALUE, for ONNX")
     command.set_defaults(run=write_network)

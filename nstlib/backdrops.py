@@ -11,9 +11,9 @@ import PIL.ImageColor
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.images.arrays import Image, check_alpha, check_image, from_uint8
+from nstlib.images.arrays import Image, check_alpha, check_image, from_uint8, per_channel
 from nstlib.images.colors import from_linear, to_linear
-from nstlib.images.resizing import resize
+from nstlib.images.resizing import halved, resize
 from nstlib.sources import load_image
 
 #: What :class:`nstlib.Composer` takes to be seen behind a person.
@@ -168,15 +168,11 @@ def fill(image: Image, share: NDArray[np.float32]) -> Image:
     >>> fill(row, np.float32([[1, 0, 1]]))[..., 0].round(1)
     array([[0.2, 0.3, 0.4]], dtype=float32)
     """
-    share = np.asarray(cv2.merge([share] * 3), np.float32)
+    share = per_channel(share)
     weighted = share * image
     pyramid = [(weighted, share)]
     while max(weighted.shape[:2]) > 1:
-        half = -(-weighted.shape[1] // 2), -(-weighted.shape[0] // 2)
-        weighted, share = (
-            np.asarray(cv2.resize(array, half, interpolation=cv2.INTER_AREA), np.float32)
-            for array in (weighted, share)
-        )
+        weighted, share = halved(weighted), halved(share)
         pyramid.append((weighted, share))
     filled: Image = image.mean(axis=(0, 1), keepdims=True)
     if share.any():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from nstlib._checks import check_count
 from nstlib._files import check_output
@@ -127,7 +128,7 @@ def plan(
         Where the results go. Those of a folder get its structure. A result has its picture's name;
         what cannot be written in the picture's own format gets ``.png`` added.
     suffix : str, optional
-        What all results end in instead, in the place of their pictures' own.
+        The suffix of all results, in place of their pictures' own.
     films : bool, default False
         Whether folders may hold films alone. They are found, but are no tasks.
 
@@ -253,7 +254,7 @@ def paint_all(
     run = _on_this_machine(jobs) if scheduler is None else _on_a_cluster(scheduler)
     interrupted = False
     try:
-        with run as results, progress_bar(len(waiting), progress) as bar:
+        with run as results, tqdm(total=len(waiting), unit="picture", disable=not progress) as bar:
             for task, fault in results(waiting, recipe, size, max_megapixels):
                 if fault is None:
                     painted.append(task)
@@ -360,10 +361,3 @@ def _fault(error: BaseException) -> NstError:
     words = str(error) or type(error).__name__
     command = error.command if isinstance(error, NstError) else words
     return NstError(" ".join(words.split()), command=" ".join(command.split()))
-
-
-def progress_bar(total: int, progress: bool) -> Any:
-    """Make the bar that counts pictures, or one that shows nothing."""
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, unit="picture", disable=not progress)

@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from nstlib._checks import check_number
 from nstlib.backdrops import Backdrop, Behind
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.images.arrays import Image, check_alpha, check_image
+from nstlib.images.arrays import Image, check_alpha, check_image, per_channel
 from nstlib.images.colors import from_linear, match_colors, to_linear
+from nstlib.images.resizing import halved
 from nstlib.inference.memory import memory_for
 from nstlib.inference.parts import SMALLEST, Point, keep_people
 
@@ -127,7 +128,7 @@ def composite(
             f"foreground is {_size(foreground)} pixels, background {_size(background)}; "
             "resize one of them"
         )
-    share = _per_channel(check_alpha(alpha, foreground))
+    share = per_channel(check_alpha(alpha, foreground))
     if linear:
         foreground, background = to_linear(foreground), to_linear(background)
     laid: Image = share * foreground + (1 - share) * background
@@ -186,11 +187,10 @@ def estimate_layers(
     share = check_alpha(alpha, image)
     pyramid = [(image, share)]
     while max(pyramid[-1][1].shape) > 2:
-        picture, a = pyramid[-1]
-        pyramid.append((_halved(picture), _halved(a)))
+        pyramid.append((halved(pyramid[-1][0]), halved(pyramid[-1][1])))
     foreground = background = np.array([[cv2.mean(image)[:3]]], np.float32)
-    for picture, a in reversed(pyramid[1:]):
-        level = _Level(picture, a)
+    for smaller_image, smaller_share in reversed(pyramid[1:]):
+        level = _Level(smaller_image, smaller_share)
         foreground, background = level.enlarged(foreground), level.enlarged(background)
         for _ in range(PASSES):
             level.spread(foreground, background)
@@ -504,23 +504,12 @@ def _unchanged(_: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
     return array
 
 
-def _per_channel(share: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Repeat a share for three channels: NumPy is many times faster without broadcasting them."""
-    return np.asarray(cv2.merge([share] * 3), np.float32)
-
-
-def _halved(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    height, width = array.shape[:2]
-    size = (-(-width // 2), -(-height // 2))
-    return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
 class _Level:
     """A picture of the pyramid in :func:`estimate_layers`; its layers are changed in place."""
 
     def __init__(self, picture: Image, alpha: NDArray[np.float32]) -> None:
         self._picture = picture
-        self._shares = _per_channel(alpha), _per_channel(1 - alpha)
+        self._shares = per_channel(alpha), per_channel(1 - alpha)
         a, b = self._shares
         self._scale = 1 / (a * a + b * b)
         self._around: list[Image] = []

@@ -15,7 +15,7 @@ from nstlib.assets.registry import ASSETS
 from nstlib.errors import ImageError
 from nstlib.images.arrays import Image, Picture, Size, from_uint8
 from nstlib.images.decode import MEGAPIXELS, read_picture
-from nstlib.images.resizing import resize
+from nstlib.images.resizing import resize, resize_mask
 
 #: Photos that the scikit-image wheel carries: name → the function of ``skimage.data`` for it.
 PHOTOS = {
@@ -148,7 +148,7 @@ def _sized(picture: Picture, size: Size | None, enlarge: bool) -> Picture:
     resized = resize(image, size)
     if alpha is None:
         return Picture(resized)
-    return Picture(resized, resize(alpha[..., np.newaxis].repeat(3, axis=2), size)[..., 0].copy())
+    return Picture(resized, resize_mask(alpha, size))
 
 
 def source_path(source: str) -> Path | None:

@@ -9,15 +9,17 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
+import tqdm.auto
 from onnx_files import save, style_network
 from waiting import LONGEST, wait_for
 
 from nstlib import batch
-from nstlib.batch import Outcome, Paint, Plan, Stylize, Task, paint_all, plan, progress_bar
+from nstlib.batch import Outcome, Paint, Plan, Stylize, Task, paint_all, plan
 from nstlib.errors import ArgumentError, DependencyError, ModelError, OutputError
 from nstlib.images.arrays import Picture, to_uint8
 from nstlib.images.encode import save_image
@@ -231,10 +233,10 @@ def test_what_would_fail_for_all_fails_at_once() -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_interrupted_run_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
     tasks = [Task(write(f"in/{number}.png"), Path(f"out/{number}.png")) for number in range(9)]
-    bar = progress_bar
+    bar = tqdm.auto.tqdm
 
-    def interrupting(total: int, progress: bool) -> object:
-        shown = bar(total, progress)
+    def interrupting(**options: Any) -> object:
+        shown = bar(**options)
         update = shown.update
         seen = []
 
@@ -247,12 +249,12 @@ def test_interrupted_run_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch, job
         shown.update = count
         return shown
 
-    monkeypatch.setattr("nstlib.batch.progress_bar", interrupting)
+    monkeypatch.setattr("nstlib.batch.tqdm", interrupting)
     outcome = paint_all(tasks, Negative(), jobs=jobs)
     assert outcome.interrupted
     assert counts(outcome) == (3, 0, 0)
     assert {task.target for task in outcome.painted} <= set(Path("out").glob("*.png"))
-    monkeypatch.setattr("nstlib.batch.progress_bar", bar)
+    monkeypatch.setattr("nstlib.batch.tqdm", bar)
     again = paint_all(tasks, Negative(), jobs=jobs)
     assert not again.interrupted
     assert len(again.painted) + len(again.skipped) == 9

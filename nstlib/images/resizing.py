@@ -1,13 +1,13 @@
-"""Images in another size."""
+"""Images and masks in another size."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import refusal
-from nstlib.images.arrays import Image, Size, check_image
+from nstlib.images.arrays import Image, Size, check_image, per_channel
 
 
 def resize(image: ArrayLike, size: Size) -> Image:
@@ -45,6 +45,29 @@ def resize(image: ArrayLike, size: Size) -> Image:
     return np.clip(image, 0.0, 1.0, dtype=np.float32)
 
 
+def resize_mask(mask: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+    """Resize a mask or a matte just as :func:`resize` does an image.
+
+    Parameters
+    ----------
+    mask : ndarray of float32, shape (H, W)
+        In [0, 1].
+    size : int or (int, int)
+        As for :func:`resize`.
+
+    Returns
+    -------
+    ndarray of float32, shape (height, width)
+        In [0, 1].
+
+    Examples
+    --------
+    >>> resize_mask(np.float32([[0, 1, 0, 1], [0, 1, 0, 1]]), 2)
+    array([[0.5, 0.5]], dtype=float32)
+    """
+    return resize(per_channel(mask), size)[..., 0].copy()
+
+
 def target_size(shape: tuple[int, ...], size: Size) -> tuple[int, int]:
     """Height and width that `size` means for an image of `shape`.
 
@@ -63,3 +86,16 @@ def target_size(shape: tuple[int, ...], size: Size) -> tuple[int, int]:
         return int(size[0]), int(size[1])
     scale = size / max(shape[:2])
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def halved(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shrink an image or a mask to half its sides, rounded up, by means over areas.
+
+    Examples
+    --------
+    >>> halved(np.float32([[0, 1, 1, 1], [1, 0, 1, 1]]))
+    array([[0.5, 1. ]], dtype=float32)
+    """
+    height, width = array.shape[:2]
+    size = (-(-width // 2), -(-height // 2))
+    return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA), np.float32)

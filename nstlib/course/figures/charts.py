@@ -158,7 +158,6 @@ def show_distributions(
     colours = dict(zip(names, _colours_of(len(names)), strict=True))
     columns = columns or balanced(len(panels), 5)
     rows = math.ceil(len(panels) / columns)
-    rows = math.ceil(len(panels) / columns)
     height = min(2.2, max(1.5, 0.9 * WIDTH / columns))
     with mpl.rc_context(STYLE):
         sheet = Sheet(WIDTH - 2 * MARGIN, rows * (height + 0.5) + 0.5, caption, alt)

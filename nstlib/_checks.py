@@ -17,8 +17,7 @@ from nstlib.errors import ArgumentError
 
 T = TypeVar("T")
 
-
-#: What counts and seeds may be at most: more fits neither Keras's seeds nor a progress bar.
+#: The largest count or seed: a larger one fits neither Keras's seeds nor a progress bar.
 MOST = 2**32 - 1
 
 

@@ -142,6 +142,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def reason(error: Exception) -> str:
+    """Write in one line why something failed: the system's words, or else the error's own."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split())
 
@@ -213,7 +214,7 @@ class SavedState:
 
 
 def _plain(value: Any) -> Any:
-    """Write NumPy's numbers and arrays as JSON's, of which its writer knows nothing."""
+    """Turn NumPy's numbers and arrays, which JSON's writer does not know, into plain ones."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"{value!r} cannot be saved as a setting")
@@ -234,8 +235,20 @@ _BEGINNINGS = {
 def check_places(taken: Iterable[Path], **others: Path | None) -> None:
     """Refuse places for further files of a run, each named by its kind.
 
-    Refused is one that is among those taken, one where nothing can be written, and one that holds a
-    file of another kind already: a report is no reason to overwrite a photograph.
+    A place is refused if it is taken, if nothing can be written there, or if a file of another kind
+    is there already: a report is no reason to overwrite a photograph.
+
+    Parameters
+    ----------
+    taken : iterable of pathlib.Path
+        The run's inputs and its other outputs.
+    **others : pathlib.Path or None
+        By kind, as ``report`` or ``checkpoint``, where each is to be written; None for none.
+
+    Raises
+    ------
+    OutputError
+        Naming the place and its kind.
     """
     taken = list(taken)
     for kind, path in others.items():
@@ -278,6 +291,7 @@ def _is_of_kind(path: Path, kind: str) -> bool:
 
 
 def same_file(one: Path, other: Path) -> bool:
+    """Tell whether two paths lead to the same file, which need not be there yet."""
     if one.exists() and other.exists():
         return one.samefile(other)
     return one.resolve() == other.resolve()

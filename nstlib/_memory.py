@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-#: What runtimes say where they could not have memory: OpenCV and ONNX Runtime have no exception of
-#: its own for that.
+#: What runtimes say when they could not get memory: OpenCV and ONNX Runtime have no exception of
+#: their own for that.
 _WORDS = re.compile(
     r"bad[_ ]?alloc|insufficient memory|out of memory|failed to allocate|cannot allocate memory",
     re.IGNORECASE,

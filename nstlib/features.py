@@ -32,6 +32,7 @@ PADDINGS = ("zeros", "replicate", "wrap")
 #: The mean colour of ImageNet in BGR on the 0..255 scale, as VGG19's training subtracted it.
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
+#: The shortest side of an image, in pixels: VGG19 halves it five times.
 SMALLEST_SIDE = 32
 
 

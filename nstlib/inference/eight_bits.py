@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from nstlib.images.arrays import Blob
-from nstlib.inference.foreign import replace_nodes, simplified
+from nstlib.inference.foreign import simplified
 from nstlib.inference.runtimes import start_watching
+from nstlib.onnx.graphs import replace_nodes
 
 #: What tells how large values become: photographs, and their longest side in pixels.
 PHOTOGRAPHS, PHOTO_SIZE = ("coffee", "chelsea"), 320

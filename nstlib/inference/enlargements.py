@@ -31,7 +31,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from nstlib.inference.foreign import replace_nodes, simplified
+from nstlib.inference.foreign import simplified
+from nstlib.onnx.graphs import replace_nodes
 
 #: The shortest side of a picture, in pixels, for which each map has a border and something in it.
 LEAST_SIDE = 64
@@ -213,21 +214,21 @@ class _Folded:
         found = [x for x in self._graph.initializer if names and x.name == names[0]]
         return numpy_helper.to_array(found[0]) if found else None
 
-    def _edge(self, axis: int, wide: int, *, start: bool) -> str:
-        """Compute so many rows (axis 2) or columns (3) at one end, as the network says."""
-        if wide <= 0:
+    def _edge(self, axis: int, count: int, *, start: bool) -> str:
+        """Compute `count` rows (axis 2) or columns (3) at one end, as the network says."""
+        if count <= 0:
             return ""
-        near = wide + self._border + 1  # of the enlarged map; it is read a little further on
+        near = count + self._border + 1  # of the enlarged map; it is read a little further on
         near = -(-near // 2) + 2
         part = self._cut(self._source, axis, *((0, near) if start else (-near, None)))
         for node in self._step.before:
             part = self._again(node, part)
         if len(self._step.before) == 2:
-            span = wide + 2 * self._border
+            span = count + 2 * self._border
             part = self._cut(part, axis, *((0, span) if start else (-span, None)))
         strip = self._again(self._step.convolution, part)
         if len(self._step.before) == 1:
-            strip = self._cut(strip, axis, *((0, wide) if start else (-wide, None)))
+            strip = self._cut(strip, axis, *((0, count) if start else (-count, None)))
         return strip
 
     def _again(self, node: onnx.NodeProto, source: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -23,6 +23,7 @@ from onnx import helper, numpy_helper
 from nstlib._checks import refusal
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.images.arrays import Blob
+from nstlib.onnx.graphs import replace_nodes
 from nstlib.onnx.reading import picture_input
 
 #: What black and white are to a network: two numbers; four, if it gives others than it takes; or
@@ -115,7 +116,7 @@ def trial_picture(height: int, width: int) -> NDArray[np.float32]:
 
 
 def keep_one_output(proto: onnx.ModelProto, channels: Sequence[int]) -> onnx.ModelProto:
-    """Keep of a network's outputs the first that has one of these numbers of channels.
+    """Keep only the first output of a network that has one of these numbers of channels.
 
     U²-Net, for instance, gives its result first and then six coarser ones. If the file does not
     say how many channels its outputs have, the first output is kept.
@@ -148,7 +149,7 @@ def keep_one_output(proto: onnx.ModelProto, channels: Sequence[int]) -> onnx.Mod
 
 
 def _inputs_of(node: onnx.NodeProto) -> set[str]:
-    """Names that a node uses, also inside of its branches."""
+    """Return the names that a node uses, also inside its branches."""
     names = set(node.input)
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
@@ -194,9 +195,10 @@ def _widen(graph: onnx.GraphProto) -> None:
 
 
 def last_operator(proto: onnx.ModelProto) -> str:
-    """Name the operator that decides about the range of a network's values: the last that counts.
+    """Name the operator that decides the range of a network's values; ``""`` if there is none.
 
-    What moves values, or takes means of neighbours, leaves their range as it is.
+    It is the last one, apart from those that only move values or take means of neighbours: they
+    leave the range as it is.
     """
     makers = {name: node for node in proto.graph.node for name in node.output}
     node = makers.get(proto.graph.output[0].name)
@@ -249,18 +251,10 @@ def guess_output(output: Blob) -> Scale:
     return Scale.of(-1, 1) if low < -0.25 else Scale.of(0, 1)
 
 
-def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
-    """Give a graph other nodes, some of which may be its own."""
-    # A node that stands in the graph ends with it, so what stays is copied first.
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:], graph.value_info[:]
-    graph.node.extend(copies)
-
-
 def simplified(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Fold what is constant in a network, and drop what cancels out, by ONNX Runtime.
+    """Let ONNX Runtime fold what is constant in a network, and drop what cancels out.
 
-    Of the ways to do it, this one needs no further package and does the most. On graphs with
+    This way needs no further package and does the most. On graphs with
     scales in Constant nodes, scales computed from constants, two Transposes that cancel, constant
     pads and an If whose condition is constant, ONNX Runtime's basic level and onnxslim (with SymPy
     88 MB) fold all; onnxscript's optimiser (10 MB) leaves the Transposes and some Constants;
@@ -299,9 +293,7 @@ def channels_first(proto: onnx.ModelProto) -> onnx.ModelProto:
             ]
     before = helper.make_node("Transpose", [entry.name], [f"{entry.name}.last"], perm=[0, 2, 3, 1])
     after = helper.make_node("Transpose", [f"{output}.last"], [output], perm=[0, 3, 1, 2])
-    nodes = [before, *graph.node, after]
-    del graph.node[:], graph.value_info[:]
-    graph.node.extend(nodes)
+    replace_nodes(graph, [before, *graph.node, after])
     for value in (next(x for x in graph.input if x.name == entry.name), graph.output[0]):
         sides = value.type.tensor_type.shape.dim
         if len(sides) == 4:

@@ -84,7 +84,7 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
     content = proto.SerializeToString()
 
     (other,) = BACKENDS.keys() - {backend}
-    this, that = BACKENDS[backend], BACKENDS[other]
+    chosen_name, other_name = BACKENDS[backend], BACKENDS[other]
 
     def blame(fault: str, both: str, arrays: list[NDArray[Any]]) -> ModelError:
         """Find out whether the other runtime can do it, and say so."""
@@ -95,8 +95,8 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
             works = False
         if not works:
             return ModelError(both)
-        cure = f"{fault}; {that} can run it"
-        return ModelError(f"{cure}: backend={other!r}", command=f"{cure}: --backend {other}")
+        remedy = f"{fault}; {other_name} can run it"
+        return ModelError(f"{remedy}: backend={other!r}", command=f"{remedy}: --backend {other}")
 
     def attempt(work: Callable[[], Any], arrays: list[NDArray[Any]]) -> Any:
         try:
@@ -104,8 +104,8 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
         except Exception as error:
             if ran_out(error):
                 raise
-            fault = f"{this} cannot run {name} ({' '.join(str(error).split())[:300]})"
-            raise blame(fault, f"{fault}, and {that} cannot either", arrays) from error
+            fault = f"{chosen_name} cannot run {name} ({' '.join(str(error).split())[:300]})"
+            raise blame(fault, f"{fault}, and {other_name} cannot either", arrays) from error
 
     run = attempt(lambda: STARTS[backend](content), [])
 
@@ -115,8 +115,8 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
         if not np.isfinite(output).all():
             fault = "computes values that are no numbers"
             raise blame(
-                f"{this} {fault} from {name}",
-                f"{name} {fault}, in {this} and in {that}; train it again",
+                f"{chosen_name} {fault} from {name}",
+                f"{name} {fault}, in {chosen_name} and in {other_name}; train it again",
                 [array],
             )
         return output
@@ -217,7 +217,10 @@ def _start_onnx_runtime(content: bytes) -> _Run:
 def start_watching(
     proto: onnx.ModelProto,
 ) -> Callable[[NDArray[Any], Sequence[str]], list[NDArray[Any]]]:
-    """Give ONNX Runtime a network of several outputs; what returns takes a picture and names."""
+    """Give ONNX Runtime a network of several outputs.
+
+    What it returns takes a picture and the names of outputs, and gives those outputs.
+    """
     session = _onnx_session(proto.SerializeToString())
     name = session.get_inputs()[0].name
     return lambda array, outputs: session.run(list(outputs), {name: array})

@@ -37,6 +37,7 @@ from nstlib.inference.any_style import (
     mix_styles,
     own_vector,
     painter_for,
+    recolored,
 )
 from nstlib.inference.eight_bits import (
     LARGEST_ERROR,
@@ -83,7 +84,7 @@ Style: TypeAlias = str | Path | ArrayLike | Shares
 #: Suffixes of networks, of which only the first can be used as it is.
 _NETWORKS = (".onnx", ".tflite", ".keras", ".h5", ".pth", ".pt", ".ckpt", ".model", ".t7", ".pb")
 
-#: Of what the sides of pictures have to be multiples: the first number that suits the network.
+#: Sides of pictures are padded to multiples of the first of these that suits the network.
 _STEPS = (4, 8, 16, 32)
 
 
@@ -94,7 +95,7 @@ class Stylizer:
     picture. That one looks at the style picture once, see :func:`nstlib.encode_style`.
 
     Networks of this course take and give float32 RGB of shape (B, 3, H, W) on the 0..255 scale, for
-    any H and W. Others are adapted to, as far as that is possible:
+    any H and W. Other networks are adapted, as far as that is possible:
 
     - The file says whether its input is float32, float16 or uint8, and whether channels come first
       or last. Of several outputs the first that is a picture is used.
@@ -106,7 +107,7 @@ class Stylizer:
 
     Parameters
     ----------
-    style : str, pathlib.Path, array_like of float of shape (h, w, 3) or (256,), or mapping
+    style : str, pathlib.Path, array_like of float of shape (h, w, 3) or (259,), or mapping
         One of :data:`STYLE_NETWORKS`, the path of an ONNX file, a picture as
         :func:`nstlib.load_image` takes it, a picture's array, RGB in [0, 1], the vector that
         :func:`nstlib.encode_style` gives, or the file to which :func:`numpy.save` wrote that,
@@ -133,7 +134,7 @@ class Stylizer:
     ----------
     size : (int, int) or None
         Height and width at which the network paints; None if it paints at any.
-    vector : ndarray of float32, shape (256,), or None
+    vector : ndarray of float32, shape (259,), or None
         The style's vector, for :func:`numpy.save`; None for a network of one style.
 
     Raises
@@ -247,6 +248,8 @@ class Stylizer:
                 painting = self._paint(photo)
             else:
                 painting = self._paint_at(self.size, photo)
+            if self.vector is not None and strength == 1:
+                painting = recolored(painting, self.vector)
             if preserve_colors:
                 painting = replace_luminance(photo, painting)
             if self.vector is None and strength < 1:
@@ -288,9 +291,9 @@ class Stylizer:
         return run
 
     def _find_step(self) -> tuple[int, Blob]:
-        """Find of what sides have to be multiples; and what the network makes of the trial picture.
+        """Find the number whose multiples sides have to be, and what the trial picture becomes.
 
-        A network that keeps fewer multiples than it needs gives another size back, or fails. OpenCV
+        A network that gets sides of another kind gives another size back, or fails. OpenCV
         may also add maps of different sizes and say nothing, so ONNX Runtime, if it knows the
         network at all, has to agree.
         """
@@ -382,7 +385,7 @@ class Stylizer:
 
 
 def size_of(style: str | Path) -> tuple[int, int] | None:
-    """Height and width at which a style is painted; None if at any."""
+    """Return the height and width at which a style is painted; None if at any."""
     if _kind(style) != "network":
         return None
     return picture_input(load_model(style, STYLE_NETWORKS)).size
@@ -420,12 +423,12 @@ def _kind(style: str | Path) -> str:
     path = Path(style)
     suffix = path.suffix.lower()
     known = suffix in {*readable_suffixes(), *HEIC_SUFFIXES, *OTHER_PICTURES, *FILM_SUFFIXES}
-    # What else is there is looked at as a picture, which says best what it is not.
+    # Any other file is tried as a picture: the error about it says best what it is not.
     return "picture" if known or (path.exists() and suffix not in _NETWORKS) else "network"
 
 
 def _load(style: Style) -> tuple[onnx.ModelProto, int]:
-    """Read the network of one style; and say of what sides are multiples, 0 if unknown."""
+    """Read the network of one style, and the number whose multiples sides are; 0 if unknown."""
     assert isinstance(style, str | Path)
     ours = isinstance(style, str) and style in STYLE_NETWORKS
     if not ours and style not in ASSETS and not Path(style).is_file():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import onnx
@@ -13,14 +13,16 @@ from nstlib import __version__
 from nstlib.errors import ModelError
 from nstlib.onnx.reading import LARGEST_TENSOR, one_line, picture_input
 
+#: Height and width, in pixels.
+Size: TypeAlias = tuple[int, int]
+
 #: Operators of 2018 that :func:`nstlib.onnx.modernize` replaces.
 RETIRED = ("Crop", "ImageScaler", "Affine")
-
 
 #: ONNX's version 17, of 2022, has all that is needed, and OpenCV 4 reads it.
 OPSET, IR_VERSION = 17, 8
 
-
+#: What the kernel of a convolution is called in a file, for the name of its layer.
 KERNEL_NAME = "{}.weight"
 
 
@@ -37,7 +39,12 @@ def make_model(graph: onnx.GraphProto, metadata: Mapping[str, str] | None) -> on
     return result
 
 
-Size: TypeAlias = tuple[int, int]
+def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
+    """Give a graph other nodes, some of which may be its own; what it says of shapes is dropped."""
+    # A node that stands in the graph ends with it, so what stays is copied first.
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend(copies)
 
 
 def range_metadata(value_range: Sequence[float] | None) -> dict[str, str]:

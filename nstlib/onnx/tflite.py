@@ -17,13 +17,13 @@ from onnx import helper, numpy_helper
 from nstlib._tensorflow import quiet, tf
 from nstlib.errors import DependencyError, ModelError
 from nstlib.images.arrays import Blob
-from nstlib.onnx.graphs import OPSET, check_graph, make_model, range_metadata
+from nstlib.onnx.graphs import OPSET, check_graph, make_model, range_metadata, replace_nodes
 from nstlib.onnx.reading import one_line, picture_input
 from nstlib.onnx.verification import (
     TOLERANCE,
     Verification,
     largest_difference,
-    photo,
+    photo_blob,
     write_proven,
 )
 
@@ -38,8 +38,9 @@ def from_tflite(
 ) -> Verification:
     """Write a TensorFlow Lite file, for instance MediaPipe's selfie segmentation, as an ONNX file.
 
-    tf2onnx does it, and puts the channels first. It knows all operators but one that MediaPipe
-    added to TensorFlow Lite, a transposed convolution with a bias; ONNX's own takes its place here.
+    tf2onnx translates it, and puts the channels first. It knows all operators but one that
+    MediaPipe added to TensorFlow Lite, a transposed convolution with a bias; ONNX's own takes its
+    place here.
 
     Parameters
     ----------
@@ -66,8 +67,8 @@ def from_tflite(
     DependencyError
         If tf2onnx is not installed.
     ModelError
-        If the file is absent, no such file, or holds what has no translation, or if two runtimes
-        compute different values. Nothing is written then.
+        If the file is absent, is not one of TensorFlow Lite or holds what has no translation, or if
+        two runtimes compute different values. Nothing is written then.
     OutputError
         If the file cannot be written.
     """
@@ -95,7 +96,7 @@ def from_tflite(
         check_graph(proto)
         entry = picture_input(proto)
         ends = value_range or (0.0, 1.0)
-        picture = photo(entry.sides, entry.channels, ends)
+        picture = photo_blob(entry.sides, entry.channels, ends)
         expected = _computed_by_tflite(name, reader, picture)
     except ModelError:
         raise
@@ -131,11 +132,10 @@ def _computed_by_tflite(name: str, reader: Any, picture: Blob) -> Blob:
 def replace_transpose_bias(graph: onnx.GraphProto) -> None:
     """Put ONNX's transposed convolution in the place of MediaPipe's, whose channels come last."""
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    nodes = list(graph.node)
-    del graph.node[:]
-    for node in nodes:
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
         if node.op_type != "TFL_Convolution2DTransposeBias":
-            graph.node.append(node)
+            nodes.append(node)
             continue
         x, kernel, bias = node.input
         output = node.output[0]
@@ -144,12 +144,11 @@ def replace_transpose_bias(graph: onnx.GraphProto) -> None:
         # tf2onnx loses the stride. In MediaPipe's networks it is the kernel's side: each position
         # becomes a block of its own. OpenCV knows the stride, and its result is compared later.
         first, last = f"{output}.first", f"{output}.last"
-        graph.node.extend(
-            [
-                helper.make_node("Transpose", [x], [first], perm=[0, 3, 1, 2]),
-                helper.make_node(
-                    "ConvTranspose", [first, kernel, bias], [last], strides=weights.shape[2:]
-                ),
-                helper.make_node("Transpose", [last], [output], perm=[0, 2, 3, 1]),
-            ]
-        )
+        nodes += [
+            helper.make_node("Transpose", [x], [first], perm=[0, 3, 1, 2]),
+            helper.make_node(
+                "ConvTranspose", [first, kernel, bias], [last], strides=weights.shape[2:]
+            ),
+            helper.make_node("Transpose", [last], [output], perm=[0, 2, 3, 1]),
+        ]
+    replace_nodes(graph, nodes)

@@ -72,7 +72,7 @@ class Verification:
         What the others were compared with: ``"Keras"``, or ``"ONNX Runtime"``.
     tolerance : float
         The largest difference that is allowed.
-    comparisons : tuple of Comparison
+    comparisons : tuple of RuntimeComparison
         One for each size and runtime.
     rounding : float
         The largest change of a picture because the file stores float16 where the model had float32;
@@ -199,7 +199,7 @@ def verify(
 
         comparisons, rounding = [], 0.0
         for size in sizes:
-            picture = photo(size, entry.channels, value_range)
+            picture = photo_blob(size, entry.channels, value_range)
             expected = compute(picture)
             if isinstance(expected, str):
                 raise ModelError(f"{reference} refuses the file at {size_text(size)}: {expected}")
@@ -294,8 +294,14 @@ def _rounded(model: keras.Model, names: set[str]) -> keras.Model:
     return copy
 
 
-def photo(size: Size, channels: int, value_range: tuple[float, float]) -> Blob:
-    """Make a picture of shape (1, `channels`, H, W)."""
+def photo_blob(size: Size, channels: int, value_range: tuple[float, float]) -> Blob:
+    """Make the picture that runtimes are compared on, of a sample photograph.
+
+    Returns
+    -------
+    ndarray of float32, shape (1, channels, H, W)
+        From the value of black to that of white; the channels are red, green, blue, red and so on.
+    """
     black, white = value_range
     photo = load_image("astronaut", size)[..., np.arange(channels) % 3]
     blob: Blob = black + (white - black) * photo.transpose(2, 0, 1)[np.newaxis]

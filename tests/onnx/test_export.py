@@ -28,7 +28,7 @@ from nstlib.onnx.verification import (
     TOLERANCE,
     RuntimeComparison,
     Verification,
-    photo,
+    photo_blob,
     verify,
 )
 from nstlib.sources import load_image
@@ -370,7 +370,7 @@ def test_rounding_is_told_apart_from_what_runtimes_do(tmp_path: Path) -> None:
     last = model.get_layer("deconv3.conv2d")
     last.set_weights([100 * values for values in last.get_weights()])
     result = export(model, path, sizes=TWO_SIZES)
-    picture = photo(TWO_SIZES[0], 3, (0, 255))
+    picture = photo_blob(TWO_SIZES[0], 3, (0, 255))
     exact = model(picture.transpose(0, 2, 3, 1)).numpy().transpose(0, 3, 1, 2)
     change = float(np.abs(run_onnx_runtime(path.read_bytes(), picture) - exact).max())
     assert change > 5 * TOLERANCE

@@ -23,7 +23,7 @@ from nstlib.onnx.legacy import modernize
 from nstlib.onnx.reading import picture_input
 from nstlib.onnx.verification import (
     SIZES,
-    photo,
+    photo_blob,
 )
 
 Array = NDArray[Any]
@@ -308,7 +308,7 @@ def test_files_of_2018_come_back_to_life(style: str, tmp_path: Path) -> None:
     result = modernize(old, path, sizes=[SIZES[0], SIZES[3]])
     assert not result.refused
 
-    picture = photo((720, 720), 3, (0, 255))
+    picture = photo_blob((720, 720), 3, (0, 255))
     by_onnx_runtime = run_onnx_runtime(path.read_bytes(), picture)
     by_opencv = run_opencv(path, picture)
     minimal = run_onnx_runtime(minimal_rewrite(onnx.load(old)), picture)

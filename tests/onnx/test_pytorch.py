@@ -20,7 +20,7 @@ from nstlib.onnx.pytorch import from_pytorch
 from nstlib.onnx.translation import to_onnx
 from nstlib.onnx.verification import (
     SIZES,
-    photo,
+    photo_blob,
     verify,
 )
 
@@ -116,7 +116,7 @@ def test_a_checkpoint_paints_the_same_picture_everywhere(tmp_path: Path) -> None
     result = export(model, tmp_path / "net.onnx", half=False)
     assert not result.refused
     for size in SIZES:
-        picture = photo(size, 3, (0, 255))
+        picture = photo_blob(size, 3, (0, 255))
         with torch.no_grad():
             expected = net(torch.from_numpy(picture)).numpy()
         assert np.ptp(expected) > 50

@@ -1,5 +1,9 @@
 # make lab        open the course in JupyterLab (sets everything up on the first call)
-# make test       lint, types, unit tests, doctests, and all lessons and solutions compared
+# make test       all of the next four
+# make style        ruff and import-linter
+# make types        mypy
+# make units        unit tests and doctests
+# make lesson-check   run all lessons and solutions, and compare their outputs
 # make test-lab   run a lesson in JupyterLab in a real browser
 # make test-site  build the site and open it in a real browser
 # make test-torch   compare with PyTorch, which it installs
@@ -8,11 +12,11 @@
 # make lessons    build both editions of the lessons from their sources (LESSONS="02 03": these)
 # make translations   write the translated lessons (TO=ko LESSONS=04: begin one, or bring it up to date)
 # make site       build the site in build/site
-# make site-serve   look at it, on this machine's port 8000 (PORT=8001: another)
+# make site-serve   build it and look at it, on this machine's port 8000 (PORT=8001: another)
 # make assignment   make an nbgrader assignment of a lesson (LESSON=04), in the folder assignments
-# make lessons-imagenet   run lessons 02 to 08 on ImageNet's VGG19 (hours; LESSONS="02 03": these)
-# make bench      this library beside what a user would pick instead
-# make figures    make the README's figures again
+# make lessons-imagenet   run lessons 02 to 08 on ImageNet's VGG19 (takes hours; LESSONS="02 03": these)
+# make bench      compare the library's speed with that of other programs
+# make figures    make the pictures of the README and the gallery again
 # make constraints  write the exact versions of a fresh environment to constraints.txt
 # make clean      remove the environment and all that tools left behind
 

@@ -30,11 +30,11 @@ DAY: tuple[InClass | tuple[str, int], ...] = (
     ("02", (1, 2)),
     ("*Break*", 15),
     ("03", (1,)),
-    ("04", (1,)),
     ("*Lunch*", 60),
+    ("04", (1,)),
     ("06", (1,)),
-    ("09", (1,)),
     ("*Break*", 15),
+    ("09", (1,)),
     ("Own photographs with `nst compose`; the first picture of lesson 12", 30),
     ("In reserve: exercises that were left open, questions", 45),
 )

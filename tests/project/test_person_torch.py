@@ -49,11 +49,12 @@ def test_keras_computes_what_pytorch_has_trained(tmp_path: Path) -> None:
         }
         again = person_torch.Person()
         person_torch.set_weights(again, dict(arrays))
-    write_network(
-        argparse.Namespace(
-            weights=tmp_path / "w.npz", output=tmp_path / "person.keras", metadata=[]
-        )
-    )
+    # Of weights that are a little larger and a little smaller the mean is written.
+    with np.load(tmp_path / "w.npz") as arrays:
+        for name, factor in (("larger", 1.25), ("smaller", 0.75)):
+            np.savez(tmp_path / name, **{key: factor * array for key, array in arrays.items()})
+    ends = [tmp_path / "larger.npz", tmp_path / "smaller.npz"]
+    write_network(argparse.Namespace(weights=ends, output=tmp_path / "person.keras", metadata=[]))
     picture = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 3)).astype(np.float32)
     picture = 5 * cv2.GaussianBlur(picture[0], (0, 0), 8)[np.newaxis]
     found = load_network(tmp_path / "person.keras")(picture).numpy()[..., 1]

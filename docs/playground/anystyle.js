@@ -1,13 +1,16 @@
-// Any picture as a style: one network looks at it and describes its style by 256 numbers, a vector;
-// another one takes a photograph and such a vector, and paints. (nstlib/inference/any_style.py;
-// lesson 13)
+// Any picture as a style: one network looks at it and describes its style by 256 numbers; with three
+// more, on its colours, they are the style's vector. Another network takes a photograph and the 256,
+// and paints. (nstlib/inference/any_style.py; lesson 13)
 
+import { correlations, recolored } from "./colors.js";
 import { load } from "./loading.js";
 import { clip, combine, plane } from "./planes.js";
 import { crop, enlargeSmoothly, extend, round, shrink } from "./resizing.js";
 
 /** Of what the painter's sides are multiples. */
 const STEP = 8;
+/** The numbers of a vector that the networks share. */
+const NETWORK_VECTOR = 256;
 /** The shorter side at which a style is looked at; a photograph's own style, from least to most. */
 const [SIZE, OWN_LEAST, OWN_MOST] = [320, 16, 512];
 /** A picture is looked at no further than this many times its shorter side. */
@@ -58,7 +61,7 @@ export class AnyStyle {
     const seen = atSize(picture, size);
     const [{ width, height }] = seen;
     const { data } = await this.#encoder.run(joined(seen), [1, 3, height, width]);
-    return Float32Array.from(data);
+    return Float32Array.of(...data, ...correlations(seen));
   }
 
   async #paint(vector, photo) {
@@ -67,12 +70,14 @@ export class AnyStyle {
       Math.max(4 * STEP, Math.ceil(side / STEP) * STEP),
     );
     const padded = photo.map((color) => extend(color, wide, high));
-    const { data } = await this.#painter.run(joined(padded), [1, 3, high, wide], vector);
-    return photo.map((_, channel) => {
+    const told = vector.slice(0, NETWORK_VECTOR);
+    const { data } = await this.#painter.run(joined(padded), [1, 3, high, wide], told);
+    const painting = photo.map((_, channel) => {
       const start = channel * wide * high;
       const color = plane(wide, high, data.subarray(start, start + wide * high));
       return combine(clip, crop(color, width, height));
     });
+    return recolored(painting, vector);
   }
 
   /**

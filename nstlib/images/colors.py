@@ -73,6 +73,40 @@ def match_colors(
     return np.clip(matched.reshape(pixels.shape), 0.0, 1.0).astype(np.float32)
 
 
+def color_map(
+    covariance: NDArray[np.float64], wanted: NDArray[np.float64], most: float
+) -> NDArray[np.float64]:
+    r"""Find the linear map between colours of two covariances that changes them least.
+
+    Of all matrices that turn pixels of covariance :math:`\Sigma` into pixels of covariance
+    :math:`\hat\Sigma`, the symmetric one :math:`\Sigma^{-1/2} (\Sigma^{1/2} \hat\Sigma
+    \Sigma^{1/2})^{1/2} \Sigma^{-1/2}` moves them least, in the mean of squares. So it keeps hues
+    as far as it can.
+
+    Parameters
+    ----------
+    covariance, wanted : ndarray of float64, shape (3, 3)
+        :math:`\Sigma` of the pixels, and :math:`\hat\Sigma` that they are to get.
+    most : float
+        No difference of colours is enlarged more than so many times: what hardly varies is noise,
+        and stays small.
+
+    Returns
+    -------
+    ndarray of float64, shape (3, 3)
+        What differences from the mean colour, as columns, are multiplied by. Symmetric.
+
+    References
+    ----------
+    F. Pitié and A. Kokaram, "The linear Monge-Kantorovitch linear colour mapping for example-based
+    colour transfer", CVMP 2007.
+    """
+    root, inverse = _power(covariance, 0.5), _power(covariance, -0.5)
+    gains, axes = np.linalg.eigh(inverse @ _power(root @ wanted @ root, 0.5) @ inverse)
+    result: NDArray[np.float64] = (axes * np.minimum(gains, most)) @ axes.T
+    return result
+
+
 def luminance(image: ArrayLike) -> NDArray[np.float32]:
     """Brightness of each pixel: Y of NTSC's YIQ, 0.299 R + 0.587 G + 0.114 B.
 
@@ -220,7 +254,7 @@ def _statistics(
 def _power(covariance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
     values, vectors = np.linalg.eigh(covariance)
     # Along directions of no variance there is nothing to scale.
-    known = values > 1e-8
+    known = values > (1e-8 if exponent < 0 else 0.0)
     powers = np.where(known, np.where(known, values, 1.0) ** exponent, 0.0)
     result: NDArray[np.float64] = (vectors * powers) @ vectors.T
     return result

@@ -11,7 +11,7 @@ import onnx
 from nstlib._files import atomic_write
 from nstlib._tensorflow import keras
 from nstlib.errors import ModelError
-from nstlib.inference.any_style import ENCODER, PAINTER, painter_for
+from nstlib.inference.any_style import ENCODER, NETWORK_VECTOR, PAINTER, VECTOR, painter_for
 from nstlib.networks.any_style import AnyStyleNet
 from nstlib.onnx.graphs import Size
 from nstlib.onnx.translation import to_onnx
@@ -72,9 +72,11 @@ def export_any_style(
     largest = float(np.abs(vector).max())
     photo = keras.Input((None, None, 3))
     painter = keras.Model(photo, network([photo, keras.ops.convert_to_tensor(vector)]))
+    # How its colours go together, the painter does not ask.
+    style = np.append(vector, np.zeros(VECTOR - NETWORK_VECTOR))
     proofs = (
         _proven(files[ENCODER], encoder, TOLERANCE * largest, ENCODER),
-        _proven(painter_for(vector.reshape(-1), files[PAINTER]), painter, TOLERANCE, PAINTER),
+        _proven(painter_for(style, files[PAINTER]), painter, TOLERANCE, PAINTER),
     )
     for name, proto in files.items():
         with atomic_write(Path(folder) / name) as file:

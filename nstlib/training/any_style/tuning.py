@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from nstlib._tensorflow import keras
 from nstlib.assets.cache import embedded_model
 from nstlib.errors import ModelError
-from nstlib.inference.any_style import PAINTER, Vector, check_vector
+from nstlib.inference.any_style import NETWORK_VECTOR, PAINTER, Vector, check_vector
 from nstlib.networks.any_style import AnyStyleNet, StyleAffine
 from nstlib.networks.layers import InstanceNormalization
 from nstlib.onnx.reading import load_onnx
@@ -60,7 +60,7 @@ def one_style_network(vector: Vector, painter: keras.Model | None = None) -> ker
 
     Parameters
     ----------
-    vector : ndarray of float32, shape (256,)
+    vector : ndarray of float32, shape (259,)
         The style, see :func:`nstlib.encode_style`.
     painter : keras.Model, optional
         Of :func:`painter_network`; by default the one that comes with the library.
@@ -71,7 +71,7 @@ def one_style_network(vector: Vector, painter: keras.Model | None = None) -> ker
         (B, H, W, 3) on the 0..255 scale, H and W multiples of 8, to the same. Scales and shifts,
         which the vector gave, are weights of its own.
     """
-    style = check_vector(vector)
+    style = check_vector(vector)[:NETWORK_VECTOR]
     painter = painter_network() if painter is None else painter
     one = AnyStyleNet(**_shape_of(painter), one_style=True)
     for layer in one.layers:

@@ -1,8 +1,8 @@
-// Any picture as a style: one network looks at it and describes its style by 256 numbers; with three
+// Any picture as a style: one network looks at it and describes its style by 256 numbers; with six
 // more, on its colours, they are the style's vector. Another network takes a photograph and the 256,
 // and paints. (nstlib/inference/any_style.py; lesson 13)
 
-import { correlations, recolored } from "./colors.js";
+import { colorRoot, recolored } from "./colors.js";
 import { load } from "./loading.js";
 import { clip, combine, plane } from "./planes.js";
 import { crop, enlargeSmoothly, extend, round, shrink } from "./resizing.js";
@@ -61,7 +61,7 @@ export class AnyStyle {
     const seen = atSize(picture, size);
     const [{ width, height }] = seen;
     const { data } = await this.#encoder.run(joined(seen), [1, 3, height, width]);
-    return Float32Array.of(...data, ...correlations(seen));
+    return Float32Array.of(...data, ...colorRoot(seen));
   }
 
   async #paint(vector, photo) {

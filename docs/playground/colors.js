@@ -11,11 +11,14 @@ const BRIGHTNESS = 0.001;
 /** Below that there is nothing to scale. */
 const LEAST = 1e-8;
 
-/** Of red, green and blue. */
-const PAIRS = [
+/** The upper triangle of a symmetric matrix, row by row. */
+const TRIANGLE = [
+  [0, 0],
   [0, 1],
   [0, 2],
+  [1, 1],
   [1, 2],
+  [2, 2],
 ];
 
 /** Find the mean of a picture's colours, and their covariance. */
@@ -30,23 +33,21 @@ export function colorStatistics(picture) {
   return [means, covariance];
 }
 
-/** How red and green, red and blue, and green and blue go together, from -1 to 1. */
-export function correlations(picture) {
-  const [, c] = colorStatistics(picture);
-  return PAIRS.map(([i, j]) => c[i][j] / Math.max(Math.sqrt(c[i][i] * c[j][j]), LEAST));
+/** The root of the covariance matrix of a picture's colours: six numbers. */
+export function colorRoot(picture) {
+  const root = power(colorStatistics(picture)[1], 0.5);
+  return TRIANGLE.map(([i, j]) => root[i][j]);
 }
 
 /** Give a painting the colours of the style with this vector. */
 export function recolored(painting, vector) {
-  const told = Array.from(vector.slice(-9));
-  const [wantedMeans, deviations] = [told.slice(0, 3), told.slice(3, 6).map((x) => Math.max(x, 0))];
+  const told = Array.from(vector.slice(-12));
+  const wantedMeans = told.slice(0, 3);
+  const root = matrix(() => 0);
+  TRIANGLE.forEach(([i, j], k) => (root[i][j] = root[j][i] = told[6 + k]));
   const [means, covariance] = colorStatistics(painting);
-  const wanted = matrix(
-    // Numbers 6, 7 and 8 are the pairs'.
-    (i, j) => deviations[i] * deviations[j] * (i === j ? 1 : told[5 + i + j]),
-  );
   const lit = (c) => matrix((i, j) => c[i][j] + BRIGHTNESS);
-  const map = colorMap(lit(covariance), lit(wanted));
+  const map = colorMap(lit(covariance), lit(times(root, root)));
   const [{ width, height }] = painting;
   return painting.map((_, i) => {
     const color = plane(width, height);
@@ -85,7 +86,7 @@ function eigen(symmetric) {
   let axes = matrix((i, j) => Number(i === j));
   // Each round squares what is off the diagonal; after four of them nothing is left.
   for (let round = 0; round < 12; round++) {
-    for (const [p, q] of PAIRS) {
+    for (const [p, q] of [TRIANGLE[1], TRIANGLE[2], TRIANGLE[4]]) {
       const angle = Math.atan2(2 * values[p][q], values[q][q] - values[p][p]) / 2;
       const [c, s] = [Math.cos(angle), Math.sin(angle)];
       const rotation = matrix((i, j) => Number(i === j));

@@ -68,7 +68,7 @@ def match_colors(
     flat = pixels.reshape(-1, 3)
     mean, covariance = _statistics(flat, "weights", weights)
     wanted_mean, wanted_covariance = _statistics(wanted, "reference_weights", reference_weights)
-    to_wanted = _power(wanted_covariance, 0.5) @ _power(covariance, -0.5)
+    to_wanted = power(wanted_covariance, 0.5) @ power(covariance, -0.5)
     matched = (flat - mean) @ to_wanted.T + wanted_mean
     return np.clip(matched.reshape(pixels.shape), 0.0, 1.0).astype(np.float32)
 
@@ -101,8 +101,8 @@ def color_map(
     F. Pitié and A. Kokaram, "The linear Monge-Kantorovitch linear colour mapping for example-based
     colour transfer", CVMP 2007.
     """
-    root, inverse = _power(covariance, 0.5), _power(covariance, -0.5)
-    gains, axes = np.linalg.eigh(inverse @ _power(root @ wanted @ root, 0.5) @ inverse)
+    root, inverse = power(covariance, 0.5), power(covariance, -0.5)
+    gains, axes = np.linalg.eigh(inverse @ power(root @ wanted @ root, 0.5) @ inverse)
     result: NDArray[np.float64] = (axes * np.minimum(gains, most)) @ axes.T
     return result
 
@@ -251,7 +251,8 @@ def _statistics(
     return mean, np.cov(pixels.T, bias=True, aweights=counts)
 
 
-def _power(covariance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+def power(covariance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """Raise a covariance matrix to a power: its axes stay, the variances along them change."""
     values, vectors = np.linalg.eigh(covariance)
     # Along directions of no variance there is nothing to scale.
     known = values > (1e-8 if exponent < 0 else 0.0)

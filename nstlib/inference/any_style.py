@@ -1,11 +1,11 @@
 """Any picture as a style: one network looks at it, another one paints.
 
-The first, the *encoder*, turns a style picture into 256 numbers. With three more they are its
-*style vector*, 1 kB: the last nine are the means and deviations of red, green and blue, and how
-these vary together. The second, the *painter*, takes a photograph and the 256. Once they are put
-into its graph as a constant, it is a style network like any other, of one input: tiles, films and
-both runtimes take it as it is. It mixes its last colours alike for all styles, so its paintings are
-paler than their styles, or stained; :func:`recolored` gives them the style's colours.
+The first, the *encoder*, turns a style picture into 256 numbers. With six more they are its *style
+vector*, 1 kB: the last twelve are the means and deviations of red, green and blue, and the root of
+their covariance matrix. The second, the *painter*, takes a photograph and the 256. Once they are
+put into its graph as a constant, it is a style network like any other, of one input: tiles, films
+and both runtimes take it as it is. It mixes its last colours alike for all styles, so its paintings
+are paler than their styles, or stained; :func:`recolored` gives them the style's colours.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.cache import embedded_model
 from nstlib.errors import ArgumentError, MemoryLimitError, NstError
 from nstlib.images.arrays import Image, check_image
-from nstlib.images.colors import color_map
+from nstlib.images.colors import color_map, power
 from nstlib.images.resizing import resize
 from nstlib.inference.foreign import simplified
 from nstlib.inference.runtimes import start_network
@@ -37,9 +37,13 @@ from nstlib.sources import load_image, load_style
 
 ENCODER, PAINTER = "any_style_encoder.onnx", "any_style_painter.onnx"
 
-#: The numbers of a style that the networks share; and all of its vector's, with the correlations of
-#: red and green, red and blue, and green and blue.
-NETWORK_VECTOR, VECTOR = 256, 259
+#: The numbers of a style that the networks share; and all of its vector's. The last six are the
+#: upper triangle, row by row, of the symmetric root of its colours' covariance matrix. Roots mix as
+#: deviations do: half of a grey style and half of a coloured one have half of the colour.
+NETWORK_VECTOR, VECTOR = 256, 262
+
+#: Where they stand in the root.
+_TRIANGLE = np.triu_indices(3)
 
 #: No difference of colours in a painting is enlarged more than so many times.
 _MOST_GAIN = 2.0
@@ -88,7 +92,7 @@ def encode_style(
 
     Returns
     -------
-    ndarray of float32, shape (259,)
+    ndarray of float32, shape (262,)
         The style's vector, which :class:`nstlib.Stylizer` takes and :func:`numpy.save` keeps.
 
     Raises
@@ -137,7 +141,7 @@ def mix_styles(shares: Shares, *, size: int = STYLE_SIZE, backend: str = "cv2") 
 
     Returns
     -------
-    ndarray of float32, shape (259,)
+    ndarray of float32, shape (262,)
         The mixture's vector. To mix vectors that you have, take :func:`numpy.average`.
 
     Raises
@@ -222,7 +226,7 @@ def is_painter(proto: onnx.ModelProto) -> bool:
 def trial_vector() -> Vector:
     """Make the vector of a style that nobody has seen, for trials: in full colours."""
     vector = np.random.default_rng(0).normal(0, 1, VECTOR)
-    vector[-9:] = 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0
+    vector[-12:] = (0.5,) * 3 + (0.25,) * 3 + (0.25, 0.0, 0.0, 0.25, 0.0, 0.25)
     return vector.astype(np.float32)
 
 
@@ -233,7 +237,7 @@ def recolored(painting: Image, vector: Vector) -> Image:
     ----------
     painting : ndarray of float32, shape (H, W, 3)
         RGB in [0, 1].
-    vector : ndarray of float32, shape (259,)
+    vector : ndarray of float32, shape (262,)
         The style.
 
     Returns
@@ -241,12 +245,10 @@ def recolored(painting: Image, vector: Vector) -> Image:
     ndarray of float32, shape (H, W, 3)
         RGB in [0, 1].
     """
-    values = vector.astype(np.float64)
-    mean, deviation, together = values[-9:-6], np.maximum(values[-6:-3], 0.0), np.eye(3)
-    together[np.triu_indices(3, 1)] = together[np.tril_indices(3, -1)] = values[-3:]
-    wanted = together * np.outer(deviation, deviation)
+    mean, root = vector[-12:-9].astype(np.float64), np.zeros((3, 3))
+    root[_TRIANGLE] = root.T[_TRIANGLE] = vector[-6:]
     found_mean, found = _color_statistics(painting)
-    matrix = color_map(found + _BRIGHTNESS, wanted + _BRIGHTNESS, _MOST_GAIN)
+    matrix = color_map(found + _BRIGHTNESS, root @ root + _BRIGHTNESS, _MOST_GAIN)
     shift = mean - matrix @ found_mean
     changed: Image = cv2.transform(painting, np.column_stack([matrix, shift]))
     return np.clip(changed, 0.0, 1.0, out=changed)
@@ -263,16 +265,6 @@ def _color_statistics(picture: Image) -> tuple[NDArray[np.float64], NDArray[np.f
     return mean, np.asarray(covariance, np.float64)
 
 
-def _correlations(picture: Image) -> NDArray[np.float64]:
-    """How red and green, red and blue, and green and blue go together, from -1 to 1."""
-    _, covariance = _color_statistics(picture)
-    deviation = np.sqrt(np.diag(covariance))
-    # What does not vary does not vary together.
-    spread = np.maximum(np.outer(deviation, deviation), 1e-8)
-    correlations: NDArray[np.float64] = (covariance / spread)[np.triu_indices(3, 1)]
-    return correlations
-
-
 def painter_for(vector: Vector, painter: onnx.ModelProto | None = None) -> onnx.ModelProto:
     """Build the network that paints in one style.
 
@@ -280,7 +272,7 @@ def painter_for(vector: Vector, painter: onnx.ModelProto | None = None) -> onnx.
 
     Parameters
     ----------
-    vector : ndarray of float32, shape (259,)
+    vector : ndarray of float32, shape (262,)
         The style.
     painter : onnx.ModelProto, optional
         The network of two inputs; by default the one that comes with the library.
@@ -309,7 +301,8 @@ def encoder_for(backend: str) -> Callable[[Image], Vector]:
     def encode(picture: Image) -> Vector:
         blob = np.ascontiguousarray(picture.transpose(2, 0, 1)[np.newaxis])
         check_memory(proto, blob.shape)
-        return np.concatenate([run(blob).reshape(-1), _correlations(picture)]).astype(np.float32)
+        root = power(_color_statistics(picture)[1], 0.5)
+        return np.concatenate([run(blob).reshape(-1), root[_TRIANGLE]]).astype(np.float32)
 
     return encode
 

@@ -107,7 +107,7 @@ class Stylizer:
 
     Parameters
     ----------
-    style : str, pathlib.Path, array_like of float of shape (h, w, 3) or (259,), or mapping
+    style : str, pathlib.Path, array_like of float of shape (h, w, 3) or (262,), or mapping
         One of :data:`STYLE_NETWORKS`, the path of an ONNX file, a picture as
         :func:`nstlib.load_image` takes it, a picture's array, RGB in [0, 1], the vector that
         :func:`nstlib.encode_style` gives, or the file to which :func:`numpy.save` wrote that,
@@ -134,7 +134,7 @@ class Stylizer:
     ----------
     size : (int, int) or None
         Height and width at which the network paints; None if it paints at any.
-    vector : ndarray of float32, shape (259,), or None
+    vector : ndarray of float32, shape (262,), or None
         The style's vector, for :func:`numpy.save`; None for a network of one style.
 
     Raises

@@ -72,7 +72,7 @@ def export_any_style(
     largest = float(np.abs(vector).max())
     photo = keras.Input((None, None, 3))
     painter = keras.Model(photo, network([photo, keras.ops.convert_to_tensor(vector)]))
-    # How its colours go together, the painter does not ask.
+    # The painter does not ask for the rest.
     style = np.append(vector, np.zeros(VECTOR - NETWORK_VECTOR))
     proofs = (
         _proven(files[ENCODER], encoder, TOLERANCE * largest, ENCODER),

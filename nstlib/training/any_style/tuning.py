@@ -60,7 +60,7 @@ def one_style_network(vector: Vector, painter: keras.Model | None = None) -> ker
 
     Parameters
     ----------
-    vector : ndarray of float32, shape (259,)
+    vector : ndarray of float32, shape (262,)
         The style, see :func:`nstlib.encode_style`.
     painter : keras.Model, optional
         Of :func:`painter_network`; by default the one that comes with the library.

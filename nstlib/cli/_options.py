@@ -31,7 +31,7 @@ MaxMegapixels = Annotated[
     float,
     typer.Option(
         help="The largest picture to decode, in millions of pixels. With --size, large JPEGs are "
-        "decoded at a fraction of theirs."
+        "decoded at a reduced size."
     ),
 ]
 SegmenterName = Annotated[
@@ -55,8 +55,9 @@ SegmenterRange = Annotated[
 Backend = Annotated[
     str | None,
     typer.Option(
-        help="What computes: cv2 (OpenCV) or ort (ONNX Runtime).",
-        show_default="cv2; for films ort, which paints them in 8 bits",
+        help="What computes: cv2 (OpenCV) or ort (ONNX Runtime). If it is not named, films are "
+        "painted in 8 bits.",
+        show_default="cv2; for films and the camera ort",
     ),
 ]
 ValueRange = Annotated[

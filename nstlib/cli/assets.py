@@ -21,7 +21,7 @@ def list_assets(
     ] = "",
     urls: Annotated[bool, typer.Option("--urls", help="Show addresses as well.")] = False,
 ) -> int:
-    """Show what IMAGE can be by name: what comes with nstlib, and what can be downloaded."""
+    """List what nstlib knows by name: photos, drawn styles, downloads."""
     from nstlib.assets.cache import asset_path
     from nstlib.assets.registry import search
     from nstlib.sources import PHOTOS, sample_names
@@ -52,7 +52,7 @@ def fetch_assets(
         bool, typer.Option("--force", help="Replace a file that is not what it should be.")
     ] = False,
 ) -> int:
-    """Download files into the cache, check them, and print where they are."""
+    """Download files, check them, and print where they are."""
     from nstlib.assets.cache import fetch
 
     for name in names:
@@ -99,7 +99,10 @@ def pack_assets(
         ),
     ] = None,
 ) -> int:
-    """Write a compact copy of VGG19's weights, a quarter as large, and say what that loses."""
+    """Write a copy of VGG19's weights that is a quarter as large.
+
+    Says how far its numbers are from those of the original.
+    """
     from nstlib._files import check_output
     from nstlib.assets.cache import cache_dir
 

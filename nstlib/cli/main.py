@@ -52,7 +52,10 @@ def _options(
 
 
 def doctor() -> int:
-    """Check this machine: versions, TensorFlow, OpenCV, caches, disk. Exit code 1 for a fault."""
+    """Check this machine, and say what to do about faults.
+
+    Looks at versions, TensorFlow, OpenCV, networks, caches and the disk. Exit code 1 for a fault.
+    """
     from nstlib.doctor import diagnose, report
 
     findings = diagnose()

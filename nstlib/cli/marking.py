@@ -38,11 +38,12 @@ def check_notebook(
         typer.Option("--csv", metavar="FILE", help="Write the table there as well: .csv."),
     ] = None,
 ) -> int:
-    """Run notebooks of lessons, and show which of their exercises are solved.
+    """Show which exercises are solved in notebooks of lessons.
 
-    Each runs in a process and a folder of its own; the files stay as they are. What counts is what
-    the course's checks say in that process, not what a notebook shows. It runs what learners
-    wrote, with all that your account may do: use one that has nothing to lose.
+    Each notebook is run in a process and a folder of its own; the files stay as they are. What
+    counts is what the course's checks say in that process, not what a notebook shows. The command
+    runs what learners wrote, with all that your account may do: use an account that has nothing to
+    lose.
 
     Exit code 0 if everything is solved, 1 if not, 2 if a FILE is not a notebook of the course.
     """

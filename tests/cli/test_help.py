@@ -48,6 +48,16 @@ def test_every_command_has_help(nst: Run, command: str) -> None:
     assert out[0].startswith(f"Usage: nst {command} ")
 
 
+@pytest.mark.parametrize("group", ["", "train", "assets"])
+def test_lists_of_commands_hold_whole_sentences(nst: Run, group: str) -> None:
+    _, out, _ = nst(*group.split(), "--help")
+    lines = out[out.index("Commands:") + 1 :]
+    assert len(lines) >= 4
+    for line in lines:  # what is too long for a line ends in dots, in the middle of its sentence
+        assert line.endswith(".")
+        assert not line.endswith("...")
+
+
 def test_version(nst: Run) -> None:
     assert nst("--version") == (0, [nstlib.__version__], [])
 

@@ -54,3 +54,22 @@ def test_a_name_that_is_absent_is_found() -> None:
 def test_everything_that_nst_offers_can_be_had() -> None:
     for name in nstlib.__all__:
         assert getattr(nstlib, name) is not None
+
+
+def test_everything_that_nst_offers_is_in_the_reference() -> None:
+    pages = "\n".join(path.read_text("utf-8") for path in (ROOT / "docs" / "api").glob("*.md"))
+    shown = set(re.findall(r"automodule:: (\S+)", pages))
+    passed_on = {n for m in shown for n in getattr(pkgutil.resolve_name(m), "__all__", ())}
+    offered = {name: getattr(nstlib, name) for name in nstlib.__all__}
+    for name in ("keras", "tf"):  # not the library's
+        assert f"`nst.{name}`" in pages
+        del offered[name]
+    for package in ("art", "onnx"):
+        inside = offered.pop(package)
+        offered |= {f"{package}.{name}": getattr(inside, name) for name in inside.__all__}
+    absent = {
+        name: offer.__module__
+        for name, offer in offered.items()
+        if hasattr(offer, "__module__") and not {offer.__module__, name} & (shown | passed_on)
+    }
+    assert absent == {}

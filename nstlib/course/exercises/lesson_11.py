@@ -371,8 +371,8 @@ choice(
     "what_hurts",
     "Which costs the mask most: half the size, a tenth of the light, upside down, or mirrored?",
     right="c",
-    a="at half the size a person still has 96 of the network's 192 pixels.",
+    a="at half the size a person still has 128 of the network's 256 pixels.",
     b="in training the light was changed, too, and a tenth still leaves 26 grey levels.",
-    c="It has never seen anybody hang from the ceiling: two of the three vanish.",
+    c="It has never seen anybody hang from the ceiling: two of the three fall apart.",
     d="in training, photographs were mirrored at random.",
 )

@@ -41,7 +41,8 @@ import nstlib as nst
 from nstlib import tf
 from nstlib._files import SavedState
 from nstlib.images.arrays import Image
-from nstlib.optimize import Checkpoint, Step
+from nstlib.optimize import Step
+from nstlib.scales import Checkpoint
 
 STYLE, CONTENT = "great_wave", "chelsea"
 

@@ -46,8 +46,8 @@ from .networks.person import PersonNet as PersonNet
 from .networks.transformer import TransformerNet as TransformerNet
 from .optimize import OptimizationError as OptimizationError
 from .optimize import Step as Step
-from .optimize import coarse_to_fine as coarse_to_fine
 from .optimize import minimize_image as minimize_image
+from .scales import coarse_to_fine as coarse_to_fine
 from .sources import load_image as load_image
 from .sources import load_picture as load_picture
 from .sources import sample_names as sample_names

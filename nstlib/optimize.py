@@ -1,17 +1,15 @@
 """The one loop of the course: change an image until a loss is small.
 
 Lessons and recipes build different losses. All of them then call :func:`minimize_image`, which
-works at one size, or :func:`coarse_to_fine`, which calls it at several sizes in turn.
+works at one size, or :func:`nstlib.coarse_to_fine`, which calls it at several sizes in turn.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,16 +18,16 @@ import threadpoolctl
 import tqdm.auto
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_choice, check_count, check_number, refusal
-from nstlib._files import SavedState
+from nstlib._checks import check_choice, check_count, check_number
 from nstlib._memory import ran_out
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, MemoryLimitError, NstError
 from nstlib.images.arrays import Image, check_image
-from nstlib.images.resizing import resize
 
 #: Takes an image (H, W, 3); gives a scalar, or a scalar for each named term of a sum.
 Loss: TypeAlias = Callable[[tf.Tensor], tf.Tensor | Mapping[str, tf.Tensor]]
+
+#: How a loss can be minimised, see :func:`minimize_image`.
 METHODS = ("lbfgs", "adam")
 
 #: Cost of leaving [0, 1] by 1 everywhere, in units of the loss at the start.
@@ -251,225 +249,6 @@ def minimize_image(
     assert run is not None
     best = run.best
     return Result(run.best_image, best.loss, best.terms, tuple(run.history), interrupted)
-
-
-class Checkpoint(SavedState):
-    """Where a run of :func:`coarse_to_fine` is, written every few seconds and at the end.
-
-    Parameters
-    ----------
-    path, settings
-        See :class:`SavedState`.
-    every : float, default 5
-        Seconds between two writes.
-    """
-
-    def __init__(
-        self, path: str | Path, settings: Mapping[str, Any], *, every: float = 5.0
-    ) -> None:
-        super().__init__(path, settings)
-        self.every = every
-        self._written = time.monotonic()
-
-    def load(self) -> tuple[int, int, Step] | None:
-        """Return (index of the size, iterations done at it, last step); None without a file.
-
-        Raises
-        ------
-        ArgumentError
-            If the file is not a checkpoint, or belongs to another run.
-        OutputError
-            If there is no file, and none can be written there.
-        """
-
-        def understand(arrays: Mapping[str, NDArray[Any]]) -> tuple[int, int, Step]:
-            state = json.loads(str(arrays["state"]))
-            told = state["step"]
-            step = Step(
-                iteration=check_count("iteration", told["iteration"], 0),
-                evaluations=check_count("evaluations", told["evaluations"], 0),
-                loss=float(told["loss"]),
-                terms={name: float(term) for name, term in told["terms"].items()},
-                seconds=check_number("seconds", told["seconds"], least=0),
-                image=check_image(arrays["image"]),
-            )
-            return (
-                check_count("stage", state["stage"], 0),
-                check_count("done", state["done"], 0),
-                step,
-            )
-
-        return self.read(understand)
-
-    def save(self, stage: int, done: int, step: Step, *, now: bool = False) -> None:
-        """Write the state, if `every` seconds have gone by since the last time, or `now`."""
-        if not now and time.monotonic() - self._written < self.every:
-            return
-        assert step.image is not None  # what the checkpoint is for
-        values = asdict(replace(step, image=None))
-        values.pop("image")
-        state = {"stage": stage, "done": done, "step": values}
-        self.write(state=np.array(json.dumps(state)), image=step.image)
-        self._written = time.monotonic()
-
-
-def coarse_to_fine(
-    loss_at: Callable[[tuple[int, int]], Loss],
-    start: ArrayLike,
-    sizes: Sequence[tuple[int, int]],
-    *,
-    iterations: Sequence[int],
-    resize: Callable[[Image, tuple[int, int]], Image] = resize,
-    checkpoint: Checkpoint | None = None,
-    callback: Callable[[Step], object] | None = None,
-    **options: Any,
-) -> Result:
-    """Minimise at each of `sizes` in turn, each from the enlarged result of the one before.
-
-    Parameters
-    ----------
-    loss_at : callable
-        Gives the loss (see :func:`minimize_image`) for images of a (height, width).
-    start : array_like of float, shape (H, W, 3)
-        Where to start, RGB in [0, 1]; it is resized to the first size.
-    sizes : sequence of (int, int)
-        (height, width), the last being that of the result.
-    iterations : sequence of int
-        How many at each size.
-    resize : callable, optional
-        Resizes an image to a (height, width); by default :func:`nstlib.resize`.
-    checkpoint : Checkpoint, optional
-        Go on from its file if there is one, and keep it up to date.
-    callback : callable, optional
-        Called with a :class:`Step` after every iteration, counts and seconds running on from size
-        to size; if it returns True, the run ends.
-    **options
-        `method`, `learning_rate` and `progress` of :func:`minimize_image`.
-
-    Returns
-    -------
-    Result
-        At the last size, also when the run was stopped on the way; the loss is then that of the
-        size it had reached.
-
-    Raises
-    ------
-    ArgumentError
-        For no size at all, `iterations` that are not one for each, 1 or more, or a `checkpoint`
-        that cannot be used; and as :func:`minimize_image`.
-    ImageError
-        If `start` is not an image.
-    OptimizationError
-        If the loss becomes NaN or infinite; the error carries the last good image.
-    MemoryLimitError
-        If memory runs out; once there is an image, it is an :class:`UnfinishedError`, which
-        carries the best.
-    KeyboardInterrupt
-        If the run is interrupted before there is any result.
-
-    Warns
-    -----
-    NstWarning
-        If the checkpoint's file cannot be written any more, as on a full disk. The run goes on.
-
-    Examples
-    --------
-    >>> def towards_white(size):
-    ...     return lambda image: tf.reduce_mean((image - 1.0) ** 2)
-    >>> result = coarse_to_fine(towards_white, np.zeros((8, 8, 3), np.float32), [(4, 4), (8, 8)],
-    ...                         iterations=[5, 5], progress=False)
-    >>> result.image.shape, result.loss < 1e-6
-    ((8, 8, 3), True)
-    """
-    if not isinstance(iterations, Sequence) or isinstance(iterations, str | bytes):
-        raise refusal("iterations", iterations, "a list of whole numbers, one for each size")
-    if not sizes or len(sizes) != len(iterations):
-        raise ArgumentError(
-            f"sizes has {len(sizes)} entries and iterations {len(iterations)}; give one size or "
-            "more, and a count for each"
-        )
-    counts = [check_count("iterations", count) for count in iterations]
-    history: list[Step] = []
-    image = check_image(start, "start")
-    first, done = 0, 0
-    result: Result | None = None
-    found = checkpoint.load() if checkpoint else None
-    if found:
-        first, done, step = found
-        assert step.image is not None  # a checkpoint holds one
-        history = [replace(step, image=None)]
-        result = Result(step.image, step.loss, step.terms, tuple(history))
-    out_of_memory = False
-    for stage, (size, count) in enumerate(zip(sizes, counts, strict=True)):
-        if stage < first or (stage == first and done >= count):
-            continue
-        skipped = done if stage == first else 0
-        before = history[-1] if history else None
-        stopped = False
-
-        def report(
-            step: Step, before: Step | None = before, stage: int = stage, skipped: int = skipped
-        ) -> bool:
-            nonlocal stopped
-            step_in_all = _continued(step, before)
-            history.append(replace(step_in_all, image=None))
-            if checkpoint:
-                checkpoint.save(stage, skipped + step.iteration, step_in_all)
-            stopped = callback is not None and callback(step_in_all) is True
-            return stopped
-
-        try:
-            result = minimize_image(
-                loss_at(size),
-                resize(image if result is None else result.image, size),
-                iterations=count - skipped,
-                callback=report,
-                description=f"{size[0]}×{size[1]}",
-                **options,
-            )
-            ended = stopped or result.interrupted
-            if checkpoint:
-                best = replace(
-                    history[-1], loss=result.loss, terms=result.terms, image=result.image
-                )
-                at = skipped + result.iterations if ended else count
-                checkpoint.save(stage, at, best, now=True)
-        except KeyboardInterrupt:  # between the sizes
-            if result is None:
-                raise
-            result = replace(result, interrupted=True)
-            break  # the checkpoint holds it: written after the size before, or just read
-        except UnfinishedError:
-            raise
-        except Exception as error:
-            if not ran_out(error):
-                raise
-            out_of_memory = True
-        if out_of_memory:  # not where it was caught: what the attempt held is free by now
-            if result is None:
-                raise MemoryLimitError(
-                    "memory ran out before there was a picture; use a smaller size",
-                    command="memory ran out before there was a picture: give a smaller --size",
-                )
-            raise UnfinishedError(size, result.image)
-        if ended:
-            break
-    assert result is not None  # there is one size or more, and a finished run left one
-    if result.image.shape[:2] != sizes[-1]:
-        # Stopped on the way: what there is, at the size that was asked for.
-        result = replace(result, image=resize(result.image, sizes[-1]))
-    return replace(result, history=tuple(history))
-
-
-def _continued(step: Step, before: Step | None) -> Step:
-    if before is None:
-        return step
-    return replace(
-        step,
-        iteration=before.iteration + step.iteration,
-        evaluations=before.evaluations + step.evaluations,
-        seconds=before.seconds + step.seconds,
-    )
 
 
 class _Run:

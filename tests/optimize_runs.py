@@ -10,13 +10,8 @@ from numpy.typing import NDArray
 
 from nstlib._tensorflow import tf
 from nstlib.images.resizing import resize
-from nstlib.optimize import (
-    Loss,
-    Result,
-    Step,
-    coarse_to_fine,
-    minimize_image,
-)
+from nstlib.optimize import Loss, Result, Step, minimize_image
+from nstlib.scales import coarse_to_fine
 
 SHAPE = (4, 5, 3)
 GREY = np.full(SHAPE, 0.5, np.float32)

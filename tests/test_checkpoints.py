@@ -32,13 +32,8 @@ from nstlib.errors import (
     OutputError,
 )
 from nstlib.images.resizing import resize
-from nstlib.optimize import (
-    Checkpoint,
-    Loss,
-    Result,
-    Step,
-    coarse_to_fine,
-)
+from nstlib.optimize import Loss, Result, Step
+from nstlib.scales import Checkpoint, coarse_to_fine
 
 
 class Killed(BaseException):
@@ -439,7 +434,7 @@ def test_a_process_that_is_killed(path: Path) -> None:
     code = (
         "import sys\n"
         "import numpy as np\n"
-        "from nstlib.optimize import Checkpoint, coarse_to_fine\n"
+        "from nstlib.scales import Checkpoint, coarse_to_fine\n"
         "from nstlib._tensorflow import tf\n"
         "coarse_to_fine(\n"
         "    lambda _: lambda x: tf.reduce_mean((x - 0.25) ** 2),\n"

@@ -44,13 +44,8 @@ from nstlib.losses import (
     style_loss,
     total_variation_loss,
 )
-from nstlib.optimize import (
-    Loss,
-    OptimizationError,
-    Step,
-    UnfinishedError,
-    coarse_to_fine,
-)
+from nstlib.optimize import Loss, OptimizationError, Step, UnfinishedError
+from nstlib.scales import coarse_to_fine
 
 
 def test_sizes_counts_and_seconds() -> None:

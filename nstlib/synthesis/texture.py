@@ -19,7 +19,8 @@ from nstlib.losses import (
     style_loss,
     total_variation_loss,
 )
-from nstlib.optimize import Loss, Step, coarse_to_fine
+from nstlib.optimize import Loss, Step
+from nstlib.scales import coarse_to_fine
 from nstlib.synthesis.common import Synthesis, check_sizes, first_and_last
 from nstlib.synthesis.needs import Room, needed_megabytes
 from nstlib.vgg19 import check_weights, stride
@@ -167,18 +168,12 @@ def synthesize_texture(
     random = np.random.default_rng(seed)
     pixels = source.reshape(-1, 3)
     noise = pixels[random.integers(len(pixels), size=full)]
-    smallest = min(*full, *source.shape[:2])
-    # So often that its half is still large enough: 32 pixels allow 1 size, 64 two, 128 three.
-    scales = min(scales, (smallest // SMALLEST_SIDE).bit_length())
-    coarse = [
-        [max(step, round(side / 2**halvings / step) * step) for side in full]
-        for halvings in range(scales)
-    ]
+    sizes = _sizes(full, min(*full, *source.shape[:2]), scales, step)
     result = coarse_to_fine(
         loss_at,
         noise,
-        [(height, width) for height, width in reversed(coarse)],
-        iterations=[iterations] * scales,
+        sizes,
+        iterations=[iterations] * len(sizes),
         resize=resize_tile if tileable else resize,
         method=method,
         learning_rate=learning_rate,
@@ -188,6 +183,20 @@ def synthesize_texture(
     losses, interrupted = first_and_last(loss_at, noise, result)
     interrupted = interrupted or result.interrupted
     return Synthesis(result.image, losses, result.history, weights, seed, interrupted)
+
+
+def _sizes(full: tuple[int, int], smallest: int, scales: int, step: int) -> list[tuple[int, int]]:
+    """Sizes to work at, each about half the next, whose sides are multiples of `step`.
+
+    So many that the smallest side is still large enough at the coarsest: 32 pixels allow 1 size,
+    64 two, 128 three.
+    """
+    scales = min(scales, (smallest // SMALLEST_SIDE).bit_length())
+    coarse = [
+        [max(step, round(side / 2**halvings / step) * step) for side in full]
+        for halvings in range(scales)
+    ]
+    return [(height, width) for height, width in reversed(coarse)]
 
 
 def resize_tile(image: Image, size: tuple[int, int]) -> Image:

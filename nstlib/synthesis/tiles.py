@@ -105,46 +105,62 @@ def compare_by_tiles(
     ----------
     T. Chen, B. Xu, C. Zhang and C. Guestrin, "Training deep nets with sublinear memory cost", 2016.
     """
-    sides = (content.shape[0], content.shape[1])
-    layers = dict.fromkeys((*content_layers, *style_layers))
-    tiles = [
-        _Tile(y, x)
-        for y, x in itertools.product(*(spans_of(side, tile, tuple(layers)) for side in sides))
-    ]
-    ones = [np.ones(sides, np.float32)]
-    masks = {
-        name: np.stack([_shrunk(region, _positions(sides, name)) for region in regions or ones])
-        for name in style_layers
-    }
+    return _ByTiles(extractor, content, content_layers, style_layers, regions, tile).compare
 
-    def features_of(window: tf.Tensor, tile: _Tile) -> dict[str, tf.Tensor]:
+
+class _ByTiles:
+    """What :func:`compare_by_tiles` knows of the tiles, of the content and of the regions."""
+
+    def __init__(
+        self,
+        extractor: keras.Model,
+        content: Image,
+        content_layers: Sequence[str],
+        style_layers: Sequence[str],
+        regions: Sequence[Mask],
+        tile: int,
+    ) -> None:
+        self._extractor = extractor
+        self._content_layers, self._style_layers = content_layers, style_layers
+        self._layers = tuple(dict.fromkeys((*content_layers, *style_layers)))
+        self._sides = (content.shape[0], content.shape[1])
+        spans = (spans_of(side, tile, self._layers) for side in self._sides)
+        self._tiles = [_Tile(y, x) for y, x in itertools.product(*spans)]
+        regions = regions or [np.ones(self._sides, np.float32)]
+        self._regions = len(regions)
+        self._masks = {
+            name: np.stack([_shrunk(region, _positions(self._sides, name)) for region in regions])
+            for name in style_layers
+        }
+        looks = [self._features_of(content[tile.window], tile) for tile in self._tiles]
+        self._targets = [{name: look[name] for name in content_layers} for look in looks]
+        self._sizes = {
+            name: tf.add_n([tf.reduce_sum(tf.square(target[name])) for target in self._targets])
+            for name in content_layers
+        }
+        # Sums of squares lose digits where the mean is large. Around a typical value they keep
+        # them.
+        self._typical = {name: tf.reduce_mean(looks[0][name], axis=(0, 1)) for name in style_layers}
+
+    def _features_of(self, window: tf.Tensor, tile: _Tile) -> dict[str, tf.Tensor]:
+        """Compute a tile's own features from its window."""
         return {
             name: maps[0][tile.own(name, within=True)]
-            for name, maps in extractor(window[tf.newaxis]).items()
-            if name in layers
+            for name, maps in self._extractor(window[tf.newaxis]).items()
+            if name in self._layers
         }
 
-    looks = [features_of(content[tile.window], tile) for tile in tiles]
-    targets = [{name: look[name] for name in content_layers} for look in looks]
-    sizes = {
-        name: tf.add_n([tf.reduce_sum(tf.square(target[name])) for target in targets])
-        for name in content_layers
-    }
-    # Sums of squares lose digits where the mean is large. Around a typical value they keep them.
-    typical = {name: tf.reduce_mean(looks[0][name], axis=(0, 1)) for name in style_layers}
-    del looks
-
-    def sums_of(window: tf.Tensor, number: int) -> list[tf.Tensor]:
-        tile = tiles[number]
-        features = features_of(window, tile)
+    def _sums_of(self, window: tf.Tensor, number: int) -> list[tf.Tensor]:
+        """Add up over a tile: squared differences from the content, then each layer's moments."""
+        tile, target = self._tiles[number], self._targets[number]
+        features = self._features_of(window, tile)
         sums = [
-            tf.reduce_sum(tf.square(features[name] - targets[number][name]))
-            for name in content_layers
+            tf.reduce_sum(tf.square(features[name] - target[name])) for name in self._content_layers
         ]
-        for name in style_layers:
-            flat = tf.reshape(features[name] - typical[name], (-1, typical[name].shape[0]))
-            share = masks[name][:, *tile.own(name)].reshape(len(masks[name]), -1, 1)
-            share = tf.constant(share)
+        for name in self._style_layers:
+            typical, masks = self._typical[name], self._masks[name]
+            flat = tf.reshape(features[name] - typical, (-1, typical.shape[0]))
+            share = tf.constant(masks[:, *tile.own(name)].reshape(len(masks), -1, 1))
             weighted = share * flat
             sums += [
                 tf.reduce_sum(share, axis=1),
@@ -153,46 +169,46 @@ def compare_by_tiles(
             ]
         return sums
 
-    def concluded(sums: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[dict[str, Statistics]]]:
+    def _concluded(
+        self, sums: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[dict[str, Statistics]]]:
+        """Make the content loss and the regions' statistics of the sums over all tiles."""
         left = iter(sums)
         relative = [
-            next(left) / tf.where(sizes[name] > 0, sizes[name], 1.0) for name in content_layers
+            next(left) / tf.where(self._sizes[name] > 0, self._sizes[name], 1.0)
+            for name in self._content_layers
         ]
-        statistics: list[dict[str, Statistics]] = [{} for _ in regions or ones]
-        for name in style_layers:
+        statistics: list[dict[str, Statistics]] = [{} for _ in range(self._regions)]
+        for name in self._style_layers:
             count, first, second = next(left), next(left), next(left)
             for region, found in enumerate(statistics):
                 mean = first[region] / count[region]
                 covariance = second[region] / count[region] - mean[:, tf.newaxis] * mean
-                found[name] = Statistics(typical[name] + mean, covariance)
+                found[name] = Statistics(self._typical[name] + mean, covariance)
         return tf.add_n(relative) / len(relative), statistics
 
-    def after(others: Sequence[tf.Tensor], window: tf.Tensor) -> tf.Tensor:
-        """Keep a window waiting: one tile after the other, not all at once."""
-        with tf.control_dependencies(others):
-            return tf.identity(window)
-
-    def compare(image: tf.Tensor, judge: Judge) -> dict[str, tf.Tensor]:
+    def compare(self, image: tf.Tensor, judge: Judge) -> dict[str, tf.Tensor]:
+        """See :data:`Comparison`."""
         seen = tf.stop_gradient(image)
         sums: list[tf.Tensor] = []
-        for number, tile in enumerate(tiles):
-            shares = sums_of(after(sums, seen[tile.window]), number)
+        for number, tile in enumerate(self._tiles):
+            shares = self._sums_of(_after(sums, seen[tile.window]), number)
             sums = [old + new for old, new in zip(sums, shares, strict=True)] if sums else shares
         with tf.GradientTape() as tape:
             tape.watch(sums)
-            terms = judge(*concluded(sums))
+            terms = judge(*self._concluded(sums))
             total = tf.add_n(list(terms.values()))
         slopes = tape.gradient(total, sums, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         gradient = tf.zeros_like(seen)
-        for number, tile in enumerate(tiles):
-            window = after([gradient, *slopes], seen[tile.window])
+        for number, tile in enumerate(self._tiles):
+            window = _after([gradient, *slopes], seen[tile.window])
             with tf.GradientTape() as tape:
                 tape.watch(window)
-                shares = sums_of(window, number)
+                shares = self._sums_of(window, number)
             part = tape.gradient(shares, window, output_gradients=slopes)
             around = [
                 (span.start, side - span.stop)
-                for span, side in zip(tile.window, sides, strict=True)
+                for span, side in zip(tile.window, self._sides, strict=True)
             ]
             gradient += tf.pad(part, [*around, (0, 0)])
         # This adds 0 to the value, and to the slope the gradient, which is known by now.
@@ -200,7 +216,11 @@ def compare_by_tiles(
         first = next(iter(terms))
         return terms | {first: terms[first] + slope}
 
-    return compare
+
+def _after(others: Sequence[tf.Tensor], window: tf.Tensor) -> tf.Tensor:
+    """Keep a window waiting: one tile after the other, not all at once."""
+    with tf.control_dependencies(others):
+        return tf.identity(window)
 
 
 class _Span(NamedTuple):

@@ -6,7 +6,7 @@ import functools
 import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_choice, check_count, check_number, refusal
-from nstlib._tensorflow import tf
+from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.features import (
     CONTENT_LAYERS,
@@ -25,7 +25,7 @@ from nstlib.features import (
 )
 from nstlib.images.arrays import Image, Size, check_image
 from nstlib.images.colors import grey, match_colors, match_luminance, replace_luminance
-from nstlib.images.resizing import resize, target_size
+from nstlib.images.resizing import resize, resize_mask, target_size
 from nstlib.losses import (
     Statistics,
     channel_statistics,
@@ -33,14 +33,8 @@ from nstlib.losses import (
     style_loss,
     total_variation_loss,
 )
-from nstlib.optimize import (
-    Checkpoint,
-    Loss,
-    OptimizationError,
-    Step,
-    UnfinishedError,
-    coarse_to_fine,
-)
+from nstlib.optimize import Loss, OptimizationError, Result, Step, UnfinishedError
+from nstlib.scales import Checkpoint, coarse_to_fine
 from nstlib.synthesis.common import (
     FRAME,
     Synthesis,
@@ -132,7 +126,7 @@ def transfer_style(
         side, in bounded memory. The loss is that of the whole picture, so there are no seams.
     checkpoint : str or pathlib.Path, optional
         A file to save the state in every few seconds; if it is there, the run goes on from it. See
-        :class:`nstlib.optimize.Checkpoint`.
+        :class:`nstlib.scales.Checkpoint`.
     callback : callable, optional
         Called with a :class:`nstlib.Step` after every iteration; if it returns True, the
         run ends. With ``preserve_colors="luminance"`` its image is still grey.
@@ -210,7 +204,19 @@ def transfer_style(
         start = check_image(init, "init")
 
     layers = dict.fromkeys((*style_layers, *content_layers))
-    extractor = feature_extractor(layers, weights)
+    terms = _Terms(
+        extractor=feature_extractor(layers, weights),
+        content=content,
+        styles=styles,
+        shares=shares,
+        regions=regions,
+        content_layers=content_layers,
+        style_layers=style_layers,
+        layer_weights=layer_weights,
+        factors={"content": content_weight, "style": style_weight, "tv": tv_weight},
+        style_scale=style_scale,
+        tile=tile,
+    )
     _, margin = step_and_margin(layers)
     room = Room()
 
@@ -218,51 +224,9 @@ def transfer_style(
         size = (framed[0] - 2 * FRAME, framed[1] - 2 * FRAME)
         at_once, _ = pixels_of(size, tile, margin)
         room.check(
-            needed_megabytes(extractor, framed, at_once, method=method, iterations=iterations)
+            needed_megabytes(terms.extractor, framed, at_once, method=method, iterations=iterations)
         )
-        wanted = [
-            {
-                layer: channel_statistics(maps)
-                for layer, maps in extractor(
-                    style_at_scale(s, size, style_scale)[np.newaxis]
-                ).items()
-                if layer in style_layers
-            }
-            for s in styles
-        ]
-        whole = max(size) <= tile
-        compare = (compare_whole if whole else functools.partial(compare_by_tiles, tile=tile))(
-            extractor,
-            frame(resize(content, size)),
-            content_layers,
-            style_layers,
-            [frame(_resize_mask(region, size)) for region in regions],
-        )
-
-        def judge(
-            from_content: tf.Tensor, statistics: list[dict[str, Statistics]]
-        ) -> dict[str, tf.Tensor]:
-            if not regions:  # every style looks at the whole picture
-                statistics = statistics * len(styles)
-            terms = {}
-            if content_weight > 0:
-                terms["content"] = content_weight * from_content
-            if style_weight > 0:
-                terms["style"] = style_weight * tf.add_n(
-                    [
-                        share * style_loss(found, targets, layer_weights=layer_weights)
-                        for share, found, targets in zip(shares, statistics, wanted, strict=True)
-                    ]
-                )
-            return terms
-
-        def loss(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            terms = compare(image, judge)
-            if tv_weight > 0:
-                terms["tv"] = tv_weight * total_variation_loss(image)
-            return terms
-
-        return loss
+        return terms.at(size)
 
     sizes = stage_sizes(full)
     settings = {
@@ -281,6 +245,141 @@ def transfer_style(
         "iterations": iterations,
         "learning_rate": learning_rate,
     }
+    result, losses = _minimize_in_frame(
+        loss_at,
+        start,
+        sizes,
+        callback,
+        iterations=[iterations] * len(sizes),
+        checkpoint=None if checkpoint is None else Checkpoint(checkpoint, settings),
+        method=method,
+        learning_rate=learning_rate,
+        progress=progress,
+    )
+    image = result.image
+    if preserve_colors == "luminance":
+        image = replace_luminance(resize(original, full), image)
+    return Synthesis(image, losses, result.history, weights, seed, result.interrupted)
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What the loss of a transfer is made of, for every size at which the picture is painted.
+
+    Attributes
+    ----------
+    extractor : keras.Model
+        Gives the features at all the layers.
+    content : ndarray of float32, shape (H, W, 3)
+        What is painted, RGB in [0, 1].
+    styles : list of ndarray of float32, shapes (h, w, 3)
+        How it is painted, RGB in [0, 1].
+    shares : list of float
+        How much each style counts.
+    regions : list of ndarray of float32, shapes (H, W)
+        Where each style paints; empty if each paints the whole picture.
+    content_layers, style_layers : tuple of str
+        Where contents and where styles are compared.
+    layer_weights : mapping of str to float, or None
+        Of the style's layers.
+    factors : dict of str to float
+        Of the terms ``content``, ``style`` and ``tv``; one of 0 is left out.
+    style_scale : float
+        Longest side of a style over that of the picture.
+    tile : int
+        The longest side that is computed in one piece, in pixels.
+    """
+
+    extractor: keras.Model
+    content: Image
+    styles: list[Image]
+    shares: list[float]
+    regions: list[Image]
+    content_layers: tuple[str, ...]
+    style_layers: tuple[str, ...]
+    layer_weights: Mapping[str, float] | None
+    factors: dict[str, float]
+    style_scale: float
+    tile: int
+
+    def at(self, size: tuple[int, int]) -> Loss:
+        """Return the loss of framed pictures whose inside has this height and width."""
+        targets = [self._statistics(style_at_scale(s, size, self.style_scale)) for s in self.styles]
+        whole = max(size) <= self.tile
+        compare = compare_whole if whole else functools.partial(compare_by_tiles, tile=self.tile)
+        comparison = compare(
+            self.extractor,
+            frame(resize(self.content, size)),
+            self.content_layers,
+            self.style_layers,
+            [frame(resize_mask(region, size)) for region in self.regions],
+        )
+
+        def judge(
+            from_content: tf.Tensor, statistics: list[dict[str, Statistics]]
+        ) -> dict[str, tf.Tensor]:
+            return self._compared(from_content, statistics, targets)
+
+        def loss(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            terms = comparison(image, judge)
+            if self.factors["tv"] > 0:
+                terms["tv"] = self.factors["tv"] * total_variation_loss(image)
+            return terms
+
+        return loss
+
+    def _statistics(self, style: Image) -> dict[str, Statistics]:
+        features = self.extractor(style[np.newaxis]).items()
+        return {
+            layer: channel_statistics(maps)
+            for layer, maps in features
+            if layer in self.style_layers
+        }
+
+    def _compared(
+        self,
+        from_content: tf.Tensor,
+        statistics: list[dict[str, Statistics]],
+        targets: list[dict[str, Statistics]],
+    ) -> dict[str, tf.Tensor]:
+        """Weigh how far the content is off, and each region's statistics from their style's."""
+        if not self.regions:  # every style looks at the whole picture
+            statistics = statistics * len(targets)
+        terms = {}
+        if self.factors["content"] > 0:
+            terms["content"] = self.factors["content"] * from_content
+        if self.factors["style"] > 0:
+            losses = [
+                share * style_loss(found, target, layer_weights=self.layer_weights)
+                for share, found, target in zip(self.shares, statistics, targets, strict=True)
+            ]
+            terms["style"] = self.factors["style"] * tf.add_n(losses)
+        return terms
+
+
+def _minimize_in_frame(
+    loss_at: Callable[[tuple[int, int]], Loss],
+    start: Image,
+    sizes: Sequence[tuple[int, int]],
+    callback: Callable[[Step], object] | None,
+    **options: Any,
+) -> tuple[Result, dict[str, tuple[float, float]]]:
+    """Work on pictures with a frame, from coarse to fine; nobody outside sees the frame.
+
+    Parameters
+    ----------
+    loss_at, start, callback, **options
+        As for :func:`nstlib.coarse_to_fine`; `loss_at` is for framed pictures.
+    sizes : sequence of (int, int)
+        (height, width) without the frame.
+
+    Returns
+    -------
+    Result
+        Without the frame.
+    dict of str to (float, float)
+        Each term of the loss at the last size, at the start and for the result.
+    """
 
     def report(step: Step) -> object:
         assert callback is not None
@@ -292,15 +391,11 @@ def transfer_style(
             loss_at,
             frame(start),
             [(height + 2 * FRAME, width + 2 * FRAME) for height, width in sizes],
-            iterations=[iterations] * len(sizes),
             resize=resize_framed,
-            checkpoint=None if checkpoint is None else Checkpoint(checkpoint, settings),
-            method=method,
-            learning_rate=learning_rate,
             callback=report if callback else None,
-            progress=progress,
+            **options,
         )
-        losses, interrupted = first_and_last(loss_at, frame(resize(start, full)), result)
+        losses, interrupted = first_and_last(loss_at, frame(resize(start, sizes[-1])), result)
     except OptimizationError as error:
         error.image = unframe(error.image)
         raise
@@ -308,11 +403,8 @@ def transfer_style(
         height, width = error.size
         inside = (height - 2 * FRAME, width - 2 * FRAME)
         raise UnfinishedError(inside, unframe(error.image)) from None
-    image = unframe(result.image)
-    if preserve_colors == "luminance":
-        image = replace_luminance(resize(original, full), image)
     interrupted = interrupted or result.interrupted
-    return Synthesis(image, losses, result.history, weights, seed, interrupted)
+    return replace(result, image=unframe(result.image), interrupted=interrupted), losses
 
 
 def style_at_scale(style: Image, size: tuple[int, int], scale: float) -> Image:
@@ -321,10 +413,6 @@ def style_at_scale(style: Image, size: tuple[int, int], scale: float) -> Image:
     # VGG19 needs at least this many pixels a side.
     least = math.ceil(SMALLEST_SIDE * longest / min(style.shape[:2]))
     return resize(style, max(least, min(longest, round(max(size) * scale))))
-
-
-def _resize_mask(mask: Image, size: tuple[int, int]) -> Image:
-    return resize(np.repeat(mask[..., np.newaxis], 3, axis=2), size)[..., 0]
 
 
 def _check_styles(style: NDArray[Any] | Sequence[ArrayLike]) -> list[Image]:

@@ -15,7 +15,8 @@ import pytest
 
 from nstlib.errors import NstError
 from nstlib.features import feature_extractor
-from nstlib.optimize import Checkpoint, coarse_to_fine, minimize_image
+from nstlib.optimize import minimize_image
+from nstlib.scales import Checkpoint, coarse_to_fine
 from nstlib.synthesis.estimate import estimate_transfer
 from nstlib.synthesis.texture import synthesize_texture
 from nstlib.synthesis.transfer import transfer_style
@@ -38,7 +39,7 @@ def arrived(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
     for module in ("texture", "transfer"):
         monkeypatch.setattr(f"nstlib.synthesis.{module}.coarse_to_fine", stop)
-    monkeypatch.setattr("nstlib.optimize.minimize_image", stop)
+    monkeypatch.setattr("nstlib.scales.minimize_image", stop)
     monkeypatch.setattr("nstlib.optimize._Run", stop)
     monkeypatch.setattr("nstlib.training.style.TransformerNet", stop)
     monkeypatch.setattr("nstlib.training.person.PersonNet", stop)

@@ -171,7 +171,7 @@ def sizes_of(monkeypatch: pytest.MonkeyPatch, *arguments: Any, **options: Any) -
         sizes.append(image.shape[:2])
         return minimize_image(loss, image, **others)
 
-    monkeypatch.setattr("nstlib.optimize.minimize_image", note)
+    monkeypatch.setattr("nstlib.scales.minimize_image", note)
     synthesize(*arguments, iterations=1, **options)
     return sizes
 
@@ -325,7 +325,7 @@ def test_interrupted_between_the_sizes(monkeypatch: pytest.MonkeyPatch, source: 
             raise KeyboardInterrupt
         return minimize_image(loss, image, **others)
 
-    monkeypatch.setattr("nstlib.optimize.minimize_image", interrupted)
+    monkeypatch.setattr("nstlib.scales.minimize_image", interrupted)
     result = synthesize(source)
     assert calls == [(32, 32, 3), (64, 64, 3)]
     assert result.interrupted
@@ -338,7 +338,7 @@ def test_interrupted_before_there_is_anything(
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nstlib.optimize.minimize_image", interrupted)
+    monkeypatch.setattr("nstlib.scales.minimize_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         synthesize(source)
 

@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 import typer
@@ -113,6 +114,13 @@ def fail(message: str, code: int) -> int:
     """Say what went wrong; return the exit code."""
     say(message)
     return code
+
+
+def fail_interrupted(kept: str, checkpoint: Path | None) -> int:
+    """Say that a run was ended early, what is kept of it, and what it can go on from."""
+    there = checkpoint is not None and checkpoint.exists()
+    again = f"; the same command goes on from {checkpoint}" if there else ""
+    return fail(f"interrupted; {kept}{again}", 130)
 
 
 def fail_to_start(error: Exception) -> int:

@@ -43,7 +43,10 @@ def export_network(
         ),
     ] = False,
 ) -> int:
-    """Write MODEL as an ONNX file for today's runtimes, once they are seen to agree on it."""
+    """Write MODEL as an ONNX file.
+
+    First today's runtimes compute from it. It is written only if they agree.
+    """
     from nstlib._files import check_places, check_suffix
 
     check_suffix(output, (".onnx",))
@@ -162,4 +165,8 @@ def _load_network(path: Path) -> Any:
         from nstlib.networks.files import load_network
 
         return load_network(path)
-    raise ArgumentError(f"{path}: cannot read {suffix or 'a name without a suffix'!r} as a network")
+    given = repr(suffix) if suffix else "a name without a suffix"
+    raise ArgumentError(
+        f"{path}: cannot read {given} as a network of Keras or PyTorch; give a file that ends in "
+        ".keras, .pth, .pt, .ckpt or .model"
+    )

@@ -22,7 +22,7 @@ from nstlib.cli._options import (
     Weights,
 )
 from nstlib.cli._outputs import Film, check_outputs, print_estimate, print_result, write_report
-from nstlib.cli._run import fail, fail_to_start
+from nstlib.cli._run import fail, fail_interrupted, fail_to_start
 from nstlib.cli._signals import signals
 from nstlib.errors import ArgumentError
 
@@ -56,7 +56,7 @@ def texture(
     max_megapixels: MaxMegapixels = 64.0,
     report: Report = None,
 ) -> int:
-    """Make a texture like IMAGE: the same stuff, differently arranged.
+    """Make a new picture of the same material as IMAGE.
 
     IMAGE is scaled to SIZE pixels on its longest side. Ctrl-C ends the run early and keeps the
     best picture so far.
@@ -261,12 +261,12 @@ class _Pictures:
 
     def keep_photo(self, image: Image) -> Image:
         """Leave the photo where a lone style does not paint."""
-        from nstlib.images.resizing import resize
+        from nstlib.images.resizing import resize, resize_mask
 
         if self.region is None or len(self.styles) == 2:
             return image
         height, width, _ = image.shape
-        share = resize(self.region[..., None].repeat(3, axis=2), (height, width))
+        share = resize_mask(self.region, (height, width))[..., None]
         laid: Image = share * image + (1 - share) * resize(self.photo, (height, width))
         return laid.clip(0, 1)
 
@@ -332,9 +332,7 @@ def _end(output: Path, interrupted: bool, checkpoint: Path | None = None) -> int
     """Say if a run was ended early; return the exit code."""
     if not interrupted:
         return 0
-    there = checkpoint is not None and checkpoint.exists()
-    again = f"; the same command goes on from {checkpoint}" if there else ""
-    return fail(f"interrupted; {output} is the best picture so far{again}", 130)
+    return fail_interrupted(f"{output} is the best picture so far", checkpoint)
 
 
 def _check_shape(name: str, image: Image, size: int | None) -> None:

@@ -11,14 +11,14 @@ import typer
 
 from nstlib.cli._options import ContentWeight, MaxMegapixels, StyleWeight, TvWeight, Weights
 from nstlib.cli._outputs import check_network, duration, write_network
-from nstlib.cli._run import fail, fail_to_start, say
+from nstlib.cli._run import fail_interrupted, fail_to_start, say
 from nstlib.cli._signals import signals
 from nstlib.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
     from nstlib.images.arrays import Image
 
-train_app = typer.Typer(help="Train a style network, or the other networks of the course.")
+train_app = typer.Typer(help="Train the networks that come with the course.")
 
 # What several of them take.
 Photos = Annotated[
@@ -124,15 +124,13 @@ def train_style_network(
         ),
     ] = None,
 ) -> int:
-    """Teach a network STYLE, so that it paints any photograph at once.
+    """Teach a network STYLE, to paint any photograph at once.
 
     Says after every 100 steps how it gets on and how long it will take. Ctrl-C ends the training
     early and keeps the network so far.
     """
-    from nstlib._checks import check_choice, check_count
     from nstlib._files import check_output
     from nstlib.images.encode import IMAGE_FORMATS
-    from nstlib.images.folders import find_pictures
     from nstlib.images.resizing import resize
     from nstlib.sources import load_image, load_style
     from nstlib.training.photos import image_files
@@ -149,27 +147,11 @@ def train_style_network(
         picture = resize(picture, style_size)
     files = image_files(photos)
     try:
-        from nstlib._tensorflow import keras
         from nstlib.networks.any_style import is_one_style_network
-        from nstlib.networks.files import load_network
-        from nstlib.networks.transformer import VARIANTS, TransformerNet
-        from nstlib.training.style import Progress, from_bytes, train_style
+        from nstlib.training.style import Progress, train_style
     except Exception as error:
         return fail_to_start(error)
-    check_choice("variant", variant, VARIANTS)
-    check_count("seed", seed, 0)
-    if start is None:
-        keras.utils.set_random_seed(seed)
-        network = TransformerNet(**VARIANTS[variant])
-    elif tuned:
-        from nstlib.inference.any_style import encode_style
-        from nstlib.training.any_style.tuning import one_style_network
-
-        network = one_style_network(encode_style(picture))
-        from_bytes(network)
-    else:
-        network = load_network(start)
-        from_bytes(network)
+    network = _network_to_train(start, variant, seed, picture)
     done = 0
     previews = _Previews(preview)
 
@@ -178,16 +160,12 @@ def train_style_network(
         done = progress.step
         if not sys.stderr.isatty():  # where there is no progress bar
             terms = ", ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
-            left = f"; about {duration(progress.remaining)} left" if done < steps else ""
+            left = _left(progress.remaining)
             print(f"step {done} of {steps}: {terms}{left}", file=sys.stderr, flush=True)
         if progress.preview is not None:
             previews.show(progress.preview)
 
-    for folder in photos:
-        found = find_pictures(folder)
-        found.others.clear()  # notes beside photographs are no loss to a training
-        if left_out := found.left_out():
-            print(f"nst: {folder}: left out: {left_out}", file=sys.stderr)
+    _say_left_out(photos)
     began = time.perf_counter()
     train_style(
         picture,
@@ -257,7 +235,7 @@ def train_small_twin(
         ),
     ] = None,
 ) -> int:
-    """Train the small twin of VGG19, what --weights mini looks through.
+    """Train the small twin of VGG19, which --weights mini loads.
 
     Says after every 100 steps which share of VGG19's variance the twin leaves unexplained, by
     block, on the paintings that were kept back. Ctrl-C ends the training early and keeps the twin
@@ -287,7 +265,7 @@ def train_small_twin(
             for block, depth in zip("12345", DEPTHS, strict=True)
         ]
         shares = ", ".join(f"{share:.3f}" for share in blocks if of)
-        left = f"; about {duration(report.remaining)} left" if done < steps else ""
+        left = _left(report.remaining)
         print(
             f"step {done} of {steps}: unexplained of blocks 1 to 5 {shares}{left}",
             file=sys.stderr,
@@ -403,10 +381,9 @@ def train_any_style_networks(
         say(f"packed {', '.join(f'{number} {kind}' for kind, number in counts.items())}")
 
     def tell(step: int, means: dict[str, float], pace: float) -> None:
-        left = f"; about {duration((steps - step) * pace)} left" if step < steps else ""
         say(
             f"step {step} of {steps}: style {means['style']:.3f}, content "
-            f"{means['content']:.3f}{left}"
+            f"{means['content']:.3f}{_left((steps - step) * pace)}"
         )
 
     teacher = train(
@@ -473,7 +450,7 @@ def train_person_network(
         typer.Option(metavar="FILE", help="Save the state there, and go on from what is there."),
     ] = None,
 ) -> int:
-    """Train the network that finds people, and measure how well it does."""
+    """Train and measure the network that finds people."""
     try:
         from nstlib.networks.files import load_network
         from nstlib.training.people import group_of, pairs
@@ -513,6 +490,46 @@ def train_person_network(
     return 0
 
 
+def _network_to_train(start: Path | None, variant: str, seed: int, style: Image) -> Any:
+    """Make a new network, or read the one to go on with; it takes pictures around 0."""
+    from nstlib._checks import check_choice, check_count
+    from nstlib._tensorflow import keras
+    from nstlib.networks.files import load_network
+    from nstlib.networks.transformer import VARIANTS, TransformerNet
+    from nstlib.training.style import from_bytes
+
+    check_choice("variant", variant, VARIANTS)
+    check_count("seed", seed, 0)
+    if start is None:
+        keras.utils.set_random_seed(seed)
+        return TransformerNet(**VARIANTS[variant])
+    if str(start) == ANY_STYLE:
+        from nstlib.inference.any_style import encode_style
+        from nstlib.training.any_style.tuning import one_style_network
+
+        network = one_style_network(encode_style(style))
+    else:
+        network = load_network(start)
+    from_bytes(network)
+    return network
+
+
+def _say_left_out(folders: list[Path]) -> None:
+    """Say which files in folders of photographs are not learned from."""
+    from nstlib.images.folders import find_pictures
+
+    for folder in folders:
+        found = find_pictures(folder)
+        found.others.clear()  # notes beside photographs are no loss to a training
+        if left_out := found.left_out():
+            say(f"{folder}: left out: {left_out}")
+
+
+def _left(seconds: float) -> str:
+    """Say how much longer a training will take; nothing at its end."""
+    return f"; about {duration(seconds)} left" if seconds > 0 else ""
+
+
 def _stop() -> bool:
     """Say whether to end; asked after every step: from the first on, there is a network to keep."""
     signals.keep()
@@ -520,9 +537,7 @@ def _stop() -> bool:
 
 
 def _interrupted(output: Path, checkpoint: Path | None) -> int:
-    there = checkpoint is not None and checkpoint.exists()
-    again = f"; the same command goes on from {checkpoint}" if there else ""
-    return fail(f"interrupted; {output} is the network so far{again}", 130)
+    return fail_interrupted(f"{output} is the network so far", checkpoint)
 
 
 class _Previews:

@@ -83,13 +83,26 @@ def load_photos(folders: Sequence[str | Path], side: int = 256) -> list[NDArray[
     if not photos:
         raise damaged[0]
     if damaged:
-        warnings.warn(
-            f"of {len(files)} photographs, {len(damaged)} could not be read and "
-            f"{'was' if len(damaged) == 1 else 'were'} left out: {damaged[0].command}",
-            NstWarning,
-            stacklevel=2,
-        )
+        warn_of_damaged(f"{len(files)} photographs", [error.command for error in damaged])
     return photos
+
+
+def warn_of_damaged(photos: str, reasons: Sequence[str]) -> None:
+    """Warn of photographs that could not be read. The warning names the caller's caller.
+
+    Parameters
+    ----------
+    photos : str
+        Of which photographs.
+    reasons : sequence of str
+        One for each damaged file; the first is shown.
+    """
+    warnings.warn(
+        f"of {photos}, {len(reasons)} could not be read and "
+        f"{'was' if len(reasons) == 1 else 'were'} left out: {reasons[0]}",
+        NstWarning,
+        stacklevel=3,
+    )
 
 
 def keep_back(samples: Sequence[T], share: float) -> tuple[list[T], list[T]]:

@@ -6,7 +6,6 @@ The optimiser of :mod:`nstlib.synthesis` searches anew for every picture. A netw
 from __future__ import annotations
 
 import time
-import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,14 +18,14 @@ from numpy.typing import ArrayLike
 
 from nstlib._checks import check_count, check_number, refusal
 from nstlib._tensorflow import keras, tf
-from nstlib.errors import ArgumentError, ImageError, NstWarning
+from nstlib.errors import ArgumentError, ImageError
 from nstlib.features import CONTENT_LAYERS, SMALLEST_SIDE, STYLE_LAYERS, feature_extractor
 from nstlib.images.arrays import Image, check_image
 from nstlib.images.resizing import resize
 from nstlib.losses import channel_statistics, content_loss, style_loss, total_variation_loss
 from nstlib.networks.transformer import TransformerNet
 from nstlib.sources import load_image
-from nstlib.training.photos import cached_photo, random_crop
+from nstlib.training.photos import cached_photo, random_crop, warn_of_damaged
 from nstlib.training.pipeline import Pipeline
 from nstlib.training.state import TrainingState, check_loss
 from nstlib.vgg19 import check_weights
@@ -272,7 +271,7 @@ def train_style(
         A file for the state, saved with every report. If it is there, the training goes on from
         it. Machines that train together need to see the same one.
     preview : array_like of float, shape (H, W, 3), optional
-        A photograph that `callback` gets painted, RGB in [0, 1].
+        A photograph, RGB in [0, 1]; `callback` gets it as the network paints it by then.
     callback : callable, optional
         Called with a :class:`Progress` after `every` steps, and at the end; if it returns True, the
         training ends there.
@@ -352,10 +351,9 @@ def train_style(
         keras.optimizers.Adam(_schedule(learning_rate, steps)),
         weights,
     )
-    variables = [*network.trainable_variables, *trainer.optimizer.variables]
     state = TrainingState(
         checkpoint,
-        variables,
+        [*network.trainable_variables, *trainer.optimizer.variables],
         {
             "style": zlib.crc32(style.tobytes()),
             "photos": zlib.crc32("\n".join(Path(photo).name for photo in photos).encode()),
@@ -373,32 +371,14 @@ def train_style(
     state.load()
     damaged: dict[Path, str] = {}
     pipeline = crops_of(photos, size, batch, seed, damaged)
-    first = done = int(trainer.optimizer.iterations.numpy())
-    recent: list[dict[str, tf.Tensor]] = []
-    began = time.perf_counter()
-
-    def report() -> object:
-        """Tell what the last steps gave, and keep it."""
-        means = {name: float(np.mean([r[name] for r in recent])) for name in recent[0]}
-        recent.clear()
-        loss = means.pop("loss")
-        check_loss(loss, done, learning_rate)
-        bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
-        state.save()
-        if callback is None:
-            return None
-        painted = None
-        if shown is not None:
-            painted = np.clip(trainer.paint(shown[np.newaxis])[0].numpy(), 0.0, 1.0)
-        seconds = time.perf_counter() - began
-        remaining = (steps - done) * seconds / (done - first)
-        return callback(Progress(done, loss, means, seconds, remaining, painted))
+    log = _Log(trainer, state, steps, learning_rate, shown, callback)
 
     @tf.function
     def step(photos: tf.Tensor) -> dict[str, tf.Tensor]:
         losses = strategy.run(trainer.step, args=(photos,))
         return {name: strategy.reduce("MEAN", value, axis=None) for name, value in losses.items()}
 
+    first = log.done
     batches = strategy.distribute_datasets_from_function(
         lambda context: pipeline.dataset(first, context)
     )
@@ -406,30 +386,73 @@ def train_style(
         try:
             with pipeline.errors():
                 for (crops,) in batches if first < steps else ():
-                    recent.append(step(crops))
-                    done += 1
+                    log.add(step(crops))
                     bar.update()
-                    if (done % every == 0 or done == steps) and report() is True:
+                    if (log.done % every == 0 or log.done == steps) and log.report(bar):
                         break
-                    if done == steps:
+                    if log.done == steps:
                         break
                     if stop is not None and stop():
                         raise KeyboardInterrupt
         except KeyboardInterrupt:
-            if done == 0:
+            if log.done == 0:
                 raise
-            if recent:
-                report()
+            log.report(bar)
     if damaged:
-        first_damaged = damaged[min(damaged)]
-        warnings.warn(
-            f"of the photographs that were looked at, {len(damaged)} could not be read and "
-            f"{'was' if len(damaged) == 1 else 'were'} left out: {first_damaged}",
-            NstWarning,
-            stacklevel=2,
-        )
+        reasons = [damaged[file] for file in sorted(damaged)]
+        warn_of_damaged("the photographs that were looked at", reasons)
     to_bytes(network)
     return network
+
+
+class _Log:
+    """Counts the steps of a training, and reports what they gave on average."""
+
+    def __init__(
+        self,
+        trainer: StyleTrainer,
+        state: TrainingState,
+        steps: int,
+        learning_rate: float,
+        shown: Image | None,
+        callback: Callable[[Progress], object] | None,
+    ) -> None:
+        self._trainer = trainer
+        self._state = state
+        self._steps = steps
+        self._learning_rate = learning_rate
+        self._shown = shown
+        self._callback = callback
+        self._first = self.done = int(trainer.optimizer.iterations.numpy())
+        self._recent: list[dict[str, tf.Tensor]] = []
+        self._began = time.perf_counter()
+
+    def add(self, losses: dict[str, tf.Tensor]) -> None:
+        """Count a step."""
+        self._recent.append(losses)
+        self.done += 1
+
+    def report(self, bar: Any) -> bool:
+        """Save the state, and tell what the last steps gave; return whether the training ends."""
+        if not self._recent:
+            return False
+        means = {
+            name: float(np.mean([losses[name] for losses in self._recent]))
+            for name in self._recent[0]
+        }
+        self._recent.clear()
+        loss = means.pop("loss")
+        check_loss(loss, self.done, self._learning_rate)
+        bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
+        self._state.save()
+        if self._callback is None:
+            return False
+        painted = None
+        if self._shown is not None:
+            painted = self._trainer.paint(self._shown[np.newaxis])[0].numpy().clip(0.0, 1.0)
+        seconds = time.perf_counter() - self._began
+        remaining = (self._steps - self.done) * seconds / (self.done - self._first)
+        return self._callback(Progress(self.done, loss, means, seconds, remaining, painted)) is True
 
 
 def _schedule(rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -56,7 +56,9 @@ def computing(backend: str | None, *, film: bool) -> Computing:
     return {"backend": backend or "cv2", "eight_bits": False}
 
 
-def load_style(style: Given, by: Computing, value_range: str | None, style_size: int) -> Stylizer:
+def load_stylizer(
+    style: Given, by: Computing, value_range: str | None, style_size: int
+) -> Stylizer:
     """Load what paints in a style."""
     from nstlib.inference.stylizer import Stylizer
 

@@ -41,7 +41,7 @@ from nstlib.cli._styles import (
     Given,
     StyleWalk,
     computing,
-    load_style,
+    load_stylizer,
     parse_style,
     pictures_in,
     tell_sizes,
@@ -356,10 +356,10 @@ def compose(
     backend: Backend = None,
     value_range: ValueRange = None,
 ) -> int:
-    """Paint the world around the people in INPUT, the people, or each in a style of its own.
+    """Paint the world around the people in INPUT, or the people.
 
-    Or lay the people before another background. What is no person, but was taken for one, is left
-    out if it is small.
+    Each can have a style of its own. Or lay the people before another background. What is no
+    person, but was taken for one, is left out if it is small.
 
     INPUT is a picture, a film, or a folder of both; frames/%04d.png stands for numbered pictures
     that are a film's frames, and so does a folder if OUT is a film. What is transparent stays so
@@ -491,7 +491,7 @@ def _compose(
 
     by: Computing = {"backend": options["backend"], "eight_bits": options["eight_bits"]}
     stylizers = {
-        each: load_style(each, by, *painting) for each in {style, person} if each is not None
+        each: load_stylizer(each, by, *painting) for each in {style, person} if each is not None
     }
     world, people = (None if each is None else stylizers[each] for each in (style, person))
     return Composer(world, people, **options)

@@ -8,7 +8,8 @@ what a lesson claims has to hold on every VGG19. It asserts it in a collapsed ce
 or False. So a lesson's solution edition is executed with ``NSTLIB_WEIGHTS=imagenet``, and
 
 - no cell fails or writes a warning, so every assertion holds, and each exercise's check passes;
-- each cell prints True and False in the order in which the committed notebook does.
+- each cell prints True and False in the order in which the committed notebook does;
+- no cell prints nan or inf, as where a channel that is silent was divided by.
 
 The executed notebooks are kept in ``build/lessons-imagenet/``, to be looked at. VGG19 takes many
 times as long as the twin; allow hours on two cores.
@@ -31,6 +32,7 @@ LESSONS = ("02", "03", "04", "05", "06", "07", "08")
 KEPT = build.FOLDER.parent / "build" / "lessons-imagenet"
 
 CLAIM = re.compile(r"\b(?:True|False)(?=_?\b)")
+NO_NUMBER = re.compile(r"\b(?:nan|inf)\b")
 
 #: Longest time for one cell, in seconds.
 PATIENCE = 4 * 3600
@@ -45,6 +47,16 @@ def claims(cell: build.Notebook) -> list[str]:
         text = output.get("text", "") + ("" if pictured else data.get("text/plain", ""))
         words += CLAIM.findall(text)
     return words
+
+
+def no_numbers(executed: build.Notebook) -> Iterator[str]:
+    """Find lines with a value that is no number, also where outputs are not compared."""
+    code = [cell for cell in executed.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        for output in cell.outputs:
+            for line in output.get("text", "").splitlines():
+                if NO_NUMBER.search(line):
+                    yield f"cell [{number}] gives no number: {line.strip()}"
 
 
 def broken_claims(executed: build.Notebook, committed: build.Notebook) -> Iterator[str]:
@@ -83,6 +95,7 @@ def faults(source: Path) -> list[str]:
         *build.unannounced_errors(executed),
         *build.words_on_stderr(executed),
         *build.exercises_open_or_solved(executed, "solution"),
+        *no_numbers(executed),
         *broken_claims(executed, committed),
     ]
 

@@ -49,6 +49,17 @@ def test_what_is_not_compared_on_the_twin_is_not_compared_here() -> None:
     assert list(imagenet.broken_claims(slow, times)) == []
 
 
+def test_what_is_no_number_is_found_also_where_nothing_is_compared() -> None:
+    words = notebook(("a", "information: 1\na banana"))
+    assert list(imagenet.no_numbers(words)) == []
+    for tags in ((), ("nbval-ignore-output",)):
+        silent = notebook(("a", "one: 0.4\nothers: nan"), ("b", "ratio inf"), tags=tags)
+        assert list(imagenet.no_numbers(silent)) == [
+            "cell [1] gives no number: others: nan",
+            "cell [2] gives no number: ratio inf",
+        ]
+
+
 def test_values_count_and_the_words_of_pictures_do_not() -> None:
     cell = nbformat.v4.new_code_cell("equal")
     cell.outputs = [

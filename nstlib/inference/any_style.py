@@ -250,7 +250,7 @@ def recolored(painting: Image, vector: Vector) -> Image:
     found_mean, found = _color_statistics(painting)
     matrix = color_map(found + _BRIGHTNESS, root @ root + _BRIGHTNESS, _MOST_GAIN)
     shift = mean - matrix @ found_mean
-    changed: Image = cv2.transform(painting, np.column_stack([matrix, shift]))
+    changed = np.asarray(cv2.transform(painting, np.column_stack([matrix, shift])), np.float32)
     return np.clip(changed, 0.0, 1.0, out=changed)
 
 

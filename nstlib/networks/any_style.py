@@ -1,10 +1,11 @@
 """Networks that paint in the style of any picture, in one pass (Ghiasi et al. 2017).
 
-There are two. One looks at a style, once, and says what it saw in a vector of 256 numbers. The
-other paints photographs; what its feature maps are scaled and shifted by, it reads from the vector.
-Between the two lies what :mod:`nstlib.losses` teaches: what remains of a picture when places are
-forgotten is its style. So the first network is a VGG19 of which only the means and the deviations
-of channels are kept, and two small layers that pick what matters from them.
+There are two. One looks at a style, once, and says what it saw in a vector of 256 numbers. (Six
+more, which :mod:`nstlib.inference.any_style` adds, no network gets.) The other paints photographs;
+what its feature maps are scaled and shifted by, it reads from the vector. Between the two lies what
+:mod:`nstlib.losses` teaches: what remains of a picture when places are forgotten is its style. So
+the first network is a VGG19 of which only the means and the deviations of channels are kept, and
+two small layers that pick what matters from them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 #: Where the style is looked at: between them lie grain and figures.
 LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block4_conv4")
 
-#: The numbers of a style's vector. The last six are the means and deviations of its colours.
+#: The numbers that the networks share. The last six are the means and deviations of its colours.
 VECTOR, COLORS = 256, 6
 
 #: The mean colour of ImageNet in BGR, 0..255, as in :mod:`nstlib.features`.

@@ -514,7 +514,8 @@ print(f"The recipe has 2,000 of them: about {round(times_as_much, -2):,.0f} time
 # After two steps at 0.001 hardly a pixel has moved by one level of 255: you would be looking at the
 # photograph.
 #
-# Be fair to the recipe, though. VGG19's pictures aren't the twin's, nobody forces you to take all 2,000
+# Be fair to the recipe, though. A tenth of the multiplications is the twin's part in this: through VGG19 itself, the
+# whole run would be about twenty steps. VGG19's pictures aren't the twin's, nobody forces you to take all 2,000
 # steps, and 20 iterations are fewer than the 50 that the library takes by default. The ratio says what it
 # costs to follow the recipe to the letter. It doesn't say that the recipe is a bad one: the post shows the
 # way in steps that you can read, and gives the times that made this lesson possible.

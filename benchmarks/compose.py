@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 import nstlib as nst
 from nstlib.assets.cache import embedded_model
-from nstlib.compose import Calm, Composer
+from nstlib.compose import Calm, Composer, Uncalmed
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.video.convert import convert_video
 from nstlib.video.steady import Steady, flicker, steady_painter
@@ -121,29 +121,38 @@ def standing(count: int, width: int, height: int, noise: float = 0.0) -> Iterato
         yield from_uint8(to_uint8(np.clip(frame + grain, 0, 1).astype(np.float32)))
 
 
+class Recorder:
+    """Calms as another does, and keeps what comes out."""
+
+    def __init__(self, calm: Calm, films: dict[str, list[Image]]) -> None:
+        self._calm, self._films = calm, films
+
+    def __call__(self, name: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Calm an array, and keep it."""
+        held = self._calm(name, array)
+        image = held if held.ndim == 3 else np.asarray(cv2.merge([held] * 3), np.float32)
+        self._films.setdefault(name, []).append(image)
+        return held
+
+    def seen(self, name: str, image: Image) -> Image:
+        """Calm what a network sees."""
+        return self._calm.seen(name, image)
+
+
 def flicker_of_parts(composer: Composer, source: list[Image]) -> dict[str, tuple[float, ...]]:
     """Flicker of the clip, and of the matte, the painting and the film: levels of 255.
 
     Each frame by frame, steadied, and steadied where the ball is far away.
     """
     steady = Steady()
-    alone: dict[str, list[Image]] = {}
-    calmed: dict[str, list[Image]] = {}
+    alone: dict[str, list[Image]] = {"film": []}
+    calmed: dict[str, list[Image]] = {"film": []}
     far = np.ones(source[0].shape[:2], bool)
     for before, frame in zip([source[0], *source], source, strict=False):
-        calm = steady.see(frame)
-
-        def both(name: str, array: NDArray[np.float32], calm: Calm = calm) -> NDArray[np.float32]:
-            held = calm(name, array)
-            for films, values in ((alone, array), (calmed, held)):
-                image = values if values.ndim == 3 else cv2.merge([values] * 3)
-                films.setdefault(name, []).append(np.asarray(image, np.float32))
-            return held
-
-        calmed.setdefault("film", []).append(composer(frame, both))
+        for films, calm in ((alone, Uncalmed()), (calmed, steady.see(frame))):
+            films["film"].append(composer(frame, Recorder(calm, films)))
         moves = (np.abs(frame - before).max(axis=2) > STILL).astype(np.uint8)
         far &= cv2.dilate(cv2.medianBlur(moves, 5), np.ones((2 * REACH + 5,) * 2)) == 0
-    alone["film"] = [composer(frame) for frame in source]
     apart = [frame * far[..., np.newaxis] for frame in source]
     rows = {"source": tuple(255 * flicker(x, x, STILL) for x in (source, source, apart))}
     for name, film in calmed.items():

@@ -7,7 +7,6 @@ layers are laid on one another again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict, Unpack
@@ -53,9 +52,27 @@ class Segmenter(Protocol):
 #: What :class:`nstlib.Stylizer` takes, or what paints itself.
 Style: TypeAlias = "StylizerStyle | StylePainter"
 
-#: Takes an array's name and the array, and gives it back calmed, as
-#: :class:`nstlib.video.steady.Steady` does.
-Calm: TypeAlias = Callable[[str, NDArray[np.float32]], NDArray[np.float32]]
+
+class Calm(Protocol):
+    """What calms one frame of a film, as :class:`nstlib.video.steady.Steady` does."""
+
+    def __call__(self, name: str, array: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """Return what to show in the place of an array (H, W) or (H, W, C) called `name`."""
+
+    def seen(self, name: str, image: Image, /) -> Image:
+        """Return what a network is to see in the place of an image (H, W, 3) called `name`."""
+
+
+class Uncalmed:
+    """Leaves all as it is: what a photograph gets in the place of :class:`Calm`."""
+
+    def __call__(self, _: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the array."""
+        return array
+
+    def seen(self, _: str, image: Image) -> Image:
+        """Return the image."""
+        return image
 
 
 class PaintParts(Protocol):
@@ -322,7 +339,7 @@ class Composer:
     Light or code values? On 28 people who were laid before photographs by a soft matte in linear
     light, and then before others by a `Composer`, the pixels of the edge were off by 0.031 (of 1)
     with code values and by 0.011 in linear light, if the matte was given. With the matte that the
-    person network found, they were off by 0.077 and 0.076: what the network does not know weighs
+    person network found, they were off by 0.073 and 0.072: what the network does not know weighs
     far more. Linear light costs two thirds more time without any style, it makes dark edges noisy
     before black, and other programs mix code values when they show a cut-out picture. So it is off,
     until mattes are better; with a matte from elsewhere, turn it on.
@@ -384,9 +401,10 @@ class Composer:
         ----------
         photo : array_like of float, shape (H, W, 3)
             RGB in [0, 1].
-        calm : callable, optional
+        calm : Calm, optional
             For a film: is given each of ``"alpha"``, ``"person"`` and ``"background"`` as it is
-            made, and returns what to use in its place. See :class:`nstlib.video.steady.Steady`.
+            made, and returns what to use in its place; and so with the two layers before they are
+            painted. See :class:`nstlib.video.steady.Steady`.
 
         Returns
         -------
@@ -409,12 +427,12 @@ class Composer:
         of the next. Parameters and errors are those of a call.
         """
         with memory_for(np.shape(photo)):
-            return self._divide(check_image(photo, "photo"), calm or _unchanged)
+            return self._divide(check_image(photo, "photo"), calm or Uncalmed())
 
     def paint(self, layers: Layers, calm: Calm | None = None) -> Image:
         """Do the second half of a call: paint what :meth:`divide` made, and lay it together."""
         with memory_for(layers.photo.shape):
-            return self._paint(layers, calm or _unchanged)
+            return self._paint(layers, calm or Uncalmed())
 
     def _divide(self, photo: Image, calm: Calm) -> Layers:
         find = self._segmenter.mask if self._hard else self._segmenter.matte
@@ -434,13 +452,13 @@ class Composer:
         alpha, foreground, background = layers.alpha, layers.foreground, layers.background
         if self._person:
             # With the background still behind, so that strokes follow the outline.
-            foreground = calm("person", self._painted(self._person, layers.photo))
+            foreground = self._painted("person", self._person, layers.photo, calm)
             if not self._hard:
                 foreground, _ = estimate_layers(foreground, alpha, linear=self._linear)
         if self._background:
             # Without the person: a network sees far enough to carry strokes of the outline, and a
             # glow along it, into the background.
-            background = calm("background", self._painted(self._background, background))
+            background = self._painted("background", self._background, background, calm)
         if self._match and 0 < alpha.mean() < 1:
             if self._background or self._backdrop:
                 foreground = self._matched(foreground, alpha, background)
@@ -449,8 +467,10 @@ class Composer:
         alpha = feather_alpha(alpha, self._feather)
         return composite(foreground, background, alpha, linear=self._linear)
 
-    def _painted(self, painter: StylePainter, layer: Image) -> Image:
-        return painter(layer, strength=self._strength, preserve_colors=self._preserve_colors)
+    def _painted(self, name: str, painter: StylePainter, layer: Image, calm: Calm) -> Image:
+        seen = calm.seen(name, layer)
+        painting = painter(seen, strength=self._strength, preserve_colors=self._preserve_colors)
+        return calm(name, painting)
 
     def _matched(self, image: Image, share: NDArray[np.float32], reference: Image) -> Image:
         """Move the colours of a layer towards those that are seen of the other one."""
@@ -498,10 +518,6 @@ def _segmenter(model: str | Path | Segmenter, backend: str) -> Segmenter:
     from nstlib.inference.segmenter import PersonSegmenter
 
     return PersonSegmenter(model, backend=backend)
-
-
-def _unchanged(_: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
-    return array
 
 
 class _Level:

@@ -237,7 +237,7 @@ def _load_segmenter(
     return PersonSegmenter(model, backend=backend, value_range=value, size=size)
 
 
-def _make_film_stylist(recipe: Recipe) -> PaintFrame:
+def _make_film_stylist(recipe: Recipe) -> PaintCamera:
     """Make what paints the frames of a film by one network, steadily."""
     from nstlib.images.arrays import Picture
     from nstlib.video.steady import steady_painter
@@ -245,8 +245,9 @@ def _make_film_stylist(recipe: Recipe) -> PaintFrame:
     paint = recipe()
 
     def show(frame: Image, calm: Calm | None = None) -> Image:
-        painted = paint(Picture(frame)).image
-        return painted if calm is None else calm("painted", painted)
+        if calm is None:
+            return paint(Picture(frame)).image
+        return calm("painted", paint(Picture(calm.seen("painted", frame))).image)
 
     return steady_painter(show)
 
@@ -281,11 +282,10 @@ def _make_film_cutter(find: Find) -> PaintFrame:
     from nstlib.images.arrays import Picture
     from nstlib.video.steady import Steady
 
-    cut, calm = _make_cutter(find), Steady()
+    cut, steady = _make_cutter(find), Steady()
 
     def show(frame: Image) -> Picture:
-        calm.see(frame)
-        return cut(Picture(frame), calm)
+        return cut(Picture(frame), steady.see(frame))
 
     return show
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import cv2
@@ -35,19 +36,23 @@ class Divides(Protocol):
 class Steady:
     r"""Calm what flickers in a film where nothing moves: mattes, and painted strokes.
 
-    A network that paints frame by frame turns the source's faintest noise into other strokes. Here
-    each array is mixed with what was shown before, :math:`y_t = x_t + k\,(y_{t-1} - x_t)`, with
-    :math:`k = h \exp(-(d / \tau)^2)` at each pixel, where :math:`d` is how much the source changed
-    there: what stands is held, what moves is new at once.
+    A network that paints frame by frame turns the source's faintest noise into other strokes. So
+    noise is taken from what networks see, and what they make is calmed as well. In both cases an
+    array is mixed with the one before, :math:`y_t = x_t + k\,(y_{t-1} - x_t)`, with
+    :math:`k = h \exp(-(d / \tau)^2)` at each pixel. For what is shown, :math:`d` is how much the
+    source changed from the last frame to this one, there or near by; for what networks see, how far
+    :math:`x_t` is from :math:`y_{t-1}`. So what stands is held, and what moves is new at once.
 
     Parameters
     ----------
     hold : float, default 0.9
         :math:`h`: 0 holds nothing; 0.9 lets a lasting change come through within some ten frames.
     tolerance : float, default 0.04
-        :math:`\tau`: the change of the source, of 1, above which hardly anything is held.
+        :math:`\tau`: the change of the source, of 1, above which hardly anything is held. For what
+        networks see it is a third of that, because the two delays add up.
     reach : int, default 26
-        How far around a change nothing is held either, in pixels.
+        How far around a change nothing of what is shown is held either, in pixels: networks see as
+        far as that, so that strokes around what moves are new as well.
 
     Raises
     ------
@@ -72,43 +77,74 @@ class Steady:
         self._hold, self._tolerance = hold, tolerance
         self._around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
         self._source: Image | None = None
-        self._keep: NDArray[np.float32] = np.zeros((1, 1), np.float32)
         self._shown: dict[str, NDArray[np.float32]] = {}
+        self._seen: dict[str, Image] = {}
 
     def see(self, source: Image) -> Calm:
         """Take in the source's next frame (H, W, 3), before any array of that frame is calmed.
 
         Returns
         -------
-        callable
+        Calm
             Calms that frame's arrays, also when the next frame has been taken in already.
         """
         if self._source is None or self._source.shape != source.shape:
-            self._keep = np.zeros(source.shape[:2], np.float32)
+            keep = np.zeros(source.shape[:2], np.float32)
         else:
-            changes = cv2.split(cv2.blur(cv2.absdiff(source, self._source), (5, 5)))
-            changed = np.maximum.reduce(changes)  # much faster than a maximum along three channels
-            changed = cv2.dilate(changed, self._around)
-            self._keep = self._hold * np.exp(-np.square(changed / np.float32(self._tolerance)))
+            changed = cv2.dilate(_change(source, self._source), self._around)
+            keep = self._keep(np.asarray(changed, np.float32), self._tolerance)
         self._source = source
-        return functools.partial(self._calmed, self._keep)
+        return _Calm(self, keep)
 
-    def __call__(self, name: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what to show in the place of an array (H, W) or (H, W, C) called `name`.
-
-        The array belongs to the frame that was taken in last.
-        """
-        return self._calmed(self._keep, name, array)
-
-    def _calmed(
-        self, kept: NDArray[np.float32], name: str, array: NDArray[np.float32]
+    def shown(
+        self, keep: NDArray[np.float32], name: str, array: NDArray[np.float32]
     ) -> NDArray[np.float32]:
+        """Mix an array with what was shown under its name, `keep` (H, W) of that."""
         before = self._shown.get(name)
         if before is not None and before.shape == array.shape:
-            keep = kept if array.ndim == 2 else cv2.merge([kept] * array.shape[2])
-            array = array + keep * (before - array)
+            array = _mixed(array, before, keep)
         self._shown[name] = array
         return array
+
+    def seen(self, name: str, image: Image) -> Image:
+        """Take the noise of a camera from an image: see :class:`nstlib.compose.Calm`."""
+        before = self._seen.get(name)
+        if before is not None and before.shape == image.shape:
+            image = _mixed(image, before, self._keep(_change(image, before), self._tolerance / 3))
+        self._seen[name] = image
+        return image
+
+    def _keep(self, changed: NDArray[np.float32], tolerance: float) -> NDArray[np.float32]:
+        share = np.exp(-np.square(changed / np.float32(tolerance)))
+        share *= np.float32(self._hold)
+        return share
+
+
+@dataclass(frozen=True)
+class _Calm:
+    """Calms the arrays of one frame."""
+
+    _steady: Steady
+    _keep: NDArray[np.float32]
+
+    def __call__(self, name: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._steady.shown(self._keep, name, array)
+
+    def seen(self, name: str, image: Image) -> Image:
+        return self._steady.seen(name, image)
+
+
+def _change(now: Image, before: Image) -> NDArray[np.float32]:
+    """How much each pixel changed, and those beside it: the mean of 5×5, of the worst channel."""
+    changes = cv2.split(cv2.blur(cv2.absdiff(now, before), (5, 5)))
+    return np.maximum.reduce(changes)  # much faster than a maximum along three channels
+
+
+def _mixed(
+    now: NDArray[np.float32], before: NDArray[np.float32], keep: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    share = keep if now.ndim == 2 else cv2.merge([keep] * now.shape[2])
+    return now + share * (before - now)
 
 
 class SteadyPainter:

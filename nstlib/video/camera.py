@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import sys
@@ -36,6 +37,10 @@ RECENT = 9
 #: Longest side, in pixels, below which pictures are not halved further.
 LEAST_SIZE = 160
 
+#: A picture of twice the size takes four times as long. It comes back when that would take no more
+#: than this share of the time that there is, so that sizes do not go up and down.
+ROOM_TO_GROW = 0.75
+
 #: Width in pixels from which there is room for the line about the keys.
 _ROOM = 200
 
@@ -63,7 +68,7 @@ def webcam(
     change: Callable[[int], Paint] | None = None,
     camera: int | Capture = 0,
     size: int | None = 640,
-    least_rate: float = 12.0,
+    least_rate: float = 24.0,
     title: str = "nst webcam",
     clock: Clock = time.perf_counter,
 ) -> int:
@@ -71,8 +76,9 @@ def webcam(
 
     One thread reads the camera, one paints the newest frame, and this one shows it. So what is
     shown is never late: frames that come while one is painted are left out. A machine that is too
-    slow to paint `least_rate` frames a second gets half the size. The picture is mirrored, as
-    people are used to see themselves. The key s saves it to the current folder; h hides and shows
+    slow to paint `least_rate` frames a second, or as many as the camera gives, gets half the size,
+    until it has time for the larger one again. The picture is mirrored, as people are used to see
+    themselves. The key s saves it to the current folder; h hides and shows
     the line that says what the keys do; n and p change what paints.
 
     Parameters
@@ -86,8 +92,9 @@ def webcam(
         The number of the camera, or what gives its frames.
     size : int or None, default 640
         Longest side of the picture at first, in pixels; None for the camera's own.
-    least_rate : float, default 12
-        Frames a second below which the size is halved, again and again down to 160 pixels.
+    least_rate : float, default 24
+        Frames a second below which the size is halved, again and again down to 160 pixels. Of a
+        camera that gives fewer, all are painted.
     title : str
         The window's.
     clock : callable, default time.perf_counter
@@ -112,18 +119,18 @@ def webcam(
     shown, keys, text = 0, True, KEYS if change is None else KEYS_AND_STYLES
     steps: deque[int] = deque()
     times = deque([clock()], maxlen=30)
-    with _Camera(camera) as newest, ThreadPoolExecutor(1, "paint") as painting:
+    with _Camera(camera, clock) as newest, ThreadPoolExecutor(1, "paint") as painting:
 
         def work() -> Image:
             nonlocal paint
             step = sum(steps.popleft() for _ in range(len(steps)))
             if change is not None and step:
                 paint = change(step)
-            frame = from_uint8(cv2.cvtColor(newest.frame(), cv2.COLOR_BGR2RGB)[:, ::-1])
-            frame = pace.fitted(frame)
+            pixels = newest.frame()
             began = clock()
-            painted = paint(frame)
-            pace.took(clock() - began)
+            frame = from_uint8(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)[:, ::-1])
+            painted = paint(pace.fitted(frame))
+            pace.took(clock() - began, newest.interval())
             return painted
 
         try:
@@ -186,29 +193,45 @@ class _Pace:
     def __init__(self, size: int | None, least_rate: float) -> None:
         self._longest = 1 / check_number("least_rate", least_rate, above=0)
         self._size = size
+        self._halvings = 0
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._last = 0  # longest side of the last frame
 
     def fitted(self, frame: Image) -> Image:
         """Shrink a frame to the size, if it is larger."""
-        if self._size is not None and max(frame.shape) > self._size:
-            frame = resize(frame, self._size)
-        self._last = max(frame.shape)
-        return frame
+        full = max(frame.shape) if self._size is None else min(self._size, max(frame.shape))
+        self._last = max(min(LEAST_SIZE, full), full // 2**self._halvings)
+        return resize(frame, self._last) if max(frame.shape) > self._last else frame
 
-    def took(self, seconds: float) -> None:
-        """Note how long a painting took; halve the size if most of the last ones took too long."""
+    def took(self, seconds: float, interval: float) -> None:
+        """Note how long a painting took, and a camera's frame: change the size if most ask for it.
+
+        Parameters
+        ----------
+        seconds : float
+            From the frame to the painting.
+        interval : float
+            From one of the camera's frames to the next.
+        """
         self._recent.append(seconds)
-        if len(self._recent) == RECENT and statistics.median(self._recent) > self._longest:
-            self._size = max(min(LEAST_SIZE, self._last), self._last // 2)
-            self._recent.clear()
+        if len(self._recent) < RECENT:
+            return
+        usual, allowed = statistics.median(self._recent), max(self._longest, interval)
+        if usual > allowed and self._last > LEAST_SIZE:
+            self._halvings += 1
+        elif self._halvings and 4 * usual < ROOM_TO_GROW * allowed:
+            self._halvings -= 1
+        else:
+            return
+        self._recent.clear()
 
 
 class _Camera:
     """Reads a camera in its own thread, and keeps only the newest frame."""
 
-    def __init__(self, camera: int | Capture) -> None:
+    def __init__(self, camera: int | Capture, clock: Clock) -> None:
         self._name = "the camera"
+        self._clock, self._came = clock, deque([clock()], maxlen=RECENT + 1)
         if isinstance(camera, int):
             # OpenCV tells the terminal what it tried; one line says it better.
             level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -245,11 +268,17 @@ class _Camera:
                 raise VideoError(f"{self._name} stopped; connect it again")
             return self._frames.popleft()
 
+    def interval(self) -> float:
+        """Tell how long it usually takes from one frame to the next, in seconds."""
+        with self._news:
+            return statistics.median(b - a for a, b in itertools.pairwise(self._came))
+
     def _read(self) -> None:
         while self._open:
             good, frame = self._capture.read()
             with self._news:
                 if good:
+                    self._came.append(self._clock())
                     self._frames.append(np.asarray(frame, np.uint8))
                 else:
                     self._open = False

@@ -75,12 +75,16 @@ class FilmCamera:
 
 
 class Clock:
-    """Shows the time that it was set to."""
+    """Shows the time that it was set to; the thread that reads the camera sees an even rate."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: float = 30) -> None:
         self.now = 1000.0
+        self._rate, self._frames = rate, 0
 
     def __call__(self) -> float:
+        if threading.current_thread().name == "camera":
+            self._frames += 1
+            return self._frames / self._rate
         return self.now
 
 
@@ -133,25 +137,41 @@ def test_what_is_shown_is_never_late(screen: dict[str, Any], film: Path) -> None
     assert [number_of(pixels) for pixels in screen["shown"]] == [0, 4, 8]
 
 
+BUSY = 15  # paintings, after which the machine has less to do
+
+
 @pytest.mark.parametrize(
-    ("seconds_at_640", "sizes"),
+    ("rate", "at_first", "later", "sizes"),
     [
-        (0.05, [640] * 20),
-        (0.12, [640] * RECENT + [320] * 11),
-        (0.9, [640] * RECENT + [320] * RECENT + [160] * 2),
+        (30, 0.04, 0.04, [640] * 20),
+        (30, 0.06, 0.06, [640] * RECENT + [320] * 31),
+        (30, 0.9, 0.9, [640] * RECENT + [320] * RECENT + [160] * 22),
+        # In the dark a camera gives fewer frames, and a machine that paints them all is not slow.
+        (15, 0.06, 0.06, [640] * 20),
+        (15, 0.07, 0.07, [640] * RECENT + [320] * 31),
+        # The size comes back when most of the last paintings say so, but not if it might go again.
+        (30, 0.06, 0.02, [640] * RECENT + [320] * (BUSY - RECENT + 5) + [640] * 20),
+        (30, 0.9, 0.02, [side for side in (640, 320, 160, 320, 640) for _ in range(RECENT)]),
+        (30, 0.06, 0.04, [640] * RECENT + [320] * 31),
     ],
 )
 def test_a_slow_machine_gets_half_the_size(
-    screen: dict[str, Any], tmp_path: Path, seconds_at_640: float, sizes: list[int]
+    screen: dict[str, Any],
+    tmp_path: Path,
+    rate: float,
+    at_first: float,
+    later: float,
+    sizes: list[int],
 ) -> None:
     """The clock goes on by what a painting costs: by its area. It stops at 160 pixels."""
     frames = np.full((2, 360, 640, 3), 90, np.uint8)
-    film, clock = write(tmp_path / "large.mkv", frames), Clock()
+    film, clock = write(tmp_path / "large.mkv", frames), Clock(rate)
     painted: list[int] = []
 
     def paint(image: Image) -> Image:
         painted.append(image.shape[1])
-        clock.now += seconds_at_640 * (image.shape[1] / 640) ** 2
+        seconds = at_first if len(painted) <= BUSY else later
+        clock.now += seconds * (image.shape[1] / 640) ** 2
         if len(painted) == 1:
             clock.now += 5  # the first takes long on every machine
         return image

@@ -11,11 +11,12 @@ import pytest
 from playground_page import address as address
 from playground_page import browser as browser
 from playground_page import page as page
+from style_colors import color_root
 
 from nstlib.compose import estimate_layers
 from nstlib.images.colors import replace_luminance
 from nstlib.images.resizing import target_size
-from nstlib.inference.any_style import at_size
+from nstlib.inference.any_style import at_size, recolored
 from nstlib.inference.mattes import fit_locally
 from nstlib.inference.parts import fill_pits, keep_people
 
@@ -114,6 +115,18 @@ def test_curves_are_opencvs(page: Any, random: np.random.Generator) -> None:
     for shape, size in (((9, 60, 3), 5), ((50, 40, 3), 61), ((60, 9, 3), 9)):
         picture = random.uniform(0, 1, shape).astype(np.float32)
         near(called(page, "anystyle", "atSize", picture, size), at_size(picture, size))
+
+
+def test_colours_are_pythons(page: Any, random: np.random.Generator) -> None:
+    for mixture in (random.uniform(-0.5, 0.5, (3, 3)), np.full((3, 3), 0.2), np.zeros((3, 3))):
+        painting, style = (random.uniform(0, 1, (20, 30, 3)) @ mixture + 0.4 for _ in range(2))
+        painting = (painting * [1.0, 0.5, 0.3]).clip(0, 1).astype(np.float32)
+        style = style.clip(0, 1).astype(np.float32)
+        triangle = called(page, "colors", "colorRoot", style)
+        near(triangle, color_root(style)[np.triu_indices(3)], 1e-5)
+        vector = np.array([*style.mean(axis=(0, 1)), 0, 0, 0, *triangle], np.float32)
+        found = called(page, "colors", "recolored", painting, vector.tolist())
+        near(found, recolored(painting, vector))
 
 
 def test_mattes_are_pythons(page: Any, random: np.random.Generator) -> None:

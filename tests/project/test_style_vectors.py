@@ -13,17 +13,22 @@ import nstlib as nst
 from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.cache import asset_path
 from nstlib.assets.registry import ASSETS
+from nstlib.inference.any_style import VECTOR
 from nstlib.inference.stylizer import STYLE_NETWORKS
 
 
 @pytest.mark.parametrize("name", STYLE_NETWORKS)
 def test_vectors_are_those_of_the_pictures(name: str) -> None:
     stored = style_vectors.vectors()[name]
-    assert len(stored) == 256
+    assert len(stored) == VECTOR
     if name in DRAWN_STYLES or (name in ASSETS and asset_path(name).exists()):
         np.testing.assert_allclose(stored, nst.encode_style(name), rtol=0, atol=1e-3)
-    else:  # the last six are the picture's own colours: means and deviations
-        assert 0 < min(stored[-6:]) < max(stored[-6:]) < 1
+    else:  # the last twelve tell the picture's own colours: means, deviations, root of covariances
+        assert 0 < min(stored[-12:-6]) < max(stored[-12:-6]) < 1
+        root = np.zeros((3, 3))
+        root[np.triu_indices(3)] = stored[-6:]
+        root = np.maximum(np.abs(root), np.abs(root.T))
+        np.testing.assert_allclose(np.sqrt((root**2).sum(axis=0)), stored[-9:-6], atol=1e-3)
 
 
 def test_vectors_of_another_encoder_are_refused(

@@ -6,7 +6,7 @@ numbers. The first and the last ones, which see the picture's details, stay as t
 what lies between.
 
 How large the values become is found out by painting photographs. Each channel that comes out of a
-convolution has a scale and a middle of its own, because the instance normalisation after it makes
+convolution has a scale and a middle of its own, because the instance normalization after it makes
 channels of all sizes equally important.
 
 References
@@ -100,7 +100,7 @@ def in_eight_bits(proto: onnx.ModelProto, pictures: Sequence[Blob]) -> onnx.Mode
 
 
 def _convolutions(graph: onnx.GraphProto) -> Iterator[_Convolution]:
-    """Find the convolutions that can be changed: those before an instance normalisation."""
+    """Find the convolutions that can be changed: those before an instance normalization."""
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = {name: node for node in graph.node for name in node.output}
     uses: dict[str, list[str]] = {}

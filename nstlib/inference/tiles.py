@@ -1,12 +1,12 @@
 r"""Paint pictures that are too large for one pass through a style network, tile by tile.
 
-Instance normalisation measures the mean and the spread of a whole picture, at every layer. A tile
+Instance normalization measures the mean and the spread of a whole picture, at every layer. A tile
 on its own measures its own, and comes out in other colours than its neighbour: seams. Here each
 layer's statistics are measured once, over the whole picture, and then kept:
 
 .. math:: y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
-with :math:`\mu` and :math:`\sigma^2` known beforehand is what batch normalisation computes in a
+with :math:`\mu` and :math:`\sigma^2` known beforehand is what batch normalization computes in a
 trained network, so that is what the layers are turned into. The layers take their turns, the first
 one first, because the statistics of each depend on those before it. What lies on the way from one
 to the next is computed again tile by tile, from the picture or from the last feature maps that are
@@ -75,7 +75,7 @@ def paint_large(proto: onnx.ModelProto, picture: Blob, start: Start, tile: int =
     ----------
     proto : onnx.ModelProto
         One input and one output of the same size; between them convolutions, changes of size,
-        instance normalisation, and what treats each position alone.
+        instance normalization, and what treats each position alone.
     picture : ndarray of float32, shape (1, C, H, W)
         What to run it on. The layers' steps divide H and W.
     start : callable
@@ -113,7 +113,7 @@ class _Maps:
 
 
 class _Network:
-    """A graph whose instance normalisations turn, one after the other, into fixed ones."""
+    """A graph whose instance normalizations turn, one after the other, into fixed ones."""
 
     def __init__(
         self, proto: onnx.ModelProto, start: Start, sides: tuple[int, ...], tile: int
@@ -164,7 +164,7 @@ class _Network:
         return scale // int(factor)
 
     def norms(self) -> Iterator[tuple[int, onnx.NodeProto]]:
-        """Instance normalisations, each with its index, in the order in which they compute."""
+        """Instance normalizations, each with its index, in the order in which they compute."""
         for index, node in enumerate(self._proto.graph.node):
             if node.op_type == "InstanceNormalization":
                 yield index, node

@@ -31,7 +31,7 @@ def TransformerNet(  # noqa: N802  (the name that the field knows it by)
     Convolutions take the picture down to a quarter of its size, residual blocks work there, and two
     enlargements with a convolution after each bring it back: a transposed convolution instead would
     leave a checkerboard. The architecture is Johnson's, with the changes of PyTorch's well-known
-    example: instance for batch normalisation, reflected borders, and enlarging before convolving.
+    example: instance for batch normalization, reflected borders, and enlarging before convolving.
 
     Parameters
     ----------

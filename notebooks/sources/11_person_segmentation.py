@@ -699,8 +699,8 @@ nst.check("two_averages", "a")
 #
 # - **Ours had an advantage.** It is MediaPipe's, made larger and trained on the *rest of these very data sets*: the
 #   same cameras, streets and rules for drawing masks. A fair duel needs photographs that are foreign to both.
-# - **Is the difference larger than chance?** Picture by picture, ours minus MediaPipe's is 0.003 ± 0.003 on the
-#   first set and 0.003 ± 0.007 on the second (mean ± [standard error](glossary.md#standard-error)). So by this
+# - **Is the difference larger than chance?** Picture by picture, ours minus MediaPipe's is 0.0035 ± 0.0031 on
+#   the first set and 0.0033 ± 0.0073 on the second (mean ± [standard error](glossary.md#standard-error)). So by this
 #   measure we can't prove that six times the weights and all that training gained anything. What would show it?
 # - **[PP-HumanSeg](glossary.md#PP-HumanSeg)'s publishers report 0.9164**, from their own evaluation on their
 #   own photographs. That number belongs in no column of ours, and so it stands in none.
@@ -779,8 +779,8 @@ show_rows(
 )
 
 # %% [markdown]
-# *The two worst.* A network of streets, rooms and landscapes has never seen such pictures. (Are heads on coins people?
-# By our convention they aren't, but the network doesn't know that.) On 131 ordinary photographs, kept back from
+# *The two worst.* Such pictures are strange to a network that knows streets, rooms and landscapes. (Are heads on coins
+# people? By our convention they aren't, but the network doesn't know that.) On 131 ordinary photographs, kept back from
 # training, its card (`models/README.md` in the repository) reports 4.0 % of the pixels, nothing at all on six in ten,
 # and **more than 5 % of the picture on 27**, of which 19 show animals. "Where nobody is, it finds nobody" would be
 # false. "In four of five such photographs, it finds next to nobody" is what we can say.
@@ -857,8 +857,8 @@ for change, (of_image, of_mask) in changes.items():
 # <details><summary>What the table says, line by line</summary>
 #
 # - **Small.** At half the size it takes more of what is around them for the person. At an eighth the whole photograph
-#   has 32 of the network's 256 pixels. It finds somebody, but hardly the outline: all of the small photograph would
-#   score 0.54, 0.58 and 0.31, the shares printed above.
+#   has 32 of the network's 256 pixels. It finds somebody, but hardly the outline: a mask of all the small
+#   photograph would score 0.54, 0.58 and 0.31, the shares printed above.
 # - **Dark.** A tenth of the light costs something on two of them, 3 % half. Is it the lost grey levels? Eight are
 #   left. The next line tests that: the same eight levels, brightened again, cost nothing. So the network has no
 #   trouble with few levels. It doesn't know *darkness*, and that can be mended: brighten first.

@@ -469,9 +469,11 @@ print("channel 0 of block1_conv1 ", *(f"{value:5.1f}" for value in colours))
 def favourites(layer, count=3, side=128, steps=40):
     """A picture for each of the layer's loudest channels, and how each channel responds to each."""
     model = nst.feature_extractor([layer])
-    loudest = np.argsort(-features[layer].mean(axis=(0, 1)))[:count]
     start = np.random.default_rng(0).normal(0.5, 0.1, (count, side, side, 3))
     image = tf.Variable(start.astype(np.float32))
+    loudest = np.argsort(-features[layer].mean(axis=(0, 1)))
+    at_start = model(image)[layer].numpy().mean(axis=(1, 2)).min(axis=0)
+    loudest = loudest[at_start[loudest] > 0][:count]  # a silent channel has no slope to climb
 
     @tf.function
     def climb():
@@ -497,6 +499,7 @@ for layer, (_, responses) in liked.items():
     share = responses / np.diag(responses)  # by columns: each channel, relative to its own picture
     mean = (share.sum() - len(share)) / (share.size - len(share))
     print(f"{layer}: each channel's response to its own picture 1, to the others' {mean:.1f}")
+    assert mean < 1
 
 # %%
 show_rows(

@@ -721,7 +721,9 @@ show_rows(
 )
 
 # %% jupyter={"source_hidden": true}
-assert total_variation(grey) < 0.01 * total_variation(painting)
+# On every VGG19: all is grey where the price outweighs the style at the start, and not where it doesn't.
+of_style, price = as_the_tutorial_weights(tf.constant(noise)).values()
+assert (total_variation(grey) < 0.01 * total_variation(painting)) == (price > of_style)
 
 # %% [markdown]
 # The tutorial's weights weren't wrong: they suited its network, its loss and its units. There they do what

@@ -115,7 +115,8 @@ def test_the_diagram_of_the_network_has_the_files_channels() -> None:
     assert [(int(side), int(count)) for side, _, count in drawn] == expected
     assert channels["bottom"] == channels["whole"] == 128
     assert person_network().svg.count("to 128 channels") == 1
-    blocks = Counter(name.split(".")[0].split("_")[0] for name in channels if name.endswith(".expand"))
+    expanding = [name for name in channels if name.endswith(".expand")]
+    blocks = Counter(name.split(".")[0].split("_")[0] for name in expanding)
     # block8 and more8 stand beside each other, and so do block16 and more16.
     assert blocks["block8"] + blocks["more8"] == 3
     assert blocks["block16"] + blocks["more16"] == 8

@@ -151,11 +151,12 @@ def test_transparent_parts_are_white(tmp_path: Path) -> None:
 @pytest.mark.parametrize("strength", [0.25, 0.8])
 def test_strength_goes_from_the_photographs_own_style(any_style: AnyStyle, strength: float) -> None:
     photo = nst.load_image("astronaut", (40, 56))
-    vector = encode_style("coffee", size=40)
+    style = nst.load_image("coffee", (40, 60))
+    vector = encode_style(style, size=40)
     own = np.asarray(any_style.encoder(photo[np.newaxis])).reshape(-1)
     stylizer = nst.Stylizer(vector)
     mixed = (strength * vector[:256] + (1 - strength) * own).astype(np.float32)
-    roots = color_root(nst.resize(nst.load_image("coffee"), (40, 60))), color_root(photo)
+    roots = color_root(style), color_root(photo)
     mixed_root = strength * roots[0] + (1 - strength) * roots[1]
     beginning = in_its_colors(any_style.painted(photo, own), own[-6:-3], roots[1])
     between = in_its_colors(any_style.painted(photo, mixed), mixed[-6:-3], mixed_root)

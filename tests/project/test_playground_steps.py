@@ -119,9 +119,9 @@ def test_curves_are_opencvs(page: Any, random: np.random.Generator) -> None:
 
 def test_colours_are_pythons(page: Any, random: np.random.Generator) -> None:
     for mixture in (random.uniform(-0.5, 0.5, (3, 3)), np.full((3, 3), 0.2), np.zeros((3, 3))):
-        painting, style = (random.uniform(0, 1, (20, 30, 3)) @ mixture + 0.4 for _ in range(2))
-        painting = (painting * [1.0, 0.5, 0.3]).clip(0, 1).astype(np.float32)
-        style = style.clip(0, 1).astype(np.float32)
+        first, other = (random.uniform(0, 1, (20, 30, 3)) @ mixture + 0.4 for _ in range(2))
+        painting = (first * [1.0, 0.5, 0.3]).clip(0, 1).astype(np.float32)
+        style = other.clip(0, 1).astype(np.float32)
         triangle = called(page, "colors", "colorRoot", style)
         near(triangle, color_root(style)[np.triu_indices(3)], 1e-5)
         vector = np.array([*style.mean(axis=(0, 1)), 0, 0, 0, *triangle], np.float32)

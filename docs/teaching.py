@@ -155,7 +155,7 @@ def times() -> str:
         f"**{_hours(sum(lesson.read for lesson in found))} + {appendices}**",
         "",
         f"**{_hours(sum(_sum(lesson.exercises) for lesson in found))}**",
-        f"**{sum(lesson.run for lesson in found)} s**",
+        f"**{round(sum(lesson.run for lesson in found) / 60)} min**",
     ]
     head = ["lesson", "to read", "exercises 1, 2, … in minutes", "exercises together", "to run"]
     return table(head, [*rows, total])

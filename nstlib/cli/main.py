@@ -16,7 +16,8 @@ from nstlib.cli._run import run
 from nstlib.cli.assets import assets_app
 from nstlib.cli.marking import check_notebook
 from nstlib.cli.networks import export_network, verify_network
-from nstlib.cli.painting import compose, segment, stylize, webcam
+from nstlib.cli.painting import stylize
+from nstlib.cli.people import compose, segment, webcam
 from nstlib.cli.synthesis import texture, transfer
 from nstlib.cli.training import train_app
 

@@ -13,7 +13,7 @@ from film_files import ffmpeg
 from numpy.typing import NDArray
 from onnx_files import Graph, save
 
-from nstlib.cli.painting import segment
+from nstlib.cli.people import segment
 from nstlib.images.arrays import from_uint8
 from nstlib.inference.parts import keep_people
 from nstlib.inference.segmenter import PersonSegmenter

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx_files import Graph, save
 
 from nstlib.cli._styles import computing
-from nstlib.cli.painting import compose, segment, webcam
+from nstlib.cli.people import compose, segment, webcam
 from nstlib.compose import Composer
 from nstlib.images.arrays import from_uint8, to_uint8
 from nstlib.inference.segmenter import PersonSegmenter

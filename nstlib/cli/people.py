@@ -1,0 +1,391 @@
+"""The commands that find people: in pictures, in films, and before a camera."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias, Unpack
+
+import typer
+
+from nstlib.cli._films import Films, becomes_film
+from nstlib.cli._options import (
+    Backdrop,
+    Backend,
+    Feather,
+    FrameRate,
+    Hard,
+    Linear,
+    LongestSide,
+    Match,
+    MaxMegapixels,
+    PersonAt,
+    PersonStyle,
+    PreserveColors,
+    SegmenterName,
+    SegmenterRange,
+    SegmenterSize,
+    Smallest,
+    Source,
+    Strength,
+    StyleSize,
+    ValueRange,
+    WorldStyle,
+)
+from nstlib.cli._pictures import is_folder, paint_inputs, paint_parts
+from nstlib.cli._styles import (
+    Given,
+    StyleWalk,
+    computing,
+    load_stylizer,
+    parse_style,
+    pictures_in,
+    tell_sizes,
+)
+from nstlib.errors import ArgumentError, OutputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nstlib.cli._styles import Computing
+    from nstlib.compose import Calm, Composer, Options, PaintParts, Segmenter
+    from nstlib.images.arrays import Image, Picture
+    from nstlib.inference.segmenter import PersonSegmenter
+    from nstlib.video.convert import PaintFrame
+    from nstlib.video.steady import Paint as PaintCamera
+
+    Find: TypeAlias = Callable[[Image], NDArray[np.float32]]
+
+
+def segment(
+    source: Source,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="MASK",
+            help="Where to write it: white is a person. A picture, a film, or a folder's place.",
+        ),
+    ],
+    matte: Annotated[
+        bool,
+        typer.Option("--matte", help="Shades of grey that follow the edges, in place of 0 and 1."),
+    ] = False,
+    cutout: Annotated[
+        bool,
+        typer.Option(
+            "--cutout",
+            help="In place of a mask, the people themselves on transparency: .png or .webp, for "
+            "films .webm or .mov.",
+        ),
+    ] = False,
+    smallest: Smallest = 0.05,
+    person_at: PersonAt = None,
+    size: LongestSide = None,
+    rate: FrameRate = None,
+    max_megapixels: MaxMegapixels = 64.0,
+    segmenter: SegmenterName = "person",
+    segmenter_size: SegmenterSize = 320,
+    backend: Backend = None,
+    value_range: ValueRange = None,
+) -> int:
+    """Find the people in INPUT: a picture, a film, or a folder.
+
+    frames/%04d.png stands for numbered pictures that are a film's frames, in INPUT and in MASK.
+    """
+
+    def load(film: bool) -> PersonSegmenter:
+        by = computing(backend, film=film)["backend"]
+        return _load_segmenter(segmenter, segmenter_size, by, value_range=value_range)
+
+    find = functools.partial(_make_finder, load, matte or cutout, smallest, person_at)
+    if cutout:
+        _check_cutout(source, output, matte)
+        return paint_inputs(
+            [source],
+            output,
+            lambda: _make_cutter(find()),
+            Films(lambda: _make_film_cutter(find(film=True)), size, rate, suffix=".webm"),
+            size=size,
+            max_megapixels=max_megapixels,
+            suffix=".png",
+        )
+    recipe = functools.partial(_make_mask_painter, find, matte)
+    return paint_parts(source, output, recipe, size, max_megapixels, rate, mask=True)
+
+
+def _check_cutout(source: str, output: str, matte: bool) -> None:
+    from nstlib._files import check_suffix
+    from nstlib.images.encode import ALPHA_FORMATS
+    from nstlib.video.writer import ALPHA_FILMS
+
+    if matte:
+        raise ArgumentError("--cutout and --matte exclude each other; give one of them")
+    if not is_folder(output) and (becomes_film(output) or not Path(source).is_dir()):
+        try:
+            check_suffix(output, [*ALPHA_FORMATS, *ALPHA_FILMS])
+        except OutputError as error:
+            raise OutputError(f"{error}, which can be transparent") from error
+
+
+def _load_segmenter(
+    model: str, size: int, backend: str, **value_range: str | None
+) -> PersonSegmenter:
+    """Load what finds people. The range has the name of its option, which a message says."""
+    from nstlib._checks import check_count
+    from nstlib.inference.foreign import parse_range
+    from nstlib.inference.segmenter import STEP, PersonSegmenter
+
+    check_count("segmenter_size", size, STEP)
+    ((name, value),) = value_range.items()
+    if value is not None:
+        parse_range(value, name)
+    return PersonSegmenter(model, backend=backend, value_range=value, size=size)
+
+
+def _make_finder(
+    load: Callable[[bool], PersonSegmenter],
+    matte: bool,
+    smallest: float,
+    person_at: str | None,
+    *,
+    film: bool = False,
+) -> Find:
+    """Make what finds the people in a picture, or those who are meant."""
+    from nstlib.images.arrays import check_alpha
+    from nstlib.inference.parts import keep_people
+    from nstlib.video.follow import Follow
+
+    keep_people([[0.0]], smallest=smallest, person_at=person_at)
+    segmenter: Segmenter = load(film)
+    if film and person_at is not None:
+        segmenter, person_at = Follow(segmenter, person_at), None
+
+    def find(photo: Image) -> NDArray[np.float32]:
+        alpha = check_alpha(segmenter.matte(photo) if matte else segmenter.mask(photo), photo)
+        return keep_people(alpha, smallest=smallest, person_at=person_at)
+
+    return find
+
+
+def _make_film_cutter(find: Find) -> PaintFrame:
+    """Make what leaves people alone in the frames of a film, with steady edges."""
+    from nstlib.images.arrays import Picture
+    from nstlib.video.steady import Steady
+
+    cut, steady = _make_cutter(find), Steady()
+
+    def show(frame: Image) -> Picture:
+        return cut(Picture(frame), steady.see(frame))
+
+    return show
+
+
+def _make_cutter(find: Find) -> Callable[..., Picture]:
+    """Make what leaves people alone: their colours without the old background's, and a matte."""
+    import numpy as np
+
+    from nstlib.compose import composite, estimate_layers
+    from nstlib.images.arrays import Picture
+
+    def cut(photo: Picture, calm: Calm | None = None) -> Picture:
+        matte = find(photo.image)
+        if calm is not None:
+            matte = calm("alpha", matte)
+        person, _ = estimate_layers(photo.image, matte)
+        seen = composite(person, np.ones_like(person), matte)
+        return Picture(seen, matte if photo.alpha is None else matte * photo.alpha)
+
+    return cut
+
+
+def _make_mask_painter(recipe: Callable[..., Find], matte: bool, **film: bool) -> PaintParts:
+    """Make what shows people white, and all else black."""
+    find = recipe(**film)
+
+    def show(photo: Image, calm: Calm | None = None) -> Image:
+        alpha = find(photo)
+        if calm is not None:
+            alpha = calm("alpha", alpha)
+        if not matte:
+            alpha = (alpha > 0.5).astype(alpha.dtype)
+        return alpha[..., None].repeat(3, axis=2)
+
+    return show
+
+
+def compose(
+    source: Source,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Where to write it: a picture (.png, .jpg, .jpeg, .webp), a film (.mp4, .mov, "
+            ".mkv, .webm, .gif), a film's numbered frames (out/%04d.png), or a folder's place.",
+        ),
+    ],
+    style: WorldStyle = None,
+    person: PersonStyle = None,
+    style_size: StyleSize = 320,
+    feather: Feather = 0.0,
+    strength: Strength = 1.0,
+    match: Match = 0.0,
+    hard: Hard = False,
+    preserve_colors: PreserveColors = False,
+    background: Backdrop = None,
+    linear: Linear = False,
+    smallest: Smallest = 0.05,
+    person_at: PersonAt = None,
+    size: LongestSide = None,
+    rate: FrameRate = None,
+    max_megapixels: MaxMegapixels = 64.0,
+    segmenter: SegmenterName = "person",
+    segmenter_size: SegmenterSize = 320,
+    segmenter_range: SegmenterRange = None,
+    backend: Backend = None,
+    value_range: ValueRange = None,
+) -> int:
+    """Paint the world around the people in INPUT, or the people.
+
+    Each can have a style of its own. Or lay the people before another background. What is no
+    person, but was taken for one, is left out if it is small.
+
+    INPUT is a picture, a film, or a folder of both; frames/%04d.png stands for numbered pictures
+    that are a film's frames, and so does a folder if OUT is a film. What is transparent stays so
+    where OUT can be (.png, .webp, .webm, .mov), unless it gets a background. Films keep their sound
+    and their timing. Ctrl-C ends a film early, and keeps what is painted so far.
+    """
+    world, people = parse_style(style), parse_style(person, "--person")
+    tell_sizes(world, people)
+    recipe = functools.partial(
+        _make_composer,
+        world,
+        people,
+        (value_range, style_size),
+        (segmenter, segmenter_size, segmenter_range),
+        computing=functools.partial(computing, backend),
+        feather=feather,
+        strength=strength,
+        match=match,
+        hard=hard,
+        preserve_colors=preserve_colors,
+        backdrop=background,
+        linear=linear,
+        smallest=smallest,
+        person_at=person_at,
+    )
+    opaque = background is not None
+    return paint_parts(source, output, recipe, size, max_megapixels, rate, opaque=opaque)
+
+
+def webcam(
+    style: WorldStyle = None,
+    person: PersonStyle = None,
+    style_size: StyleSize = 320,
+    feather: Feather = 0.0,
+    strength: Strength = 1.0,
+    match: Match = 0.0,
+    hard: Hard = False,
+    preserve_colors: PreserveColors = False,
+    background: Backdrop = None,
+    linear: Linear = False,
+    smallest: Smallest = 0.05,
+    person_at: PersonAt = None,
+    size: Annotated[int, typer.Option(help="Longest side of the picture, in pixels.")] = 640,
+    segmenter: SegmenterName = "person",
+    segmenter_size: SegmenterSize = 320,
+    segmenter_range: SegmenterRange = None,
+    backend: Backend = None,
+    value_range: ValueRange = None,
+    camera: Annotated[int, typer.Option(help="The number of the camera.")] = 0,
+) -> int:
+    """Show what the camera sees, painted as 'nst compose' would.
+
+    In the window, n and p go to the next and the previous style: first those of a folder that is
+    given as STYLE, then the ones that come with nstlib. q ends it, s saves the picture to the
+    current folder, and h hides the line that says so. On a machine that is too slow, the picture
+    gets smaller; it is never late.
+    """
+    from nstlib.video.camera import webcam as show
+    from nstlib.video.steady import steady_painter
+
+    world, people = parse_style(style), parse_style(person, "--person")
+    tell_sizes(world, people)
+    options = _with_people(
+        (segmenter, segmenter_size, segmenter_range),
+        film=True,
+        **computing(backend, film=True),
+        feather=feather,
+        strength=strength,
+        match=match,
+        hard=hard,
+        preserve_colors=preserve_colors,
+        backdrop=background,
+        linear=linear,
+        smallest=smallest,
+        person_at=person_at,
+    )
+    # The keys change the world's style, or the people's if only that is given.
+    only_people = world is None and people is not None
+    given = people if only_people else world
+
+    def make(style: Given | None) -> PaintCamera:
+        styles = (None, style) if only_people else (style, people)
+        return steady_painter(_compose(*styles, (value_range, style_size), options))
+
+    walk = StyleWalk(pictures_in(given) or [given], make)
+    shown = show(walk.first(), change=walk, camera=camera, size=size)
+    print(f"showed {shown} frames")
+    return 0
+
+
+def _make_composer(
+    style: Given | None,
+    person: Given | None,
+    painting: tuple[str | None, int],
+    people: tuple[str, int, str | None],
+    *,
+    computing: Callable[..., Computing],
+    film: bool = False,
+    **options: Unpack[Options],
+) -> Composer:
+    """Load the networks, whose ranges and sizes may have been said, and what composes by them."""
+    by = computing(film=film)
+    options["backend"], options["eight_bits"] = by["backend"], by["eight_bits"]
+    return _compose(style, person, painting, _with_people(people, film=film, **options))
+
+
+def _with_people(
+    people: tuple[str, int, str | None], *, film: bool, **options: Unpack[Options]
+) -> Options:
+    """Add what finds people to what a composer is told. In a film, one person is followed."""
+    from nstlib.video.follow import Follow
+
+    model, size, segmenter_range = people
+    segmenter = _load_segmenter(model, size, options["backend"], segmenter_range=segmenter_range)
+    options["segmenter"] = segmenter
+    if film and (point := options["person_at"]) is not None:
+        options["segmenter"], options["person_at"] = Follow(segmenter, point), None
+    return options
+
+
+def _compose(
+    style: Given | None,
+    person: Given | None,
+    painting: tuple[str | None, int],
+    options: Options,
+) -> Composer:
+    """Load what paints, each style once, and make what composes."""
+    from nstlib.compose import Composer
+
+    by: Computing = {"backend": options["backend"], "eight_bits": options["eight_bits"]}
+    stylizers = {
+        each: load_stylizer(each, by, *painting) for each in {style, person} if each is not None
+    }
+    world, people = (None if each is None else stylizers[each] for each in (style, person))
+    return Composer(world, people, **options)

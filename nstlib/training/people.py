@@ -126,7 +126,8 @@ def augmented(
     if random.random() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]
     image = _changed(random, np.ascontiguousarray(image))
-    return image, np.ascontiguousarray(mask)[..., np.newaxis]
+    # Resizing rounds: a mean of ones may be a little more than 1.
+    return image, np.clip(mask, 0, 1)[..., np.newaxis]
 
 
 def _read(sample: Sample) -> tuple[Image, Mask]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_people import draw_people, figure, grey
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nstlib.errors import ArgumentError
@@ -78,7 +78,8 @@ def test_shares_to_keep_back() -> None:
 
 
 @given(seed=st.integers(0, 10_000), side=st.sampled_from([64, PERSON_SIDE]))
-@settings(max_examples=40)
+@example(seed=3815, side=64)  # a mean of ones that is more than 1
+@settings(max_examples=15)
 def test_examples_are_images_and_masks(
     people: list[Sample], others: list[Path], seed: int, side: int
 ) -> None:

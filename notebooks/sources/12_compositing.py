@@ -284,15 +284,16 @@ show_rows(
 # %%
 night = np.broadcast_to(np.float32([0.03, 0.04, 0.12]), collins.shape)
 halo = composite(collins, night, matte)
+temple = np.s_[80:120, 146:186]
 show_rows(
-    [enlarge(collins[edge]), enlarge(halo[edge])],
+    [enlarge(collins[temple]), enlarge(halo[temple])],
     titles=["photograph", "before the night"],
     height=3.8,
-    alt="Blond hair before a grey wall; the same before dark blue, with a pale rim.",
+    alt="Brown hair at her temple before a grey wall; the same before dark blue, with a pale rim.",
 )
 
 # %% [markdown]
-# *The old wall still glows around her hair.*
+# *40 × 40 pixels. The old wall still glows around her hair.*
 #
 # The matte is not to blame. Take a pixel that is half hair (0.2) and half wall (0.8): the camera saw 0.5.
 # Before a night of 0.1 it should become:
@@ -402,17 +403,17 @@ show_rows(
 front, back = estimate_layers(collins, matte)
 show_rows(
     [front, back],
-    [enlarge(halo[edge]), enlarge(composite(front, night, matte)[edge])],
+    [enlarge(halo[temple]), enlarge(composite(front, night, matte)[temple])],
     titles=["foreground", "background", "with a halo", "without"],
     height=3.6,
     alt="The astronaut amid smooth colours; the wall with a blurred patch of grey and red in her place, a "
-    "faint contour of her hair and a piece of her collar. Below: hair with a pale rim, and hair without.",
+    "faint contour of her hair and a piece of her collar. Below: hair with a pale rim, and with a fainter, brown one.",
 )
 
 # %%
 off = np.abs(composite(front, back, matte) - collins).mean()
-rim = (matte[edge] > 0.05) & (matte[edge] < 0.95)
-glow = [composite(layer, night, matte)[edge][rim].mean() for layer in (collins, front)]
+rim = (matte[temple] > 0.05) & (matte[temple] < 0.95)
+glow = [composite(layer, night, matte)[temple][rim].mean() for layer in (collins, front)]
 print(f"the two layers give the photograph again, to within {off:.3f} on average")
 print(
     f"mean brightness of the hair's rim before the night: {glow[0]:.2f} with a halo, {glow[1]:.2f} without"

@@ -36,9 +36,11 @@ MOMENTUM = 0.999
 def person_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
     r"""Cross-entropy, heavier at the outline, and what both classes lack of a perfect soft overlap.
 
-    .. math:: L = -\frac{\sum_p w_p \left(t_p \ln q_p + (1 - t_p) \ln(1 - q_p)\right)}{\sum_p w_p}
-              + \frac{1 - J(t, q)}{2} + \frac{1 - J(1 - t, 1 - q)}{4}, \qquad
-              J(t, q) = \frac{\sum_p t_p q_p + 50}{\sum_p (t_p + q_p - t_p q_p) + 50}
+    .. math:: L = H + \frac{1 - J(t, q)}{2} + \frac{1 - J(1 - t, 1 - q)}{4}
+
+    .. math:: H = -\frac{\sum_p w_p \left(t_p \ln q_p + (1 - t_p) \ln(1 - q_p)\right)}{\sum_p w_p}
+
+    .. math:: J(t, q) = \frac{\sum_p t_p q_p + 50}{\sum_p (t_p + q_p - t_p q_p) + 50}
 
     with :math:`t` the mask, :math:`q` the probability of a person, and :math:`w` 5 within five
     pixels of the outline, 1 elsewhere. With the 50, the loss of a picture with hardly anybody in it

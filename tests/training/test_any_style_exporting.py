@@ -21,7 +21,6 @@ from nstlib.inference.any_style import (
     encode_style,
     encoder_for,
     painter_for,
-    recolored,
     trial_vector,
 )
 from nstlib.inference.foreign import metadata_of
@@ -87,17 +86,18 @@ def test_the_files_paint_what_was_learned(
         assert told.items() >= {"licence": "none", "value_range": "0,1", "layout": "NCHW"}.items()
 
     monkeypatch.setattr("nstlib.inference.any_style.embedded_model", lambda name: tmp_path / name)
+    # The network alone: the last step, which is no part of it, may double differences.
+    monkeypatch.setattr("nstlib.inference.stylizer.recolored", lambda painting, _: painting)
     style, photo = nst.load_image("coffee", (320, 336)), nst.load_image("astronaut", (64, 96))
     encoder_for.cache_clear()
     try:
-        vector = encode_style(style)
-        painting = Stylizer(vector)(photo)
+        painting = Stylizer(encode_style(style))(photo)
     finally:
         encoder_for.cache_clear()
     # The training painted with fewer digits.
-    expected = recolored(teach.paint(teacher, photo, style), vector)
-    np.testing.assert_allclose(painting, expected, atol=0.2)
-    assert np.abs(painting - expected).mean() < 0.02
+    expected = teach.paint(teacher, photo, style)
+    np.testing.assert_allclose(painting, expected, atol=0.1)
+    assert np.abs(painting - expected).mean() < 0.01
 
 
 @pytest.mark.parametrize("network", [ENCODER, PAINTER])

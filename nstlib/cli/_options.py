@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -149,6 +153,64 @@ PersonAt = Annotated[
         show_default="all people",
     ),
 ]
+
+
+# Options that go together, in the commands that compose.
+@dataclass(frozen=True)
+class Look:
+    """What people and the world are to look like, and which people are meant."""
+
+    style: WorldStyle = None
+    person: PersonStyle = None
+    style_size: StyleSize = 320
+    feather: Feather = 0.0
+    strength: Strength = 1.0
+    match: Match = 0.0
+    hard: Hard = False
+    preserve_colors: PreserveColors = False
+    background: Backdrop = None
+    linear: Linear = False
+    smallest: Smallest = 0.05
+    person_at: PersonAt = None
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What finds people, and how it and the networks that paint are run."""
+
+    segmenter: SegmenterName = "person"
+    segmenter_size: SegmenterSize = 320
+    segmenter_range: SegmenterRange = None
+    backend: Backend = None
+    value_range: ValueRange = None
+
+
+def with_groups(command: Callable[..., int]) -> Callable[..., int]:
+    """Let a command take dataclasses of options: Typer sees their fields as its own options."""
+    taken = inspect.signature(command, eval_str=True).parameters
+    groups: dict[str, Callable[..., Any]] = {
+        name: one.annotation
+        for name, one in taken.items()
+        if isinstance(one.annotation, type) and is_dataclass(one.annotation)
+    }
+    fields = {
+        name: inspect.signature(group, eval_str=True).parameters for name, group in groups.items()
+    }
+
+    @functools.wraps(command)
+    def grouped(**options: Any) -> int:
+        for name, group in groups.items():
+            options[name] = group(**{field: options.pop(field) for field in fields[name]})
+        return command(**options)
+
+    flat = [
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in taken.items()
+        for each in (fields[name].values() if name in groups else [parameter])
+    ]
+    grouped.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    return grouped
+
 
 # What the commands take that optimise pictures or train networks.
 PictureOutput = Annotated[

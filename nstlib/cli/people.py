@@ -5,33 +5,25 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from nstlib.cli._films import Films, becomes_film
 from nstlib.cli._options import (
-    Backdrop,
     Backend,
-    Feather,
     FrameRate,
-    Hard,
-    Linear,
     LongestSide,
-    Match,
+    Look,
     MaxMegapixels,
+    Networks,
     PersonAt,
-    PersonStyle,
-    PreserveColors,
     SegmenterName,
-    SegmenterRange,
     SegmenterSize,
     Smallest,
     Source,
-    Strength,
-    StyleSize,
     ValueRange,
-    WorldStyle,
+    with_groups,
 )
 from nstlib.cli._pictures import is_folder, paint_inputs, paint_parts
 from nstlib.cli._styles import (
@@ -99,7 +91,7 @@ def segment(
 
     def load(film: bool) -> PersonSegmenter:
         by = computing(backend, film=film)["backend"]
-        return _load_segmenter(segmenter, segmenter_size, by, value_range=value_range)
+        return _load_segmenter(segmenter, segmenter_size, by, value_range, "value_range")
 
     find = functools.partial(_make_finder, load, matte or cutout, smallest, person_at)
     if cutout:
@@ -132,18 +124,17 @@ def _check_cutout(source: str, output: str, matte: bool) -> None:
 
 
 def _load_segmenter(
-    model: str, size: int, backend: str, **value_range: str | None
+    model: str, size: int, backend: str, value_range: str | None, option: str
 ) -> PersonSegmenter:
-    """Load what finds people. The range has the name of its option, which a message says."""
+    """Load what finds people. A message calls its range by the name of the option."""
     from nstlib._checks import check_count
     from nstlib.inference.foreign import parse_range
     from nstlib.inference.segmenter import STEP, PersonSegmenter
 
     check_count("segmenter_size", size, STEP)
-    ((name, value),) = value_range.items()
-    if value is not None:
-        parse_range(value, name)
-    return PersonSegmenter(model, backend=backend, value_range=value, size=size)
+    if value_range is not None:
+        parse_range(value_range, option)
+    return PersonSegmenter(model, backend=backend, value_range=value_range, size=size)
 
 
 def _make_finder(
@@ -202,9 +193,11 @@ def _make_cutter(find: Find) -> Callable[..., Picture]:
     return cut
 
 
-def _make_mask_painter(recipe: Callable[..., Find], matte: bool, **film: bool) -> PaintParts:
+def _make_mask_painter(
+    make_finder: Callable[..., Find], matte: bool, *, film: bool = False
+) -> PaintParts:
     """Make what shows people white, and all else black."""
-    find = recipe(**film)
+    find = make_finder(film=film)
 
     def show(photo: Image, calm: Calm | None = None) -> Image:
         alpha = find(photo)
@@ -217,6 +210,7 @@ def _make_mask_painter(recipe: Callable[..., Find], matte: bool, **film: bool) -
     return show
 
 
+@with_groups
 def compose(
     source: Source,
     output: Annotated[
@@ -229,26 +223,12 @@ def compose(
             ".mkv, .webm, .gif), a film's numbered frames (out/%04d.png), or a folder's place.",
         ),
     ],
-    style: WorldStyle = None,
-    person: PersonStyle = None,
-    style_size: StyleSize = 320,
-    feather: Feather = 0.0,
-    strength: Strength = 1.0,
-    match: Match = 0.0,
-    hard: Hard = False,
-    preserve_colors: PreserveColors = False,
-    background: Backdrop = None,
-    linear: Linear = False,
-    smallest: Smallest = 0.05,
-    person_at: PersonAt = None,
+    *,
+    look: Look,
     size: LongestSide = None,
     rate: FrameRate = None,
     max_megapixels: MaxMegapixels = 64.0,
-    segmenter: SegmenterName = "person",
-    segmenter_size: SegmenterSize = 320,
-    segmenter_range: SegmenterRange = None,
-    backend: Backend = None,
-    value_range: ValueRange = None,
+    networks: Networks,
 ) -> int:
     """Paint the world around the people in INPUT, or the people.
 
@@ -260,48 +240,17 @@ def compose(
     where OUT can be (.png, .webp, .webm, .mov), unless it gets a background. Films keep their sound
     and their timing. Ctrl-C ends a film early, and keeps what is painted so far.
     """
-    world, people = parse_style(style), parse_style(person, "--person")
-    tell_sizes(world, people)
-    recipe = functools.partial(
-        _make_composer,
-        world,
-        people,
-        (value_range, style_size),
-        (segmenter, segmenter_size, segmenter_range),
-        computing=functools.partial(computing, backend),
-        feather=feather,
-        strength=strength,
-        match=match,
-        hard=hard,
-        preserve_colors=preserve_colors,
-        backdrop=background,
-        linear=linear,
-        smallest=smallest,
-        person_at=person_at,
-    )
-    opaque = background is not None
+    recipe = functools.partial(_make_composer, *_parse_styles(look), look, networks)
+    opaque = look.background is not None
     return paint_parts(source, output, recipe, size, max_megapixels, rate, opaque=opaque)
 
 
+@with_groups
 def webcam(
-    style: WorldStyle = None,
-    person: PersonStyle = None,
-    style_size: StyleSize = 320,
-    feather: Feather = 0.0,
-    strength: Strength = 1.0,
-    match: Match = 0.0,
-    hard: Hard = False,
-    preserve_colors: PreserveColors = False,
-    background: Backdrop = None,
-    linear: Linear = False,
-    smallest: Smallest = 0.05,
-    person_at: PersonAt = None,
+    *,
+    look: Look,
     size: Annotated[int, typer.Option(help="Longest side of the picture, in pixels.")] = 640,
-    segmenter: SegmenterName = "person",
-    segmenter_size: SegmenterSize = 320,
-    segmenter_range: SegmenterRange = None,
-    backend: Backend = None,
-    value_range: ValueRange = None,
+    networks: Networks,
     camera: Annotated[int, typer.Option(help="The number of the camera.")] = 0,
 ) -> int:
     """Show what the camera sees, painted as 'nst compose' would.
@@ -314,29 +263,15 @@ def webcam(
     from nstlib.video.camera import webcam as show
     from nstlib.video.steady import steady_painter
 
-    world, people = parse_style(style), parse_style(person, "--person")
-    tell_sizes(world, people)
-    options = _with_people(
-        (segmenter, segmenter_size, segmenter_range),
-        film=True,
-        **computing(backend, film=True),
-        feather=feather,
-        strength=strength,
-        match=match,
-        hard=hard,
-        preserve_colors=preserve_colors,
-        backdrop=background,
-        linear=linear,
-        smallest=smallest,
-        person_at=person_at,
-    )
+    world, people = _parse_styles(look)
+    options = _composer_options(look, networks, film=True)
     # The keys change the world's style, or the people's if only that is given.
     only_people = world is None and people is not None
     given = people if only_people else world
 
     def make(style: Given | None) -> PaintCamera:
         styles = (None, style) if only_people else (style, people)
-        return steady_painter(_compose(*styles, (value_range, style_size), options))
+        return steady_painter(_compose(*styles, look, networks, options))
 
     walk = StyleWalk(pictures_in(given) or [given], make)
     shown = show(walk.first(), change=walk, camera=camera, size=size)
@@ -344,48 +279,67 @@ def webcam(
     return 0
 
 
+def _parse_styles(look: Look) -> tuple[Given | None, Given | None]:
+    """Read the styles of the world and of the people."""
+    world, people = parse_style(look.style), parse_style(look.person, "--person")
+    tell_sizes(world, people)
+    return world, people
+
+
 def _make_composer(
-    style: Given | None,
-    person: Given | None,
-    painting: tuple[str | None, int],
-    people: tuple[str, int, str | None],
+    world: Given | None,
+    people: Given | None,
+    look: Look,
+    networks: Networks,
     *,
-    computing: Callable[..., Computing],
     film: bool = False,
-    **options: Unpack[Options],
 ) -> Composer:
-    """Load the networks, whose ranges and sizes may have been said, and what composes by them."""
-    by = computing(film=film)
-    options["backend"], options["eight_bits"] = by["backend"], by["eight_bits"]
-    return _compose(style, person, painting, _with_people(people, film=film, **options))
+    """Load the networks, and make what composes by them."""
+    return _compose(world, people, look, networks, _composer_options(look, networks, film=film))
 
 
-def _with_people(
-    people: tuple[str, int, str | None], *, film: bool, **options: Unpack[Options]
-) -> Options:
-    """Add what finds people to what a composer is told. In a film, one person is followed."""
+def _composer_options(look: Look, networks: Networks, *, film: bool) -> Options:
+    """Load what finds people; list all that a composer is told beside the styles."""
     from nstlib.video.follow import Follow
 
-    model, size, segmenter_range = people
-    segmenter = _load_segmenter(model, size, options["backend"], segmenter_range=segmenter_range)
-    options["segmenter"] = segmenter
-    if film and (point := options["person_at"]) is not None:
-        options["segmenter"], options["person_at"] = Follow(segmenter, point), None
-    return options
+    by = computing(networks.backend, film=film)
+    segmenter: Segmenter = _load_segmenter(
+        networks.segmenter,
+        networks.segmenter_size,
+        by["backend"],
+        networks.segmenter_range,
+        "segmenter_range",
+    )
+    person_at = look.person_at
+    if film and person_at is not None:
+        segmenter, person_at = Follow(segmenter, person_at), None
+    return {
+        "segmenter": segmenter,
+        "backend": by["backend"],
+        "eight_bits": by["eight_bits"],
+        "feather": look.feather,
+        "strength": look.strength,
+        "match": look.match,
+        "hard": look.hard,
+        "preserve_colors": look.preserve_colors,
+        "backdrop": look.background,
+        "linear": look.linear,
+        "smallest": look.smallest,
+        "person_at": person_at,
+    }
 
 
 def _compose(
-    style: Given | None,
-    person: Given | None,
-    painting: tuple[str | None, int],
-    options: Options,
+    world: Given | None, people: Given | None, look: Look, networks: Networks, options: Options
 ) -> Composer:
     """Load what paints, each style once, and make what composes."""
     from nstlib.compose import Composer
 
     by: Computing = {"backend": options["backend"], "eight_bits": options["eight_bits"]}
     stylizers = {
-        each: load_stylizer(each, by, *painting) for each in {style, person} if each is not None
+        style: load_stylizer(style, by, networks.value_range, look.style_size)
+        for style in {world, people}
+        if style is not None
     }
-    world, people = (None if each is None else stylizers[each] for each in (style, person))
-    return Composer(world, people, **options)
+    painters = (None if style is None else stylizers[style] for style in (world, people))
+    return Composer(*painters, **options)

@@ -21,6 +21,8 @@ from nstlib.sources import load_image
 if TYPE_CHECKING:
     from small_any_style import AnyStyle
 
+    from nstlib.training.people import Sample
+
 # No window, also where there is a screen. Not by MPLBACKEND: notebooks run by a test would inherit
 # it and show no pictures.
 matplotlib.use("Agg")
@@ -85,6 +87,30 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from film_files import make_films
 
     return make_films(tmp_path_factory.mktemp("films"))
+
+
+@pytest.fixture(scope="session")
+def people_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of drawn people: images/, masks/, and others/, which show nobody."""
+    from drawn_people import draw_people
+
+    return draw_people(tmp_path_factory.mktemp("people"))
+
+
+@pytest.fixture(scope="session")
+def people(people_folder: Path) -> list[Sample]:
+    """Eight photographs of drawn people, and their masks."""
+    from nstlib.training.people import pairs  # it needs TensorFlow
+
+    return pairs(people_folder)
+
+
+@pytest.fixture(scope="session")
+def others(people_folder: Path) -> list[Path]:
+    """Four photographs of nobody."""
+    from nstlib.training.photos import image_files
+
+    return image_files([people_folder / "others"])
 
 
 @pytest.fixture(scope="session")

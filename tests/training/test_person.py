@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from drawn_people import draw_people, grey
+from drawn_people import grey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_networks import person_net
@@ -35,24 +35,8 @@ from nstlib.training.person import (
     segmenter_of,
     train_person,
 )
-from nstlib.training.photos import image_files
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_people(tmp_path_factory.mktemp("people"))
-
-
-@pytest.fixture(scope="module")
-def people(folder: Path) -> list[Sample]:
-    return pairs(folder)
-
-
-@pytest.fixture(scope="module")
-def others(folder: Path) -> list[Path]:
-    return image_files([folder / "others"])
 
 
 # The loss
@@ -285,15 +269,15 @@ def test_a_network_is_judged_as_it_was_trained(people: list[Sample]) -> None:
 
 
 def test_the_command_trains_measures_and_exports(
-    folder: Path,
+    people_folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     output, start = tmp_path / "person.onnx", tmp_path / "start.keras"
     save_network(PersonNet(), start)
     options = {
-        "--people": folder,
-        "--others": folder / "others",
+        "--people": people_folder,
+        "--others": people_folder / "others",
         "--start": start,
         "--repeat": "a=2",
         "--kept-back": 0.25,
@@ -317,21 +301,19 @@ def test_the_command_trains_measures_and_exports(
 
 
 def test_the_command_names_what_is_wrong(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output = str(tmp_path / "person.onnx")
+    folder, output = str(people_folder), str(tmp_path / "person.onnx")
     assert main(["train", "person", "--people", str(tmp_path), "-o", output]) == 2
     assert "images is not a folder" in capsys.readouterr().err
-    assert main(["train", "person", "--people", str(folder), "-o", str(tmp_path / "p.pth")]) == 2
+    assert main(["train", "person", "--people", folder, "-o", str(tmp_path / "p.pth")]) == 2
     assert "use one of .onnx, .keras" in capsys.readouterr().err
-    assert main(["train", "person", "--people", str(folder), "-o", output, "--repeat", "a"]) == 2
+    assert main(["train", "person", "--people", folder, "-o", output, "--repeat", "a"]) == 2
     assert "--repeat is a; it must be a group and a whole number" in capsys.readouterr().err
-    assert (
-        main(["train", "person", "--people", str(folder), "-o", output, "--kept-back", "0.9"]) == 2
-    )
+    assert main(["train", "person", "--people", folder, "-o", output, "--kept-back", "0.9"]) == 2
     assert "it lies between 0 and 0.5" in capsys.readouterr().err
     own = ROOT / "models" / "person.onnx"
-    begin = ["train", "person", "--people", str(folder), "-o", output, "--selfie", str(own)]
+    begin = ["train", "person", "--people", folder, "-o", output, "--selfie", str(own)]
     assert main(begin) == 2
     assert "person.onnx is not MediaPipe's selfie segmentation" in capsys.readouterr().err
     start = tmp_path / "start.keras"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_people import draw_people, figure, grey
+from drawn_people import figure, grey
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -16,23 +16,7 @@ from nstlib.images.encode import save_image
 from nstlib.networks.person import PERSON_SIDE
 from nstlib.training import people as examples
 from nstlib.training.people import Sample, augmented, pairs
-from nstlib.training.photos import image_files, keep_back
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_people(tmp_path_factory.mktemp("people"))
-
-
-@pytest.fixture(scope="module")
-def people(folder: Path) -> list[Sample]:
-    return pairs(folder)
-
-
-@pytest.fixture(scope="module")
-def others(folder: Path) -> list[Path]:
-    return image_files([folder / "others"])
-
+from nstlib.training.photos import keep_back
 
 # Samples
 

@@ -10,6 +10,7 @@ not.
 """
 
 import os as _os
+import sys as _sys
 
 import lazy_loader as _lazy
 
@@ -17,6 +18,13 @@ import lazy_loader as _lazy
 _os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on CPUs without AVX-512
 _os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no start-up notes in the middle of a lesson
 _os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+# From 1.29 on, ONNX Runtime reports to its makers which models are loaded, and keeps a file for
+# that in the home folder, unless this says otherwise when it is imported.
+if "ORT_DISABLE_TELEMETRY" not in _os.environ:
+    _os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    if "onnxruntime" in _sys.modules:
+        _sys.modules["onnxruntime"].disable_telemetry_events()
 
 __version__ = "0.1.0"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +24,44 @@ from nstlib.inference import runtimes
 from nstlib.inference.memory import memory_for
 from nstlib.inference.segmenter import PersonSegmenter
 from nstlib.inference.stylizer import Stylizer
+
+# Nothing is reported
+
+LOAD = "import nstlib; nstlib.Stylizer('candy', backend='ort')"
+
+
+def files_at_home(home: Path, code: str) -> tuple[list[Path], str]:
+    """What a program leaves in a new home folder, and what it says on stderr."""
+    home.mkdir()
+    # ONNX Runtime reports nothing on machines that test, either; this is to be no such machine.
+    kept = {key: value for key, value in os.environ.items() if key in ("PATH", "PYTHONPATH")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**kept, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return [path for path in home.rglob("*") if "onnxruntime" in path.name.lower()], done.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks where Linux keeps the file")
+def test_onnx_runtime_is_told_not_to_report(tmp_path: Path) -> None:
+    assert files_at_home(tmp_path / "home", LOAD) == ([], "")
+    asked = f"import os; os.environ['ORT_DISABLE_TELEMETRY'] = '0'; {LOAD}"
+    found, _ = files_at_home(tmp_path / "another", asked)
+    assert found, "a user's own choice stands; without it the test above would show nothing"
+
+
+def test_onnx_runtime_is_told_so_too_where_it_was_there_before() -> None:
+    code = (
+        "import sys, types; told = []; sys.modules['onnxruntime'] = types.SimpleNamespace("
+        "disable_telemetry_events=lambda: told.append(True)); import nstlib; print(told)"
+    )
+    kept = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True)
+    assert done.stdout == "[True]\n", done.stderr
+
 
 # Threads
 

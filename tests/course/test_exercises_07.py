@@ -54,6 +54,15 @@ def other_adam(gradients: Any, rate: Any, size: Any, keep: bool = False) -> Any:
     return x
 
 
+def counted_from_0(gradients: Any, rate: Any) -> Any:
+    with np.errstate(all="ignore"):
+        x = m = v = np.float64(0)
+        for n, g in enumerate(gradients):
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+            x -= rate * m / (1 - 0.9**n) / (np.sqrt(v / (1 - 0.999**n)) + 1e-7)
+    return x
+
+
 RIGHT: Right = {
     "overall_speedup": [
         by_parts,
@@ -159,6 +168,7 @@ WRONG: Wrong = {
             lambda gradients, rate: adam(gradients, rate, first=0, second=0),
             "m and v are not divided",
         ),
+        (counted_from_0, "n begins at 1"),
         (lambda gradients, rate: adam(gradients, rate, first=0), "m is not divided"),
         (lambda gradients, rate: adam(gradients, rate, second=0), "v is not divided"),
         (lambda gradients, rate: adam(gradients, rate, b=0.999, c=0.9), "are exchanged"),

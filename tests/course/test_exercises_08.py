@@ -112,6 +112,16 @@ WRONG: Wrong = {
             lambda features, mask: around(features, mask, inside(features, mask), mask**2),
             "the weight stands in both",
         ),
+        (
+            lambda features, mask: (
+                around(features, mask, inside(features, mask), mask**2) / mask.sum()
+            ),
+            "by the square of its share",
+        ),
+        (
+            lambda features, mask: np.cov(rows(features).T, aweights=mask.ravel()),
+            "as np.cov does for samples",
+        ),
         (lambda features, mask: by_numpy(features, mask == 1), "in part are left out"),
         (lambda features, mask: by_numpy(features, mask > 0), "in part count in full"),
         (lambda features, mask: around(features, mask, 0, mask), "this is a Gram matrix"),

@@ -42,6 +42,17 @@ def in_multiples(
     return answer
 
 
+def cut_by_minus(x: Any, height: int, width: int) -> Any:
+    return x[: -(-height % 4), : -(-width % 4)]
+
+
+def as_the_tutorial(network: Any, image: Any) -> Any:
+    """Resize to multiples of 4, and back."""
+    height, width = image.shape[:2]
+    larger = cv2.resize(image, (-(-width // 4) * 4, -(-height // 4) * 4))
+    return cv2.resize(network(larger), (width, height))
+
+
 def in_multiples_by_opencv(network: Any, image: Any) -> Any:
     height, width = image.shape[:2]
     border = (0, -height % 4, 0, -width % 4, cv2.BORDER_REFLECT_101)
@@ -131,6 +142,8 @@ WRONG: Wrong = {
         (lambda network, image: network(image), "takes multiples of 4, and got 7 × 10"),
         (lambda network, image: image, "was not run"),  # noqa: ARG005
         (in_multiples(crop=lambda x, height, width: x), "not cropped"),  # noqa: ARG005
+        (in_multiples(crop=cut_by_minus), "[:-0] is empty"),
+        (as_the_tutorial, "every pixel computed anew"),
         (in_multiples("constant"), "padded with zeros"),
         (in_multiples("edge"), "the border is repeated"),
         (in_multiples("symmetric"), "repeats the border itself"),

@@ -165,6 +165,23 @@ WRONG: Wrong = {
             parts(lambda size, largest, smallest, m: size >= smallest * max(largest, (~m).sum())),
             "the background is counted",
         ),
+        (
+            lambda mask, smallest: (
+                parts(lambda n, largest, s, m: n >= s * max(largest, (~m).sum()))(mask, smallest)
+                | ~mask
+            ),
+            "and stays; leave out number 0",
+        ),
+        (
+            lambda mask, smallest: by_scikit_image(mask, smallest) | (smallest == 0),
+            "with a `smallest` of 0",
+        ),
+        (
+            lambda mask, smallest: (
+                by_scikit_image(mask, smallest) * skimage.measure.label(mask, connectivity=1)
+            ),
+            "the numbers of the regions",
+        ),
         (parts(lambda size, largest, *_: size == largest), "only the largest"),
         (
             parts(lambda size, largest, smallest, _: size >= smallest * largest, corners=True),

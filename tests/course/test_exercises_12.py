@@ -136,6 +136,12 @@ WRONG: Wrong = {
             "the products overflow",
         ),
         (
+            lambda foreground, background, mask: np.uint8(
+                np.rint(over(foreground, background, mask, lambda m: 255 - m) / 255)
+            ),
+            "rounding comes too late",
+        ),
+        (
             lambda foreground, background, mask: whole(foreground, background, mask, np.trunc),
             "cut off",
         ),
@@ -196,6 +202,10 @@ WRONG: Wrong = {
             "returns the background",
         ),
         (
+            unmixed(lambda x, b, a: (x - (1 - a) * b) / a, lambda x, b: x - b),
+            "the image less the background",
+        ),
+        (
             lambda image, background, alpha: without_guard(
                 image, background, np.maximum(alpha, 1e-6)
             ),
@@ -220,6 +230,21 @@ WRONG: Wrong = {
                 changes(source, result, lambda old, new: (old != new).any())
             ),
             "whose source changed",
+        ),
+        (
+            lambda source, result: np.mean(
+                changes(source, result, lambda old, new: (old == new).any())
+            ),
+            "one channel that stays the same",
+        ),
+        (
+            lambda source, result: np.mean(
+                [
+                    np.mean(changes(source[t : t + 2], result[t : t + 2]))
+                    for t in range(len(source) - 1)
+                ]
+            ),
+            "a mean of the frames' means",
         ),
         (lambda source, result: np.mean(changes(source, result, size=np.square)), "squared"),
         (lambda source, result: np.mean(changes(source, result, size=np.asarray)), "cancel"),

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from nstlib.course.exercises._engine import Answer, Array, choice, compare, exercise
+from nstlib.course.exercises._engine import (
+    Answer,
+    Array,
+    Wrong,
+    choice,
+    compare,
+    exercise,
+    try_answer,
+)
 
 choice(
     "costliest_block",
@@ -270,6 +278,9 @@ def _check_adam_path(answer: Answer) -> str:
     def last(gradients: Array, rate: float) -> float:
         return adam_path(gradients, rate) - adam_path(gradients[:-1], rate)
 
+    result, _ = try_answer(answer, (mixed, 0.5))
+    if result.shape == () and np.isnan(result):
+        raise Wrong("the first step divides by 0: n begins at 1, since 1 - 0.9⁰ is 0.")
     compare(
         answer,
         adam_path,

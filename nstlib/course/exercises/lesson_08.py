@@ -133,6 +133,16 @@ def _check_guided_covariance(answer: Answer) -> str:
                 by(mean, weight=np.square),
             ),
             (
+                "a position counts by the square of its share: the weight stands in both factors. "
+                "Once is enough.",
+                by(mean, weight=np.square, divide=lambda m: float(m.sum() ** 2)),
+            ),
+            (
+                "it is divided by less than the mask's sum, as np.cov does for samples unless it "
+                "gets bias=True or ddof=0.",
+                lambda f, m: np.cov(rows(f).T, aweights=m.ravel()),
+            ),
+            (
                 "positions that the mask counts in part are left out; each counts as much as the "
                 "mask says.",
                 by(

@@ -187,6 +187,17 @@ def _check_pad_run_crop(answer: Answer) -> str:
     def at_the_start(run: Answer, x: Array) -> Array:
         return np.asarray(run(padded(x, "reflect", before=True))[-x.shape[0] :, -x.shape[1] :])
 
+    def cut_by_minus(run: Answer, x: Array) -> Array:
+        below, beside = (-side % 4 for side in x.shape[:2])
+        return np.asarray(run(padded(x, "reflect"))[:-below, :-beside])
+
+    def stretched(run: Answer, x: Array) -> Array:
+        import cv2
+
+        height, width = x.shape[:2]
+        larger = cv2.resize(x, (width + -width % 4, height + -height % 4))
+        return np.asarray(cv2.resize(run(larger), (width, height)))
+
     def halves(run: Answer, x: Array) -> Array:
         more = [-side % 4 for side in x.shape[:2]]
         result = run(np.pad(x, (*((n // 2, n - n // 2) for n in more), (0, 0)), "reflect"))
@@ -244,6 +255,16 @@ def _check_pad_run_crop(answer: Answer) -> str:
                 (
                     "it is cropped at the wrong end; the padding is below and on the right.",
                     lambda run, x: run(padded(x, "reflect"))[-x.shape[0] :, -x.shape[1] :],
+                ),
+                (
+                    "where nothing was added, it returns nothing: [:-0] is empty. Cut at the "
+                    "image's own height and width.",
+                    cut_by_minus,
+                ),
+                (
+                    "the image is resized, and every pixel computed anew; pad it instead, and cut "
+                    "the result.",
+                    stretched,
                 ),
                 (
                     "the image is cut to a multiple of 4, and its edge is lost; pad it instead.",

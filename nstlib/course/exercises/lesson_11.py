@@ -221,6 +221,11 @@ def _check_keep_parts(answer: Answer) -> str:
 
         return parts
 
+    def numbered(mask: Array, smallest: float) -> Array:
+        from scipy import ndimage
+
+        return np.where(keep_parts(mask, smallest), ndimage.label(mask)[0], 0)
+
     # Regions of 12, 4, 3, 2 and twice 1 pixels; one of the latter touches the largest at a corner.
     rows = ["111100010", "111100000", "111100110", "000010110", "000000000", "110111000"]
     mask = np.array([[c == "1" for c in row] for row in rows])
@@ -233,6 +238,19 @@ def _check_keep_parts(answer: Answer) -> str:
             (
                 "the background is counted as a region; leave out number 0.",
                 lambda m, s: m & by(lambda n, s: n >= s * max(n.max(initial=0), (~m).sum()))(m, s),
+            ),
+            (
+                "the background is counted as a region, and stays; leave out number 0.",
+                lambda m, s: ~m | by(lambda n, s: n >= s * max(n.max(initial=0), (~m).sum()))(m, s),
+            ),
+            (
+                "with a `smallest` of 0 the background stays, too: its 0 is as large as 0 times "
+                "the largest.",
+                lambda m, s: keep_parts(m, s) | (~m & (s == 0)),
+            ),
+            (
+                "these are the numbers of the regions that stay; return booleans.",
+                numbered,
             ),
             (
                 "only the largest region is kept; others stay, too, if they are not small "

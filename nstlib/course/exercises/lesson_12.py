@@ -48,6 +48,10 @@ def _check_composite_bytes(answer: Answer) -> str:
         share = m[..., np.newaxis]
         return np.asarray((share * f + (255 - share) * b) // 255)
 
+    def wrapped_then_rounded(f: Array, b: Array, m: Array) -> Array:
+        share = m[..., np.newaxis]
+        return np.asarray(np.rint((share * f + (255 - share) * b) / 255))
+
     compare(
         answer,
         composite_bytes,
@@ -57,6 +61,11 @@ def _check_composite_bytes(answer: Answer) -> str:
                 "the products overflow: a byte keeps the remainder modulo 256. Turn to floats "
                 "before you multiply.",
                 wrapped,
+            ),
+            (
+                "the products overflow: a byte keeps the remainder modulo 256, and rounding comes "
+                "too late. Turn to floats before you multiply.",
+                wrapped_then_rounded,
             ),
             (
                 "the decimals are cut off, half a level on average; round: np.rint.",
@@ -147,6 +156,11 @@ def _check_clean_foreground(answer: Answer) -> str:
                     elsewhere(lambda x, _: np.zeros_like(x)),
                 ),
                 (
+                    "where alpha is 0 it returns the image less the background; return the image's "
+                    "own pixel.",
+                    elsewhere(lambda x, b: np.clip(x - b, 0, 1)),
+                ),
+                (
                     "where alpha is 0 it returns the background; return the image's own pixel.",
                     elsewhere(lambda _, b: b),
                 ),
@@ -222,6 +236,14 @@ def _check_flicker(answer: Answer) -> str:
     def by_channel(source: Array, result: Array) -> Any:
         return np.abs(np.diff(result, axis=0))[source[1:] == source[:-1]].mean()
 
+    def by_any_channel(source: Array, result: Array) -> Any:
+        still = (source[1:] == source[:-1]).any(axis=-1)
+        return np.abs(np.diff(result, axis=0))[still].mean()
+
+    def frame_by_frame(source: Array, result: Array) -> Any:
+        changes = np.abs(np.diff(result, axis=0))
+        return np.mean([d[s].mean() for d, s in zip(changes, _still(source), strict=True)])
+
     def since_the_first(source: Array, result: Array) -> Any:
         still = (source[1:] == source[0]).all(axis=-1)
         return np.abs(result[1:] - result[0])[still].mean() if still.any() else 0.0
@@ -259,6 +281,16 @@ def _check_flicker(answer: Answer) -> str:
             (
                 "each channel is looked at alone; a pixel counts if all three stay the same.",
                 by_channel,
+            ),
+            (
+                "one channel that stays the same is taken for a pixel that stands still; look at "
+                "all three.",
+                by_any_channel,
+            ),
+            (
+                "this is a mean of the frames' means, in which a pixel of a frame that moves much "
+                "counts more; take one mean over all that count.",
+                frame_by_frame,
             ),
             (
                 "frames are compared with the first; compare each with the one before.",

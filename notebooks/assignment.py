@@ -167,10 +167,12 @@ def write_source(source: Path, course: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     text = nbformat.writes(notebook) + "\n"
     (folder / f"{source.stem}.ipynb").write_text(text, encoding="utf-8")
-    named = re.compile(r"figures/[\w.]+|glossary\.md")
-    for name in sorted({name for cell in notebook.cells for name in named.findall(cell.source)}):
-        (folder / name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(build.FOLDER / name, folder / name)
+    everything = "\n".join(cell.source for cell in notebook.cells)
+    for path in (build.FOLDER / "glossary.md", *(build.FOLDER / "figures").iterdir()):
+        if path.name in everything:  # a link or code, which reads figures / "name.jpg"
+            copy = folder / path.relative_to(build.FOLDER)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, copy)
     return folder
 
 

@@ -116,13 +116,15 @@ def test_points_follow_the_minutes_that_a_lesson_states() -> None:
     }
 
 
-def test_files_that_a_lesson_shows_go_with_it(tmp_path: Path) -> None:
-    (source,) = (source for source in SOURCES if source.stem.startswith("06"))
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem[:2])
+def test_files_that_a_lesson_shows_or_reads_go_with_it(source: Path, tmp_path: Path) -> None:
     folder = assignment.write_source(source, tmp_path)
     notebook = nbformat.read(folder / f"{source.stem}.ipynb", as_version=4)
     nbformat.validate(notebook)
-    assert notebook.cells[0].source.startswith("# 06")
-    assert (folder / "figures" / "transfer_weights.jpg").is_file()
+    assert notebook.cells[0].source.startswith(f"# {source.stem[:2]}")
+    # In text `(figures/name.jpg)`, in code `figures / "name.jpg"`.
+    pictures = re.findall(r"\bfigures(?:/| / \")(\w+\.\w+)", source.read_text("utf-8"))
+    assert {path.name for path in folder.glob("figures/*")} == set(pictures)
     assert (folder / "glossary.md").is_file()
 
 

@@ -147,9 +147,6 @@ def features(columns: int = 6) -> None:
         pictures,
         titles,
         columns=columns,
-        caption="A cat at block3_conv1 and block5_conv1. Above, VGG19's six most active channels; "
-        "below each, the most similar channel of the twin and of random weights in the twin's "
-        "shape, with the correlation.",
         alt="Maps of a cat: six of VGG19, similar ones of the twin, blurs of random weights.",
     )
     write(plot, "vgg19_features")
@@ -217,9 +214,6 @@ def statistics() -> None:
     plot = nst.show_grams(
         {name: shown[name] for name in order},
         columns=3,
-        caption=f"Correlations of the {CHANNELS} channels that vary most, over a piece of tissue: "
-        "red where two respond together, blue where one is silent when the other responds, white "
-        "where they say different things.",
         alt="Six matrices with a red diagonal: red all over for random weights, pale for VGG19.",
     )
     write(plot, "vgg19_statistics")
@@ -274,9 +268,6 @@ def textures() -> None:
         pictures,
         titles,
         columns=4,
-        caption="Four sources of 224 pixels; beside each, a texture through random weights of the "
-        "twin's shape, through the twin, and through VGG19, sixty iterations at each of three "
-        "sizes. The numbers are VGG19's loss: how far it finds them from the source.",
         alt="Tissue, stars, strokes and a mosaic; beside each, three textures, ever more like it.",
     )
     write(plot, "vgg19_textures")
@@ -299,8 +290,6 @@ def transfers() -> None:
         ["a photograph", "The Starry Night", TITLES["mini"], TITLES["imagenet"]],
         columns=2,
         cell=4.2,
-        caption="A photograph of 384 pixels, painted through the twin and through VGG19, by the "
-        "defaults of nst.transfer_style.",
         alt="A cat, a painting of a night sky, and the cat painted in two ways.",
     )
     write(plot, "vgg19_transfers")

@@ -78,15 +78,24 @@ def texts(plot: Plot) -> list[str]:
 
 @pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES.keys())
 class TestEveryFigure:
-    @pytest.mark.parametrize("name", ["caption", "alt"])
     @pytest.mark.parametrize("empty", ["", "  \n", None])
-    def test_words_are_required(
-        self, make: Callable[..., Any], name: str, empty: str | None
+    def test_an_alternative_text_is_required(
+        self, make: Callable[..., Any], empty: str | None
     ) -> None:
-        with pytest.raises(ArgumentError, match=f"{name} is empty"):
-            make(**WORDS | {name: empty})
-        with pytest.raises(TypeError, match=name):
-            make(**{key: value for key, value in WORDS.items() if key != name})
+        with pytest.raises(ArgumentError, match="alt is empty"):
+            make(**WORDS | {"alt": empty})
+        with pytest.raises(TypeError, match="alt"):
+            make(caption=WORDS["caption"])
+
+    def test_without_a_caption_the_page_ends_below_the_figure(
+        self, make: Callable[..., Any]
+    ) -> None:
+        captioned, bare = shown(make(**WORDS))[0], shown(make(alt=WORDS["alt"]))[0]
+        assert bare.width == captioned.width
+        assert 0 < bare.height < captioned.height - 12
+        rows = np.asarray(bare.convert("L")).min(axis=1)
+        blank = len(rows) - 1 - np.flatnonzero(rows < 250).max()
+        assert blank < 0.5 * PIXELS * bare.width / shown(make(alt="x"))[1]["width"]
 
     def test_a_notebook_gets_picture_size_and_alt(self, make: Callable[..., Any]) -> None:
         figure = make(**WORDS)

@@ -1,7 +1,8 @@
 """The figures that lessons share: image grids, feature maps, Gram matrices, curves, animations.
 
-Every figure carries its caption, set below it, and an alternative text, which is what a notebook
-stores as the output's plain text. Figures are built without ``pyplot``: there is no current figure,
+Every figure has an alternative text, which is what a notebook stores as the output's plain text. A
+caption may be set below it; lessons write theirs into the text cell below instead, where it can be
+searched and translated. Figures are built without ``pyplot``: there is no current figure,
 no global setting is changed, and nothing stays open.
 """
 

@@ -106,8 +106,8 @@ def animate(
     history: Iterable[Any],
     path: str | Path | None = None,
     *,
-    caption: str,
     alt: str,
+    caption: str = "",
     fps: float = 10.0,
     size: int | tuple[int, int] | None = None,
     hold: float = 2.0,
@@ -121,7 +121,7 @@ def animate(
         is resized to that of the last.
     path : str or pathlib.Path, optional
         Where to write it: a .gif or .mp4. By default it is only shown.
-    caption, alt : str
+    alt, caption : str
         As in :func:`show_images`.
     fps : float, default 10
         Frames per second, up to 50 (browsers slow faster GIFs down).
@@ -137,7 +137,7 @@ def animate(
     Raises
     ------
     ArgumentError
-        If caption or alt is empty, there is no frame, or `fps` or `hold` is out of range.
+        If alt is empty, there is no frame, or `fps` or `hold` is out of range.
     ImageError
         If a frame is not an image; the message says which.
     OutputError
@@ -163,7 +163,7 @@ def animate(
         fps=fps,
         hold=hold,
         alt=words(alt, "alt"),
-        caption=words(caption, "caption"),
+        caption=words(caption),
     )
     if path is not None:
         animation.save(path)

@@ -45,8 +45,8 @@ Curve: TypeAlias = Any
 def show_curves(
     curves: Mapping[str, Curve],
     *,
-    caption: str,
     alt: str,
+    caption: str = "",
     xlabel: str = "evaluations",
     ylabel: str = "loss",
     log: bool = True,
@@ -59,7 +59,7 @@ def show_curves(
     curves : mapping of str to curve
         By name: a pair (x, y) of sequences of float; or a :class:`nstlib.optimize.Result` or its
         history, drawn as loss over evaluations.
-    caption, alt : str
+    alt, caption : str
         As in :func:`show_images`.
     xlabel, ylabel : str
         Names of the axes.
@@ -75,7 +75,7 @@ def show_curves(
     Raises
     ------
     ArgumentError
-        If caption or alt is empty, or a curve is not as above; the message names it.
+        If alt is empty, or a curve is not as above; the message names it.
 
     Examples
     --------
@@ -108,8 +108,8 @@ def show_curves(
 def show_distributions(
     groups: Mapping[str, ArrayLike | Mapping[str, ArrayLike]],
     *,
-    caption: str,
     alt: str,
+    caption: str = "",
     ylabel: str = "value",
     log: bool = True,
     columns: int | None = None,
@@ -123,7 +123,7 @@ def show_distributions(
     groups : mapping of str to array_like, or to a mapping of str to array_like
         By panel: its values, in an array of any shape; or the values of several named lines.
         The same name has the same colour in every panel.
-    caption, alt : str
+    alt, caption : str
         As in :func:`show_images`.
     ylabel : str
         What the values are.
@@ -140,7 +140,7 @@ def show_distributions(
     Raises
     ------
     ArgumentError
-        If caption or alt is empty, or values are missing, NaN or infinite; the message names them.
+        If alt is empty, or values are missing, NaN or infinite; the message names them.
 
     Examples
     --------

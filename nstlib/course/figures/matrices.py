@@ -31,8 +31,8 @@ from nstlib.errors import ArgumentError
 def show_grams(
     grams: Mapping[str, ArrayLike],
     *,
-    caption: str,
     alt: str,
+    caption: str = "",
     normalize: bool = True,
     columns: int | None = None,
     cell: float = 2.4,
@@ -44,7 +44,7 @@ def show_grams(
     grams : mapping of str to array_like, shapes (C, C)
         A matrix by layer (or by any other name). Matrices with negative entries, such as
         covariances, get a scale with white at zero.
-    caption, alt, columns, cell
+    alt, caption, columns, cell
         As in :func:`show_images`.
     normalize : bool, default True
         Divide each matrix by its largest entry, and draw one colour bar for all; else each
@@ -57,7 +57,7 @@ def show_grams(
     Raises
     ------
     ArgumentError
-        If caption or alt is empty, or a matrix is not square and finite; the message names it.
+        If alt is empty, or a matrix is not square and finite; the message names it.
 
     Examples
     --------
@@ -97,8 +97,8 @@ def show_matrix(
     matrix: ArrayLike,
     labels: Sequence[str],
     *,
-    caption: str,
     alt: str,
+    caption: str = "",
     thumbnails: Sequence[ArrayLike] | None = None,
     number: str = ".2f",
     cell: float = 0.74,
@@ -111,7 +111,7 @@ def show_matrix(
         Its entries.
     labels : sequence of N str
         Names of the rows, which are those of the columns.
-    caption, alt : str
+    alt, caption : str
         As in :func:`show_images`.
     thumbnails : sequence of N images, optional
         Shown at the heads of rows and columns.
@@ -127,7 +127,7 @@ def show_matrix(
     Raises
     ------
     ArgumentError
-        If caption or alt is empty, `matrix` is not square and finite, or the counts differ.
+        If alt is empty, `matrix` is not square and finite, or the counts differ.
     ImageError
         If a thumbnail is not an image.
 

@@ -42,8 +42,8 @@ def show_images(
     images: Iterable[ArrayLike],
     titles: Sequence[str] | None = None,
     *,
-    caption: str,
     alt: str,
+    caption: str = "",
     columns: int | None = None,
     cell: float = 2.4,
 ) -> Plot:
@@ -55,10 +55,10 @@ def show_images(
         RGB or grey in [0, 1]; their sizes may differ.
     titles : sequence of str, optional
         One for each image, set above it.
-    caption : str
-        Set below the figure.
     alt : str
         What the figure shows, for those who can't see it.
+    caption : str, optional
+        Set below the figure.
     columns : int, optional
         Images in a row; by default as many as fit, in rows of equal length.
     cell : float, default 2.4
@@ -71,7 +71,7 @@ def show_images(
     Raises
     ------
     ArgumentError
-        If caption or alt is empty, there is no image, or titles and images differ in number.
+        If alt is empty, there is no image, or titles and images differ in number.
     ImageError
         If one of `images` is not an image; the message says which.
 
@@ -102,8 +102,8 @@ def show_images(
 def show_feature_maps(
     features: Mapping[str, ArrayLike],
     *,
-    caption: str,
     alt: str,
+    caption: str = "",
     channels: int = 8,
     order: str = "active",
 ) -> Plot:
@@ -113,7 +113,7 @@ def show_feature_maps(
     ----------
     features : mapping of str to array_like, shapes (H, W, C) or (1, H, W, C)
         Feature maps by layer, as :func:`nstlib.feature_extractor` returns them.
-    caption, alt : str
+    alt, caption : str
         As in :func:`show_images`.
     channels : int, default 8
         How many of each layer, at most.
@@ -127,7 +127,7 @@ def show_feature_maps(
     Raises
     ------
     ArgumentError
-        If caption or alt is empty, or an argument is not as above; the message names the layer.
+        If alt is empty, or an argument is not as above; the message names the layer.
 
     Examples
     --------

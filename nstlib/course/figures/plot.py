@@ -94,7 +94,7 @@ class Plot:
     alt : str
         What the figure shows, for those who can't see it.
     caption : str
-        The text set below the figure.
+        The text set below the figure; empty if there is none.
     """
 
     figure: Figure = field(repr=False)
@@ -132,14 +132,17 @@ class Sheet:
     """White paper, measured in inches from the top left, with room for the caption below."""
 
     def __init__(self, width: float, height: float, caption: str, alt: str) -> None:
-        self._alt, self._caption = words(alt, "alt"), words(caption, "caption")
+        self._alt, self._caption = words(alt, "alt"), words(caption)
         # Narrow figures still leave the caption a readable line.
         self._width = max(width, 4.2) + 2 * MARGIN
         lines = wrapped(self._caption, SMALL, self._width - 2 * MARGIN)
         self._body = height
-        self._height = MARGIN + height + 0.12 + len(lines) * line_height(SMALL) + MARGIN
+        below = 0.12 + len(lines) * line_height(SMALL) if self._caption else 0.0
+        self._height = MARGIN + height + below + MARGIN
         self.figure = Figure(figsize=(self._width, self._height), dpi=PIXELS)
-        self.text(0, height + 0.12, "\n".join(lines), size=SMALL, color=GREY, linespacing=LEADING)
+        if self._caption:
+            text = "\n".join(lines)
+            self.text(0, height + 0.12, text, size=SMALL, color=GREY, linespacing=LEADING)
 
     def charts(self, rows: int, columns: int) -> Any:
         """Give axes, an array of (rows, columns), that Matplotlib lays out above the caption."""
@@ -223,11 +226,11 @@ class Sheet:
         return Plot(self.figure, self._alt, self._caption)
 
 
-def words(text: str, name: str) -> str:
-    """Return `text` on one line; refuse an empty one."""
+def words(text: str, required: str = "") -> str:
+    """Return `text` on one line; refuse an empty one where its name is given as `required`."""
     words = " ".join(str(text).split()) if text else ""
-    if not words:
-        raise ArgumentError(f"{name} is empty; every figure has a caption and an alternative text")
+    if required and not words:
+        raise ArgumentError(f"{required} is empty; every figure has an alternative text")
     return words
 
 

@@ -435,8 +435,8 @@ assert reach["masked"][-1] < 0.3 * reach["plain"][-1]
 # nearly half as much as inside.
 #
 # Far away, about 4 levels remain. A leak? The middle line says no: a run that asks for *no style at all*
-# changes as much there. It begins at 136 pixels, and enlarging costs some sharpness everywhere. Subtract what
-# the control shows, and the style reaches some 20 to 50 pixels. If you need a sharp edge, paint the whole
+# changes as much there. It begins at 136 pixels, and enlarging costs some sharpness everywhere. (A run of 128 pixels
+# enlarges nothing, and without style it changed nothing.) Subtract what the control shows, and the style reaches some 20 to 50 pixels. If you need a sharp edge, paint the whole
 # picture and cut it out afterwards (lesson 12).
 #
 # </details>
@@ -562,6 +562,7 @@ show_rows(
 
 # %% tags=["nbval-ignore-output"]
 print("                         off style   off content   times as rough as the photograph")
+# If a small weight did what no blend can, the first two rows would differ in the last two columns.
 for name, image in strengths.items():
     roughness = [float(nst.total_variation_loss(np.float32(i))) for i in (image, coffee)]
     rough = roughness[0] / roughness[1]
@@ -817,7 +818,7 @@ print("still open" if my_picture is ... else "Now compare it with the solution e
 # - computed means and variances weighted with a mask by hand, and measured that each region of a picture is
 #   nearer to its own style than to the other;
 # - found that a hard mask reaches beyond its edge, after subtracting what a run without style does anyway;
-# - seen that no number notices a misplaced mask;
+# - seen that neither loss notices a misplaced mask;
 # - chosen size, strength and mixture, each beside a run in which nothing else differs;
 # - and tried three cheap ways that cost no run: recolouring by brightness and blending with the photograph were
 #   nearly as good, averaging two finished pictures was not.

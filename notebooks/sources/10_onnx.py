@@ -624,7 +624,7 @@ for what, result in {"with": with_statistics, "without": without}.items():
 # seen in training is needed. Until 2018 PyTorch's `InstanceNorm2d` kept running means all the same, and
 # these networks never used them. Today's class has none, and refuses names that it doesn't know. So the
 # deletion is right, and tidying is all it is. In a network with batch normalization the same five lines
-# would break it: ONNX stores its statistics very well, and the result needs them.
+# would break it: ONNX does store its statistics, and the result needs them.
 #
 # The names alone don't tell which is which; the layers do.
 #

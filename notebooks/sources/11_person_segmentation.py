@@ -687,7 +687,7 @@ nst.check("two_averages", "a")
 
 # %% [markdown]
 # In the second average large people count for more than small ones. Some publications give the one, some the other, so
-# ask which one you read. Here are both, for two networks on the same 142 photographs:
+# ask which one you read. Here is the mIoU in both ways, for two networks on the same 142 photographs:
 #
 # | network | file | Clothing Co-Parsing, 113: over pictures | over pixels | Human-Segmentation, 29: over pictures | over pixels |
 # | --- | --- | --- | --- | --- | --- |
@@ -698,7 +698,8 @@ nst.check("two_averages", "a")
 # Three things to know before you believe such a table:
 #
 # - **Ours had an advantage.** It is MediaPipe's, made larger and trained on the *rest of these very data sets*: the
-#   same cameras, streets and rules for drawing masks. A fair duel needs photographs that are foreign to both.
+#   same cameras, streets and rules for drawing masks. And of three versions of ours we kept the one that did best on
+#   these 142. A fair duel needs photographs that are foreign to both.
 # - **Is the difference larger than chance?** Picture by picture, ours minus MediaPipe's is 0.0035 ± 0.0031 on
 #   the first set and 0.0033 ± 0.0073 on the second (mean ± [standard error](glossary.md#standard-error)). So by this
 #   measure we can't prove that six times the weights and all that training gained anything. What would show it?
@@ -859,7 +860,8 @@ for change, (of_image, of_mask) in changes.items():
 # - **Small.** At half the size it takes more of what is around them for the person. At an eighth the whole photograph
 #   has 32 of the network's 256 pixels. It finds somebody, but hardly the outline: a mask of all the small
 #   photograph would score 0.54, 0.58 and 0.31, the shares printed above.
-# - **Dark.** A tenth of the light costs something on two of them, 3 % half. Is it the lost grey levels? Eight are
+# - **Dark.** A tenth of the light costs something on two of them, and 3 % costs these two about half. Is it the lost
+#   grey levels? Eight are
 #   left. The next line tests that: the same eight levels, brightened again, cost nothing. So the network has no
 #   trouble with few levels. It doesn't know *darkness*, and that can be mended: brighten first.
 # - **Mirrored.** A perfect segmenter would give the same score. This one changes its mind, most about the cameraman: in
@@ -963,8 +965,8 @@ show_rows(
 #
 # By the number, the largest radius with the smallest $\epsilon$ is best. But look at that picture, at the bottom left:
 # her cheek has a hole, where it shines in the colours of the wall. The number looks at pixels near the outline alone, so
-# it can't see that. On the right the matte is blurred, and the more so the larger the window. The other numbers are
-# nearly equal: choose by eye.
+# it can't see that. On the right the matte is blurred, and the number falls, the more so the larger the window. Between
+# the others it hardly decides: choose by eye.
 #
 # </details>
 #
@@ -974,7 +976,7 @@ show_rows(
 #
 # ### Exercise 1 · Find the bugs (15 minutes)
 #
-# This function runs without an error, and the network paints mere patches. It has **three** bugs. Before
+# This function runs without an error, and the network finds nothing but patches. It has **three** bugs. Before
 # you repair them, guess which one alone would cost most. Repair them without OpenCV: uint8 BGR pixels
 # (H, W, 3) in, a float32 blob (1, 3, H, W) out, RGB, in [−1, 1].
 

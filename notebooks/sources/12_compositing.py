@@ -517,6 +517,7 @@ show_rows(
 alpha = tidy.matte(hopper)
 inside, outside = alpha == 1, alpha == 0
 print("mean change, in grey levels of 255:        person   world")
+# If a style leaked into the part that has none, its zero would be another number.
 for name, picture in pictures.items():
     change = 255 * np.abs(picture - hopper).mean(axis=2)
     print(f"{name:40} {change[inside].mean():8.0f}{change[outside].mean():8.0f}")
@@ -574,6 +575,7 @@ show_rows(
 )
 
 # %%
+# If strength did nothing, both lines would say the same; if a feather did nothing, the step would stay one.
 for line, pictures in zip(settings, tried, strict=True):
     change = 255 * np.abs(pictures[0] - small).mean()
     print(f"strength={line[0][0]}: {change:.0f} grey levels from the photograph, on average")
@@ -739,6 +741,8 @@ nst.animate(
 )
 
 # %% [markdown]
+# *Left, every frame on its own; right, steadied with a reach of 4. Look at the sky. Every third frame is shown.*
+#
 # The films of `nst compose clip.mp4 --style starry_night -o film.mp4` are made so, and keep their sound.
 # `nst webcam` does it live.
 #

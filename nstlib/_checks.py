@@ -102,10 +102,40 @@ def check_choice(name: str, value: T, choices: Collection[T]) -> T:
     return value
 
 
-def refusal(name: str, value: object, accepted: str) -> ArgumentError:
-    """Make the error for an argument of this name that must be something else."""
-    shown = value.item() if getattr(value, "shape", None) == () else value  # type: ignore[attr-defined]
+def refusal(
+    name: str, value: object, accepted: str, *, command: str | None = None
+) -> ArgumentError:
+    """Make the error for an argument of this name that must be something else.
+
+    `command` says what the command line accepts, if that is not the same.
+    """
+    plain = value.item() if getattr(value, "shape", None) == () else value  # type: ignore[attr-defined]
     return ArgumentError(
-        f"{name} is {shown!r}; it must be {accepted}",
-        command=f"--{name.replace('_', '-')} is {shown}; it must be {accepted}",
+        f"{name} is {shown(plain)}; it must be {accepted}",
+        command=f"--{name.replace('_', '-')} is {cut(str(plain))}; it must be "
+        f"{accepted if command is None else command}",
     )
+
+
+def shown(value: object) -> str:
+    """Write a value of any kind in one short line, for messages.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shown(2.5), shown(np.zeros((4, 6), np.float32))
+    ('2.5', 'an array of shape (4, 6)')
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return f"an array of shape {shape}"
+    try:
+        return cut(repr(value))
+    except Exception:  # an object of somebody else's class
+        return f"a {type(value).__name__}"
+
+
+def cut(text: str, most: int = 80) -> str:
+    """Put a text into one line, and leave out the end of a long one."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most]}…"

@@ -290,6 +290,20 @@ def _is_of_kind(path: Path, kind: str) -> bool:
     return start[at:].startswith(beginning)
 
 
+def is_there(path: str | Path, *, folders: bool = True) -> bool:
+    """Tell whether a path leads to something, also to what we are not allowed to look at.
+
+    Whoever opens it then says why it cannot be read.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # no path at all: a null character
+        return False
+    except OSError:
+        return True
+    return folders or not stat.S_ISDIR(mode)
+
+
 def same_file(one: Path, other: Path) -> bool:
     """Tell whether two paths lead to the same file, which need not be there yet."""
     if one.exists() and other.exists():

@@ -10,6 +10,7 @@ import numpy as np
 import PIL.ImageColor
 from numpy.typing import ArrayLike, NDArray
 
+from nstlib._files import is_there
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image, check_alpha, check_image, from_uint8, per_channel
 from nstlib.images.colors import from_linear, to_linear
@@ -59,10 +60,11 @@ def _read_backdrop(backdrop: Backdrop) -> Image:
         try:
             return load_image(backdrop)
         except ImageError as error:
-            if Path(backdrop).exists():
+            if is_there(backdrop):
                 raise
             raise _no_backdrop(backdrop) from error
-    if alpha and alpha != [255]:
+    # Pillow also reads rgb(300, 0, 0).
+    if alpha not in ([], [255]) or not all(0 <= level <= 255 for level in (red, green, blue)):
         raise _no_backdrop(backdrop)
     return from_uint8(np.array([[[red, green, blue]]], np.uint8))
 

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from nstlib._checks import check_count
-from nstlib._files import check_output
+from nstlib._files import check_output, same_file
 from nstlib.errors import ArgumentError, DependencyError, NstError, OutputError
 from nstlib.images.arrays import Picture
 from nstlib.images.decode import MEGAPIXELS
@@ -183,6 +183,8 @@ def check_targets(tasks: Sequence[Task]) -> None:
     for task in tasks:
         # Some file systems do not tell capitals from small letters.
         other = taken.setdefault(str(task.target).lower(), task)
+        if other is not task and same_file(Path(other.source), Path(task.source)):
+            raise OutputError(f"{task.source} is given twice; give it once")
         if other is not task:
             raise OutputError(
                 f"{other.source} and {task.source} would both become {task.target}; paint them "

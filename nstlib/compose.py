@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_number
+from nstlib._checks import check_number, refusal
 from nstlib.backdrops import Backdrop, Behind
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image, check_alpha, check_image, per_channel
@@ -514,6 +514,9 @@ def _painter(style: Style | None, backend: str, eight_bits: bool) -> StylePainte
 
 def _segmenter(model: str | Path | Segmenter, backend: str) -> Segmenter:
     if not isinstance(model, str | Path):
+        if not all(callable(getattr(model, way, None)) for way in ("mask", "matte")):
+            accepted = "a name, the path of an ONNX file, or an object with mask and matte"
+            raise refusal("segmenter", model, accepted)
         return model
     from nstlib.inference.segmenter import PersonSegmenter
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._checks import check_number
+from nstlib._files import is_there
 from nstlib.art.catalogue import DRAWN_STYLES, draw
 from nstlib.assets.cache import asset_path, fetch
 from nstlib.assets.registry import ASSETS
@@ -129,7 +130,7 @@ def _read(
             return Picture(from_uint8(photo()))
         if source in ASSETS and ASSETS[source].kind == "image":
             source = fetch(source)
-        elif not Path(source).exists():
+        elif not is_there(source):
             pictures = (name for name, asset in ASSETS.items() if asset.kind == "image")
             raise ImageError(
                 f"{source}: no such file; give the path of an image, one of the samples "

@@ -246,6 +246,11 @@ def test_a_speck_is_no_person(hard: bool) -> None:
     [
         ({"backdrop": "navyy"}, "backdrop is 'navyy'; it must be 'blur', an opaque colour"),
         ({"backdrop": "#00ff0080"}, "backdrop is '#00ff0080'"),
+        ({"backdrop": "rgb(300, 0, 0)"}, r"backdrop is 'rgb\(300, 0, 0\)'"),
+        (
+            {"backdrop": "blur", "segmenter": None},
+            "segmenter is None; it must be a name, the path of an ONNX file, or",
+        ),
         ({"backdrop": "blur", "smallest": 3}, "smallest is 3"),
         ({"backdrop": "blur", "person_at": (9, 9)}, "person_at is"),
         ({}, "there is no style; give one for the background, the person or both, or a backdrop"),
@@ -253,7 +258,7 @@ def test_a_speck_is_no_person(hard: bool) -> None:
 )
 def test_bad_arguments(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ArgumentError, match=words):
-        Composer(segmenter=Finder(), **options)
+        Composer(**{"segmenter": Finder(), **options})
 
 
 def test_what_is_no_backdrop(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from nstlib._checks import check_choice
+from nstlib._checks import check_choice, cut, shown
 from nstlib.assets.registry import ASSETS, Asset
 from nstlib.errors import ArgumentError, AssetError
 
@@ -154,10 +154,14 @@ def verify_assets(names: Iterable[str] | None = None) -> dict[str, str]:
 
 
 def _asset(name: str) -> Asset:
+    if not isinstance(name, str):
+        raise ArgumentError(f"name is {shown(name)}; it must be a text: search() lists the names")
     if name not in ASSETS:
         near = difflib.get_close_matches(name, ASSETS, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""
-        raise ArgumentError(f"no asset is called {name!r}; {guess}nst assets list shows them all")
+        raise ArgumentError(
+            f"no asset is called {cut(repr(name))}; {guess}nst assets list shows them all"
+        )
     return ASSETS[name]
 
 

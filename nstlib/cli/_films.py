@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from nstlib.cli._run import fail, say
-from nstlib.errors import NstError
+from nstlib.cli._run import fail, say, shown
+from nstlib.errors import NstError, OutputError
 
 if TYPE_CHECKING:
     from nstlib.batch import Task
@@ -65,7 +64,7 @@ class Films:
             return fail("interrupted before the first frame; nothing is written", 130)
         if part is not None and not done.interrupted and done.fault is None:
             place = part.replace(output)
-        return _report(source, typer.format_filename(place), done)
+        return _report(source, shown(place), done)
 
     def paint_all(self, films: Sequence[Task]) -> int:
         """Paint films, each into its place. Those that are there already are skipped.
@@ -77,13 +76,11 @@ class Films:
         for film in films:
             source, target = str(film.source), film.target
             if target.is_file():
-                print(f"{typer.format_filename(target)} is there already")
+                print(f"{shown(target)} is there already")
                 continue
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                part = target
-                while part in taken:
-                    part = part.with_stem(f"{part.stem}.part")
+                part = next(place for place in _parts(target) if place not in taken)
                 taken.add(part)
                 code = self.paint(source, target, part)
             except NstError as error:
@@ -108,6 +105,15 @@ class Films:
 
         suffix = self.suffix or name.suffix.lower()
         return name.with_suffix(suffix if suffix in FILM_FORMATS else ".mp4")
+
+
+def _parts(film: Path) -> Iterator[Path]:
+    """Names for a part of a film, beside it."""
+    most = 220  # bytes; file systems take names of 255, with the suffix
+    stem = os.fsencode(film.stem)
+    short = film.stem if len(stem) <= most else stem[:most].decode(errors="ignore")
+    yield from (film.with_stem(f"{short}{'.part' * times}") for times in range(1, 6))
+    raise OutputError(f"{film}: other films have the names of its part; choose another folder")
 
 
 def becomes_film(output: str) -> bool:
@@ -141,7 +147,7 @@ def _films(sources: Sequence[str], results: Path) -> Iterator[tuple[Path, Path]]
 def _report(source: str | Path, name: str, done: Conversion) -> int:
     height, width = done.size
     print(
-        f"wrote {name}: {width}x{height} pixels, {done.frames} frames, "
+        f"wrote {name}: {width}x{height} pixels, {done.frames} frame{'s' * (done.frames != 1)}, "
         f"{done.frames / done.rate:.1f} seconds; {done.frames / done.seconds:.1f} frames a second"
     )
     if done.tone_mapped:

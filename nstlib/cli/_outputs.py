@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from nstlib import __version__
+from nstlib.cli._run import shown
 from nstlib.errors import ModelError, NstError, OutputError
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def print_estimate(estimate: Estimate, checkpoint: Path | None) -> None:
     height, width = estimate.sizes[-1]
     count = len(estimate.sizes)
     if checkpoint is not None and checkpoint.exists():
-        print(f"going on from {typer.format_filename(checkpoint)}; in all:", file=sys.stderr)
+        print(f"going on from {shown(checkpoint)}; in all:", file=sys.stderr)
     print(
         f"about {duration(estimate.seconds)} and {estimate.megabytes / 1000:.1f} GB for "
         f"{width}x{height} pixels, in {count} size{'s' if count > 1 else ''}",
@@ -147,7 +146,7 @@ def duration(seconds: float) -> str:
 def print_result(output: Path, result: Synthesis) -> None:
     height, width = result.size
     print(
-        f"wrote {typer.format_filename(output)}: {width}x{height} pixels, "
+        f"wrote {shown(output)}: {width}x{height} pixels, "
         f"{result.iterations} iterations, {result.seconds:.1f} seconds"
     )
 

@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from nstlib.cli._films import Films, becomes_film, is_film
 from nstlib.cli._outputs import check_outputs
-from nstlib.cli._run import fail
-from nstlib.errors import ArgumentError
+from nstlib.cli._run import fail, shown
+from nstlib.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
     from nstlib.batch import Paint, Recipe
@@ -24,6 +22,21 @@ if TYPE_CHECKING:
 def is_folder(output: str) -> bool:
     """Tell whether results go into a folder of this name, which need not be there yet."""
     return output.endswith(("/", os.sep)) or Path(output).is_dir() or not Path(output).suffix
+
+
+def _check_names(sources: Sequence[str], output: str) -> None:
+    """Refuse what is a stream to other programs, and what lost its name to a shell's variable."""
+    from nstlib.images.encode import IMAGE_FORMATS
+    from nstlib.video.writer import FILM_FORMATS
+
+    if "-" in (*sources, output):
+        raise ArgumentError(
+            "nst reads and writes files, not streams; give a file's name in the place of - (./- if "
+            "it is called so)"
+        )
+    name = Path(output).name.lower()
+    if name in {*IMAGE_FORMATS, *FILM_FORMATS} and not Path(output).is_dir():
+        raise OutputError(f"{output} is a suffix without a name; give a name before it")
 
 
 def paint_inputs(
@@ -39,13 +52,19 @@ def paint_inputs(
     suffix: str | None = None,
 ) -> int:
     """Paint a picture or a film into a file, or several and folders into a folder."""
+    from nstlib._checks import check_count
     from nstlib._files import check_suffix
     from nstlib.batch import paint_all, plan
     from nstlib.images.encode import save_image
     from nstlib.sources import load_picture
     from nstlib.video.writer import FILM_FORMATS
 
+    _check_names(sources, output)
+    check_count("jobs", jobs)
     place = Path(output)
+    single = len(sources) == 1 and not Path(sources[0]).is_dir() and not is_folder(output)
+    if scheduler is not None and (single or becomes_film(output)):
+        raise ArgumentError("--scheduler is for many pictures and a folder as OUT; leave it out")
     if len(sources) == 1 and becomes_film(output):
         return films.paint(sources[0], place)
     if films.rate is not None:
@@ -53,7 +72,7 @@ def paint_inputs(
             f"--rate is for numbered pictures that become a film, and {output} is none; leave it "
             "out"
         )
-    if len(sources) == 1 and not Path(sources[0]).is_dir() and not is_folder(output):
+    if single:
         if is_film(sources[0]):
             check_suffix(place, FILM_FORMATS)
         check_outputs(sources, place, formats=FILM_FORMATS)
@@ -61,7 +80,7 @@ def paint_inputs(
         picture = recipe()(photo)
         save_image(picture.image, place, alpha=picture.alpha)
         height, width, _ = picture.image.shape
-        print(f"wrote {typer.format_filename(place)}: {width}x{height} pixels")
+        print(f"wrote {shown(place)}: {width}x{height} pixels")
         return 0
 
     moving = films.plan(sources, place)
@@ -84,7 +103,7 @@ def paint_inputs(
     )
     counts = {"painted": done.painted, "there already": done.skipped, "failed": done.failed}
     words = ", ".join(f"{len(tasks)} {what}" for what, tasks in counts.items() if tasks)
-    print(f"{typer.format_filename(place)}: {words or 'nothing to paint'}")
+    print(f"{shown(place)}: {words or 'nothing to paint'}")
     for task, fault in done.failed:
         # The library's messages begin with the file; others are told which it was.
         known = fault.command.startswith(str(task.source))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any, TextIO
 
 import typer
 
+from nstlib._checks import cut
 from nstlib.cli._signals import signals
 from nstlib.errors import DependencyError, MemoryLimitError, NstError, NstWarning
 
@@ -24,6 +26,8 @@ def run(application: typer.Typer, name: str, arguments: Sequence[str] | None = N
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(application)
     _prepare_streams()
+    if (empty := _empty(given)) is not None:
+        return fail(empty, 2)
     try:
         with (
             signals.listening(ignore_at_the_end=arguments is None),
@@ -59,13 +63,36 @@ def _invoke(command: Any, given: list[str], name: str) -> int:
         if ran_out(error):
             return fail(f"memory ran out: {_relief(command, given)}", 1)
         if isinstance(error, OSError):
-            return fail(str(error), 2)
+            from nstlib._files import reason
+
+            where = f"{error.filename}: " if error.filename else ""
+            return fail(f"{where}{reason(error)}", 2)
         # Usage errors are click's, or those of the copy of click that is part of newer Typers.
         if not hasattr(error, "format_message"):
             raise
         context = getattr(error, "ctx", None)
         where = context.command_path if context else name
-        return fail(f"{error.format_message()} (see {where} --help)", 2)
+        return fail(f"{_not_a_number(error) or error.format_message()} (see {where} --help)", 2)
+
+
+def _empty(given: Sequence[str]) -> str | None:
+    """Say which argument is empty. To Python, a path of no letters is the present folder."""
+    for before, word in zip(["", *given], given, strict=False):
+        option = re.fullmatch(r"(--[\w-]+)=", word)
+        if option or not word:
+            name = option[1] if option else before if before.startswith("-") else "an argument"
+            return f"{name} is empty; give it a value (is a variable of the shell not set?)"
+    return None
+
+
+def _not_a_number(error: Any) -> str | None:
+    """Say what an option was given that is no number; newer Typers leave that out."""
+    faults: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    accepted = {"int": "a whole number", "float": "a number"}
+    kind = faults[0]["type"].partition("_")[0] if len(faults) == 1 else None
+    if kind not in accepted:
+        return None
+    return f"{error.param.opts[0]} is {cut(str(faults[0]['input']))}; it must be {accepted[kind]}"
 
 
 def _relief(command: Any, given: Sequence[str]) -> str:
@@ -104,10 +131,21 @@ def _prepare_streams() -> None:
             getattr(sys, stream).reconfigure(errors="backslashreplace")
 
 
+def printable(text: str) -> str:
+    """Put "?" for what a terminal would obey: names of files can hold it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def shown(file: str | Path) -> str:
+    """Write a file's name so that any terminal can show it."""
+    return printable(typer.format_filename(file))
+
+
 def say(message: str) -> None:
     """Write one line to stderr."""
+    line = printable(" ".join(message.splitlines()))
     with contextlib.suppress(OSError):  # nobody reads it, or its disk is full
-        print("nst:", " ".join(message.splitlines()), file=sys.stderr, flush=True)
+        print("nst:", line, file=sys.stderr, flush=True)
 
 
 def fail(message: str, code: int) -> int:

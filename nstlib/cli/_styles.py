@@ -35,8 +35,10 @@ def parse_style(texts: Sequence[str] | None, option: str = "--style") -> Given |
 
 
 def _split(text: str) -> tuple[str, float]:
+    from nstlib._files import is_there
+
     style, colon, number = text.rpartition(":")
-    if colon and not Path(text).exists():
+    if colon and not is_there(text):
         with contextlib.suppress(ValueError):  # a colon in a name, or on Windows after a drive
             return style, float(number)
     return text, 1.0

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nstlib.cli._run import fail_to_start
+from nstlib.cli._run import fail_to_start, shown
 from nstlib.errors import ArgumentError
 
 assets_app = typer.Typer(help="List, download and check paintings, photos and models.")
@@ -120,7 +120,7 @@ def pack_assets(
     target = check_output(folder / COMPACT_FILE if output is None else output, [".npz"])
     exact = load_vgg19(source or keras_file())
     save_vgg19(exact, target, codes=True)
-    print(f"wrote {typer.format_filename(target)}: {target.stat().st_size / 1e6:.1f} MB")
+    print(f"wrote {shown(target)}: {target.stat().st_size / 1e6:.1f} MB")
     photo = load_image("astronaut", 224)
     losses = feature_differences(exact, load_vgg19(target), STYLE_LAYERS, photo)
     print("difference of the features of a photograph, in percent of their size:")

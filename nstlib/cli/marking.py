@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nstlib.cli._run import say
+from nstlib.cli._run import printable, say, shown
 
 if TYPE_CHECKING:
     from nstlib.course.marking import Marks
@@ -64,7 +64,7 @@ def check_notebook(
             lessons.setdefault(lesson_of(notebook, file), {})[file] = notebook
         except NotebookError as error:
             rows[file] = ("", str(error))
-            say(_printable(error.command))
+            say(printable(error.command))
 
     if table is not None:
         _write(table, files, rows)
@@ -75,7 +75,7 @@ def check_notebook(
         listed = ", ".join(f"{number}\xa0{name}" for number, name in enumerate(names, start=1))
         head = textwrap.fill(f"Lesson {lesson}: {listed}", 80, subsequent_indent="    ")
         print(head.replace("\xa0", " "))
-        width = max(len(_shown(file)) for file in notebooks)
+        width = max(len(shown(file)) for file in notebooks)
         _line("", width, [*map(str, range(1, len(names) + 1)), "solved"])
         for file, notebook in notebooks.items():
             marks = mark(file, notebook, lesson, limit)
@@ -84,7 +84,7 @@ def check_notebook(
                 _write(table, files, rows)
             complete = complete and marks.solved == len(names)
             states = [SHORT[state] for state in marks.states.values()]
-            _line(_shown(file), width, [*states, f"{marks.solved} of {len(names)}"], marks.note)
+            _line(shown(file), width, [*states, f"{marks.solved} of {len(names)}"], marks.note)
         print(flush=True)
     if lessons:
         print("yes: solved; no: not yet; -: not reached;")
@@ -92,15 +92,6 @@ def check_notebook(
     if any(isinstance(found, str) for _, found in rows.values()):
         return 2
     return 0 if complete else 1
-
-
-def _shown(file: Path) -> str:
-    return _printable(typer.format_filename(file))
-
-
-def _printable(text: str) -> str:
-    """Leave out what a terminal would obey: learners choose names of files."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _plain(text: str) -> str:
@@ -127,11 +118,11 @@ def _write(table: Path, files: list[Path], rows: dict[Path, tuple[str, Marks | s
         if file not in rows:
             continue
         lesson, found = rows[file]
-        shown = _plain(_shown(file))
+        cell = _plain(shown(file))
         if isinstance(found, str):
-            writer.writerow([shown, "", *("" for _ in names), "", "", _plain(_printable(found))])
+            writer.writerow([cell, "", *("" for _ in names), "", "", _plain(printable(found))])
             continue
         states = [str(found.states.get(name, "")) for name in names]
-        writer.writerow([shown, lesson, *states, found.solved, len(found.states), found.note])
+        writer.writerow([cell, lesson, *states, found.solved, len(found.states), found.note])
     with atomic_write(table) as file_:
         file_.write(text.getvalue().encode("utf-8-sig"))  # the mark tells Excel that it is UTF-8

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nstlib.cli._options import ValueRange
-from nstlib.cli._run import fail_to_start
+from nstlib.cli._run import fail_to_start, shown
 from nstlib.errors import ArgumentError
 
 
@@ -83,7 +83,7 @@ def export_network(
         size = onnx.picture_input(onnx.load_onnx(output)).size
         if size is not None:
             print(f"It keeps its size, {size[0]}×{size[1]}: at others it is not proven.")
-    print(f"wrote {typer.format_filename(output)}: {output.stat().st_size / 1e6:.1f} MB")
+    print(f"wrote {shown(output)}: {output.stat().st_size / 1e6:.1f} MB")
     return 0
 
 

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nstlib._checks import shown
+from nstlib._files import reason
 from nstlib.errors import ImageError
 
 Image: TypeAlias = NDArray[np.float32]
@@ -38,6 +40,24 @@ class Picture:
     alpha: NDArray[np.float32] | None = None
 
 
+def as_array(value: ArrayLike, name: str) -> NDArray[Any]:
+    """Return an array of what a caller gave, or say that it is none.
+
+    Raises
+    ------
+    ImageError
+        For lists of lists of different lengths, and for what holds no numbers.
+    """
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ImageError(f"{name} cannot become an array ({reason(error)})") from error
+    if array.dtype.kind not in "biuf":
+        given = f"an array of {array.dtype}" if array.ndim else shown(value)
+        raise ImageError(f"{name} is {given}; it must be an array of numbers")
+    return array
+
+
 def check_image(image: ArrayLike, name: str = "image") -> Image:
     """Return `image` as float32 if it is RGB in [0, 1] of shape (H, W, 3); else say what it is.
 
@@ -59,7 +79,7 @@ def check_image(image: ArrayLike, name: str = "image") -> Image:
     Traceback (most recent call last):
     nstlib.errors.ImageError: image ranges from 255 to 255; an image lies in [0, 1]; divide ...
     """
-    array = np.asarray(image)
+    array = as_array(image, name)
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         hint = "stack a grey one three times" if array.ndim == 2 else "use load_image to read files"
         raise ImageError(f"{name} has shape {array.shape}; an image is (H, W, 3), RGB; {hint}")
@@ -87,7 +107,7 @@ def check_alpha(alpha: ArrayLike, image: Image) -> NDArray[np.float32]:
     ImageError
         If it is not: see :func:`nstlib.composite` for what is accepted.
     """
-    array: NDArray[Any] = np.asarray(alpha)
+    array = as_array(alpha, "alpha")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     height, width = image.shape[:2]
@@ -158,7 +178,7 @@ def from_uint8(pixels: ArrayLike) -> Image:
     >>> from_uint8(np.array([[[0, 51, 255]]], np.uint8)).round(3)
     array([[[0. , 0.2, 1. ]]], dtype=float32)
     """
-    array = np.asarray(pixels)
+    array = as_array(pixels, "pixels")
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         raise ImageError(
             f"pixels have shape {array.shape} and type {array.dtype}; "
@@ -175,7 +195,7 @@ def rgb_to_bgr(image: NDArray[Any]) -> NDArray[Any]:
     >>> rgb_to_bgr(np.array([[[1, 2, 3]]], np.uint8))
     array([[[3, 2, 1]]], dtype=uint8)
     """
-    array = np.asarray(image)
+    array = as_array(image, "image")
     if array.ndim != 3 or array.shape[2] != 3:
         raise ImageError(f"image has shape {array.shape}; channels are reversed in (H, W, 3)")
     # OpenCV refuses arrays with negative strides, which a bare [..., ::-1] would be.
@@ -199,7 +219,7 @@ def to_blob(image: ArrayLike) -> Blob:
 
 def from_blob(blob: ArrayLike) -> Image:
     """Blob (1, 3, H, W) → image (H, W, 3): the inverse of :func:`to_blob`."""
-    array = np.asarray(blob)
+    array = as_array(blob, "blob")
     if array.ndim != 4 or array.shape[:2] != (1, 3):
         raise ImageError(f"blob has shape {array.shape}; one RGB image is (1, 3, H, W)")
     return check_image(array[0].transpose(1, 2, 0), "blob")

@@ -11,7 +11,7 @@ import skimage.color
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib.errors import ArgumentError
-from nstlib.images.arrays import Image, check_image
+from nstlib.images.arrays import Image, as_array, check_image
 
 
 def match_colors(
@@ -64,12 +64,11 @@ def match_colors(
     True
     """
     pixels = check_image(image).astype(np.float64)
-    wanted = check_image(reference, "reference").reshape(-1, 3).astype(np.float64)
-    flat = pixels.reshape(-1, 3)
-    mean, covariance = _statistics(flat, "weights", weights)
+    wanted = check_image(reference, "reference").astype(np.float64)
+    mean, covariance = _statistics(pixels, "weights", weights)
     wanted_mean, wanted_covariance = _statistics(wanted, "reference_weights", reference_weights)
     to_wanted = power(wanted_covariance, 0.5) @ power(covariance, -0.5)
-    matched = (flat - mean) @ to_wanted.T + wanted_mean
+    matched = (pixels.reshape(-1, 3) - mean) @ to_wanted.T + wanted_mean
     return np.clip(matched.reshape(pixels.shape), 0.0, 1.0).astype(np.float32)
 
 
@@ -231,13 +230,14 @@ def _grey(y: NDArray[np.float32]) -> Image:
 def _statistics(
     pixels: NDArray[np.float64], name: str, weights: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and covariance of pixels (N, 3)."""
+    """Mean and covariance of pixels (H, W, 3)."""
     counts: NDArray[np.float64] | None = None
     if weights is not None:
-        shape = np.asarray(weights).shape
-        counts = np.ravel(weights).astype(np.float64)
+        array = as_array(weights, name)
+        shape = array.shape
+        counts = np.ravel(array).astype(np.float64)
     if counts is not None and not (
-        counts.shape == pixels.shape[:1]
+        shape in (pixels.shape[:2], (*pixels.shape[:2], 1))
         and np.isfinite(counts).all()
         and counts.min() >= 0
         and counts.any()
@@ -247,8 +247,9 @@ def _statistics(
             f"{counts.max(initial=0):g}; it must be (H, W) like the picture, 0 or more, not all of "
             "it 0"
         )
-    mean = np.average(pixels, axis=0, weights=counts)
-    return mean, np.cov(pixels.T, bias=True, aweights=counts)
+    flat = pixels.reshape(-1, 3)
+    mean = np.average(flat, axis=0, weights=counts)
+    return mean, np.cov(flat.T, bias=True, aweights=counts)
 
 
 def power(covariance: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:

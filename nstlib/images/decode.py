@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,10 @@ def read_picture(
         raise ImageError(f"{path}: no such file; give the path of an image") from error
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be read ({reason(error)})") from error
-    if path.is_dir():
+    if stat.S_ISDIR(found.st_mode):
         raise ImageError(f"{path} is a folder; give the path of an image file")
+    if not stat.S_ISREG(found.st_mode):  # a pipe can be read only once, and says no size
+        raise ImageError(f"{path} is no ordinary file; save the picture as a file, and give that")
     if found.st_size == 0:
         raise ImageError(f"{path} is empty (0 bytes); it may be an unfinished download")
     try:
@@ -88,13 +91,19 @@ def _check_megapixels(
         return
     reduced = "" if decoded == whole else f", from {whole[0]}×{whole[1]}"
     problem = (
-        f"{path} has {width * height / 1e6:.1f} megapixels ({width}×{height}{reduced}); the limit "
+        f"{path} has {_megapixels(width * height)} ({width}×{height}{reduced}); the limit "
         f"is {limit:g}; shrink it"
     )
     if not adjustable:
         raise ImageError(problem)
     problem += ", or raise"
     raise ImageError(f"{problem} max_megapixels", command=f"{problem} --max-megapixels")
+
+
+def _megapixels(pixels: int) -> str:
+    """Write a number of pixels so that a small one is not 0."""
+    millions = pixels / 1e6
+    return f"{millions:.1f} megapixels" if millions >= 0.1 else f"{millions:.2g} megapixels"
 
 
 def _reduce(file: ImageFile, size: Size) -> None:

@@ -76,12 +76,13 @@ def target_size(shape: tuple[int, ...], size: Size) -> tuple[int, int]:
     >>> target_size((400, 600), 300), target_size((400, 600), (10, 20))
     ((200, 300), (10, 20))
     """
-    accepted = "the longest side or (height, width), in pixels from 1 to 16384"
+    pixels = "in pixels from 1 to 16384"
+    accepted = f"the longest side or (height, width), {pixels}"
     sides = size if isinstance(size, tuple) else (size, size)
     if len(sides) != 2 or not all(
         isinstance(side, int | np.integer) and 1 <= side <= 16384 for side in sides
     ):
-        raise refusal("size", size, accepted)
+        raise refusal("size", size, accepted, command=f"the longest side, {pixels}")
     if isinstance(size, tuple):
         return int(size[0]), int(size[1])
     scale = size / max(shape[:2])

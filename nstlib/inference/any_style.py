@@ -21,18 +21,19 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import numpy_helper
 
-from nstlib._checks import check_count, check_number, refusal
+from nstlib._checks import check_choice, check_count, check_number, refusal
+from nstlib._files import reason
 from nstlib._memory import ran_out
 from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.cache import embedded_model
 from nstlib.errors import ArgumentError, MemoryLimitError, NstError
-from nstlib.images.arrays import Image, check_image
+from nstlib.images.arrays import Image, as_array, check_image
 from nstlib.images.colors import color_map, power
 from nstlib.images.resizing import resize
 from nstlib.inference.foreign import simplified
-from nstlib.inference.runtimes import start_network
+from nstlib.inference.runtimes import BACKENDS, start_network
 from nstlib.onnx.graphs import check_memory
-from nstlib.onnx.reading import load_onnx, one_line
+from nstlib.onnx.reading import load_onnx
 from nstlib.sources import load_image, load_style
 
 ENCODER, PAINTER = "any_style_encoder.onnx", "any_style_painter.onnx"
@@ -115,6 +116,7 @@ def encode_style(
     real-time, arbitrary neural artistic stylization network", BMVC 2017.
     """
     check_style_size("size", size)
+    check_choice("backend", backend, BACKENDS)
     try:
         picture = at_size(_picture(style, size), size)
         return encoder_for(backend)(picture)
@@ -151,6 +153,8 @@ def mix_styles(shares: Shares, *, size: int = STYLE_SIZE, backend: str = "cv2") 
     ImageError
         If one is not an image.
     """
+    if not isinstance(shares, Mapping):
+        raise refusal("shares", shares, "a mapping of pictures to their shares")
     if not shares:
         raise ArgumentError("there is no style to mix; give one picture or more")
     for style, share in shares.items():
@@ -200,15 +204,18 @@ def load_vector(path: str | Path) -> Vector:
         return check_vector(np.load(path, allow_pickle=False))
     except ArgumentError as error:
         raise ArgumentError(f"{path}: {error}") from error
-    except (OSError, ValueError, EOFError) as error:
+    except OSError as error:
+        raise ArgumentError(f"{path}: cannot be read ({reason(error)})") from error
+    except Exception as error:  # NumPy's reader raises almost anything, and proposes to unpickle
         raise ArgumentError(
-            f"{path} cannot be read as the vector of a style ({one_line(error)})"
+            f"{path} is not the vector of a style; numpy.save writes one that encode_style gave",
+            command=f"{path} is not the vector of a style, or is damaged",
         ) from error
 
 
 def check_vector(vector: ArrayLike) -> Vector:
     """Return the vector of a style, or say why it is none."""
-    values = np.asarray(vector, np.float32)
+    values = as_array(vector, "the vector of a style").astype(np.float32)
     if values.shape != (VECTOR,) or not np.isfinite(values).all():
         raise ArgumentError(
             f"the vector of a style has {VECTOR} finite numbers, as encode_style gives them; this "

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_count, check_number
 from nstlib.errors import ArgumentError
-from nstlib.images.arrays import Image, check_image
+from nstlib.images.arrays import Image, as_array, check_image
 
 #: How :meth:`PersonSegmenter.matte` refines what the network says: at which longest side in pixels,
 #: in windows of which radius as a share of it, and above which variance of the colours; then by how
@@ -67,7 +67,7 @@ def guided_filter(
     array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
     """
     image = check_image(guide, "guide")
-    values = np.asarray(mask, np.float32)
+    values = as_array(mask, "mask").astype(np.float32)
     if values.shape != image.shape[:2]:
         raise ArgumentError(f"mask has shape {values.shape}; guide has {image.shape[:2]}")
     check_count("radius", radius)

@@ -13,7 +13,8 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from nstlib._checks import check_choice
+from nstlib._checks import check_choice, cut
+from nstlib._files import is_there
 from nstlib._memory import ran_out
 from nstlib.assets.cache import embedded_model, fetch
 from nstlib.assets.registry import ASSETS
@@ -28,18 +29,23 @@ BACKENDS = {"cv2": "OpenCV", "ort": "ONNX Runtime"}
 _Run: TypeAlias = Callable[[NDArray[Any]], Blob]
 
 
-def load_model(model: str | Path, shipped: tuple[str, ...]) -> onnx.ModelProto:
-    """Read the ONNX file that a name or a path stands for."""
+def load_model(
+    model: str | Path, shipped: tuple[str, ...], downloads: tuple[str, ...] = ()
+) -> onnx.ModelProto:
+    """Read the ONNX file that a name or a path stands for.
+
+    Where it is neither, the error proposes what is shipped, and these `downloads`.
+    """
     path = Path(model)
     registered = {name for name, asset in ASSETS.items() if asset.kind == "model"}
     if isinstance(model, str) and model in shipped:
         path = embedded_model(f"{model}.onnx")
     elif isinstance(model, str) and model in registered:
         path = fetch(model)
-    elif not path.is_file():
+    elif not is_there(path, folders=False):
         raise ArgumentError(
-            f"{str(model)!r} is no network: give one of {', '.join(shipped)}, or the path of an "
-            "ONNX file"
+            f"{cut(repr(str(model)))} is no network: give {', '.join([*shipped, *downloads])}, "
+            "or the path of an ONNX file"
         )
     if path.suffix.lower() == ".tflite":
         converted = path.stem + ".onnx"

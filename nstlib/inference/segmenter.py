@@ -114,7 +114,9 @@ class PersonSegmenter:
     ) -> None:
         self._name = str(model)
         self._longest = check_count("size", size, STEP)
-        self._proto = to_float32(keep_one_output(load_model(model, ("person",)), (1, 2)))
+        self._proto = to_float32(
+            keep_one_output(load_model(model, ("person",), ("pp_humanseg",)), (1, 2))
+        )
         entry = picture_input(self._proto)
         if entry.channels != 3:
             raise ModelError(f"{model} takes {entry}; a person network takes 3 channels")

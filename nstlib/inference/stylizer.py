@@ -12,7 +12,8 @@ import numpy as np
 import onnx
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_number
+from nstlib._checks import check_choice, check_number, cut
+from nstlib._files import is_there
 from nstlib.assets.registry import ASSETS
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.images.arrays import Blob, Image, check_image
@@ -170,10 +171,9 @@ class Stylizer:
         whole_megapixels: float = 2.1,
     ) -> None:
         check_number("whole_megapixels", whole_megapixels, above=0)
+        check_choice("backend", backend, BACKENDS)
         if eight_bits and backend != "ort":
-            lacking = (
-                f"{BACKENDS.get(backend, backend)} does not compute in 8 bits; ONNX Runtime does"
-            )
+            lacking = f"{BACKENDS[backend]} does not compute in 8 bits; ONNX Runtime does"
             raise ArgumentError(f"{lacking}: backend='ort'", command=f"{lacking}: --backend ort")
         self._name = str(style) if isinstance(style, str | Path) else "the style"
         self._backend = backend
@@ -424,17 +424,17 @@ def _kind(style: str | Path) -> str:
     suffix = path.suffix.lower()
     known = suffix in {*readable_suffixes(), *HEIC_SUFFIXES, *OTHER_PICTURES, *FILM_SUFFIXES}
     # Any other file is tried as a picture: the error about it says best what it is not.
-    return "picture" if known or (path.exists() and suffix not in _NETWORKS) else "network"
+    return "picture" if known or (is_there(path) and suffix not in _NETWORKS) else "network"
 
 
 def _load(style: Style) -> tuple[onnx.ModelProto, int]:
     """Read the network of one style, and the number whose multiples sides are; 0 if unknown."""
     assert isinstance(style, str | Path)
     ours = isinstance(style, str) and style in STYLE_NETWORKS
-    if not ours and style not in ASSETS and not Path(style).is_file():
+    if not ours and style not in ASSETS and not is_there(style, folders=False):
         raise ArgumentError(
-            f"{str(style)!r} is no style: give one of {', '.join(STYLE_NETWORKS)}, a picture, or "
-            "the path of an ONNX file"
+            f"{cut(repr(str(style)))} is no style: give one of {', '.join(STYLE_NETWORKS)}, a "
+            "picture, or the path of an ONNX file"
         )
     return load_model(style, STYLE_NETWORKS), _STEPS[0] if ours else 0
 

@@ -148,6 +148,8 @@ def probe(path: Path) -> FilmInfo:
                 f"{path} is not a film, but a picture, or a text that names other files; give the "
                 "path of a film"
             )
+        if video is None and re.search(rf"^  Stream #0:\d\S*: Audio: .*{word}", header, re.M):
+            raise VideoError(f"{path} holds sound, but no moving pictures; give the path of a film")
         if video is None:
             raise VideoError(f"{path} is not a film that ffmpeg can read{last_line(log)}")
         codec, rest = video[1], header[video.end() :].split("\n  Stream #")[0]

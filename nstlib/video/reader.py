@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nstlib._checks import check_count, refusal
+from nstlib._files import reason
 from nstlib.errors import VideoError
 from nstlib.video._ffmpeg import MAX_RATE, FFmpeg, Frame, source
 from nstlib.video.frames import over_white
@@ -129,14 +131,17 @@ class VideoReader:
 
     def _check_file(self) -> None:
         try:
-            if self.path.is_dir():
-                raise VideoError(f"{self.path} is a folder; give the path of a film")
-            if self.path.stat().st_size == 0:
-                raise VideoError(f"{self.path} is empty (0 bytes); is the download finished?")
-        except (OSError, ValueError) as error:
-            if isinstance(error, VideoError):
-                raise
+            found = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise VideoError(f"{self.path}: no such film; give the path of one") from error
+        except (OSError, ValueError) as error:
+            raise VideoError(f"{self.path}: cannot be read ({reason(error)})") from error
+        if stat.S_ISDIR(found.st_mode):
+            raise VideoError(f"{self.path} is a folder; give the path of a film")
+        if not stat.S_ISREG(found.st_mode):  # it is read twice, which a pipe cannot be
+            raise VideoError(f"{self.path} is no ordinary file; save the film, and give that file")
+        if found.st_size == 0:
+            raise VideoError(f"{self.path} is empty (0 bytes); is the download finished?")
 
     def input_arguments(self) -> list[str]:
         """Write the arguments that make the film ffmpeg's input."""

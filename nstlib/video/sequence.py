@@ -16,7 +16,7 @@ from nstlib._files import check_suffix, reason
 from nstlib.errors import ImageError, OutputError, VideoError
 from nstlib.images.arrays import Picture, from_uint8, to_rgba, to_uint8
 from nstlib.images.encode import ALPHA_FORMATS, IMAGE_FORMATS, save_image
-from nstlib.images.formats import readable_suffixes
+from nstlib.images.formats import FILM_SUFFIXES, readable_suffixes
 from nstlib.sources import load_picture
 from nstlib.video._ffmpeg import MAX_RATE, Frame
 from nstlib.video.frames import check_frame, over_white
@@ -35,8 +35,11 @@ def is_pattern(path: str | Path) -> bool:
     --------
     >>> is_pattern("frames/%04d.png"), is_pattern("film.mp4"), is_pattern("100%.png")
     (True, False, False)
+    >>> is_pattern("50%discount.mp4")
+    False
     """
-    return len(_NUMBER.findall(Path(path).name)) == 1
+    name = Path(path)
+    return len(_NUMBER.findall(name.name)) == 1 and name.suffix.lower() not in FILM_SUFFIXES
 
 
 class PictureReader:

@@ -209,7 +209,7 @@ def flicker(
     Raises
     ------
     ArgumentError
-        If one film is longer, or no pixel stays.
+        If one film is longer, no pixel stays, or `tolerance` is negative.
 
     Examples
     --------
@@ -217,6 +217,7 @@ def flicker(
     >>> flicker([grey, grey], [grey, light])
     0.25
     """
+    check_number("tolerance", tolerance, least=0)
     total, count = 0.0, 0
     films = zip(source, result, strict=True)
     try:

@@ -204,7 +204,7 @@ def test_output_may_be_cut_short_by_its_reader(unbuffered: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     result = subprocess.run(
-        [sys.executable, "-m", "nstlib.cli", "assets", "verify"],
+        [sys.executable, "-m", "nstlib", "assets", "verify"],
         env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         stdout=writer,
         stderr=subprocess.PIPE,

@@ -166,7 +166,7 @@ def test_only_the_librarys_own_warnings_are_shown(
 
 def python(*arguments: str, shell: str = "", **environment: str) -> tuple[int, str, str]:
     """Run the command line in a process of its own, with redirections as a shell has them."""
-    words = " ".join([sys.executable, "-m", "nstlib.cli", *arguments, shell])
+    words = " ".join([sys.executable, "-m", "nstlib", *arguments, shell])
     result = subprocess.run(
         words, shell=True, env={**os.environ, **environment}, capture_output=True, check=False
     )

@@ -27,7 +27,7 @@ def test_doctor_reports_and_counts(
 
 def test_doctor_finds_a_foreign_backend(tmp_path: Path) -> None:
     environment = {"KERAS_BACKEND": "no_such_backend", "NSTLIB_CACHE": str(tmp_path)}
-    result = python("-m", "nstlib.cli", "doctor", **environment)
+    result = python("-m", "nstlib", "doctor", **environment)
     assert (result.returncode, result.stderr) == (1, "")
     assert "KERAS_BACKEND is 'no_such_backend'" in result.stdout
     assert "unset KERAS_BACKEND" in result.stdout

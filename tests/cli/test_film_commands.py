@@ -110,6 +110,22 @@ def test_films_that_would_become_one(nst: Run) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_films_with_the_longest_names_and_with_percent_signs(nst: Run) -> None:
+    """The name of a film's part is longer than the film's, and %d is no number of a frame here."""
+    Path("in").mkdir()
+    names = [f"{'é' * 125}x.mp4", "50%done.mp4"]
+    for name in names:
+        Path("in", name).write_bytes(Path("silent.mp4").read_bytes())
+    code, out, err = nst("stylize", "in", "-s", "n.onnx", "-o", "out")
+    assert (code, err) == (0, [])
+    assert len(out) == 2
+    assert {path.name for path in Path("out").iterdir()} == set(names)
+    code, _, err = nst("stylize", f"in/{names[1]}", "-s", "n.onnx", "-o", "100%d.mp4")
+    assert (code, err) == (0, [])
+    assert len(read(Path("100%d.mp4"))) == COUNT
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("end", ["interrupted", "memory ran out"])
 def test_a_film_of_a_folder_that_ends_early(
     nst: Run, monkeypatch: pytest.MonkeyPatch, end: str

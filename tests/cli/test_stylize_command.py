@@ -105,7 +105,7 @@ def test_file_that_is_not_there_is_one_of_several(nst: Run, style: str) -> None:
         ("coffee -s in -o out.png", "in is a folder; give the path of an image file"),
         ("coffee -s in/a.keras -o out.png", "'in/a.keras' is no style: give one of mosaic"),
         ("coffee -s no.png -o out.png", "no.png: no such file"),
-        ("coffee -s no.npy -o out.png", "no.npy cannot be read as the vector of a style"),
+        ("coffee -s no.npy -o out.png", "no.npy: cannot be read (No such file or directory)"),
         ("coffee -s candy:0 -o out.png", "the share of candy is 0.0; it must be a number above 0"),
         ("coffee -s candy:nan -o out.png", "the share of candy is nan"),
         ("coffee -s a.png -s a.png:2 -o out.png", "--style a.png is given twice"),

@@ -119,7 +119,7 @@ def test_earlier_output_is_replaced(nst: Run) -> None:
 
 def test_runs_as_a_module(tmp_path: Path) -> None:
     out = str(tmp_path / "out.png")
-    result = python("-m", "nstlib.cli", "texture", "coffee", "-o", out, *SMALL)
+    result = python("-m", "nstlib", "texture", "coffee", "-o", out, *SMALL)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith(f"wrote {out}: 64x64 pixels, ")
 

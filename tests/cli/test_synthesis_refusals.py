@@ -207,7 +207,7 @@ def test_bad_setting(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_error_after_tensorflow_is_still_one_line(tmp_path: Path) -> None:
     # In a process of its own, where TensorFlow starts up and would say so.
     out = str(tmp_path / "out.png")
-    result = python("-m", "nstlib.cli", "texture", "coffee", "-o", out, "--tv-weight", "nan")
+    result = python("-m", "nstlib", "texture", "coffee", "-o", out, "--tv-weight", "nan")
     refused((result.returncode, result.stdout.splitlines(), result.stderr.splitlines()), "nan")
 
 

@@ -31,10 +31,19 @@ def test_a_function_without_a_signature_is_called_all_the_same() -> None:
     assert "raised TypeError" in evaluate("sparsity", dict.fromkeys).message
 
 
-def test_an_unknown_name_lists_the_exercises() -> None:
-    names = r"gram_matirx.*to_network, telling_picture.*seam_contrast.*overflow"
-    with pytest.raises(ArgumentError, match=names):
+def test_an_unknown_name_gets_the_nearest_ones() -> None:
+    with pytest.raises(ArgumentError, match="'gram_matirx'; the nearest names are gram_matrix, "):
         evaluate("gram_matirx", gram)
+    with pytest.raises(ArgumentError, match="the nearest names are"):
+        evaluate("?", gram)
+    with pytest.raises(ArgumentError, match="it must be the exercise's name, in quotes"):
+        evaluate(np.eye(3), gram)  # type: ignore[arg-type]
+
+
+def test_an_array_is_no_letter() -> None:
+    verdict = evaluate("overflow", np.eye(3))
+    assert not verdict.passed
+    assert verdict.message.startswith("✗ overflow: give one of the letters")
 
 
 def test_check_prints_the_message_and_returns_nothing(capsys: pytest.CaptureFixture[str]) -> None:

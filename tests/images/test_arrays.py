@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from image_files import noise
 from numpy.typing import NDArray
 
+from nstlib._checks import check_choice, check_count, check_number
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import (
     Image,
@@ -240,3 +241,52 @@ def test_check_image_forgives_rounding_and_copies() -> None:
 def test_conversion_of_what_does_not_fit(call: Callable[[], object]) -> None:
     with pytest.raises(ImageError):
         call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [check_image, to_uint8, from_uint8, to_blob, from_blob, rgb_to_bgr, lambda x: resize(x, 8)],
+)
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ([[1, 2], [3]], "cannot become an array"),
+        (None, "is None; it must be an array of numbers"),
+        ({"a": 1}, "is {'a': 1}; it must be an array of numbers"),
+        (np.zeros((2, 2, 3), object), "is an array of object; it must be an array of numbers"),
+        (np.array(["a"]), "is an array of <U1; it must be an array of numbers"),
+        (np.zeros((2, 2, 3), complex), "is an array of complex128; it must be an array of numbers"),
+    ],
+)
+def test_what_cannot_be_an_array_of_numbers(
+    call: Callable[[Any], object], value: Any, words: str
+) -> None:
+    with pytest.raises(ImageError, match=words):
+        call(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.zeros((64, 64)),
+        np.zeros((64, 64)).tolist(),
+        "x" * 9999,
+        b"\0" * 9999,
+        {"a" * 99: 1, 2: 3},
+    ],
+    ids=["array", "list", "text", "bytes", "mapping"],
+)
+def test_a_refusal_is_one_short_line(value: Any) -> None:
+    """Also where a whole picture was given in the place of a number."""
+    image = np.zeros((2, 2, 3), np.float32)
+    for call in (
+        lambda: resize(image, value),
+        lambda: check_count("size", value),
+        lambda: check_number("strength", value),
+        lambda: check_choice("method", value, ["lbfgs", "adam"]),
+    ):
+        with pytest.raises(ArgumentError) as caught:
+            call()
+        for text in (str(caught.value), caught.value.command):
+            assert len(text) < 200
+            assert "\n" not in text

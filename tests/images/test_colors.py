@@ -220,8 +220,15 @@ def test_brightness_of_another_shape() -> None:
 
 @pytest.mark.parametrize(
     "weights",
-    [np.zeros((4, 5)), -np.ones((4, 5)), np.full((4, 5), np.nan), np.ones((4, 6)), np.float64(1.0)],
-    ids=["all 0", "negative", "no numbers", "another shape", "one number"],
+    [
+        np.zeros((4, 5)),
+        -np.ones((4, 5)),
+        np.full((4, 5), np.nan),
+        np.ones((4, 6)),
+        np.ones((5, 4)),
+        np.float64(1.0),
+    ],
+    ids=["all 0", "negative", "no numbers", "another shape", "on its side", "one number"],
 )
 @pytest.mark.parametrize("name", ["weights", "reference_weights"])
 def test_weights_that_weigh_nothing(weights: Any, name: str) -> None:

@@ -318,3 +318,37 @@ def test_what_a_folder_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "3 other files (.txt, .xmp, no suffix)"
     )
     assert Found().left_out() == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_pipes_and_devices_are_no_pictures(tmp_path: Path) -> None:
+    """They have 0 bytes to the system, but are not empty; and nobody may ever write into a pipe."""
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", Path("/dev/zero"), Path("/dev/null")):
+        with pytest.raises(ImageError, match="is no ordinary file; save the picture as a file"):
+            load_image(path)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_what_may_not_be_looked_at_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type
+) -> None:
+    """A folder that we may not enter, and a name that is too long, are no missing files."""
+    with pytest.raises(ImageError, match=r"^x{5000}: cannot be read \(File name too long\)$"):
+        load_image(kind("x" * 5000))
+    ask = os.stat
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        if Path(path).parent.name == "locked":  # the tests may run as root, who may enter
+            raise PermissionError(13, "Permission denied", str(path))
+        return ask(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(ImageError, match=r"a\.png: cannot be read \(Permission denied\)$"):
+        load_image(kind(tmp_path / "locked/a.png"))
+
+
+def test_a_limit_below_a_megapixel_is_not_called_0(tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=r"has 0\.0012 megapixels \(40×30\); the limit is 0\.001;"):
+        load_image(tmp_path / "a.png", max_megapixels=0.001)

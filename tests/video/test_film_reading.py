@@ -185,8 +185,19 @@ def test_a_folder_and_a_sound_are_no_films(tmp_path: Path, films: Path) -> None:
     with pytest.raises(VideoError, match="is a folder"):
         VideoReader(tmp_path)
     ffmpeg("-i", films / "loud.mp4", "-vn", tmp_path / "song.m4a")
-    with pytest.raises(VideoError, match="is not a film"):
+    with pytest.raises(VideoError, match="holds sound, but no moving pictures"):
         VideoReader(tmp_path / "song.m4a")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_pipe_and_a_device_are_no_films(tmp_path: Path) -> None:
+    """They have 0 bytes to the system, and are not empty."""
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path in (tmp_path / "pipe.mp4", Path("/dev/zero")):
+        with pytest.raises(VideoError, match="is no ordinary file; save the film"):
+            VideoReader(path)
+    with pytest.raises(VideoError, match="cannot be read"):
+        VideoReader("x" * 5000)
 
 
 def test_a_film_without_frames(films: Path, tmp_path: Path) -> None:

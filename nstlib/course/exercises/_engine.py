@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import difflib
 import inspect
 import io
 import re
@@ -26,6 +27,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nstlib._checks import shown
 from nstlib.errors import ArgumentError
 
 Answer: TypeAlias = Callable[..., Any]
@@ -127,14 +129,20 @@ def evaluate(name: str, answer: object) -> Verdict:
 
 
 def _verdict(name: str, answer: object) -> Verdict:
+    if not isinstance(name, str):
+        raise ArgumentError(
+            f"the first argument is {shown(name)}; it must be the exercise's name, in quotes"
+        )
     try:
         if name in CHOICES:
             fact = CHOICES[name].check(answer)
         elif name in EXERCISES:
             fact = EXERCISES[name].check(_callable(EXERCISES[name], answer))
         else:
-            names = ", ".join([*EXERCISES, *CHOICES])
-            raise ArgumentError(f"there is no exercise {name!r}; there are {names}")
+            near = difflib.get_close_matches(name, [*EXERCISES, *CHOICES], n=3, cutoff=0)
+            raise ArgumentError(
+                f"there is no exercise {name!r}; the nearest names are {', '.join(near)}"
+            )
     except _Open:
         to_do = "Put a letter in place of the dots" if name in CHOICES else "Write the body"
         return Verdict(False, f"○ {name}: still open. {to_do}, then run this cell again.")
@@ -216,7 +224,7 @@ class Choice:
 
     def check(self, answer: object) -> str:
         """Return the reason why `answer` is right; raise Wrong with the reason why it is not."""
-        if answer is None or answer is ... or answer == "...":
+        if answer is None or answer is ... or (isinstance(answer, str) and answer == "..."):
             raise _Open
         letter = answer.strip().lower() if isinstance(answer, str) else None
         if letter is None or letter not in self.reasons:

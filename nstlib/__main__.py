@@ -1,4 +1,4 @@
-"""``python -m nstlib.cli`` is ``nst``."""
+"""``python -m nstlib`` is ``nst``."""
 
 import sys
 

@@ -123,6 +123,12 @@ def test_every_run_is_marked_where_its_numbers_are_and_carries_its_label() -> No
     assert {"0.01", "0.02"} <= set(ticks)
 
 
+def test_more_curves_than_colours_are_all_drawn() -> None:
+    curves = {str(number): ([number], [1.0], [""]) for number in range(1, 10)}
+    plot = show_tradeoff(curves, xlabel="x", ylabel="y", alt="Nine points.")
+    assert [line.get_label() for line in plot.figure.axes[0].lines] == list(curves)
+
+
 @pytest.mark.parametrize(
     ("curves", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
@@ -196,7 +197,9 @@ def show_valley(
         across, up = np.meshgrid(np.linspace(*x, 161), np.linspace(*y, 161))
         height = loss(across, up)
         levels = np.geomspace(max(height.min(), 1e-3 * height.max()), height.max(), 12)
-        for axes, (name, path), colour in zip(grid[0], paths.items(), COLOURS, strict=False):
+        for axes, (name, path), colour in zip(
+            grid[0], paths.items(), itertools.cycle(COLOURS), strict=False
+        ):
             points = np.asarray(path, np.float64)
             axes.set_label(name)
             axes.contour(across, up, height, levels=levels, colors="#c3cad1", linewidths=0.8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -90,7 +91,9 @@ def show_tradeoff(
         axes.set_label("trade-off")
         axes.set_xscale("log")
         axes.set_yscale("log")
-        for (name, (x, y, labels)), colour in zip(curves.items(), COLOURS, strict=False):
+        for (name, (x, y, labels)), colour in zip(
+            curves.items(), itertools.cycle(COLOURS), strict=False
+        ):
             axes.plot(x, y, color=colour, marker="o", label=name)
             for at, label in zip(zip(x, y, strict=True), labels, strict=True):
                 axes.annotate(

@@ -266,7 +266,7 @@ def feather_alpha(alpha: ArrayLike, pixels: float) -> NDArray[np.float32]:
     return np.clip(soft, 0.0, 1.0, dtype=np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layers:
     """A photograph, taken apart by :meth:`Composer.divide`.
 

@@ -6,7 +6,7 @@ takes other words at the command line than in Python, an error carries both.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class NstError(Exception):
@@ -29,6 +29,11 @@ class NstError(Exception):
     def __init__(self, message: str, *, command: str | None = None) -> None:
         super().__init__(message)
         self.command = message if command is None else command
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As processes send errors to each other. Packages that do so change how others are sent,
+        # in a way that fails for errors of two bases.
+        return type(self), self.args, self.__dict__
 
 
 class ArgumentError(NstError, ValueError):

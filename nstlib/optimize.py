@@ -34,7 +34,7 @@ METHODS = ("lbfgs", "adam")
 PENALTY = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """Where a run stands after an iteration.
 
@@ -83,7 +83,7 @@ class Recorded:
         return self.history[-1].seconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result(Recorded):
     """The best image of a run, and how the run went.
 
@@ -121,6 +121,9 @@ class OptimizationError(NstError, ArithmeticError):
         super().__init__(message, command=command)
         self.image = image
 
+    def __reduce__(self) -> tuple[Any, ...]:  # as processes send errors to each other
+        return type(self), (str(self), self.image), self.__dict__
+
 
 class UnfinishedError(MemoryLimitError):
     """Memory ran out before the run had come to its end.
@@ -141,6 +144,9 @@ class UnfinishedError(MemoryLimitError):
         )
         self.size = (size[0], size[1])
         self.image = image
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.size, self.image), self.__dict__
 
 
 def minimize_image(

@@ -23,7 +23,7 @@ Size: TypeAlias = int | tuple[int, int]
 Blob: TypeAlias = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """An image, and its transparency if it has any.
 

@@ -22,7 +22,7 @@ from nstlib.optimize import Loss, Recorded, Result, Step, UnfinishedError
 FRAME = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Synthesis(Recorded):
     """A picture made by a recipe, and how it was made.
 

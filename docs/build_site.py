@@ -61,6 +61,12 @@ SHOWN = (
 )
 #: The width of the text column, in CSS pixels: wider pictures are shown at this width.
 COLUMN = 760
+#: Markdown knows no table without a head. Where the head is left empty, none is shown.
+EMPTY_HEAD = re.compile(r"<thead>\s*<tr[^>]*>(\s*<th[^>]*>(<p></p>)?</th>)+\s*</tr>\s*</thead>")
+#: Furo's page for searches is empty until there is something to look for.
+RESULTS = '<div id="search-results"></div>'
+TO_SEARCH = """<h1>Search</h1>
+<p>Type what you look for into the field at the top of the list of pages.</p>"""
 
 
 def main() -> int:
@@ -208,6 +214,11 @@ def finish() -> None:
             text = in_language(text, page.parent.name)
         text = re.sub(r"<img [^>]*>", functools.partial(late, page), text)
         text = text.replace('role="heading"', 'role="heading" aria-level="2"')
+        for column, name in (("sidebar", "All pages"), ("toc", "On this page")):
+            aside = f'<aside class="{column}-drawer"'
+            text = text.replace(aside, f'{aside} aria-label="{name}"')
+        text = re.sub(EMPTY_HEAD, "", text)
+        text = text.replace(RESULTS, f"{TO_SEARCH}\n{RESULTS}")
         # Code and tables wider than the page scroll by the keyboard, too.
         text = text.replace("<pre", '<pre tabindex="0"')
         text = text.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')

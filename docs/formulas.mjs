@@ -29,6 +29,10 @@ for (const path of process.argv.slice(2)) {
     processHtmlClass: "math",
   });
   page.render();
+  // A formula that is wider than a phone scrolls, by the keyboard, too.
+  for (const { display, typesetRoot } of page.math) {
+    if (display) adaptor.setAttribute(typesetRoot, "tabindex", "0");
+  }
   // Only the body is MathJax's: its own writing of the whole page would drop the doctype.
   writeFileSync(path, `<!DOCTYPE html>\n${adaptor.outerHTML(adaptor.root(page.document))}`);
 }

@@ -93,7 +93,7 @@ def _style(folder: Path, name: str) -> dict[str, Any]:
     made = metadata_of(load_onnx(embedded_model(f"{name}.onnx")))["style"]
     title = made.partition(",")[0]  # "Composition VII, Wassily Kandinsky, 1913 (public domain)"
     if name in DRAWN_STYLES:  # "nstlib.art's drawn candy (MIT)"
-        title, made = name.capitalize(), "A picture that the course's own code draws"
+        title, made = name.capitalize(), "a picture drawn by the code of this course"
     return {
         "name": name,
         "title": title,

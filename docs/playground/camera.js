@@ -11,6 +11,7 @@ export class Camera {
   #dialog;
   #video;
   #stream = null;
+  #asking = false;
 
   /** @param taken is given the picture that was taken, a PNG file */
   constructor(dialog, taken) {
@@ -39,11 +40,15 @@ export class Camera {
         "This browser gives its camera only to pages from this machine or over https.",
       );
     }
+    if (this.#asking) return; // a second click, while the browser asks whether it may
+    this.#asking = true;
     try {
       const video = { facingMode: "user", width: { ideal: 1280 } };
       this.#stream = await navigator.mediaDevices.getUserMedia({ video });
     } catch (error) {
       throw new Sentence(REASONS[error.name] ?? `The camera did not start: ${firstLine(error)}`);
+    } finally {
+      this.#asking = false;
     }
     this.#video.srcObject = this.#stream;
     this.#dialog.showModal();

@@ -1,4 +1,4 @@
-// One photograph, painted in parts. (nstlib/compose.py and images/colors.py; lessons 07 and 12)
+// One photograph, painted in parts. (nstlib/compose.py and images/colors.py; lessons 08 and 12)
 
 import { composite, estimateLayers } from "./layers.js";
 import { clip, combine } from "./planes.js";

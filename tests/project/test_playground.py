@@ -249,6 +249,7 @@ def test_bad_files_get_a_sentence(page: Any, tmp_path: Path) -> None:
     (tmp_path / "letter.jpg").write_text("Dear Theo")
     (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     (tmp_path / "empty.png").write_bytes(b"")
+    PIL.Image.new("1", (9000, 8000)).save(tmp_path / "huge.png")
     (tmp_path / "letter.onnx").write_text("Dear Theo, this is no network")
     (tmp_path / "nothing.onnx").write_bytes(b"")
     whole = own_network(tmp_path / "fixed.onnx", 1, 0, side=224).read_bytes()
@@ -271,6 +272,7 @@ def test_bad_files_get_a_sentence(page: Any, tmp_path: Path) -> None:
         ("letter.jpg", "not a picture that this browser can read"),
         ("phone.heic", "save it as JPEG first"),
         ("empty.png", "is empty"),
+        ("huge.png", "72 megapixels; this page reads up to 64"),
         ("letter.onnx", "not an ONNX file"),
         ("nothing.onnx", "not an ONNX file"),
         ("half.onnx", "cut off"),
@@ -403,6 +405,46 @@ def test_the_camera_takes_a_picture(page: Any) -> None:
     page.keyboard.press("Escape")
     page.locator("#camera-dialog").wait_for(state="hidden")
     page.wait_for_function("window.track.readyState === 'ended'")
+
+
+def test_two_clicks_leave_no_camera_on(page: Any) -> None:
+    page.evaluate(
+        """() => {
+          const devices = navigator.mediaDevices;
+          const ask = devices.getUserMedia.bind(devices);
+          window.tracks = [];
+          devices.getUserMedia = async (wish) => {
+            const stream = await ask(wish);
+            window.tracks.push(...stream.getTracks());
+            return stream;
+          };
+        }"""
+    )
+    for _ in range(2):
+        page.evaluate("for (const n of [1, 2]) document.getElementById('camera').click()")
+        page.locator("#take:enabled").wait_for()
+        page.keyboard.press("Escape")
+        page.locator("#camera-dialog").wait_for(state="hidden")
+        page.wait_for_function("window.tracks.every((track) => track.readyState === 'ended')")
+    assert page.evaluate("window.tracks.length") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--use-fake-device-for-media-stream"], "not allowed"),  # nobody says yes
+        ([], "No camera was found"),
+    ],
+)
+def test_without_a_camera_the_page_says_why(
+    browser: Any, address: str, arguments: list[str], words: str
+) -> None:
+    with start(browser.browser_type, arguments) as chromium:
+        page = chromium.new_page()
+        visited(page, address)
+        page.click("#camera")
+        page.locator("#problem", has_text=words).wait_for()
+        assert page.locator("#camera-dialog").is_hidden()
 
 
 def test_it_computes_in_a_thread_of_its_own_and_without_the_network(page: Any) -> None:

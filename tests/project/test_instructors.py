@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -187,6 +188,27 @@ def test_binder_gets_one_python_and_the_lessons_packages() -> None:
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text("utf-8"))
     needed = (folder / "apt.txt").read_text("utf-8").split()
     assert set(needed) <= set(container["onCreateCommand"].split())  # both for OpenCV
+
+
+def test_binder_signs_every_lesson(tmp_path: Path) -> None:
+    """JupyterLab shows no diagrams of a notebook that is not signed."""
+    python, calls = tmp_path / "python", tmp_path / "calls"
+    python.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{calls}"\n')
+    python.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run([ROOT / ".binder/postBuild"], cwd=ROOT, check=True, env={"PATH": path})
+    *_, signed = calls.read_text("utf-8").split("nbformat.sign\n")
+    lessons = {str(p.relative_to(ROOT)) for p in ROOT.glob("notebooks/**/[0-9][0-9]_*.ipynb")}
+    assert len(lessons) >= 2 * len(SOURCES)
+    assert set(signed.split()) == lessons
+
+
+def test_pages_name_the_lessons_that_read_a_picture_beside_them() -> None:
+    """Without `notebooks/figures/`, as in Colab, these stop."""
+    readers = [f"{i:02}" for i, text in enumerate(SOURCES) if re.search(r'\bfigures / "', text)]
+    for name in ("one-click", "assignments"):
+        page = " ".join((PAGES / f"{name}.md").read_text("utf-8").split())
+        assert f"essons {' and '.join(readers)} " in page, name
 
 
 @pytest.mark.parametrize("way", ["by an address", "by a folder"])

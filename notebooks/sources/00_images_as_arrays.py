@@ -408,7 +408,7 @@ for name, image in small.items():
 # %% [markdown]
 # `nst.resize` takes the mean of each block (OpenCV's [`INTER_AREA`](glossary.md#INTER_AREA)): its ghosts are
 # faint, and it is sharp enough for photographs. Kim's tutorial calls `cv2.resize` as it stands. It also
-# squashes its painting to a square of 224 × 224. A texture may be stretched a little, and nobody notices. With
+# squashes its painting to a square of 224 × 224. If a texture is stretched a little, you may not notice. With
 # a cat you would: from 451 × 300 pixels her width shrinks to a half, her height to three quarters.
 # `nst.resize(image, 224)` keeps the proportions.
 #

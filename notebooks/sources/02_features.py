@@ -196,13 +196,21 @@ print("change of the features at block       1    2    3    4    5")
 for what, values in changes.items():
     # A harmless change shows what "hardly anything" is. If the scale were blind, all lines would be alike.
     print(f"{what:36}", *(f"{value:4.1f}" for value in values))
+sizes = [
+    [float(tf.norm(m)) for m in network(np.float32(x)[np.newaxis]).values()] for x in (black, cat)
+]
+print(
+    f"{'size of the features, black / cat':36}",
+    *(f"{a / b:4.1f}" for a, b in zip(*sizes, strict=True)),
+)
 
 # %% [markdown]
 # <details><summary>What happened</summary>
 #
-# The last three lines belong together. A picture that was divided twice is as far from the cat as plain black
+# Lines three to five belong together. A picture that was divided twice is as far from the cat as plain black
 # is, and its distance from black is 0.0: **the network describes black.** On this scale 1 means "as far as if
-# all features were zero". Block 1 is at 2.0, because black isn't silence: other channels respond to it.
+# all features were zero". Block 1 is at 2.0, because black isn't silence: by the last line it makes the features of
+# block 1 twice as large as the cat does.
 #
 # </details>
 #
@@ -338,9 +346,9 @@ show_rows(
 # %% [markdown]
 # *The same cat, as the network gets her: yellow what one feature of `block3_conv1` sees, orange
 # `block4_conv1`, blue `block5_conv1`. A frame that is missing is larger than the picture. At 288 pixels it
-# takes block 5 to see her face; at 144 pixels block 4 sees as much of it.*
+# takes block 5 to see her face; at 144 pixels block 4 sees nearly as much of it.*
 #
-# So if you halve the picture, a layer sees about as much of the scene as the next block did before, and the
+# So if you halve the picture, a layer sees nearly as much of the scene as the next block did before, and the
 # whole network has a quarter of the work. Lesson 04 makes use of that, and goes from coarse to fine.
 #
 # ## What is a channel looking for?
@@ -402,6 +410,9 @@ for name, picture in pictures.items():
     pictures[name] = picture.copy()
     frame = pictures[name][top : top + 80, left : left + 80]
     frame[:3] = frame[-3:] = frame[:, :3] = frame[:, -3:] = (1, 0.45, 0)
+# If size were not the reason, her eyes would get as much in the portrait as in her face alone.
+eyes = response_of(nst.load_image("astronaut", size=288))[3:6, 6:10].max()
+print(f"at her eyes in the portrait: {eyes:.0f}")
 show_rows(
     list(pictures.values())[:3],
     list(pictures.values())[3:],
@@ -416,8 +427,8 @@ show_rows(
 # <details><summary>What you see</summary>
 #
 # In the first four pictures it picked something round with a dark rim and light inside: an eye, a badge, the bowl
-# of a spoon. In the portrait her eyes were only too small; in her face alone the channel finds them. The stars and
-# the shards are the control: both are full of edges, and both leave it nearly silent, so it isn't simply loud
+# of a spoon. In the portrait her eyes are too small for it, and get 20; where her face fills the picture they
+# get 44. The stars and the shards are the control: both are full of edges, and both leave it nearly silent, so it isn't simply loud
 # everywhere. "Eye detector" was the name of one picture. Olah et al. (2017, 2020) test such names with many
 # pictures, and with pictures made for the purpose. So will you in Exercise 4.
 #
@@ -511,8 +522,8 @@ show_rows(
 
 # %% [markdown]
 # *Pictures of 128 × 128 pixels that three channels each respond to, of `block2_conv1` (top) and of `block5_conv1`
-# (bottom): the deeper layer's patterns are coarser. They repeat all over, because the mean over all places doesn't
-# care where a pattern is.*
+# (bottom): the deeper layer's patterns have larger parts. A pattern may come again and again, anywhere: we asked for
+# the mean over all places.*
 #
 # ## What does training add?
 #
@@ -538,16 +549,16 @@ def correlations(maps, which):
     return np.corrcoef(flat[:, chosen], rowvar=False)
 
 
-print("mean correlation of two of the 16 loudest channels")
+print("mean |correlation| of two of the 16 loudest channels")
 for name, maps in maps_of.items():
     r = correlations(maps, 16)
-    print(f"{name:16} {r[np.triu_indices(16, 1)].mean():.1f}")
+    print(f"{name:16} {np.abs(r[np.triu_indices(16, 1)]).mean():.1f}")
 
 # %% [markdown]
 # "So random channels are all alike, and training makes them different." This sentence once stood in this lesson,
 # and it was a mistake: nobody had asked about the other 48 channels.
 #
-# **Question.** Take *all* channels that are not silent, and the mean of $|r|$ over all pairs. What happens to
+# **Question.** Take *all* channels that are not silent, and again the mean of $|r|$ over all pairs. What happens to
 # the gap between random and trained?
 #
 # - **a** it stays as it is
@@ -741,13 +752,37 @@ for name, maps in features.items():
 my_answer = ...
 print("still open" if my_answer is ... else "Now compare it with the solution edition.")
 
+
+# %% tags=["solution"]
+def drawn(width, rim=0.1, middle=0.8, square=False):
+    """A dark disc with a light middle, half as wide, on grey."""
+    y, x = np.abs(np.mgrid[:192, :192] - 95.5)
+    distance = np.maximum(y, x) if square else np.hypot(y, x)
+    picture = np.full((192, 192, 3), 0.6, np.float32)
+    picture[distance < width / 2] = rim
+    picture[distance < width / 4] = middle
+    return picture
+
+
+# If "round, with a dark rim and light inside" said too much, one of the last three lines would be like the first.
+print("width in pixels          20   45  110")
+for what, changed in {
+    "disc": {},
+    "square": {"square": True},
+    "disc without a rim": {"rim": 0.6},
+    "disc without a middle": {"middle": 0.1},
+}.items():
+    print(
+        f"{what:22}",
+        *(f"{response_of(drawn(width, **changed)).max():4.0f}" for width in (20, 45, 110)),
+    )
+
 # %% [markdown] tags=["solution"]
-# For channel 88 we drew dark discs (0.1) with a light middle (0.8), half as wide, on grey (0.6), in pictures of
-# 192 × 192 pixels. A disc of 20 pixels gives 52, of 45 pixels 44, of 110 pixels 19; squares of these sizes give
-# 6, 4 and 0. So "round, with a dark rim and light inside" survives, and it has a size. Without the rim the discs
-# give 7 to 13, without the light middle 13 to 26. "Eye" was not wrong, but too narrow.
-# Would a ring without a middle do? The cat upside down? Report the failures as well: they are what the name was
-# worth.
+# For channel 88 we drew dark discs (0.1) with a light middle (0.8), half as wide, on grey (0.6). Squares leave the
+# channel nearly silent. Of the response to the two smaller discs at most about half is left without the rim or
+# without the light middle. So "round, with a dark rim and light inside" survives, and it has a size: the larger the disc, the less it finds.
+# "Eye" was not wrong, but too narrow. Would a thin ring do? The cat upside down? Report the failures as well: they
+# are what the name was worth.
 
 # %% [markdown]
 # ## In this lesson you have

@@ -44,11 +44,12 @@ nst.show_grams(
         "tissue, another corner": grams_of(other_corner)[layer],
         "stars": grams_of(stars)[layer],
     },
-    caption=f"Gram matrices of {layer}: how much each two of its features occur together.",
     alt="Three dark matrices with bright lines; the first two show nearly the same lines, the third others.",
 )
 
 # %% [markdown]
+# *Gram matrices of `block3_conv1`: how much each two of its 64 features occur together.*
+#
 # | | |
 # | --- | --- |
 # | Prerequisites | [01 · Mathematics](01_mathematics.ipynb), [02 · Features](02_features.ipynb) |
@@ -179,8 +180,8 @@ show_rows(
 #
 # A sum does not care about the order of its terms, so the vectors may be moved at will. Moving the pixels
 # destroys what the features respond to: the colours are all still there, but no edge and no fibre. (Look at
-# the last column, too. `block1` is mostly about brightness, and the other corner has more white: by this
-# matrix it is *further* off than the shuffled pixels are. One layer alone is a poor judge.)
+# the last column, too. By the matrix of `block1` the other corner, which has far more white, is *further* off than
+# the shuffled pixels are. One layer alone is a poor judge.)
 #
 # </details>
 #
@@ -258,11 +259,12 @@ nst.show_distributions(
         for name in nst.STYLE_LAYERS
     },
     ylabel="entry / largest entry",
-    caption="All entries of the Gram matrices at five layers, the largest first.",
     alt="Five panels of falling curves, four textures each. In the last they fall fastest and end early.",
 )
 
 # %% [markdown]
+# *All entries of the Gram matrices at five layers, the largest first.*
+#
 # ### Does a deep feature exclude others?
 #
 # An entry near zero (we take less than a thousandth of the largest) says that two channels hardly ever meet.
@@ -332,8 +334,8 @@ for what, network in {"trained": extractor, "random kernels": random_kernels[0]}
 # In `block5` few channels are silent, and a third of the pairs hardly ever meet. But a third do as well when each
 # channel is moved by itself: these features are *rare*. Of its pairs 30 % meet less than half as often as they
 # should, which looks like exclusion, until you see the control: 25 %, by luck alone. True exclusion is found in
-# `block1`, 20 % against 0 %: what is bright to one channel is dark to another. And a network that never
-# learned anything has it at every depth. So "the deeper a feature, the more others it excludes" is not what
+# `block1`, 20 % against 0 %. And a network that never learned anything has it at every depth. (The table shows the
+# first of three draws; the two others say the same.) So "the deeper a feature, the more others it excludes" is not what
 # these numbers say.
 #
 # (The twin has few silent channels. Other networks have more, and then they make up most of the empty

@@ -172,8 +172,9 @@ assert errors[2] < errors[-1] < errors[3]
 #
 # </details>
 #
-# This is the freedom that a painter needs. A [content loss](glossary.md#content-loss) at `block1` would fight
-# every brush stroke. At `block4` outlines and parts are held, and what lies between them may become strokes.
+# This is the freedom that a painter needs. A [content loss](glossary.md#content-loss) at `block1` would hold
+# on to nearly every pixel, and leave no room for a brush stroke. At `block4` outlines and parts are held, and what
+# lies between them may become strokes.
 # Gatys and his colleagues chose `block4_conv2` (their name: conv4_2), and so does this library. Kim's
 # tutorial takes `block5_conv2`, as TensorFlow's and Keras's own tutorials do, and leaves more to the style.
 #
@@ -475,8 +476,8 @@ for name in ("no content", "tutorial's"):
 #
 # </details>
 #
-# It was a good idea of the tutorial to begin from the photograph: its picture got the subject from there. But the term that should have held the content did next to nothing, and nothing in the picture said
-# so.
+# It was a good idea of the tutorial to begin from the photograph: its picture got the subject from there. But the
+# term that should have held the content did next to nothing, and nothing in the picture said so.
 #
 # ### Three more slips, and what each of them did
 #
@@ -543,7 +544,7 @@ for what, image in {
 
 # %% [markdown]
 # So squeezing does change the style, by more than cutting does, but twenty times less than taking another
-# picture would. You would hardly see it in a texture, as lesson 00 said; and it is easily avoided.
+# picture would. It is easily avoided: `nst.resize(image, 224)` keeps the proportions.
 #
 # (The tutorial also reads its pictures with `plt.imread(…) / 255`. That is right for its JPEGs, and makes a
 # PNG black: lesson 00.)
@@ -599,7 +600,7 @@ show_rows(
 #
 # *The same photograph and style at 384 pixels, through the twin and through VGG19. (`python
 # benchmarks/vgg19.py transfers` makes this picture.)* Both keep the cat and break its fur into strokes.
-# VGG19's colours are calmer and nearer to the painting's, and a whole star has come to stand on the forehead.
+# Through VGG19 a whole star has come to stand on the forehead. One pair of pictures doesn't say more than that.
 #
 # ## Experiment: content against style
 #

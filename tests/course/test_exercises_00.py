@@ -93,6 +93,7 @@ WRONG: Wrong = {
         (lambda bgr: to_network(bgr[..., ::-1]), "still in BGR order"),
         (lambda bgr: to_network(bgr[::-1, :, ::-1]), "and the picture is upside down"),
         (lambda bgr: to_network(bgr[::-1]), "reverse the channels alone"),
+        (lambda bgr: to_network(bgr[:, ::-1, ::-1]), "the picture is mirrored"),
         (lambda bgr: bgr[..., ::-1].reshape(1, 3, *bgr.shape[:2]) / 255, "scrambled: reshape"),
         (lambda bgr: bgr[::-1].reshape(1, 3, *bgr.shape[:2]) / 255, "scrambled, by reshape"),
         (lambda bgr: to_network(bgr) / 255, "every value is 255 times too small"),

@@ -68,6 +68,16 @@ def laplacian(side: int) -> Any:
     return kernel
 
 
+def not_put_back(loss: Any, image: Any) -> Any:
+    slopes = np.zeros(image.shape)
+    for place in np.ndindex(image.shape):
+        image[place] += 1e-3
+        ahead = loss(image)
+        image[place] -= 2e-3
+        slopes[place] = (ahead - loss(image)) / 2e-3
+    return slopes
+
+
 def lopsided(side: int) -> Any:
     kernel = np.zeros((side, side))
     kernel[side // 2, side // 2], kernel[side // 2, 0] = 1, -1
@@ -105,6 +115,8 @@ WRONG: Wrong = {
         (differences(1, 1, 1e-3), "divide by 2h"),
         (differences(1, 1, 1), "not divided"),
         (differences(-1, -1, 2e-3), "the sign is wrong"),
+        (not_put_back, "is not put back"),
+        (differences(10, 10, 2e-2), "nearly the right value"),
         (lambda loss, x: on_a_copy(loss, x).ravel(), "in one row"),
         (
             lambda loss, x: np.full(x.shape, (loss(x + 1e-3) - loss(x - 1e-3)) / 2e-3),
@@ -124,6 +136,7 @@ WRONG: Wrong = {
     ],
     "channel_correlation": [
         (with_three_bugs, "mistakes are all still there"),
+        (lambda image: np.cov(image.reshape(-1, 3).T), "divided by N - 1"),
         (
             lambda image: correlation_of(
                 (f := image.reshape(image.shape[-1], -1).T) - f.mean(axis=0)

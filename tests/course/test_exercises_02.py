@@ -59,6 +59,7 @@ RIGHT: Right = {
 WRONG: Wrong = {
     "undo_preprocessing": [
         (lambda pixels: pixels[..., ::-1] * 255 - MEAN, "this is the way there"),
+        (lambda pixels: pixels + MEAN, "the means are back"),
         (lambda pixels: (pixels + MEAN) / 255, "still in BGR order"),
         (lambda pixels: (pixels[..., ::-1] + MEAN) / 255, "after the channels were reversed"),
         (lambda pixels: (pixels / 255 + MEAN)[..., ::-1], "before you divide"),
@@ -70,6 +71,7 @@ WRONG: Wrong = {
     ],
     "receptive_field": [
         (lambda layers: sum(kernel for kernel, _ in layers), "adds up the kernels"),
+        (lambda layers: 1 + sum((k - 1) * s for k, s in layers), "its own stride"),
         (lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers), "strides are ignored"),
         (field(first=0), "1 too small"),
         (field(first=2), "1 too large"),
@@ -86,6 +88,7 @@ WRONG: Wrong = {
         (lambda features: np.mean(features == 0, axis=(0, 1)), "for each channel"),
         (lambda features: np.mean(features <= 0), "below zero"),
         (lambda features: np.mean(np.isclose(features, 0, atol=1e-3)), "small values"),
+        (lambda features: np.mean(np.isclose(features, 0)), "small values"),
         (lambda features: np.sum(features == 0) / features[..., 0].size, "H·W·C"),
         (lambda features: features == 0, "should be one number"),
         (lambda features: str(np.mean(features == 0)), "type str"),

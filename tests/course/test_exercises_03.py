@@ -100,6 +100,12 @@ RIGHT: Right = {
 WRONG: Wrong = {
     "gram_matrix": [
         (lambda features: gram(features) * features[..., 0].size, "not divided by H·W"),
+        (lambda features: np.cov(rows(features).T), "this is np.cov"),
+        (lambda features: np.corrcoef(rows(features).T), "these are correlations"),
+        (
+            lambda features: gram(np.moveaxis(features, -1, 0).reshape(features.shape)),
+            "leave the transpose out",
+        ),
         (lambda features: gram_tf(features) * features[..., 0].size, "not divided by H·W"),
         (lambda features: gram(features) / features.shape[-1], "divided by H·W·C"),
         (lambda features: rows(features) @ rows(features).T, "FFᵀ"),

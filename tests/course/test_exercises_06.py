@@ -199,6 +199,10 @@ WRONG: Wrong = {
     ],
     "mixed_covariance": [
         (mixing(within), "there is spread between them"),
+        (
+            mixing(lambda m, c, n, d, s: s**2 * c + (1 - s) ** 2 * d),  # noqa: ARG005
+            "the shares are squared",
+        ),
         (mixing(lambda m, c, n, d, s: mixture(m, c, n, d, 1 - s)), "went to the other style"),
         (mixing(lambda m, c, n, d, s: within(m, c, n, d, s) + between(m, n)), "must vanish"),
         (

@@ -399,13 +399,19 @@ def _difference(
     if expected.size > 1 and abs(factor) > 1e-6 and _agree(result, factor * expected):
         if factor < 0:
             return f"every value is {factor:.3g} times what it should be."
+        if f"{factor:.3g}" == "1":
+            size = "large" if factor > 1 else "small"
+            return f"every value is nearly right, but a little too {size}."
         size = (
             f"{factor:.3g} times too large" if factor > 1 else f"{1 / factor:.3g} times too small"
         )
         return f"every value is {size}."
     where = np.unravel_index(int(np.abs(result - expected).argmax()), expected.shape)
     place = f"at [{', '.join(map(str, where))}] it gives" if where else "it gives"
-    return f"{place} {result[where]:.3g} where {expected[where]:.3g} is right."
+    given, right = f"{result[where]:.3g}", f"{expected[where]:.3g}"
+    if given == right:
+        return f"{place} nearly the right value, {right}, but not quite."
+    return f"{place} {given} where {right} is right."
 
 
 def numbers(shape: tuple[int, ...], high: int = 6, seed: int = 0) -> NDArray[np.float32]:

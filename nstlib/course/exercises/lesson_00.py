@@ -150,6 +150,11 @@ def _check_to_network(answer: Answer) -> str:
                 lambda x: rearranged(x[..., ::-1]),
             ),
             (
+                "the picture is mirrored, and the channels are still BGR: [:, ::-1] reverses the "
+                "columns, [..., ::-1] the channels.",
+                lambda x: rearranged(x[:, ::-1, ::-1]),
+            ),
+            (
                 "the pixels are scrambled: reshape cuts the same row of numbers into other pieces; "
                 "transpose moves axes.",
                 lambda x: x[..., ::-1].reshape(1, 3, *x.shape[:2]) / 255,

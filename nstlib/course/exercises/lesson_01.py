@@ -137,6 +137,15 @@ def _check_numerical_gradient(answer: Answer) -> str:
     def one_number(loss: Callable[[Array], float], x: Array) -> float:
         return float(together(loss, x).flat[0])
 
+    def never_taken_back(loss: Callable[[Array], float], x: Array) -> Array:
+        x, slopes = x.copy(), np.zeros(x.shape)
+        for place in np.ndindex(x.shape):
+            x[place] += h
+            ahead = loss(x)
+            x[place] -= 2 * h
+            slopes[place] = (ahead - loss(x)) / (2 * h)
+        return slopes
+
     compare(
         answer,
         numerical_gradient,
@@ -149,6 +158,11 @@ def _check_numerical_gradient(answer: Answer) -> str:
             (
                 "this is one number; return a slope for each number of the image, in its shape.",
                 one_number,
+            ),
+            (
+                "a number that has been nudged is not put back, so the next slope is that of "
+                "another image; nudge a copy.",
+                never_taken_back,
             ),
             (
                 "the sign is wrong: the loss ahead minus the loss behind.",
@@ -303,6 +317,10 @@ def _check_channel_correlation(answer: Answer) -> str:
             (
                 "this is the covariance; divide by both standard deviations.",
                 lambda x: np.cov(rows(x).T, bias=True),
+            ),
+            (
+                "this is the covariance, divided by N - 1; divide by both standard deviations.",
+                lambda x: np.cov(rows(x).T),
             ),
             (
                 "each column is divided by a variance; divide by two standard deviations, that of "

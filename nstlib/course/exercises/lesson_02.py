@@ -125,6 +125,11 @@ def _check_undo_preprocessing(answer: Answer) -> str:
             ),
             ("the means are not added.", lambda x: x[..., ::-1] / 255),
             (
+                "the means are back, but the result is in 0..255 and in BGR order; divide by 255, "
+                "and reverse the channels.",
+                lambda x: x + mean,
+            ),
+            (
                 "the result is in 0..255; an image here is in [0, 1].",
                 lambda x: (x + mean)[..., ::-1],
             ),
@@ -155,6 +160,10 @@ def _stride_first(layers: Sequence[tuple[int, int]]) -> int:
         jump *= stride
         size += (kernel - 1) * jump
     return size
+
+
+def _own_stride(layers: Sequence[tuple[int, int]]) -> int:
+    return 1 + sum((kernel - 1) * stride for kernel, stride in layers)
 
 
 def _wrong_way(layers: Sequence[tuple[int, int]]) -> int:
@@ -197,6 +206,11 @@ def _check_receptive_field(answer: Answer) -> str:
                 _stride_first,
             ),
             (
+                "each layer is multiplied by its own stride; it should be by the product of the "
+                "strides of all layers before it.",
+                _own_stride,
+            ),
+            (
                 "the list is read from the wrong end: it runs from the input to the output.",
                 _wrong_way,
             ),
@@ -219,7 +233,7 @@ def sparsity(features: Array) -> float:
 def _check_sparsity(answer: Answer) -> str:
     relu = numbers((3, 4, 2), high=3)
     # One channel is dead, one value is tiny, and some are below zero: none of these is special.
-    mixed = np.array([[[0, -1, 2], [0, 0, 1e-6]], [[0, 3, -2], [0, 4, 0]]], np.float32)
+    mixed = np.array([[[0, -1, 2], [0, 0, 1e-9]], [[0, 3, -2], [0, 4, 0]]], np.float32)
     compare(
         answer,
         sparsity,

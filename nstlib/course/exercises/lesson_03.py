@@ -122,6 +122,11 @@ def _check_gram_matrix(answer: Answer) -> str:
             ),
             (_SCRAMBLED, lambda x: _product(_scrambled(x))),
             (
+                "after transpose(2, 0, 1) the channels come first, so reshape(-1, C) cuts a "
+                "channel into pieces; leave the transpose out.",
+                lambda x: _product(x.transpose(2, 0, 1).reshape(-1, x.shape[-1])),
+            ),
+            (
                 f"{_SCRAMBLED} And divide by H·W.",
                 lambda x: _scrambled(x).T @ _scrambled(x),
             ),
@@ -134,6 +139,15 @@ def _check_gram_matrix(answer: Answer) -> str:
                 "each channel's mean is subtracted: that is the covariance; "
                 "the Gram matrix keeps the mean.",
                 lambda x: _product(rows(x) - rows(x).mean(axis=0)),
+            ),
+            (
+                "this is np.cov: each channel's mean is subtracted, and it is divided by H·W - 1; "
+                "the Gram matrix keeps the mean.",
+                lambda x: np.cov(rows(x).T),
+            ),
+            (
+                "these are correlations; the Gram matrix keeps each channel's mean and its size.",
+                lambda x: np.corrcoef(rows(x).T),
             ),
             (
                 "there is a batch axis, (1, C, C); the features here have none: return (C, C).",

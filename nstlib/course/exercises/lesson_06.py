@@ -346,6 +346,11 @@ def _check_mixed_covariance(answer: Answer) -> str:
                 ),
             ),
             (
+                "the shares are squared, as for a sum of two signals; here each position has one "
+                "of the two styles. And there is spread between the means as well.",
+                of(lambda _m, c, _n, d, s: s**2 * c + (1 - s) ** 2 * d),
+            ),
+            (
                 "the two covariances are averaged evenly; weigh them by their shares.",
                 of(lambda m, c, n, d, s: (c + d) / 2 + s * (1 - s) * np.outer(m - n, m - n)),
             ),

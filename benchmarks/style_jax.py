@@ -34,13 +34,14 @@ from nstlib.networks.transformer import VARIANTS, TransformerNet
 from nstlib.training.any_style import losses
 from nstlib.training.any_style.pictures import Pack
 from nstlib.training.any_style.teach import CONTENT_LAYER, STYLE_LAYERS
+from nstlib.training.loop import LossModel
 from nstlib.vgg19 import vgg19_with
 
 #: Momentum of the weights' running means; steps between two lines of the log.
 MOMENTUM, EVERY = 0.998, 100
 
 
-class Teacher(losses.LossModel):
+class Teacher(LossModel):
     """A network, and what it is told about its paintings: from photographs to losses."""
 
     def __init__(

@@ -69,6 +69,28 @@ def narrow() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def narrow_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file of VGG19's layers with a sixteenth of its channels."""
+    from nstlib._tensorflow import keras
+    from nstlib.vgg19 import build_vgg19, save_vgg19
+
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("vgg") / "narrow.npz"
+    save_vgg19(build_vgg19(1 / 16, "average"), path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def eager() -> Iterator[None]:
+    """Few steps are faster without TensorFlow's graph, which takes many seconds to trace."""
+    from nstlib._tensorflow import tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def content() -> Image:
     """Return a small photograph."""

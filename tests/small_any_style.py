@@ -18,6 +18,7 @@ from nstlib.networks.any_style import (
     style_predictor,
 )
 from nstlib.onnx.translation import to_onnx
+from nstlib.training.any_style.teach import Teacher
 from nstlib.vgg19 import build_vgg19
 
 
@@ -52,3 +53,12 @@ def make_networks(folder: Path) -> AnyStyle:
         proto = to_onnx(network, half=False, input_name=entry, output_name=end, metadata=told)
         (folder / name).write_bytes(proto.SerializeToString())
     return AnyStyle(encoder, painter, folder)
+
+
+def painted_by(
+    teacher: Teacher, photo: NDArray[np.float32], style: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return what a training's networks make of a photograph and a style picture."""
+    photos, styles = (keras.ops.convert_to_tensor(x[np.newaxis]) for x in (photo, style))
+    painted = teacher.network([photos, teacher.vectors(styles, teacher.features(styles))])
+    return np.clip(keras.ops.convert_to_numpy(painted)[0], 0, 1)

@@ -13,13 +13,14 @@ import typer
 
 from nstlib import __version__
 from nstlib.cli._run import run
+from nstlib.cli.any_style import train_any_style_networks, train_decoder_network
 from nstlib.cli.assets import assets_app
 from nstlib.cli.marking import check_notebook
 from nstlib.cli.networks import export_network, verify_network
 from nstlib.cli.painting import stylize
 from nstlib.cli.people import compose, segment, webcam
 from nstlib.cli.synthesis import texture, transfer
-from nstlib.cli.training import train_app
+from nstlib.cli.training import train_person_network, train_small_twin, train_style_network
 
 # The commands import what they need when they run, so that --help need not wait for it.
 
@@ -29,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+train_app = typer.Typer(help="Train the networks that come with the course.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,6 +70,11 @@ app.command()(texture)
 app.command()(transfer)
 app.command()(stylize)
 app.add_typer(train_app, name="train")
+train_app.command("style")(train_style_network)
+train_app.command("twin")(train_small_twin)
+train_app.command("any-style")(train_any_style_networks)
+train_app.command("decoder")(train_decoder_network)
+train_app.command("person")(train_person_network)
 app.command("export")(export_network)
 app.command("verify")(verify_network)
 app.command()(segment)

@@ -1,4 +1,4 @@
-"""The commands that train the networks of the course."""
+"""The commands that train the networks for one style, for features and for people."""
 
 from __future__ import annotations
 
@@ -11,37 +11,18 @@ import typer
 
 from nstlib.cli._options import ContentWeight, MaxMegapixels, StyleWeight, TvWeight, Weights
 from nstlib.cli._outputs import check_network, duration, write_network
-from nstlib.cli._run import fail_interrupted, fail_to_start, say
+from nstlib.cli._run import fail_to_start, say, shown
 from nstlib.cli._signals import signals
+from nstlib.cli._training import Photos, Seed, asked_to_stop, say_interrupted, time_left
 from nstlib.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
     from nstlib.images.arrays import Image
 
-train_app = typer.Typer(help="Train the networks that come with the course.")
-
-# What several of them take.
-Photos = Annotated[
-    list[Path],
-    typer.Option(
-        metavar="DIR",
-        help="A folder of photographs; give --photos again for another.",
-        show_default=False,
-    ),
-]
-Seed = Annotated[int, typer.Option(help="Of the weights and of what is seen.")]
-
 #: What --start calls the network for any style.
 ANY_STYLE = "any-style"
 
-#: Sizes at which files are compared of networks whose pictures' sides are multiples of 8.
-MULTIPLES_OF_8 = ((256, 256), (320, 384), (248, 328), (264, 200))
 
-#: The smallest crops from which any-style networks learn: their judge halves them four times.
-LEAST_CROP = 32
-
-
-@train_app.command("style")
 def train_style_network(
     style: Annotated[
         str,
@@ -160,7 +141,7 @@ def train_style_network(
         done = progress.step
         if not sys.stderr.isatty():  # where there is no progress bar
             terms = ", ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
-            left = _left(progress.remaining)
+            left = time_left(progress.remaining)
             print(f"step {done} of {steps}: {terms}{left}", file=sys.stderr, flush=True)
         if progress.preview is not None:
             previews.show(progress.preview)
@@ -184,22 +165,23 @@ def train_style_network(
         checkpoint=checkpoint,
         preview=None if preview is None else load_image("chelsea", (256, 384)),
         callback=tell,
-        stop=_stop,
+        stop=asked_to_stop,
         progress=sys.stderr.isatty(),
     )
     proof: dict[str, Any] = {}
     if is_one_style_network(network):
+        from nstlib.training.any_style.exporting import SIZES
+
         # Its layers round more than those of a transformer; half a level of 255 nobody sees.
-        proof = {"sizes": MULTIPLES_OF_8, "tolerance": 0.5}
+        proof = {"sizes": SIZES, "tolerance": 0.5}
     write_network(output, network, {"style": style}, value_range=(0, 255), **proof)
     if checkpoint is not None and done == steps:
         checkpoint.unlink(missing_ok=True)
     seconds = time.perf_counter() - began
-    print(f"wrote {typer.format_filename(output)}: {done} steps, {duration(seconds)}")
-    return _interrupted(output, checkpoint) if done < steps else 0
+    print(f"wrote {shown(output)}: {done} steps, {duration(seconds)}")
+    return say_interrupted(output, checkpoint) if done < steps else 0
 
 
-@train_app.command("twin")
 def train_small_twin(
     photos: Photos,
     styles: Annotated[
@@ -265,7 +247,7 @@ def train_small_twin(
             for block, depth in zip("12345", DEPTHS, strict=True)
         ]
         shares = ", ".join(f"{share:.3f}" for share in blocks if of)
-        left = _left(report.remaining)
+        left = time_left(report.remaining)
         print(
             f"step {done} of {steps}: unexplained of blocks 1 to 5 {shares}{left}",
             file=sys.stderr,
@@ -286,125 +268,19 @@ def train_small_twin(
         settings=settings,
         checkpoint=checkpoint,
         callback=tell,
-        stop=_stop,
+        stop=asked_to_stop,
         progress=sys.stderr.isatty(),
     )
     save_vgg19(twin, output, codes=True)
     if done < steps and signals.asked():
-        return _interrupted(output, checkpoint)
+        return say_interrupted(output, checkpoint)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     seconds = time.perf_counter() - began
-    print(f"wrote {typer.format_filename(output)}: {steps} steps, {duration(seconds)}")
+    print(f"wrote {shown(output)}: {steps} steps, {duration(seconds)}")
     return 0
 
 
-@train_app.command("any-style")
-def train_any_style_networks(
-    photos: Photos,
-    styles: Annotated[
-        list[Path],
-        typer.Option(
-            metavar="DIR",
-            help="A folder of paintings, of which every tenth is kept back; give --styles again "
-            "for another.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="A folder for any_style_encoder.onnx and any_style_painter.onnx.",
-        ),
-    ],
-    checkpoint: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            help="Save the state there every 100 steps (30 MB). A training that was ended goes on "
-            "from it if the same command is given again.",
-        ),
-    ],
-    pack: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            help="Where the reduced pictures are kept. If it is there, the folders are not read.",
-        ),
-    ] = Path("any_style.pack.npz"),
-    megabytes: Annotated[float, typer.Option(help="The largest size of that file.")] = 150.0,
-    steps: Annotated[int, typer.Option(help="How often the networks are changed.")] = 12000,
-    size: Annotated[int, typer.Option(help="Side of the pictures' crops, in pixels.")] = 192,
-    batch: Annotated[int, typer.Option(help="Pairs that they learn from at a time.")] = 4,
-    content_weight: ContentWeight = 0.06,
-    judge: Annotated[
-        str,
-        typer.Option(
-            metavar="WEIGHTS",
-            help="The VGG19 that judges the paintings: mini, imagenet, or a file of VGG19's "
-            "layers. Styles are always looked at by mini, a part of which becomes the encoder.",
-        ),
-    ] = "mini",
-    seed: Seed = 0,
-) -> int:
-    """Train the networks that paint in the style of any picture.
-
-    Says after every 100 steps how they get on and how long it will take. Ctrl-C ends the training
-    early and keeps the networks so far. A graphics card makes it many times as fast.
-    """
-    from nstlib._checks import check_count, check_number
-    from nstlib._files import check_places, check_suffix
-
-    if not output.is_dir():
-        raise OutputError(f"{output} is no folder; make it first")
-    check_suffix(pack, [".npz"])
-    check_suffix(checkpoint, [".npz"])
-    check_places([*photos, *styles], checkpoint=checkpoint, pack=pack)
-    check_count("steps", steps)
-    check_count("batch", batch)
-    if check_count("size", size) < LEAST_CROP or size % 8:
-        raise ArgumentError(f"--size is {size}; it must be a multiple of 8, {LEAST_CROP} or more")
-    check_number("megabytes", megabytes, above=0)
-    check_number("content_weight", content_weight, least=0)
-    check_count("seed", seed, 0)
-    try:
-        from nstlib.training.any_style.exporting import export_any_style
-        from nstlib.training.any_style.pictures import Pack, write_pack
-        from nstlib.training.any_style.teach import Settings, train
-    except Exception as error:
-        return fail_to_start(error)
-    if not pack.exists():
-        counts = write_pack(pack, photos, styles, megabytes=megabytes)
-        say(f"packed {', '.join(f'{number} {kind}' for kind, number in counts.items())}")
-
-    def tell(step: int, means: dict[str, float], pace: float) -> None:
-        say(
-            f"step {step} of {steps}: style {means['style']:.3f}, content "
-            f"{means['content']:.3f}{_left((steps - step) * pace)}"
-        )
-
-    teacher = train(
-        Pack.load(pack),
-        Settings(content_weight=content_weight, steps=steps),
-        checkpoint,
-        size=size,
-        batch=batch,
-        seed=seed,
-        judge=judge,
-        report=tell,
-        stop=_stop,
-    )
-    done = int(teacher.optimizer.iterations)  # also those of earlier runs
-    for proof in export_any_style(teacher, output):
-        print(proof)
-    print(f"wrote {typer.format_filename(output)}: {done} steps")
-    return _interrupted(output, checkpoint) if done < steps else 0
-
-
-@train_app.command("person")
 def train_person_network(
     people: Annotated[
         Path, typer.Option(metavar="DIR", help="Photographs in images/, their masks in masks/.")
@@ -473,16 +349,16 @@ def train_person_network(
         learning_rate=learning_rate,
         seed=seed,
         checkpoint=checkpoint,
-        stop=_stop,
+        stop=asked_to_stop,
         progress=sys.stderr.isatty(),
     )
     stopped = signals.asked()
     write_network(
         output, network, {}, output_name="probabilities", value_range=(-1, 1), tolerance=1e-3
     )
-    print(f"wrote {typer.format_filename(output)}")
+    print(f"wrote {shown(output)}")
     if stopped:
-        return _interrupted(output, checkpoint)
+        return say_interrupted(output, checkpoint)
     for group, value in evaluate_person(network, judged).items():
         print(f"mIoU {value:.3f} on kept-back images {group}")
     if without_judged:
@@ -523,21 +399,6 @@ def _say_left_out(folders: list[Path]) -> None:
         found.others.clear()  # notes beside photographs are no loss to a training
         if left_out := found.left_out():
             say(f"{folder}: left out: {left_out}")
-
-
-def _left(seconds: float) -> str:
-    """Say how much longer a training will take; nothing at its end."""
-    return f"; about {duration(seconds)} left" if seconds > 0 else ""
-
-
-def _stop() -> bool:
-    """Say whether to end; asked after every step: from the first on, there is a network to keep."""
-    signals.keep()
-    return signals.asked()
-
-
-def _interrupted(output: Path, checkpoint: Path | None) -> int:
-    return fail_interrupted(f"{output} is the network so far", checkpoint)
 
 
 class _Previews:

@@ -30,6 +30,17 @@ VECTOR, COLORS = 256, 6
 _MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 
 
+#: Added to a variance before its root is taken: where a channel does not vary, it has no slope.
+EPSILON = 1e-5
+
+
+def means_and_deviations(features: Any) -> tuple[Any, Any]:
+    """Means and deviations (B, 1, 1, C) of the channels of features (B, H, W, C)."""
+    mean = keras.ops.mean(features, axis=(1, 2), keepdims=True)
+    variance = keras.ops.mean(keras.ops.square(features - mean), axis=(1, 2), keepdims=True)
+    return mean, keras.ops.sqrt(variance + EPSILON)
+
+
 @keras.saving.register_keras_serializable(package="nstlib")
 class ChannelStatistics(keras.layers.Layer):
     """Forget places: keep each channel's mean, and the deviation from it.
@@ -37,14 +48,9 @@ class ChannelStatistics(keras.layers.Layer):
     (B, H, W, C) → (B, 1, 1, 2 C): the C means, then the C deviations.
     """
 
-    #: Added to the variance: where a channel does not vary, its root has no slope.
-    EPSILON = 1e-5
-
     def call(self, x: Any) -> Any:
         """Measure a batch (B, H, W, C)."""
-        mean = keras.ops.mean(x, axis=(1, 2), keepdims=True)
-        variance = keras.ops.mean(keras.ops.square(x - mean), axis=(1, 2), keepdims=True)
-        return keras.ops.concatenate([mean, keras.ops.sqrt(variance + self.EPSILON)], axis=-1)
+        return keras.ops.concatenate(means_and_deviations(x), axis=-1)
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Shape of the output for an input of `shape`."""

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from nstlib._tensorflow import keras
 from nstlib.errors import ModelError
-from nstlib.networks.any_style import ChannelStatistics, StyleAffine
+from nstlib.networks.any_style import EPSILON, ChannelStatistics, StyleAffine
 from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 from nstlib.onnx.graphs import KERNEL_NAME, check_graph, make_model
 
@@ -335,7 +335,7 @@ def _channel_statistics(graph: _Graph, layer: Any, x: str) -> str:
     difference = graph.node(f"{layer.name}.difference", "Sub", x, mean)
     squares = graph.node(f"{layer.name}.squares", "Mul", difference, difference)
     variance = graph.node(f"{layer.name}.variance", "GlobalAveragePool", squares)
-    least = graph.constant(f"{layer.name}.epsilon", [[[[layer.EPSILON]]]])
+    least = graph.constant(f"{layer.name}.epsilon", [[[[EPSILON]]]])
     variance = graph.node(f"{layer.name}.variance_above_0", "Add", variance, least)
     deviation = graph.node(f"{layer.name}.deviation", "Sqrt", variance)
     return graph.node(layer.name, "Concat", mean, deviation, axis=1)

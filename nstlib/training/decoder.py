@@ -5,19 +5,16 @@ Runs on any Keras backend.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nstlib._keras import keras
-from nstlib.errors import ArgumentError
-from nstlib.networks.any_style import frozen_features
+from nstlib.networks.any_style import frozen_features, means_and_deviations
 from nstlib.networks.decoder import FeatureDecoder
 from nstlib.training.any_style import losses
 from nstlib.training.any_style.pictures import Batches, Pack
+from nstlib.training.loop import LossModel, begin, fit
 from nstlib.vgg19 import vgg19_with
 
 ops = keras.ops
@@ -25,28 +22,18 @@ ops = keras.ops
 #: Where means and deviations are compared: from the picture itself to the coarsest layer.
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
 
-#: Added to a variance before its root is taken: a channel may be the same everywhere.
-EPSILON = 1e-5
-
 #: What is reported.
 TERMS = ("loss", "content", "style", "pixels")
 
 
-def statistics(features: Any) -> tuple[Any, Any]:
-    """Means and deviations (B, 1, 1, C) of the channels of features (B, H, W, C)."""
-    mean = ops.mean(features, axis=(1, 2), keepdims=True)
-    variance = ops.mean(ops.square(features - mean), axis=(1, 2), keepdims=True)
-    return mean, ops.sqrt(variance + EPSILON)
-
-
 def adain(content: Any, style: Any) -> Any:
     """Adaptive instance normalization: content (B, H, W, C) with the statistics of style."""
-    mean, deviation = statistics(content)
-    wanted_mean, wanted_deviation = statistics(style)
+    mean, deviation = means_and_deviations(content)
+    wanted_mean, wanted_deviation = means_and_deviations(style)
     return (content - mean) / deviation * wanted_deviation + wanted_mean
 
 
-class Teacher(losses.LossModel):
+class Teacher(LossModel):
     """Everything that a step of training needs, as one model: photographs and styles to losses.
 
     Half of what the decoder sees are a photograph's features with a style's statistics, half are
@@ -82,8 +69,8 @@ class Teacher(losses.LossModel):
         # Relative to what is compared with, so that no style outweighs the others.
         by_layer = []
         for name in STYLE_LAYERS:
-            mean, deviation = statistics(ops.split(found[name], 2)[0])
-            wanted_mean, wanted_deviation = statistics(ops.split(seen[name], 2)[1])
+            mean, deviation = means_and_deviations(ops.split(found[name], 2)[0])
+            wanted_mean, wanted_deviation = means_and_deviations(ops.split(seen[name], 2)[1])
             off = ops.square(mean - wanted_mean) + ops.square(deviation - wanted_deviation)
             size = ops.square(wanted_deviation) + 1e-3 * ops.square(wanted_mean)
             by_layer.append(ops.sum(off, axis=(1, 2, 3)) / ops.sum(size, axis=(1, 2, 3)))
@@ -106,7 +93,6 @@ def train_decoder(
     layer: str = "block4_conv1",
     *,
     steps: int = 8000,
-    minutes: float = math.inf,
     size: int = 256,
     batch: int = 8,
     style_weight: float = 2.0,
@@ -115,9 +101,11 @@ def train_decoder(
     weights: str = "mini",
     dtype: str = "float32",
     seed: int = 0,
-    every: int = 50,
+    checkpoint: Path | None = None,
+    every: int = 100,
     workers: int = 1,
-    report: Callable[[int, dict[str, float]], object] = lambda *_: None,
+    report: Callable[[int, dict[str, float], float], object] = lambda *_: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> keras.Model:
     """Train a decoder.
 
@@ -129,67 +117,47 @@ def train_decoder(
         See :func:`nstlib.networks.decoder.FeatureDecoder`.
     steps : int
         How often it is changed.
-    minutes : float, optional
-        End earlier, after about so long; what comes out then depends on the machine.
     size, batch : int
         Side of the crops in pixels, and how many pairs at a time.
     style_weight, pixel_weight : float
         Factors of the loss's terms beside the content's.
     learning_rate : float
-        Adam's; it falls along a cosine from one `every` steps to the next.
+        Adam's, at first; it falls along a cosine.
     weights : str, default "mini"
         Of the VGG19 whose features they are.
     dtype : str
         What VGG19 computes with; ``"mixed_bfloat16"`` where that is faster.
     seed : int
         Of the decoder and of what it sees.
-    every : int
-        After how many steps `report` is called, with the step and the means of the losses.
-    workers : int
-        Threads that cut pictures.
+    checkpoint : pathlib.Path, optional
+        A file for the state. If it is there, the training goes on from it.
+    every, workers, report, stop
+        See :func:`nstlib.training.loop.fit`.
 
     Returns
     -------
     keras.Model
-        See :func:`nstlib.networks.decoder.FeatureDecoder`.
+        See :func:`nstlib.networks.decoder.FeatureDecoder`. If `stop` ended the training, as it is
+        then.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown layer, a checkpoint of another network, or if a loss becomes NaN or infinite.
     """
-    began = time.monotonic()
     vgg19_with(weights)  # building it, the first time, would use up random numbers
     keras.utils.set_random_seed(seed)
     teacher = Teacher(layer, weights, style_weight, pixel_weight, dtype)
-    optimizer = keras.optimizers.Adam(
-        learning_rate,
-        beta_2=0.99,
-        global_clipnorm=1.0,
-    )
-    teacher.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")
-    optimizer.build(teacher.trainable_variables)
-    done = 0
-
-    def progress() -> float:
-        return max(done / steps, (time.monotonic() - began) / 60 / minutes)
-
-    class Watch(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-            rate = 0.5 * (1 + math.cos(math.pi * min(1.0, progress())))
-            optimizer.learning_rate.assign(learning_rate * max(0.01, rate))
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-            nonlocal done
-            done += every
-            means = {name: float(value) for name, value in (logs or {}).items()}
-            if not np.isfinite(list(means.values())).all():
-                raise ArgumentError(f"at step {done} the loss is no longer a number: {means}")
-            report(done, means)
-            if progress() >= 1:
-                teacher.stop_training = True
-
-    teacher.fit(
-        ((pair, None) for pair in Batches(pack, size, batch, seed).stream(0, workers)),
-        steps_per_epoch=every,
-        epochs=-(-steps // every),
-        verbose=0,
-        shuffle=False,
-        callbacks=[Watch()],
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    begin(teacher, keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0), checkpoint)
+    fit(
+        teacher,
+        Batches(pack, size, batch, seed),
+        checkpoint,
+        steps=steps,
+        every=every,
+        workers=workers,
+        report=report,
+        stop=stop,
     )
     return teacher.decoder

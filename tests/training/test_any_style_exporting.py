@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from small_any_style import painted_by
 
 import nstlib as nst
-from nstlib._tensorflow import keras, tf
+from nstlib._tensorflow import keras
 from nstlib.art.catalogue import draw
 from nstlib.cli.main import main
 from nstlib.errors import ModelError
@@ -35,12 +35,7 @@ from nstlib.vgg19 import build_vgg19, save_vgg19, vgg19_with
 SMALL = teach.Settings((4, 4, 8, 8), (1, 1), (3, 3), steps=3, dtype="mixed_bfloat16")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def eager() -> Iterator[None]:
-    """Few steps are faster without TensorFlow's graph, which takes many seconds to trace."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +90,7 @@ def test_the_files_paint_what_was_learned(
     finally:
         encoder_for.cache_clear()
     # The training painted with fewer digits.
-    expected = teach.paint(teacher, photo, style)
+    expected = painted_by(teacher, photo, style)
     np.testing.assert_allclose(painting, expected, atol=0.1)
     assert np.abs(painting - expected).mean() < 0.01
 

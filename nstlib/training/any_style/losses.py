@@ -65,32 +65,3 @@ def lattice(pictures: Any) -> Any:
 def beyond(pictures: Any) -> Any:
     """Measure what a screen would cut off: the mean square of the distance from [0, 1]."""
     return ops.mean(ops.square(ops.relu(ops.abs(pictures - 0.5) - 0.5)))
-
-
-class LossModel(keras.Model):
-    """A model whose call gives the losses of a batch, by name, of which it minimises ``"loss"``.
-
-    Attributes
-    ----------
-    trackers : dict of str to keras.metrics.Mean
-        By name, those of the losses that Keras is to report.
-    """
-
-    trackers: dict[str, keras.metrics.Mean]
-
-    def compute_loss(
-        self,
-        x: Any = None,  # noqa: ARG002
-        y: Any = None,  # noqa: ARG002
-        y_pred: Any = None,
-        sample_weight: Any = None,  # noqa: ARG002
-        training: bool = True,  # noqa: ARG002
-    ) -> Any:
-        """Return what Keras minimises."""
-        for name, tracker in self.trackers.items():
-            tracker.update_state(y_pred[name])
-        return y_pred["loss"]
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:  # noqa: ARG002
-        """Return what Keras reports beside the loss."""
-        return {name: tracker.result() for name, tracker in self.trackers.items()}

@@ -25,10 +25,7 @@ from nstlib._files import atomic_write
 from nstlib.art.catalogue import DRAWN_STYLES, draw
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import to_uint8
-from nstlib.training.photos import image_files, load_photo
-
-#: Of the styles, sorted by name, the first of every ten is kept back: a network is judged by it.
-HELD_BACK = 10
+from nstlib.training.photos import image_files, keep_back, load_photo
 
 #: Shorter sides, in pixels, of packed photographs and of packed styles.
 PHOTO_SIDE, STYLE_SIDE = 320, 512
@@ -39,7 +36,7 @@ SHARES = {"painting": 0.66, "drawn": 0.16, "photo": 0.10, "own": 0.08}
 
 
 def held_back(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Part styles into those to learn from and those to judge by.
+    """Part styles, sorted by name, into those to learn from and a tenth to judge by.
 
     Examples
     --------
@@ -47,9 +44,7 @@ def held_back(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     >>> [file.name for file in kept], len(learned)
     (['00.jpg', '10.jpg'], 10)
     """
-    files = sorted(files, key=lambda file: file.name)
-    kept = files[::HELD_BACK]
-    return [file for file in files if file not in kept], kept
+    return keep_back(sorted(files, key=lambda file: file.name), 0.1)
 
 
 @dataclass(frozen=True)

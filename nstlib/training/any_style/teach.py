@@ -1,22 +1,16 @@
-"""The training itself: a network, its losses, and a loop that can be interrupted."""
+"""The training itself: a network, what it is judged by, and how it learns."""
 
 from __future__ import annotations
 
-import json
-import time
-import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nstlib._files import atomic_write
 from nstlib._keras import keras
-from nstlib.errors import ArgumentError
-from nstlib.images.arrays import Image
 from nstlib.networks.any_style import (
     LAYERS,
     AnyStyleNet,
@@ -28,6 +22,7 @@ from nstlib.networks.any_style import (
 )
 from nstlib.training.any_style import losses
 from nstlib.training.any_style.pictures import Batches, Pack
+from nstlib.training.loop import LossModel, begin, fit
 from nstlib.vgg19 import vgg19_with
 
 ops = keras.ops
@@ -75,7 +70,7 @@ class Settings:
     dtype: str = "mixed_bfloat16"
 
 
-class Teacher(losses.LossModel):
+class Teacher(LossModel):
     """Everything that a step of training needs, as one model: photographs and styles to losses.
 
     Parameters
@@ -183,31 +178,6 @@ def usual_statistics(teacher: Teacher, batches: Batches, count: int = 240) -> ND
     return np.concatenate(measured)
 
 
-def save_state(path: Path, teacher: Teacher, done: int) -> None:
-    """Write the networks, the optimiser, and how many steps are done."""
-    arrays = {f"n{i}": ops.convert_to_numpy(v) for i, v in enumerate(teacher.trainable_variables)}
-    arrays |= {f"o{i}": ops.convert_to_numpy(v) for i, v in enumerate(teacher.optimizer.variables)}
-    with atomic_write(path) as file:
-        np.savez(file, done=done, settings=json.dumps(asdict(teacher.settings)), **arrays)
-
-
-def load_state(path: Path, teacher: Teacher) -> int:
-    """Continue from what :func:`save_state` wrote; return how many steps are done."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        done = int(arrays["done"])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ArgumentError(f"{path} is not the state of such a training ({error})") from error
-    for kind, variables in (("n", teacher.trainable_variables), ("o", teacher.optimizer.variables)):
-        values = [arrays.get(f"{kind}{i}", np.zeros(0)) for i in range(len(variables))]
-        if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
-            raise ArgumentError(f"{path} belongs to another network")
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-    return done
-
-
 def averaged(teacher: Teacher) -> list[NDArray[np.float32]]:
     """Return the variables' running means, which paint more evenly than the last step's."""
     means = [v for v in teacher.optimizer.variables if v.path.endswith("_average")]
@@ -242,48 +212,20 @@ def train(
     optimizer = keras.optimizers.Adam(
         Schedule(settings.learning_rate, settings.steps),
         beta_2=0.99,
-        clipnorm=None,
         global_clipnorm=1.0,
         use_ema=True,
         ema_momentum=0.998,
-        ema_overwrite_frequency=None,
     )
-    teacher.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")
-    optimizer.build(teacher.trainable_variables)
-    if checkpoint.exists():
-        done = load_state(checkpoint, teacher)
-    else:
-        done = 0
+    if not begin(teacher, optimizer, checkpoint):
         standardise(teacher.predictor, usual_statistics(teacher, batches))
-    began, first = time.perf_counter(), done
-
-    class Watch(keras.callbacks.Callback):
-        def on_train_batch_end(self, step: int, logs: Any = None) -> None:  # noqa: ARG002
-            nonlocal done
-            done += 1
-            if stop() or done == settings.steps:  # which need not be a multiple of `every`
-                teacher.stop_training = True
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-            means = {name: float(value) for name, value in (logs or {}).items()}
-            if not np.isfinite(list(means.values())).all():
-                raise ArgumentError(f"at step {done} the loss is no longer a number: {means}")
-            save_state(checkpoint, teacher, done)
-            report(done, means, (time.perf_counter() - began) / max(1, done - first))
-
-    if done < settings.steps:
-        teacher.fit(
-            ((pair, None) for pair in batches.stream(done, workers)),
-            steps_per_epoch=every,
-            epochs=-(-(settings.steps - done) // every),
-            verbose=0,
-            callbacks=[Watch()],
-        )
+    fit(
+        teacher,
+        batches,
+        checkpoint,
+        steps=settings.steps,
+        every=every,
+        workers=workers,
+        report=report,
+        stop=stop,
+    )
     return teacher
-
-
-def paint(teacher: Teacher, photo: Image, style: Image) -> Image:
-    """Paint one photograph, sides multiples of 8, in the style of one picture."""
-    photos, styles = (ops.convert_to_tensor(x[np.newaxis]) for x in (photo, style))
-    painted = teacher.network([photos, teacher.vectors(styles, teacher.features(styles))])
-    return np.clip(ops.convert_to_numpy(painted)[0], 0, 1)

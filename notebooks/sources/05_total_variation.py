@@ -581,7 +581,8 @@ show_rows(
 # ## Experiment: the trade-off
 #
 # Now the library's recipe for textures, with one knob: `tv_weight`. It multiplies $V$ as it is, so we give
-# it $w$ divided by the painting's $V$; then $w$ is relative. Here are seven values of $w$:
+# it $w$ divided by the painting's $V$; then $w$ is relative. Here are eight values of $w$, and
+# 0, no price at all, is the control:
 
 # %%
 made = {
@@ -592,8 +593,10 @@ made = {
         tv_weight=weight / total_variation(painting),
         progress=False,
     )
-    for weight in (0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+    for weight in (0, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 }
+# If the price did nothing, all points would lie on one spot, that of weight 0. If smoothness cost nothing, they would
+# lie at one height.
 curve = (
     [total_variation(run.image) for run in made.values()],
     [run.losses["style"][1] for run in made.values()],
@@ -604,8 +607,8 @@ show_tradeoff(
     xlabel="roughness V",
     ylabel="style loss",
     line=(total_variation(painting), "the painting's own"),
-    alt="A curve of style loss over roughness through seven labelled points. It falls from the "
-    "smoothest picture, weight 10, and is flat among the roughest, weights 0.1 to 0.01.",
+    alt="A curve of style loss over roughness through eight labelled points. It falls from the "
+    "smoothest picture, weight 10, and is flat among the roughest, weights 0.03 to 0.",
 )
 
 # %% jupyter={"source_hidden": true}
@@ -614,17 +617,17 @@ assert curve[1][-3:] == sorted(curve[1][-3:])
 assert curve[1][-1] > 3 * curve[1][0]
 
 # %% [markdown]
-# *Seven runs, each with its weight. Both axes are logarithmic: an equal distance is an equal factor.*
+# *Eight runs, each with its weight. Both axes are logarithmic: an equal distance is an equal factor.*
 #
 # Where is the best weight? The curve doesn't say. It is tempting to look for its bend, but where a curve
 # bends depends on how the axes are scaled: draw the same points on plain axes, and the bend moves. What the
 # curve does tell is the price. From weight 0.01 to 0.1 the roughness falls by two fifths, and the style loss
 # rises by about a sixth. From 3 to 10 the roughness falls by two thirds, and the style loss becomes nearly
-# three times as large. The painting's own roughness is a hint: all seven are smoother than that. The rest
-# you have to judge by eye:
+# three times as large. The painting's own roughness is a hint: without a price the texture is a little rougher, and
+# with 0.01 it is smoother already. The rest you have to judge by eye:
 
 # %%
-shown = (0.01, 0.1, 1, 10)
+shown = (0, 0.1, 1, 10)
 show_rows(
     [made[weight].image for weight in shown],
     titles=[f"weight {weight}" for weight in shown],
@@ -704,20 +707,32 @@ nst.check("billion", "b")
 wanted = grams(painting, extractor)
 
 
-def as_the_tutorial_weights(image):
+def as_the_tutorial_weights(image, price=1e9):
     return {
         "style": 0.1 * kims_style_loss(image, extractor, wanted),
-        "tv": 1e9 * total_variation_loss(image),
+        "tv": price * total_variation_loss(image),
     }
 
 
-grey = nst.minimize_image(as_the_tutorial_weights, noise, iterations=25, progress=False).image
-print("The texture as it was, and with the tutorial's terms and weights:")
+style_at_start = 0.1 * float(kims_style_loss(tf.constant(noise), extractor, wanted))
+
+
+def as_large_as_the_style(image):
+    return as_the_tutorial_weights(image, price=style_at_start / total_variation(noise))
+
+
+# The control has the same terms, start and iterations. Its price is such that both terms are equally large at the
+# start. If the terms were at fault, and not the weight, it would be grey as well.
+balanced, grey = (
+    nst.minimize_image(loss, noise, iterations=25, progress=False).image
+    for loss in (as_large_as_the_style, as_the_tutorial_weights)
+)
+print("The tutorial's terms, from the same noise, with two prices on roughness:")
 show_rows(
-    [smooth, grey],
-    titles=["relative terms, weight 0.01", "the tutorial's terms and weights"],
-    height=2.6,
-    alt="A texture of strokes, and a nearly uniform grey picture.",
+    [balanced, grey],
+    titles=["as large as the style at the start", "10⁹, the tutorial's"],
+    height=2.9,
+    alt="Coloured strokes and a yellow sun on greyish blue; a nearly uniform grey picture.",
 )
 
 # %% jupyter={"source_hidden": true}
@@ -726,6 +741,13 @@ of_style, price = as_the_tutorial_weights(tf.constant(noise)).values()
 assert (total_variation(grey) < 0.01 * total_variation(painting)) == (price > of_style)
 
 # %% [markdown]
+# <details><summary>What you see</summary>
+#
+# Twenty-five iterations are few. But where both terms are equally large at the start, they begin a texture. Where one
+# is millions of times as large, nothing is left but the picture that this term likes best.
+#
+# </details>
+#
 # The tutorial's weights weren't wrong: they suited its network, its loss and its units. There they do what
 # they should. These are its two runs as written, 5,000 steps each through VGG19, on a print by Hokusai, and
 # beside them what `nst texture` makes through VGG19 as well:
@@ -735,11 +757,12 @@ assert (total_variation(grey) < 0.01 * total_variation(painting)) == (price > of
 # *The print and three textures of it, 224 pixels wide, with their total variation. (`python
 # benchmarks/blog.py` makes this picture.)* The price takes the grain away, and more: 0.016 is only half of the
 # print's own 0.031. Kim's numbers, for another picture, were 0.103, 0.030 and 0.036. And the library's texture is
-# smooth without a price, but look at its composition: it is nearly the print's. Lesson 04 says why: a start at
-# a small size leaves little choice.
+# smooth without a price, but look at its composition: it is nearly the print's. Lesson 04 says why: it starts at
+# a small size, where a window takes in the whole picture.
 #
-# The tutorial's weights suit nothing else, though. The cure is the one from lesson 03: divide each term by the size of what it is compared
-# with, which makes it a **[relative loss](glossary.md#relative-loss)**. Total variation too; we did that above.
+# But on another network these weights are wrong. The cure is the one from lesson 03: divide each term by the size
+# of what it is compared with, which makes it a **[relative loss](glossary.md#relative-loss)**. Total variation
+# too; we did that above.
 #
 # What does a relative number say? Here is the relative style loss of some pictures, compared with the
 # painting, on both networks:
@@ -777,10 +800,10 @@ nst.check("loss_of_one", ...)
 nst.check("loss_of_one", "b")
 
 # %% [markdown]
-# The two columns are of the same order, although the raw losses above were a million times apart; so the
+# The two columns are of the same order, although the raw losses above were millions of times apart; so the
 # same weights can serve both networks. But 1 is not a ceiling, and it doesn't mean "nothing in common": it
-# only says that the difference is as large as the style. Whenever you meet weights like 10⁹, 10⁴ and 10⁻², ask for the units
-# of the terms. The weights hide them.
+# only says that the difference is as large as the style. Whenever you meet weights like 10⁹, 10⁴ and 10⁻², ask for
+# the units of the terms. The weights hide them.
 #
 # ## Exercises
 #
@@ -861,7 +884,7 @@ nst.check("fading", fading)
 # You made many runs and know two losses of each: `style` and `roughness`, two arrays of length N. A run
 # is *beaten* if another one is no worse in both and better in at least one. Return an array of N
 # booleans: True for the runs that are not beaten. Only those need your eye; they are called the
-# [Pareto](glossary.md#Pareto) front. Then try it on the seven runs above (`curve`): is every one of them
+# [Pareto](glossary.md#Pareto) front. Then try it on the eight runs above (`curve`): is every one of them
 # worth looking at?
 #
 # <details><summary>Hint 1</summary>For one run, compare its two numbers with those of all others.</details>
@@ -963,7 +986,7 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 #   lengths three quarters;
 # - found why a texture from noise stays rough: what is left is grain that the style loss hardly notices, and
 #   a smooth start avoids it as well as a price removes it;
-# - read the price of smoothness from a curve of seven weights, and no best weight from its shape;
+# - read the price of smoothness from a curve of eight weights, and no best weight from its shape;
 # - traced a weight of 10⁹ back to 255⁴, and replaced it by relative terms.
 #
 # Next: [06 · Content and style](06_content_and_style.ipynb), a photograph that keeps its subject and

@@ -15,6 +15,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, TypeVar
@@ -86,20 +87,59 @@ def uninterrupted() -> Iterator[list[FrameType | None]]:
     The block gets a list that is empty until Ctrl-C is pressed. If it empties the list again, it
     has done itself what there is to do, and nothing follows.
 
+    The same goes for whatever else calls :func:`put_off`. Where Ctrl-C is ignored, as in programs
+    that a shell runs in the background, it stays ignored.
+
     Only the main thread is ever interrupted by Ctrl-C. In other threads this does nothing.
     """
     caught: list[FrameType | None] = []
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    if threading.current_thread() is not threading.main_thread():
         yield caught
         return
-    signal.signal(signal.SIGINT, lambda _, frame: caught.append(frame))
+    before = signal.getsignal(signal.SIGINT)
+    block = _Block(caught)
+    _blocks.append(block)
     try:
+        if callable(before):
+            signal.signal(signal.SIGINT, lambda _, frame: caught.append(frame))
         yield caught
     finally:
-        signal.signal(signal.SIGINT, before)
-        if caught:
+        try:
+            if callable(before):
+                signal.signal(signal.SIGINT, before)
+        finally:
+            _blocks.remove(block)
+        if caught and block.effect is not None:
+            block.effect(caught[0])
+        elif caught and callable(before):
             before(signal.SIGINT, caught[0])
+
+
+@dataclass(eq=False)
+class _Block:
+    """A part of the program that is not to be interrupted, and what then has its effect."""
+
+    caught: list[FrameType | None]
+    effect: Callable[[FrameType | None], object] | None = None
+
+
+#: Those that the main thread is in, the innermost last.
+_blocks: list[_Block] = []
+
+
+def put_off(effect: Callable[[FrameType | None], object], frame: FrameType | None) -> bool:
+    """Let the effect of a signal wait for the end of :func:`uninterrupted`'s block, if in one.
+
+    Returns
+    -------
+    bool
+        Whether it waits. If not, it is to be had at once.
+    """
+    if not _blocks:
+        return False
+    _blocks[-1].caught.append(frame)
+    _blocks[-1].effect = _blocks[-1].effect or effect
+    return True
 
 
 @contextmanager

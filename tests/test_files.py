@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from nstlib._files import (
     check_output,
     check_places,
     check_suffix,
+    put_off,
     uninterrupted,
 )
 from nstlib.errors import OutputError
@@ -214,6 +216,39 @@ def test_handlers_of_others_are_called_and_kept(tmp_path: Path) -> None:
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@posix
+@pytest.mark.parametrize("ignored", [False, True])
+def test_other_signals_wait_for_the_end_of_a_write(tmp_path: Path, ignored: bool) -> None:
+    """Also where Ctrl-C is ignored, as in programs that a shell runs in the background."""
+    effects: list[str] = []
+
+    def end(frame: FrameType | None) -> None:
+        if not put_off(end, frame):
+            effects.append("ended")
+
+    before = signal.getsignal(signal.SIGINT)
+    if ignored:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with uninterrupted() as caught, atomic_write(tmp_path / "file") as file:
+            file.write(b"ne")
+            end(None)
+            end(None)
+            file.write(b"w")
+            assert (effects, caught) == ([], [])
+        assert effects == ["ended"]
+        assert signal.getsignal(signal.SIGINT) == (signal.SIG_IGN if ignored else before)
+        with uninterrupted() as caught:
+            end(None)
+            caught.clear()  # the block has done itself what there is to do
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert effects == ["ended"]
+    assert (tmp_path / "file").read_bytes() == b"new"
+    end(None)
+    assert effects == ["ended", "ended"]
 
 
 # Places

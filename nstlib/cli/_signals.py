@@ -10,9 +10,11 @@ present computation is over.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -66,11 +68,11 @@ class Signals:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.first = self.first or number
         self.say()
-        # Where a file is being written, its end is waited for; see nstlib._files.
-        present = signal.getsignal(signal.SIGINT)
-        if number != signal.SIGINT and callable(present) and present != self._handle:
-            present(signal.SIGINT, frame)
-        elif not self._keeping:
+        # Where a file is being written, its end is waited for. What waits there is known to this
+        # process only once that module has been imported.
+        files = sys.modules.get("nstlib._files")
+        waits = files is not None and files.put_off(functools.partial(self._handle, number), frame)
+        if not waits and not self._keeping:
             raise KeyboardInterrupt
 
     @contextlib.contextmanager

@@ -256,10 +256,22 @@ def test_what_is_said_of_special_films(nst: Run, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_film_that_is_ended_from_outside(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "ignored"),
+    [
+        (signal.SIGTERM, "none"),
+        (signal.SIGHUP, "none"),
+        (signal.SIGINT, "none"),
+        (signal.SIGTERM, "SIGINT"),  # by a shell that starts programs in the background
+    ],
+)
+def test_a_film_that_is_ended_from_outside(number: signal.Signals, ignored: str) -> None:
     """What is painted is kept, and no temporary file stays."""
     code = (
+        f"import signal; signal.signal(getattr(signal, {ignored!r}, 1), signal.SIG_IGN)\n"
+        if ignored != "none"
+        else ""
+    ) + (
         "import sys, nstlib.inference.stylizer as module\n"
         "before, calls = module.Stylizer.__call__, []\n"
         "def wait(*args, **options):\n"

@@ -179,9 +179,12 @@ show_rows(
 
 # %% tags=["nbval-ignore-output"]
 print("mean |gradient| at step 1: {:.1g}, at step 120: {:.1g}".format(*history_of_kims[[0, -1], 1]))
+v = kims_adam.variables[-1].numpy() / (1 - 0.999**120)  # corrected for its start at 0
+print(f"mean √v at step 120: {np.sqrt(v).mean():.1g}")
 
 # %% [markdown]
-# **Question.** So on the twin ε is soon ten times as large as $\sqrt v$. What becomes of Adam's steps?
+# **Question.** So on the twin ε ends up several times as large as $\sqrt v$, which still remembers the first
+# steps. What becomes of Adam's steps?
 #
 # - **a** nothing: each pixel still moves by about the learning rate
 # - **b** they shrink with the gradient, to about $\eta\, m / 0.1$: plain descent with momentum
@@ -314,14 +317,13 @@ print(f"{'L-BFGS':41}", *(f"{of_lbfgs(n) / start:8.1%}" for n in (30, 60, 120)))
 
 # %% jupyter={"outputs_hidden": true}
 counts = np.arange(1, 121)
-print("Loss over evaluations:")
+print("Loss over evaluations: same network, picture, loss and start.")
 nst.show_curves(
     {
         "Adam, ε = 0.1": (counts, history_of_kims[:, 0]),
         "Adam, ε = 1e-7": (counts, history_of_adam[:, 0]),
         "L-BFGS": (counts, [of_lbfgs(n) for n in counts]),
     },
-    caption="Loss over evaluations: same network, picture, loss and start.",
     alt="Three falling curves on a logarithmic axis.",
 )
 
@@ -390,9 +392,9 @@ except ValueError as error:
 # %% [markdown]
 # <details><summary>What came out</summary>
 #
-# At first the steps are a third of the right length, later twice as long. It did little harm in the post, where
-# thousands of steps follow. But the second run is another experiment than the first. Make a new optimiser for
-# a new variable. Today's Keras insists on it.
+# At first the steps are a third of the right length, later twice as long. In the post thousands of steps follow,
+# so it probably did little harm there. But the second run is another experiment than the first. Make a new
+# optimiser for a new variable. Today's Keras insists on it.
 #
 # </details>
 #
@@ -401,8 +403,8 @@ except ValueError as error:
 # `nst.synthesize_texture` puts things together: a loss, noise in the photograph's colours, the loop. Its
 # loss compares means and [covariances](glossary.md#covariance) apart, as lesson 03 found better; among the
 # layers `block4_conv1` counts half and `block5_conv1` a quarter. They are the slowest to settle, and with
-# less of them the fine layers come out cleaner. First with one layer alone, then with all. They see 3, 10,
-# 24, 68 and 156 pixels.
+# less of them the fine layers come out cleaner, as a table below will show. First with one layer alone, then with
+# all. They see 3, 10, 24, 68 and 156 pixels.
 #
 # **Question.** What will a texture look like that only knows `block1_conv1`, 3 × 3 pixels?
 #
@@ -458,18 +460,24 @@ def statistics_of(image):
 
 wanted = statistics_of(source)
 made = {layer[:6]: result.image for layer, result in by_layer.items()} | {"all": together.image}
-# If a layer taught something about the others, small numbers would stand outside the diagonal, too.
-print("distance at:    ", "  ".join(layer[:6] for layer in nst.STYLE_LAYERS))
+alike = dict.fromkeys(nst.STYLE_LAYERS, 1.0)
+made["all, alike"] = nst.synthesize_texture(
+    source, layer_weights=alike, scales=1, iterations=25, progress=False
+).image
+# If a layer taught something about the others, small numbers would stand outside the diagonal, too. If it made no
+# difference that the deepest two count less, the last two lines would be equal.
+print("distance at:      ", "  ".join(layer[:6] for layer in nst.STYLE_LAYERS))
 for what, image in made.items():
     found = statistics_of(image)
     row = [float(nst.style_loss(found, {layer: wanted[layer]})) for layer in nst.STYLE_LAYERS]
-    print(f"made by {what:8}", *(f"{value:7.2f}" for value in row))
+    print(f"made by {what:10}", *(f"{value:7.2f}" for value in row))
 
 # %% [markdown]
 # On the diagonal each picture is good at its own layer. Elsewhere the numbers are larger. In the middle, neighbours
 # know something of each other: the picture of `block3` is good at `block2`, too. The deepest layer's picture is
-# the worst at all others, although that layer is computed *from* them. The last line stays close to the best
-# number in every column: five wishes at once hardly stand in each other's way.
+# the worst at all others, although that layer is computed *from* them. The line of all five stays close to the best
+# number in every column: five wishes at once hardly stand in each other's way. If all five count alike, as in the
+# last line, the first three end about twice as far off or more, and only the deepest comes a little nearer.
 #
 # ## From coarse to fine
 #
@@ -878,11 +886,12 @@ nst.animate(
     frames,
     size=(96, 235),
     fps=4,
-    caption="From noise, coarse to fine: the sizes are 36, 72 and 144 pixels high.",
     alt="Coloured noise gathers into brown and blue tissue, blurred at first, then in detail.",
 )
 
 # %% [markdown]
+# *From noise, coarse to fine: the sizes are 36, 72 and 144 pixels high.*
+#
 # On the command line all this is one line: `nst texture my_photo.jpg -o texture.png`. Try it on a photo
 # of bark, bread or your carpet.
 #

@@ -92,6 +92,13 @@ def test_windows_hold_a_composition_and_the_border_pins_it(rows: Rows) -> None:
     assert shallow[1][0] <= repeated[1][0] - 0.1
 
 
+def test_the_fine_layers_gain_by_deep_ones_that_count_less(rows: Rows) -> None:
+    usual, alike = rows["made by all"], rows["made by all, alike"]
+    for ours, theirs in zip(usual[:3], alike[:3], strict=True):
+        assert theirs >= 1.6 * ours
+    assert alike[-1] < usual[-1]
+
+
 def test_the_sky_without_gram_matrices_has_the_better_ones(rows: Rows) -> None:
     noise, by_grams, by_statistics = (
         rows[name]

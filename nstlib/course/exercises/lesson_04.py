@@ -23,10 +23,10 @@ from nstlib.course.exercises.lesson_03 import gram_matrix
 
 choice(
     "epsilon",
-    "Adam has epsilon = 0.1, and the gradients are ten times smaller. What becomes of its steps?",
+    "Adam has epsilon = 0.1, several times as large as the root. What becomes of its steps?",
     right="b",
     a="the division makes steps alike only where the root is far larger than what is added to it.",
-    b="The sum below the line is nearly 0.1 whatever the gradient, so steps shrink with it.",
+    b="The sum below the line is little more than 0.1, so steps shrink with the gradient.",
     c="a large number is added below the line, so the quotient can't grow.",
     d="its steps always point roughly downhill here. How long are they?",
 )

@@ -109,8 +109,8 @@ print(
 # %% [markdown]
 # The [optimiser](glossary.md#optimiser) doesn't only *look* at a picture through [VGG19](glossary.md#VGG19),
 # it needs the gradient, too. The way back through a convolution is again a convolution, with the same kernel
-# turned round, and so it costs the same. If one also wants the gradient for the kernel, a third computation
-# of this size is due.
+# turned round, and so it costs the same. If you also want the gradient for the kernel, that is a third computation
+# of the same size.
 #
 # **Question.** A look at a picture costs 1. What does a look with the gradient cost the optimiser?
 #
@@ -215,7 +215,7 @@ for what, count in counts.items():
 #
 # ## The network
 #
-# Down, [residual blocks](glossary.md#residual-block), up again: so the tutorial describes it, and that is
+# The tutorial describes it as down, [residual blocks](glossary.md#residual-block), up again, and that is
 # right. Two convolutions take the picture down to a quarter of its size, where the work is cheap. Five
 # *residual blocks* work there. Two enlargements with a convolution after each bring it back.
 
@@ -398,7 +398,7 @@ for what, painted in {
 #
 # ## The training
 #
-# Photographs first. Six must do here, the cat is not among them, and they are cut into random pieces, so
+# Photographs first. Six have to do here, the cat is not among them, and they are cut into random pieces, so
 # that they go a long way. For a network that is to be kept, take a thousand or more.
 
 # %%
@@ -652,7 +652,7 @@ print(f"training: {seconds_trained:.0f} s")
 # ## Inside: residual blocks
 #
 # The blocks compute not the new features but a *change*, which is added to the old ones, $y = x + F(x)$
-# (He, Zhang, Ren and Sun 2016). Why? Often one reads: because gradients vanish in deep networks. That can
+# (He, Zhang, Ren and Sun 2016). Why? You often read: because gradients vanish in deep networks. That can
 # be tested. How long is the gradient for the first block's kernel, at the start of a training, in networks of
 # ten blocks, as plain chains and with sums, with and without normalization?
 
@@ -743,6 +743,13 @@ for what, block in {"with sums": residual, "the same weights without sums": plai
     print(f"{what:30}", "none: one colour" if spread < 0.001 else "a picture")
 
 # %% [markdown]
+# <details><summary>What you see</summary>
+#
+# Even without any block the cat comes through, because each block hands on what it got. What is missing is what the
+# blocks had added: the strokes, and a part of the colours. Without the sums, the same weights paint one single colour.
+#
+# </details>
+#
 # ## Inside: instance normalization
 #
 # A painting's contrast is the style's business, not the photograph's: a mosaic of a foggy morning has the same
@@ -1010,6 +1017,7 @@ nst.check("more_pixels", "c")
 sizes = (128, 256, 512)
 original = nst.load_image("chelsea")
 print("Painted at three sizes, shown at one:")
+# If strokes grew with the picture, all three would look alike.
 show_rows(
     [nst.resize(my_painter(nst.resize(original, side)), 384) for side in sizes],
     titles=[f"painted at {side} pixels" for side in sizes],
@@ -1049,8 +1057,8 @@ for name in ("astronaut", "coffee", "chelsea"):
 # we might have taken the photograph's own change for the network's work.
 #
 # So the claim does not hold as a rule. Nor does the distance from the photograph, both looked at in one size, follow
-# the size. What does hold for all three is what you see. Strokes have the same size in pixels, so within a larger
-# picture they are finer, and small things such as the eyes come out better. If you want bold strokes, make the
+# the size. What does hold for all three is what you see in the cat. Strokes have the same size in pixels, so within
+# a larger picture they are finer, and small things such as the eyes come out better. If you want bold strokes, make the
 # photograph *smaller* before it is painted. What is true about the claim: in more pixels there are more strokes to be
 # seen.
 #

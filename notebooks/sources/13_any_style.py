@@ -124,7 +124,7 @@ adain_road()
 # Ours has six convolutions and 198,811 weights. It learned from photographs, each with a painting, drawn style or
 # other photograph beside it. Its loss has three parts. The features of its picture are to be those that it was
 # given. Means and deviations at four layers are to be the style's. And if it is given a photograph's own features,
-# the photograph is to come back. (It has no normalization. Why would that be fatal? Think of what carries the
+# the photograph is to come back. (It has no normalization. Why would one be fatal? Think of what carries the
 # style.)
 
 # %%
@@ -183,8 +183,9 @@ show_rows(
 # <details><summary>What you see</summary>
 #
 # AdaIN has done nothing, as it should. What is lost, the decoder has lost: whiskers and single hairs are hardly there
-# in the features of `block4_conv1`, as lesson 06 found. Every picture that is made this way has to bear that loss. So
-# when we judge AdaIN, *this* picture is what to compare with, not the photograph.
+# in the features of `block4_conv1`, as lesson 06 found. It has added something, too: on the forehead and the nose there
+# is a fine weave of upright lines. Every picture that is made this way has both faults. So when we judge AdaIN, *this*
+# picture is what to compare with, not the photograph.
 #
 # </details>
 #
@@ -257,7 +258,8 @@ show_rows(
 
 # %% [markdown]
 # *AdaIN at one layer. Colours and contrast come over, and how firm outlines are. Larger shapes don't: there are no panes
-# of glass, and no even black as in the woodcut. In flat parts the decoder leaves a fine weave.*
+# of glass, and no even black as in the woodcut. The fine weave in flat parts, plainest behind the woodcut's ear, is the
+# decoder's: you saw it when the cat got its own numbers.*
 #
 # How near do they come? The judge is the style loss of lesson 06, on means *and* covariances, at four layers between
 # those that the decoder learned by.
@@ -455,7 +457,7 @@ for what, count in counts.items():
     print(f"{what:35}{count / 1e9:8.1f}")
 
 # %% [markdown]
-# A network for any style costs about what a network for one style costs. The style's share of the work, the encoder,
+# A pass in any style costs about one and a half times a pass in one. The style's share of the work, the encoder,
 # is done once. Scales and shifts follow from the vector, so for a film they are computed once as well:
 # `nst.Stylizer(vector)` puts them into the network's file as constants, and what is left is lesson 09's kind of
 # network.
@@ -514,6 +516,7 @@ def detail(image):
 
 
 ends = (detail(steps[0.0]) + detail(steps[1.0])) / 2
+# If it made no difference where one takes the mean, all three would say the same.
 kept = {what: detail(image) / ends for what, image in halves.items()}
 for what, share in kept.items():
     print(f"{what:27} {share:.0%}")
@@ -595,6 +598,8 @@ ways = {
     "a search": {"window": searched},
 }
 off = {}
+# If seeing the result were of no use, the search would be about as far off as one pass. If it came nearer by giving up
+# the cat, its last number would be the largest.
 for what, images in ways.items():
     off[what] = {name: off_style(image, looks[name]) for name, image in images.items()}
     lost = np.mean([off_content(image, cat) for image in images.values()])
@@ -611,7 +616,8 @@ assert off["a search"]["window"] < 0.8 * min(off["one pass"]["window"], off["Ada
 # %% [markdown]
 # ("The next one's" is the painting in the style of the painting to the right: the control, which is off in each
 # column.) Did you expect the predicted scales to beat AdaIN at one layer? For three styles they come a little nearer, for
-# the harvest AdaIN comes much nearer, and it keeps more of the cat. That doesn't say which is the better idea: the two
+# the harvest AdaIN comes much nearer, and it keeps more of the cat. (The search's last number is for the window alone, for
+# which AdaIN has 1.23 and one pass 1.68.) That doesn't say which is the better idea: the two
 # networks differ in size, loss and length of training as well, and a fair comparison would change one thing at a time,
 # as lesson 09 did. It does say that more machinery isn't better by itself. What speaks for the predicted scales is
 # something else: with the vector put in, the result is *one* small network, which runs wherever lesson 10's do.
@@ -853,7 +859,8 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # - written AdaIN in ten lines, and seen its controls: its own numbers change nothing, and numbers at wrong channels
 #   give a look that no picture has;
 # - decoded features with exchanged numbers, and told AdaIN's losses from the decoder's;
-# - read twelve of a style vector's 262 numbers, and counted that any style costs about what one style costs;
+# - read twelve of a style vector's 262 numbers, and counted that a pass in any style costs about one and a half times a
+#   pass in one;
 # - mixed two styles by their vectors, where a mean of paintings gets pale;
 # - compared one pass with a search by a judge that favoured the pass, and seen the search win all the same, and the
 #   simpler of the two passes hold its own.

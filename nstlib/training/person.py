@@ -179,26 +179,8 @@ def train_person(
     steps, batch = check_count("steps", steps), check_count("batch", batch)
     learning_rate = check_number("learning_rate", learning_rate, above=0)
     seed = check_count("seed", seed, 0)
-    if network is not None and selfie is not None:
-        raise ArgumentError(
-            "selfie is where a new network begins; leave out selfie or network",
-            command="--selfie is where a new network begins; leave out --selfie or --start",
-        )
-    if network is None:
-        keras.utils.set_random_seed(seed)
-        network = PersonNet()
-        if selfie is not None:
-            from_selfie(network, selfie)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 10, steps, warmup_target=learning_rate, warmup_steps=max(1, steps // 20)
-    )
-    optimizer = keras.optimizers.AdamW(
-        schedule,
-        weight_decay=1e-4,
-        global_clipnorm=1.0,
-        use_ema=True,
-        ema_momentum=min(MOMENTUM, max(0.0, 1 - 10 / steps)),
-    )
+    network = _network_to_train(network, selfie, seed)
+    optimizer = _optimizer(learning_rate, steps)
     optimizer.build(network.trainable_variables)
     # A model around the network takes the optimiser and the loss, so that the network is saved
     # without them.
@@ -244,6 +226,37 @@ def train_person(
             state.save()
     optimizer.finalize_variable_values(network.trainable_variables)
     return network
+
+
+def _network_to_train(
+    network: keras.Model | None, selfie: str | Path | None, seed: int
+) -> keras.Model:
+    """Return the network that was given, or make a new one."""
+    if network is not None and selfie is not None:
+        raise ArgumentError(
+            "selfie is where a new network begins; leave out selfie or network",
+            command="--selfie is where a new network begins; leave out --selfie or --start",
+        )
+    if network is None:
+        keras.utils.set_random_seed(seed)
+        network = PersonNet()
+        if selfie is not None:
+            from_selfie(network, selfie)
+    return network
+
+
+def _optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
+    """Make AdamW, whose rate rises to `learning_rate` and falls along a cosine."""
+    schedule = keras.optimizers.schedules.CosineDecay(
+        learning_rate / 10, steps, warmup_target=learning_rate, warmup_steps=max(1, steps // 20)
+    )
+    return keras.optimizers.AdamW(
+        schedule,
+        weight_decay=1e-4,
+        global_clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=min(MOMENTUM, max(0.0, 1 - 10 / steps)),
+    )
 
 
 #: Takes a photograph (H, W, 3), RGB in [0, 1]; gives the probability of a person (h, w).

@@ -312,8 +312,8 @@ class _Run:
                 f"{self._evaluations}; the best image before that is kept; use a smaller learning "
                 "rate or smaller weights",
                 self.best_image,
-                command=f"the loss became NaN or infinite at evaluation {self._evaluations}; a "
-                "smaller --tv-weight or another --method may help",
+                command=f"the loss became NaN or infinite at evaluation {self._evaluations}; "
+                "smaller weights or another --method may help",
             )
         self.latest = Step(
             iteration=len(self.history),

@@ -76,7 +76,7 @@ def export_network(
         write = {".onnx": onnx.modernize, ".tflite": onnx.from_tflite}
         proof = write[model.suffix.lower()](model, output, metadata=told, **options)
     else:
-        network = _load_network(model)
+        network = _load_network(model, ".tflite", ".onnx")
         proof = onnx.export(network, output, metadata=told, half=not float32, **options)
     print(proof)
     if model.suffix.lower() == ".onnx":
@@ -154,8 +154,8 @@ def _one_input(path: Path, proto: Any) -> Path | bytes:
     return painter_for(trial_vector(), proto).SerializeToString()
 
 
-def _load_network(path: Path) -> Any:
-    """Read a network of Keras, or one of PyTorch into Keras."""
+def _load_network(path: Path, *others: str) -> Any:
+    """Read a network of Keras, or one of PyTorch into Keras. The caller reads `others` itself."""
     suffix = path.suffix.lower()
     if suffix in (".pth", ".pt", ".model", ".ckpt"):
         from nstlib.onnx.pytorch import from_pytorch
@@ -167,6 +167,6 @@ def _load_network(path: Path) -> Any:
         return load_network(path)
     given = repr(suffix) if suffix else "a name without a suffix"
     raise ArgumentError(
-        f"{path}: cannot read {given} as a network of Keras or PyTorch; give a file that ends in "
-        ".keras, .pth, .pt, .ckpt or .model"
+        f"{path}: cannot read {given} as a network; give a file that ends in one of "
+        f"{', '.join(['.keras', '.pth', '.pt', '.ckpt', '.model', *others])}"
     )

@@ -120,7 +120,11 @@ def test_verify_says_no(nst: Run, network: str) -> None:
         (("export", "absent.onnx", "-o", "out.onnx"), "absent.onnx cannot be read"),
         (("export", "text.keras", "-o", "out.onnx"), "text.keras cannot be read"),
         (("export", "text.onnx", "-o", "out.onnx"), "text.onnx is not an ONNX file"),
-        (("export", "net.txt", "-o", "out.onnx"), "net.txt: cannot read '.txt' as a network"),
+        (
+            ("export", "net.txt", "-o", "out.onnx"),
+            "net.txt: cannot read '.txt' as a network; give a file that ends in one of .keras, "
+            ".pth, .pt, .ckpt, .model, .tflite, .onnx",
+        ),
         (("export", "net.keras", "-o", "out.pb"), "out.pb: cannot write '.pb'; use .onnx"),
         (("export", "old.onnx", "-o", "old.onnx"), "old.onnx is an input"),
         (("export", "old.onnx", "-o", "no/out.onnx"), "no/out.onnx: cannot be written"),

@@ -16,7 +16,7 @@ from onnx import helper
 from onnx_files import BACKENDS, FLOAT, Graph, computed, picture, save
 
 from nstlib.errors import ArgumentError, ModelError
-from nstlib.inference.foreign import parse_range
+from nstlib.inference.foreign import last_operator, parse_range
 from nstlib.inference.segmenter import PersonSegmenter
 from nstlib.inference.stylizer import Stylizer, size_of
 from nstlib.sources import load_image
@@ -251,6 +251,14 @@ def test_the_first_of_several_outputs_that_fits_is_used(tmp_path: Path) -> None:
     for backend in BACKENDS:
         one, first = (PersonSegmenter(x, backend=backend)(PHOTO) for x in (alone, path))
         np.testing.assert_array_equal(one, first)
+
+
+@pytest.mark.parametrize(("mode", "last"), [("linear", "Tanh"), ("cubic", "Resize")])
+def test_means_of_neighbours_keep_the_range_and_overshoots_do_not(mode: str, last: str) -> None:
+    graph = Graph()
+    end = graph.node("Tanh", graph.conv("image", 3, 3, 3))
+    end = graph.node("Resize", end, "", graph.constant(np.float32([1, 1, 2, 2])), mode=mode)
+    assert last_operator(graph.model(graph.node("Identity", end))) == last
 
 
 # Segmenters

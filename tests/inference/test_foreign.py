@@ -257,7 +257,9 @@ def test_the_first_of_several_outputs_that_fits_is_used(tmp_path: Path) -> None:
 def test_means_of_neighbours_keep_the_range_and_overshoots_do_not(mode: str, last: str) -> None:
     graph = Graph()
     end = graph.node("Tanh", graph.conv("image", 3, 3, 3))
-    end = graph.node("Resize", end, "", graph.constant(np.float32([1, 1, 2, 2])), mode=mode)
+    end = graph.node(
+        "Resize", end, "", graph.constant(np.array([1, 1, 2, 2], np.float32)), mode=mode
+    )
     assert last_operator(graph.model(graph.node("Identity", end))) == last
 
 

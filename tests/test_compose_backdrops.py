@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from nstlib.backdrops import blur_background
+from nstlib.backdrops import Behind, blur_background
 from nstlib.compose import Composer, composite, estimate_layers
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image
@@ -128,6 +128,15 @@ def test_images_cover_the_photograph() -> None:
     wanted = np.interp((np.arange(48) + 0.5) * 0.75 - 0.5 + 174, np.arange(384), down[:, 0, 0])
     expected = np.tile(wanted.astype(np.float32)[:, None, None], (1, 64, 3))
     np.testing.assert_allclose(result[world], expected[world], atol=2e-3)
+
+
+def test_a_backdrop_covers_pictures_of_any_size_in_turn() -> None:
+    behind = Behind(
+        np.tile(np.linspace(0, 1, 64, dtype=np.float32)[:, None, None], (1, 64, 3)), False
+    )
+    for size in ((40, 60), (60, 40), (40, 60)):
+        photo = plain(RED, size)
+        assert behind(photo, np.zeros(size, np.float32)).shape == photo.shape
 
 
 def test_images_by_name_and_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

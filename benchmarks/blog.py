@@ -326,7 +326,6 @@ def report(found: dict[str, dict[str, Any]], folder: Path) -> None:
             "blog_texture",
             pictures,
             titles,
-            "A tutorial's textures, the library's, and their total variation. All through VGG19.",
         )
     if "transfer" in found:
         made = found["transfer"]["made"]
@@ -340,7 +339,6 @@ def report(found: dict[str, dict[str, Any]], folder: Path) -> None:
             "blog_transfer",
             pictures,
             titles,
-            "A tutorial's transfer and the library's, both through VGG19.",
         )
 
 
@@ -349,12 +347,10 @@ def variation(image: Image) -> float:
     return float(nst.total_variation_loss(image))
 
 
-def save(
-    folder: Path, name: str, pictures: Sequence[Image], titles: Sequence[str], caption: str
-) -> None:
+def save(folder: Path, name: str, pictures: Sequence[Image], titles: Sequence[str]) -> None:
     """Write pictures in a row."""
     alt = f"Pictures in a row: {', '.join(titles)}."
-    row = nst.show_images(pictures, titles, columns=len(pictures), caption=caption, alt=alt)
+    row = nst.show_images(pictures, titles, columns=len(pictures), alt=alt)
     vgg19.write(row, name, folder)
 
 

@@ -554,7 +554,6 @@ print("Means of ten steps:")
 nst.show_curves(
     {f"{term}, {name}": (list(tens), values) for (name, term), values in means.items()},
     xlabel="steps",
-    caption="The two terms that matter most. They wobble, because each batch is other photographs.",
     alt="Four falling curves. The style's curve of the network that began from starry_night lies below "
     "that of the other one.",
 )
@@ -566,6 +565,8 @@ for term, to in {"style": "style picture", "content": "photographs"}.items():
     print(f"nearer to the {to}:", min(starts, key=lambda name: means[name, term][-1]))
 
 # %% [markdown]
+# *The two terms that matter most. They wobble, because each batch is other photographs.*
+#
 # <details><summary>What happened</summary>
 #
 # Colours go first: after ten steps hardly anything of the night is left. What remains is what takes long to
@@ -1015,14 +1016,17 @@ nst.check("more_pixels", "c")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 sizes = (128, 256, 512)
-original = nst.load_image("chelsea")
 print("Painted at three sizes, shown at one:")
-# If strokes grew with the picture, all three would look alike.
+# If strokes grew with the picture, the three of a row would look alike.
 show_rows(
-    [nst.resize(my_painter(nst.resize(original, side)), 384) for side in sizes],
-    titles=[f"painted at {side} pixels" for side in sizes],
+    *(
+        [nst.resize(my_painter(nst.resize(nst.load_image(name), side)), 384) for side in sizes]
+        for name in ("chelsea", "coffee")
+    ),
+    titles=[f"painted at {side} pixels" for side in sizes] * 2,
     height=2.6,
-    alt="A cat's face three times: in coarse strokes at 128 pixels, in finer ones at 512.",
+    alt="A cat's face three times, and a cup of coffee three times: in coarse strokes at 128 pixels, in "
+    "finer ones at 512.",
 )
 # %% tags=["nbval-ignore-output"] jupyter={"source_hidden": true, "outputs_hidden": true}
 style_statistics = statistics_of(my_style)
@@ -1057,7 +1061,7 @@ for name in ("astronaut", "coffee", "chelsea"):
 # we might have taken the photograph's own change for the network's work.
 #
 # So the claim does not hold as a rule. Nor does the distance from the photograph, both looked at in one size, follow
-# the size. What does hold for all three is what you see in the cat. Strokes have the same size in pixels, so within
+# the size. What does hold for all three is what you see in two of them. Strokes have the same size in pixels, so within
 # a larger picture they are finer, and small things such as the eyes come out better. If you want bold strokes, make the
 # photograph *smaller* before it is painted. What is true about the claim: in more pixels there are more strokes to be
 # seen.

@@ -736,7 +736,6 @@ nst.animate(
     fps=4,
     hold=1,
     size=(200, 400),
-    caption="Left: every frame on its own. Right: steadied. Look at the sky.",
     alt="An astronaut drifts before a painted night, twice; on the left the strokes shimmer.",
 )
 

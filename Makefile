@@ -14,6 +14,7 @@
 # make site       build the site in build/site
 # make site-serve   build it and look at it, on this machine's port 8000 (PORT=8001: another)
 # make assignment   make an nbgrader assignment of a lesson (LESSON=04), in the folder assignments
+# make colab      copies of the lessons for Google Colab, in build/colab (REPOSITORY=owner/name BRANCH=main)
 # make lessons-imagenet   run lessons 02 to 08 on ImageNet's VGG19 (takes hours; LESSONS="02 03": these)
 # make bench      compare the library's speed with that of other programs
 # make figures    make the pictures of the README and the gallery again
@@ -32,6 +33,9 @@ LESSONS =
 # The lesson that becomes an assignment, and nbgrader's folder, which `make clean` leaves alone.
 LESSON =
 ASSIGNMENTS = assignments
+# Your copy of the course on GitHub, for Colab.
+REPOSITORY =
+BRANCH = main
 # The language to translate to.
 TO =
 
@@ -43,7 +47,7 @@ SECTION = @printf '\n=== %s ===\n'
 BROKEN := $(shell test -x $(PYTHON) || rm -f $(VENV)/.created $(VENV)/.with-*)
 
 .PHONY: lab test test-lab test-site test-torch test-opencv4 style types units lesson-check lessons translations \
-    site site-serve assignment test-assignment bench figures constraints clean
+    site site-serve assignment test-assignment colab bench figures constraints clean
 .NOTPARALLEL:
 
 # Of a notebook that is not signed, JupyterLab shows diagrams (SVG) as their alternative text.
@@ -115,6 +119,10 @@ assignment: build/assignment/.with-assignment
 	@test -n "$(LESSON)" || { echo 'Which lesson? make assignment LESSON=04' >&2; exit 1; }
 	@mkdir -p "$(ASSIGNMENTS)"
 	build/assignment/bin/python notebooks/assignment.py "$(LESSON)" "$(ASSIGNMENTS)"
+
+colab: $(VENV)/.with-lab
+	@test -n "$(REPOSITORY)" || { echo 'Where is your copy? make colab REPOSITORY=owner/name' >&2; exit 1; }
+	$(PYTHON) notebooks/colab.py "$(REPOSITORY)" "$(BRANCH)"
 
 lessons-imagenet: $(VENV)/.with-test
 	$(SECTION) "Lessons on ImageNet's VGG19"

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import colab
 import numpy as np
 import pytest
 import teaching
@@ -204,11 +205,38 @@ def test_binder_signs_every_lesson(tmp_path: Path) -> None:
 
 
 def test_pages_name_the_lessons_that_read_a_picture_beside_them() -> None:
-    """Without `notebooks/figures/`, as in Colab, these stop."""
+    """Without `notebooks/figures/` these stop."""
     readers = [f"{i:02}" for i, text in enumerate(SOURCES) if re.search(r'\bfigures / "', text)]
-    for name in ("one-click", "assignments"):
-        page = " ".join((PAGES / f"{name}.md").read_text("utf-8").split())
-        assert f"essons {' and '.join(readers)} " in page, name
+    page = " ".join((PAGES / "assignments.md").read_text("utf-8").split())
+    assert f"essons {' and '.join(readers)} " in page
+
+
+def test_the_page_shows_the_cell_of_the_copies_for_colab() -> None:
+    page = (PAGES / "one-click.md").read_text("utf-8")
+    assert f"```python\n{colab.CELL}\n```" in page
+
+
+def test_copies_for_colab_are_the_lessons_behind_one_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(colab, "FOLDER", tmp_path)
+    # Names that hold what the cell calls its gaps.
+    assert colab.main(["REPO-owner/art.OWNER", "BRANCH/2"]) == 0
+    copies = sorted(tmp_path.glob("**/*.ipynb"))
+    assert len(copies) == 2 * len(SOURCES)
+    for copy in copies[:: len(SOURCES)]:
+        lesson = ROOT / "notebooks" / copy.relative_to(tmp_path)
+        first, *others = json.loads(copy.read_text("utf-8"))["cells"]
+        assert others == json.loads(lesson.read_text("utf-8"))["cells"]
+        source = "".join(first["source"])
+        assert "--branch BRANCH/2 https://github.com/REPO-owner/art.OWNER /content/" in source
+        assert source.count("/content/art.OWNER") == 3
+
+
+@pytest.mark.parametrize("names", [["course"], ["a/b/c"], ["a/b", "two words"], ["a/b;c"]])
+def test_what_is_no_address_is_refused(names: list[str]) -> None:
+    with pytest.raises(SystemExit, match=re.escape(repr(names[-1]))):
+        colab.main(names)
 
 
 @pytest.mark.parametrize("way", ["by an address", "by a folder"])
@@ -230,25 +258,30 @@ def test_cells_for_colab_install_there_once_and_do_nothing_elsewhere(
     for magic in ("pip", "cd"):
         note = functools.partial(lambda name, line: calls.append(f"{name} {line}"), magic)
         shell.register_magic_function(note, "line", magic)
+    monkeypatch.setattr(shell, "system", lambda line: calls.append(f"! {line}"))
     done = shell.run_cell(by_folder if way == "by a folder" else by_address)
     done.raise_error()
     assert done.result is None
     assert capfd.readouterr() == ("", "")
 
     folder = "/content/drive/MyDrive/COURSE"
+    address = "https://github.com/OWNER/REPO /content/REPO"
+    fetch = [f"! git clone --quiet --depth 1 --branch BRANCH {address}"]
     wanted = {
-        "by an address": [
-            'pip install --quiet "nstlib[learn] @ git+https://github.com/OWNER/REPO@BRANCH"'
-        ],
-        "by a folder": [
-            "mount /content/drive",
-            f'cd -q "{folder}/notebooks"',
-            f'pip install --quiet "{folder}[learn]"',
-        ],
+        "by an address": (
+            [*fetch, 'pip install --quiet "/content/REPO[learn]"', "cd -q /content/REPO/notebooks"],
+            ["cd -q /content/REPO/notebooks"],
+        ),
+        "by a folder": (
+            [
+                "mount /content/drive",
+                f'cd -q "{folder}/notebooks"',
+                f'pip install --quiet "{folder}[learn]"',
+            ],
+            ["mount /content/drive", f'cd -q "{folder}/notebooks"'],
+        ),
     }[way]
-    if place == "Colab, again":
-        wanted.pop()
-    assert calls == ([] if place == "elsewhere" else wanted)
+    assert calls == {"Colab": wanted[0], "Colab, again": wanted[1], "elsewhere": []}[place]
     assert "learn" in PROJECT["optional-dependencies"]
 
 

@@ -24,7 +24,7 @@ from nstlib.cli._options import (
 from nstlib.cli._outputs import Film, check_outputs, print_estimate, print_result, write_report
 from nstlib.cli._run import fail, fail_interrupted, fail_to_start
 from nstlib.cli._signals import signals
-from nstlib.errors import ArgumentError
+from nstlib.errors import ArgumentError, ImageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -301,8 +301,20 @@ def _read(
         photo,
         [load_style(name, max(shape) * style_scale, **limit) for name in styles],
         None if mask is None else luminance(load_image(mask, shape, **limit)),
-        init if init in ("content", "noise") else load_image(init, **limit),
+        _start(init, max_megapixels),
     )
+
+
+def _start(init: str, max_megapixels: float) -> str | Image:
+    """Read what a transfer begins with, if it is a picture."""
+    from nstlib.sources import load_image
+
+    if init in ("content", "noise"):
+        return init
+    try:
+        return load_image(init, max_megapixels=max_megapixels)
+    except ImageError as error:
+        raise ImageError(f"{error.command}; --init takes content and noise as well") from error
 
 
 class _UntilAsked:

@@ -82,6 +82,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
         ("transfer coffee mosaic -o out.png --size big", ["--size", "nst transfer --help"]),
         ("transfer coffee mosaic -o out.png --style-weight much", ["--style-weight", "number"]),
         ("transfer coffee mosaic -o out.png --init absent.png", ["absent.png"]),
+        ("transfer coffee mosaic -o out.png --init nois", ["nois: no such", "content and noise"]),
         ("transfer coffee mosaic -o out.png --mask absent.png", ["absent.png"]),
         ("transfer coffee mosaic -o out.png --mask notes.txt", ["notes.txt", "not an image"]),
         (

@@ -12,11 +12,17 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import helper
-from onnx_files import BACKENDS, FLOAT, Graph, computed, picture, save
+from onnx import helper, numpy_helper
+from onnx_files import BACKENDS, FLOAT, Graph, computed, picture, run_onnx_runtime, save
 
 from nstlib.errors import ArgumentError, ModelError
-from nstlib.inference.foreign import last_operator, parse_range
+from nstlib.inference.foreign import (
+    guess_output,
+    keep_one_output,
+    last_operator,
+    parse_range,
+    to_float32,
+)
 from nstlib.inference.segmenter import PersonSegmenter
 from nstlib.inference.stylizer import Stylizer, size_of
 from nstlib.sources import load_image
@@ -261,6 +267,75 @@ def test_means_of_neighbours_keep_the_range_and_overshoots_do_not(mode: str, las
         "Resize", end, "", graph.constant(np.array([1, 1, 2, 2], np.float32)), mode=mode
     )
     assert last_operator(graph.model(graph.node("Identity", end))) == last
+
+
+def branching(dtype: int) -> onnx.ModelProto:
+    """Halve bright pictures and double dark ones, plus 3; the 3 is used in the branches alone."""
+    kind = helper.tensor_dtype_to_np_dtype(dtype)
+
+    def constant(name: str, value: float) -> onnx.NodeProto:
+        tensor = numpy_helper.from_array(np.asarray(value, kind), f"{name}_value")
+        return helper.make_node("Constant", [], [name], value=tensor)
+
+    def branch(name: str, factor: float) -> onnx.GraphProto:
+        nodes = [
+            constant(f"{name}_factor", factor),
+            helper.make_node("Mul", ["image", f"{name}_factor"], [f"{name}_product"]),
+            helper.make_node("Add", [f"{name}_product", "three"], [name]),
+        ]
+        return helper.make_graph(
+            nodes, name, [], [helper.make_tensor_value_info(name, dtype, None)]
+        )
+
+    nodes = [
+        constant("three", 3),
+        constant("middle", 0.5),
+        helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=0),
+        helper.make_node("Greater", ["mean", "middle"], ["bright"]),
+        helper.make_node(
+            "If", ["bright"], ["y"], then_branch=branch("half", 0.5), else_branch=branch("twice", 2)
+        ),
+    ]
+    shape = (1, 3, 8, 8)
+    outputs = [("y", shape), ("mean", ())]
+    graph = helper.make_graph(
+        nodes,
+        "branching",
+        [helper.make_tensor_value_info("image", dtype, shape)],
+        [helper.make_tensor_value_info(name, dtype, sides) for name, sides in outputs],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("dtype", [onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16])
+@pytest.mark.parametrize(("level", "becomes"), [(0.75, 3.375), (0.25, 3.5)])
+def test_what_branches_hold_and_use_stays_and_is_widened(
+    dtype: int, level: float, becomes: float
+) -> None:
+    model = to_float32(keep_one_output(branching(dtype), (3,)))
+    onnx.checker.check_model(model, full_check=True)
+    given = np.full((1, 3, 8, 8), level, np.float32)
+    np.testing.assert_array_equal(run_onnx_runtime(model, given), np.full_like(given, becomes))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "black", "white"),
+    [
+        (0.0, 1.0, 0, 1),
+        (-0.2, 1.4, 0, 1),  # a little beyond
+        (-1.0, 1.0, -1, 1),
+        (-0.3, 0.5, -1, 1),
+        (0.0, 2.0, 0, 255),
+        (-1.6, 0.5, 0, 255),
+        (20.0, 230.0, 0, 255),
+    ],
+)
+def test_the_scale_of_an_output_is_guessed(
+    low: float, high: float, black: float, white: float
+) -> None:
+    scale = guess_output(np.array([low, 0.1, high], np.float32).reshape(1, 1, 1, 3))
+    assert (scale.shifts == black).all()
+    assert (scale.factors + scale.shifts == white).all()
 
 
 # Segmenters

@@ -390,7 +390,7 @@ class Composer:
         self._background = _painter(background, backend, eight_bits)
         same = person is background or (isinstance(person, str | Path) and person == background)
         self._person = self._background if same else _painter(person, backend, eight_bits)
-        self._segmenter = _segmenter(segmenter, backend)
+        self._segmenter = _segmenter(segmenter, backend, "mask" if hard else "matte")
         self._feather, self._match, self._hard = feather, match, hard
         self._strength, self._preserve_colors = strength, preserve_colors
 
@@ -512,10 +512,11 @@ def _painter(style: Style | None, backend: str, eight_bits: bool) -> StylePainte
     return Stylizer(style, backend=backend, eight_bits=eight_bits)
 
 
-def _segmenter(model: str | Path | Segmenter, backend: str) -> Segmenter:
+def _segmenter(model: str | Path | Segmenter, backend: str, way: str) -> Segmenter:
+    """Make what finds people; `way` is the method of it that is used."""
     if not isinstance(model, str | Path):
-        if not all(callable(getattr(model, way, None)) for way in ("mask", "matte")):
-            accepted = "a name, the path of an ONNX file, or an object with mask and matte"
+        if not callable(getattr(model, way, None)):
+            accepted = f"a name, the path of an ONNX file, or an object with a method {way}"
             raise refusal("segmenter", model, accepted)
         return model
     from nstlib.inference.segmenter import PersonSegmenter

@@ -60,7 +60,10 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
         ("texture coffee -o out.png --size 0", ["--size is 0", "1 to 16384"]),
         ("texture coffee -o out.png --size -5", ["--size is -5"]),
         ("texture coffee -o out.png --size 20000", ["--size is 20000"]),
-        ("texture coffee -o out.png --size big", ["--size is big", "a whole number", "nst texture --help"]),
+        (
+            "texture coffee -o out.png --size big",
+            ["--size is big", "a whole number", "nst texture --help"],
+        ),
         ("texture coffee -o out.png --sizes 3", ["--sizes", "nst texture --help"]),
         ("texture coffee -o out.png --report nowhere/run.json", ["nowhere/run.json"]),
         ("texture coffee -o out.png --report folder", ["folder"]),

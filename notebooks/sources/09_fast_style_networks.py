@@ -732,8 +732,8 @@ show_rows(
     [paint(with_blocks(on), small_cat) for on in (0, 2, 5)],
     titles=["no block", "two blocks", "all five"],
     height=2.3,
-    alt="Three versions of a painted cat. Without blocks the cat is there, in few colours; with all "
-    "five it has the style's.",
+    alt="Three versions of a painted cat. Without blocks the cat is there, without strokes and in "
+    "harsh colours; with all five it has the style's.",
 )
 
 # %% jupyter={"outputs_hidden": true}
@@ -747,7 +747,8 @@ for what, block in {"with sums": residual, "the same weights without sums": plai
 # <details><summary>What you see</summary>
 #
 # Even without any block the cat comes through, because each block hands on what it got. What is missing is what the
-# blocks had added: the strokes, and a part of the colours. Without the sums, the same weights paint one single colour.
+# blocks had added: the strokes, and what turns harsh colours into the style's. Without the sums, the same weights paint
+# one single colour.
 #
 # </details>
 #

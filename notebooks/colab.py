@@ -24,11 +24,13 @@ FOLDER = NOTEBOOKS.parent / "build" / "colab"
 CELL = """\
 # @title In Colab, run this first. Elsewhere it does nothing.
 import importlib.util
+import subprocess
 import sys
 
 if "google.colab" in sys.modules:
     if importlib.util.find_spec("nstlib") is None:
-        !git clone --quiet --depth 1 --branch BRANCH https://github.com/OWNER/REPO /content/REPO
+        fetch = "git clone --depth 1 --branch BRANCH https://github.com/OWNER/REPO /content/REPO"
+        subprocess.run(fetch.split(), check=True)
         %pip install --quiet "/content/REPO[learn]"
     %cd -q /content/REPO/notebooks"""
 

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import IO, Self, TypeAlias
 
 import imageio_ffmpeg
@@ -68,17 +68,18 @@ class FFmpeg:
         self._guard: subprocess.Popen[bytes] | None = None
         self._killed = False
         try:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
-                stderr=self._log,
-                # Python ignores the signals of closed pipes and of files that grow too large, and
-                # so shall ffmpeg: it then says in words what is wrong.
-                restore_signals=False,
-                process_group=0,
-            )
-            self._guard = _guard(self.process)
+            with _ctrl_c_blocked():
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
+                    stderr=self._log,
+                    # Python ignores the signals of closed pipes and of files that grow too large,
+                    # and so shall ffmpeg: it then says in words what is wrong.
+                    restore_signals=False,
+                    process_group=0,
+                )
+                self._guard = _guard(self.process)
         except BaseException:
             self._log.close()
             raise
@@ -161,6 +162,22 @@ class FFmpeg:
                 "needs less"
             )
         return error(f"{words}{last_line(self.log())}")
+
+
+@contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """Block Ctrl-C for the programs that this thread starts, for as long as they run.
+
+    They leave Python's group, which Ctrl-C interrupts, but only a moment after they have begun.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _guard(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes] | None:

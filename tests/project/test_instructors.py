@@ -258,7 +258,8 @@ def test_cells_for_colab_install_there_once_and_do_nothing_elsewhere(
     for magic in ("pip", "cd"):
         note = functools.partial(lambda name, line: calls.append(f"{name} {line}"), magic)
         shell.register_magic_function(note, "line", magic)
-    monkeypatch.setattr(shell, "system", lambda line: calls.append(f"! {line}"))
+    run = lambda words, *, check: calls.append(f"{' '.join(words)}, {check=}")  # noqa: E731
+    monkeypatch.setattr(subprocess, "run", run)
     done = shell.run_cell(by_folder if way == "by a folder" else by_address)
     done.raise_error()
     assert done.result is None
@@ -266,7 +267,7 @@ def test_cells_for_colab_install_there_once_and_do_nothing_elsewhere(
 
     folder = "/content/drive/MyDrive/COURSE"
     address = "https://github.com/OWNER/REPO /content/REPO"
-    fetch = [f"! git clone --quiet --depth 1 --branch BRANCH {address}"]
+    fetch = [f"git clone --depth 1 --branch BRANCH {address}, check=True"]
     wanted = {
         "by an address": (
             [*fetch, 'pip install --quiet "/content/REPO[learn]"', "cd -q /content/REPO/notebooks"],

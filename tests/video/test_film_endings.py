@@ -70,6 +70,16 @@ def test_ctrl_c_before_the_first_frame(tmp_path: Path, count: int) -> None:
     assert list(tmp_path.iterdir()) == [film]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no blocked signals")
+def test_ctrl_c_does_not_reach_ffmpeg_also_while_it_begins(tmp_path: Path) -> None:
+    """It leaves Python's group only after it has begun, and could be interrupted until then."""
+    film = ["-f", "lavfi", "-i", "testsrc=duration=1:size=64x64", str(tmp_path / "film.nut")]
+    with FFmpeg(film) as run:
+        os.kill(run.process.pid, signal.SIGINT)
+        assert run.wait() == 0, run.log()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="process groups are those of Unix terminals")
 def test_ctrl_c_at_a_terminal_reaches_every_program(films: Path, tmp_path: Path) -> None:
     """The whole group is interrupted, as a terminal does it; ffmpeg still finishes its file."""

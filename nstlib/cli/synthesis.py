@@ -314,6 +314,8 @@ def _start(init: str, max_megapixels: float) -> str | Image:
     try:
         return load_image(init, max_megapixels=max_megapixels)
     except ImageError as error:
+        if Path(init).exists():  # not a misspelt word
+            raise
         raise ImageError(f"{error.command}; --init takes content and noise as well") from error
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nstlib._checks import counted
 from nstlib.cli._options import ContentWeight, MaxMegapixels, StyleWeight, TvWeight, Weights
 from nstlib.cli._outputs import check_network, duration, write_network
 from nstlib.cli._run import fail_to_start, say, shown
@@ -59,9 +60,10 @@ def train_style_network(
     start: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="A network to train further, .keras, for the same style or another; or any-style, "
-            "the network for any style, which knows STYLE at once and gets better at it.",
+            metavar="NETWORK",
+            help="A network to train further, for the same style or another: a name, such as "
+            "mosaic, or a file, .onnx or .keras. Or any-style, the network for any style, which "
+            "knows STYLE at once and gets better at it.",
             show_default="a new one",
         ),
     ] = None,
@@ -178,7 +180,7 @@ def train_style_network(
     if checkpoint is not None and done == steps:
         checkpoint.unlink(missing_ok=True)
     seconds = time.perf_counter() - began
-    print(f"wrote {shown(output)}: {done} steps, {duration(seconds)}")
+    print(f"wrote {shown(output)}: {counted(done, 'step')}, {duration(seconds)}")
     return say_interrupted(output, checkpoint) if done < steps else 0
 
 
@@ -277,7 +279,7 @@ def train_small_twin(
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     seconds = time.perf_counter() - began
-    print(f"wrote {shown(output)}: {steps} steps, {duration(seconds)}")
+    print(f"wrote {shown(output)}: {counted(steps, 'step')}, {duration(seconds)}")
     return 0
 
 
@@ -370,8 +372,11 @@ def _network_to_train(start: Path | None, variant: str, seed: int, style: Image)
     """Make a new network, or read the one to go on with; it takes pictures around 0."""
     from nstlib._checks import check_choice, check_count
     from nstlib._tensorflow import keras
+    from nstlib.assets.cache import embedded_model
+    from nstlib.inference.stylizer import STYLE_NETWORKS
     from nstlib.networks.files import load_network
     from nstlib.networks.transformer import VARIANTS, TransformerNet
+    from nstlib.onnx.restoring import from_onnx
     from nstlib.training.style import from_bytes
 
     check_choice("variant", variant, VARIANTS)
@@ -384,8 +389,17 @@ def _network_to_train(start: Path | None, variant: str, seed: int, style: Image)
         from nstlib.training.any_style.tuning import one_style_network
 
         network = one_style_network(encode_style(style))
-    else:
+    elif str(start) in STYLE_NETWORKS:
+        network = from_onnx(embedded_model(f"{start}.onnx"))
+    elif start.suffix == ".onnx":
+        network = from_onnx(start)
+    elif start.suffix == ".keras":
         network = load_network(start)
+    else:
+        names = ", ".join(STYLE_NETWORKS)
+        raise ArgumentError(
+            f"--start is {start}; give a file, .onnx or .keras, or one of {names}, {ANY_STYLE}"
+        )
     from_bytes(network)
     return network
 

@@ -24,7 +24,7 @@ from nstlib._checks import refusal
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.images.arrays import Blob
 from nstlib.onnx.graphs import replace_nodes
-from nstlib.onnx.reading import picture_input
+from nstlib.onnx.reading import metadata_of, picture_input
 
 #: What black and white are to a network: two numbers; four, if it gives others than it takes; or
 #: ``"imagenet"``, for each channel's mean and standard deviation over ImageNet.
@@ -83,11 +83,6 @@ def parse_range(value: ValueRange, name: str = "value_range") -> tuple[Scale, Sc
     if len(numbers) not in (2, 4) or not np.isfinite(numbers).all() or any(a == b for a, b in ends):
         raise refusal(name, value, _ACCEPTED)
     return Scale.of(*ends[0]), Scale.of(*ends[-1])
-
-
-def metadata_of(proto: onnx.ModelProto) -> dict[str, str]:
-    """Collect what a file says of itself."""
-    return {entry.key: entry.value for entry in proto.metadata_props}
 
 
 def known_range(

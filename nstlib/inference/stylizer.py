@@ -12,11 +12,11 @@ import numpy as np
 import onnx
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_choice, check_number, cut
+from nstlib._checks import check_choice, check_number, cut, refusal
 from nstlib._files import is_there
 from nstlib.assets.registry import ASSETS
 from nstlib.errors import ArgumentError, ModelError
-from nstlib.images.arrays import Blob, Image, check_image
+from nstlib.images.arrays import Blob, Image, as_array, check_image
 from nstlib.images.colors import replace_luminance
 from nstlib.images.formats import (
     FILM_SUFFIXES,
@@ -53,7 +53,6 @@ from nstlib.inference.foreign import (
     channels_first,
     guess_output,
     keep_one_output,
-    metadata_of,
     parse_range,
     simplified,
     style_range,
@@ -64,7 +63,7 @@ from nstlib.inference.memory import memory_for
 from nstlib.inference.runtimes import BACKENDS, check_computation, load_model, start_network
 from nstlib.inference.tiles import paint_large
 from nstlib.onnx.graphs import check_memory
-from nstlib.onnx.reading import picture_input
+from nstlib.onnx.reading import metadata_of, picture_input
 from nstlib.sources import load_image, sample_names
 
 #: Styles whose networks come with the library.
@@ -396,7 +395,10 @@ def _vector(style: Style, size: int, backend: str) -> Vector | None:
     if isinstance(style, Mapping):
         return mix_styles(style, size=size, backend=backend)
     if not isinstance(style, str | Path):
-        array = np.asarray(style)
+        if isinstance(style, list | tuple) and all(isinstance(x, str | Path) for x in style):
+            accepted = "one style, or several by their shares, as in {'a.jpg': 2, 'b.jpg': 1}"
+            raise refusal("style", style, accepted)
+        array = as_array(style, "style")
         if array.ndim == 1:
             return check_vector(array)
         return encode_style(array, size=size, backend=backend)

@@ -3,6 +3,7 @@ from .legacy import modernize as modernize
 from .pytorch import from_pytorch as from_pytorch
 from .reading import load_onnx as load_onnx
 from .reading import picture_input as picture_input
+from .restoring import from_onnx as from_onnx
 from .tflite import from_tflite as from_tflite
 from .translation import to_onnx as to_onnx
 from .verification import RuntimeComparison as RuntimeComparison

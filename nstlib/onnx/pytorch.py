@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from nstlib._tensorflow import keras
 from nstlib.errors import DependencyError, ModelError
 from nstlib.networks.files import check_archive
@@ -67,30 +69,56 @@ def from_pytorch(path: str | Path) -> keras.Model:
         )
 
     model = TransformerNet()
-    wanted: dict[str, Any] = {}
-    for layer in model.layers:
-        for ours, theirs in (
-            ("kernel", "weight"),
-            ("gamma", "weight"),
-            ("beta", "bias"),
-            ("bias", "bias"),
-        ):
-            if hasattr(layer, ours):
-                wanted[f"{layer.name}.{theirs}"] = getattr(layer, ours)
     # Nothing else of the network's has a name that ends like its last kernel's.
     prefixes = [name.removesuffix(_LAST) for name in tensors if name.endswith(_LAST)]
     candidates = [_part(tensors, prefix) for prefix in prefixes or [""]]
-    shapes = {name: _in_pytorch(variable.shape) for name, variable in wanted.items()}
-    faults = [_faults(shapes, candidate) for candidate in candidates]
+    faults = [weight_faults(model, candidate) for candidate in candidates]
     best = faults.index([]) if [] in faults else 0
     if faults[best]:
         raise ModelError(
             f"{path} is no checkpoint of a TransformerNet: it {'; '.join(faults[best])}"
         )
-    for name, variable in wanted.items():
-        array = candidates[best][name].float().numpy()
-        variable.assign(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array)
+    set_weights(model, {name: x.float().numpy() for name, x in candidates[best].items()})
     return model
+
+
+def weights_by_name(model: keras.Model) -> dict[str, Any]:
+    """Return the variables of a TransformerNet by the names that PyTorch's example gives them."""
+    names = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
+    return {
+        f"{layer.name}.{theirs}": getattr(layer, ours)
+        for layer in model.layers
+        for ours, theirs in names.items()
+        if hasattr(layer, ours)
+    }
+
+
+def weight_faults(model: keras.Model, given: Mapping[str, Any]) -> list[str]:
+    """Say what weights, named and shaped as in PyTorch, lack, have besides, and have otherwise."""
+    wanted = {name: _in_pytorch(x.shape) for name, x in weights_by_name(model).items()}
+    shaped = [
+        f"{name} in the shape {tuple(given[name].shape)}, not {shape}"
+        for name, shape in sorted(wanted.items())
+        if name in given and tuple(given[name].shape) != shape
+    ]
+    kinds = {
+        "lacks": sorted(wanted.keys() - given),
+        "has besides": sorted(given.keys() - wanted),
+        "has": shaped,
+    }
+    return [
+        f"{what} {', '.join(names[:_NAMED])}"
+        + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        for what, names in kinds.items()
+        if names
+    ]
+
+
+def set_weights(model: keras.Model, given: Mapping[str, NDArray[Any]]) -> None:
+    """Give a TransformerNet weights that are named and shaped as in PyTorch."""
+    for name, variable in weights_by_name(model).items():
+        array = given[name]
+        variable.assign(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array)
 
 
 _LAST = "deconv3.conv2d.weight"
@@ -121,23 +149,3 @@ def _part(tensors: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _in_pytorch(shape: Sequence[int]) -> tuple[int, ...]:
     """Tell the shape of a tensor in PyTorch, where a kernel's two sides come last."""
     return (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else tuple(shape)
-
-
-def _faults(wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, Any]) -> list[str]:
-    """Say what a state dict lacks, has besides, and has in another shape."""
-    shaped = [
-        f"{name} in the shape {tuple(given[name].shape)}, not {shape}"
-        for name, shape in sorted(wanted.items())
-        if name in given and tuple(given[name].shape) != shape
-    ]
-    kinds = {
-        "lacks": sorted(wanted.keys() - given),
-        "has besides": sorted(given.keys() - wanted),
-        "has": shaped,
-    }
-    return [
-        f"{what} {', '.join(names[:_NAMED])}"
-        + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-        for what, names in kinds.items()
-        if names
-    ]

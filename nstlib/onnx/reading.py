@@ -225,3 +225,8 @@ def picture_input(proto: onnx.ModelProto) -> PictureInput:
         "or uint8 of shape (batch, channels, height, width) or (batch, height, width, channels), "
         "the number of channels known"
     )
+
+
+def metadata_of(proto: onnx.ModelProto) -> dict[str, str]:
+    """Collect what a file says of itself."""
+    return {entry.key: entry.value for entry in proto.metadata_props}

@@ -18,8 +18,8 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from nstlib._checks import check_number
-from nstlib._files import atomic_write
+from nstlib._checks import check_number, check_path
+from nstlib._files import atomic_write, check_output
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob
 from nstlib.onnx.graphs import KERNEL_NAME, Size, check_graph, check_memory, size_text
@@ -324,6 +324,7 @@ def write_proven(
     tolerance: float,
 ) -> Verification:
     """Write a file once :func:`verify` finds that the runtimes agree on it."""
+    path = check_output(check_path("path", path), [".onnx"])
     content = proto.SerializeToString(deterministic=True)
     result = verify(model, content, sizes, value_range=value_range, tolerance=tolerance)
     if not result.ok:
@@ -332,6 +333,6 @@ def write_proven(
         raise ModelError(
             f"{path} is not written: at {size_text(worst.size)} {worst.runtime} {what}"
         )
-    with atomic_write(Path(path)) as file:
+    with atomic_write(path) as file:
         file.write(content)
     return result

@@ -23,9 +23,8 @@ from nstlib.inference.any_style import (
     painter_for,
     trial_vector,
 )
-from nstlib.inference.foreign import metadata_of
 from nstlib.inference.stylizer import Stylizer
-from nstlib.onnx.reading import load_onnx
+from nstlib.onnx.reading import load_onnx, metadata_of
 from nstlib.onnx.translation import to_onnx
 from nstlib.training.any_style import exporting, teach
 from nstlib.training.any_style.pictures import Pack

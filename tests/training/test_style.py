@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from nstlib._tensorflow import keras, tf
 from nstlib.art.catalogue import DRAWN_STYLES, draw
+from nstlib.assets.cache import embedded_model
 from nstlib.cli.main import main
 from nstlib.errors import ArgumentError, ImageError, ModelError
 from nstlib.images.arrays import Image
 from nstlib.images.encode import save_image
 from nstlib.images.resizing import resize
+from nstlib.inference.stylizer import Stylizer
 from nstlib.losses import total_variation_loss
 from nstlib.networks.files import save_network
 from nstlib.networks.transformer import TransformerNet
@@ -569,10 +571,28 @@ def test_a_network_is_trained_further(
         ("notes.keras", "notes.keras cannot be read as a Keras network"),
         ("absent.keras", "absent.keras cannot be read"),
         ("c.keras", "c.keras is an input or another output already"),
+        ("absent.onnx", "absent.onnx cannot be read"),
+        ("mosaik", "--start is mosaik; give a file, .onnx or .keras, or one of mosaic, candy, "),
     ):
         code, _, err = nst("candy", "--photos", folder, "-o", "c.keras", "--start", name)
         assert (code, len(err)) == (2, 1)
         assert err[0].startswith(f"nst: {message}")
+
+
+def test_a_shipped_network_is_trained_further(
+    nst: Callable[..., tuple[int, list[str], list[str]]],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By its name, or from its file; what it paints before the first step is what it painted."""
+    image = load_image("chelsea", (64, 96))
+    painted = Stylizer("mosaic")(image)
+    for start in ("mosaic", embedded_model("mosaic.onnx")):
+        call = fake(monkeypatch, ends=2000)
+        code, _, err = nst("candy", "--photos", folder, "-o", "c.keras", "--start", start)
+        assert (code, len(err)) == (0, 1)
+        given = 0.5 + 0.5 * call[0]["network"](2 * image[np.newaxis] - 1).numpy()[0]
+        np.testing.assert_allclose(given.clip(0, 1), painted, atol=0.01 / 255)
 
 
 def test_a_network_that_cannot_be_exported_is_kept(

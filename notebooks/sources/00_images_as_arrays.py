@@ -224,7 +224,7 @@ for between in (nothing, dim_and_brighten):
 # comparison that you make for it is called a **[control](glossary.md#control)**.
 #
 # Take a simple claim: *a PNG file keeps every number of a picture.* Save, load, count what differs. You
-# get 0 and are content? The count would also be 0 if you had compared the picture with itself, or
+# get 0. Is that enough? The count would also be 0 if you had compared the picture with itself, or
 # counted wrongly. So let the *same lines* count a case that ought to differ, such as a JPEG.
 
 # %%
@@ -321,7 +321,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 print("a pixel of her orange suit, imageio (RGB):", by_imageio[400, 130])
 print("the same pixel, OpenCV (BGR):             ", by_opencv[400, 130])
-# If something else than the order differed, the second count would not be 0.
+# If anything but the order differed, the second count would not be 0.
 print("numbers that differ, as they are:       ", f"{np.sum(by_opencv != by_imageio):,}")
 print("numbers that differ, channels reversed: ", np.sum(by_opencv[..., ::-1] != by_imageio))
 

@@ -125,7 +125,7 @@ for h in (1, 0.1, 0.01, 0.001, 1e-6, 1e-7, 1e-9):
 # The loss depends on the step, and the step on the pixels. Take one at a time. If the second pixel grows
 # by one, the step grows by one; if the first does, it shrinks by one. And a square $(d - 0.5)^2$ has the
 # slope $2\,(d - 0.5)$, which is −0.6 here. The **[chain rule](glossary.md#chain-rule)** says that slopes
-# along a way multiply:
+# along a path multiply:
 #
 # $$ \frac{\partial L}{\partial x_2} = \frac{\partial L}{\partial d} \cdot \frac{\partial d}{\partial x_2}
 # = -0.6 \cdot 1, \qquad \frac{\partial L}{\partial x_1} = -0.6 \cdot (-1). $$
@@ -135,7 +135,7 @@ chain_of_slopes(0.2, 0.4, 0.5)
 
 # %% [markdown]
 # *From left to right the values, in orange the slopes. Multiply them from right to left, and you have the
-# gradient. If several ways lead from a pixel to the loss, add them up.*
+# gradient. If several paths lead from a pixel to the loss, add up their products.*
 #
 # A network is a long chain of this kind. [TensorFlow](glossary.md#TensorFlow)'s
 # [`tf.GradientTape`](glossary.md#GradientTape) records what is computed inside its block, and then goes back
@@ -368,7 +368,7 @@ print("ours, the means left in:    ", (small.reshape(4, 2).T @ small.reshape(4, 
 #
 # - **a** you can't tell anything about one from the other
 # - **b** they have equal means
-# - **c** a straight line doesn't tell one from the other; a curve might
+# - **c** no straight line predicts one from the other; a curve might
 # - **d** one of them is the same all over
 
 # %% tags=["learner"]
@@ -598,9 +598,8 @@ print("image", astronaut.shape, "· kernel", brightness.shape, "→ one channel"
 # %%
 response = np.array([[3, -1, 0, 2], [-2, 1, 4, 0]])
 after_relu = np.maximum(response, 0)
-blocks = after_relu.reshape(
-    1, 2, 2, 2
-)  # block rows, rows in a block, block columns, columns in a block
+# The axes: block rows, rows in a block, block columns, columns in a block.
+blocks = after_relu.reshape(1, 2, 2, 2)
 print(after_relu)
 print("largest of each block:", blocks.max(axis=(1, 3)), " mean:", blocks.mean(axis=(1, 3)))
 
@@ -822,7 +821,7 @@ nst.check("dot_kernel", dot_kernel)
 #
 # A colleague looks at the astronaut, and concludes: *the longest axis of a picture's colours is brightness.*
 # What would you see if it were not so? Find or make a picture for which it is false, and show it by numbers.
-# What does your picture tell about the many for which it is true?
+# What does your picture tell you about the many for which it is true?
 
 # %% tags=["learner"]
 my_answer = ...
@@ -830,9 +829,9 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 
 # %% [markdown] tags=["solution"]
 # If it were always so, the eigenvector with the largest eigenvalue would be near $(1, 1, 1) / \sqrt 3$ for each
-# picture. Make one of two colours that are equally bright, such as orange (0.8, 0.5, 0.2) and blue
-# (0.2, 0.5, 0.8): the first eigenvector is $(1, 0, -1) / \sqrt 2$, and brightness doesn't vary at all. So the
-# claim is not about the method. In photographs the three channels rise and fall together because light and
+# picture. Make one of two colours with the same mean, such as orange (0.8, 0.5, 0.2) and blue
+# (0.2, 0.5, 0.8): the first eigenvector is $(1, 0, -1) / \sqrt 2$, and the mean, which stood for brightness
+# above, doesn't vary at all. So the claim is not about the method. In photographs the three channels rise and fall together because light and
 # shadow change all three at once; a print of a poster, or a field of poppies, need not be like that.
 
 # %% [markdown]
@@ -844,7 +843,7 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # - drawn a portrait from its steps alone, large and small, and found two other pictures that the loss calls
 #   perfect;
 # - computed 0.05, 0.04 and a correlation of 0.8 by hand, and the axes of a cloud, 0.3 and 0.1 long;
-# - slid a kernel over a photograph, padded it in four ways, and counted that 3, 2 and 3 make 8.
+# - slid a kernel over a photograph, padded a row in four ways, and counted that 3, 2 and 3 make 8.
 #
 # Next: [02 · Features](02_features.ipynb), where kernels come by the thousand, and somebody has trained them.
 #

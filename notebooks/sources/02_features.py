@@ -2,7 +2,7 @@
 # # 02 · Features: what a network sees
 #
 # After this lesson you can open a trained network, look at a picture through any of its layers, say how
-# far each layer sees, and doubt what somebody says that a channel "means".
+# far each layer sees, and test it when somebody says what a channel "means".
 
 # %%
 import matplotlib as mpl
@@ -41,7 +41,7 @@ show_rows(
 
 # %% [markdown]
 # *A cat, and one channel of each of five layers: how strongly it responds at each place. An average response is
-# about 1 in every layer. Each panel has its own scale, from black for 0 to pale yellow for the number in its
+# a little below 1 in every layer. Each panel has its own scale, from black for 0 to pale yellow for the number in its
 # title. The maps get smaller from layer to layer; they are drawn equally large.*
 #
 # | | |
@@ -428,9 +428,9 @@ show_rows(
 #
 # In the first four pictures it picked something round with a dark rim and light inside: an eye, a badge, the bowl
 # of a spoon. In the portrait her eyes are too small for it, and get 20; where her face fills the picture they
-# get 44. The stars and the shards are the control: both are full of edges, and both leave it nearly silent, so it isn't simply loud
-# everywhere. "Eye detector" was the name of one picture. Olah et al. (2017, 2020) test such names with many
-# pictures, and with pictures made for the purpose. So will you in Exercise 4.
+# get 44. The stars and the shards are the control: both are full of edges, and both leave it nearly silent, so
+# it isn't simply loud everywhere. The name "eye detector" came from a single picture. Olah et al. (2017, 2020)
+# test such names with many pictures, and with pictures made for the purpose. So will you in Exercise 4.
 #
 # </details>
 #
@@ -521,9 +521,9 @@ show_rows(
 )
 
 # %% [markdown]
-# *Pictures of 128 × 128 pixels that three channels each respond to, of `block2_conv1` (top) and of `block5_conv1`
-# (bottom): the deeper layer's patterns have larger parts. A pattern may come again and again, anywhere: we asked for
-# the mean over all places.*
+# *Pictures of 128 × 128 pixels, each made for one channel: three of `block2_conv1` (top), three of `block5_conv1`
+# (bottom). The deeper layer's patterns have larger parts. A pattern may come up again and again, anywhere, because
+# we asked for the mean over all places.*
 #
 # ## What does training add?
 #
@@ -621,7 +621,7 @@ for name, maps in maps_of.items():
 #
 # What the small twin **lacks**:
 #
-# - It has a quarter to three quarters of VGG19's channels. What VGG19 tells apart the twin may confuse.
+# - It has a quarter to three quarters of VGG19's channels. What VGG19 tells apart, the twin may confuse.
 # - It saw a few thousand photographs and paintings, VGG19 more than a million photographs of
 #   [ImageNet](glossary.md#ImageNet).
 # - It has learned least of what VGG19's deepest layers say: the card in `models/` has the figures for each layer.
@@ -779,8 +779,9 @@ for what, changed in {
 
 # %% [markdown] tags=["solution"]
 # For channel 88 we drew dark discs (0.1) with a light middle (0.8), half as wide, on grey (0.6). Squares leave the
-# channel nearly silent. Of the response to the two smaller discs at most about half is left without the rim or
-# without the light middle. So "round, with a dark rim and light inside" survives, and it has a size: the larger the disc, the less it finds.
+# channel nearly silent. Without the rim, or without the light middle, at most about half of the response to the
+# two smaller discs is left. So "round, with a dark rim and light inside" survives, and it has a size: the larger
+# the disc, the less it finds.
 # "Eye" was not wrong, but too narrow. Would a thin ring do? The cat upside down? Report the failures as well: they
 # are what the name was worth.
 
@@ -791,7 +792,7 @@ for what, changed in {
 # - written one of its layers out in NumPy, and got Keras's numbers;
 # - fed it a picture that was divided by 255 twice: it described black, and no check can know;
 # - predicted fields of 3, 10, 24, 68 and 156 pixels, measured exactly these, and found nine tenths of the
-#   gradient within six tenths of the width;
+#   deepest layer's gradient within six tenths of its width;
 # - seen an "eye detector" choose a badge and a spoon, and lose interest when the cat became small;
 # - compared random with trained channels: a large gap among the loudest 16, a small one among all.
 #

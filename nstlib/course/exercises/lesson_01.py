@@ -67,7 +67,7 @@ choice(
     a="a channel could be the square of the other, on both sides of 0: then you can compute it, "
     "and the correlation is still 0.",
     b="it says nothing of their means or sizes.",
-    c="No straight line tells one from the other. A curve still may.",
+    c="No straight line predicts one from the other. A curve still might.",
     d="then there would be no variance to divide by, and no correlation.",
 )
 

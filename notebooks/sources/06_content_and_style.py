@@ -471,8 +471,8 @@ for name in ("no content", "tutorial's"):
 #
 # So the suspicion was right, and we can say more: with the tutorial's loss, the content is what the run has
 # not *yet* removed. (At the tutorial's own layer, block5_conv2, it comes out the same.) Why its 2,000 steps
-# removed so little isn't tested here. Each is fifty times smaller than ours, and its price on roughness was
-# far higher.
+# removed so little isn't tested here. Each is fifty times smaller than ours, and its terms have
+# other weights.
 #
 # </details>
 #
@@ -930,11 +930,11 @@ show_rows(
 #   outlines in any colours from the last;
 # - found a picture without a cat that a tutorial's content loss takes for the cat, and mended the loss;
 # - seen why noise may score better than a cup of coffee: no features cost 1, wrong ones more;
-# - written out a whole transfer, and tested by nine runs what the tutorial's content loss holds: next to
+# - written out a whole transfer, and tested by six runs what the tutorial's content loss holds: next to
 #   nothing; the subject was what the run had not yet removed;
 # - learned that only the ratio of two weights counts, with a control.
 #
-# Next: [07 · Faster](07_faster.ipynb), from hours to seconds, one change at a time.
+# Next: [07 · Faster](07_faster.ipynb), from forty minutes to seconds, one change at a time.
 #
 # ## Further reading
 #

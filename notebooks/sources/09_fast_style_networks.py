@@ -390,7 +390,7 @@ for what, painted in {
 # %% [markdown]
 # <details><summary>What the table says</summary>
 #
-# Each term sees its own fault. Content is 0 for the photograph alone, and large where the cup is lost. Style is least
+# Each term sees its own fault. Content is 0 for the photograph alone, and largest where the cup is lost. Style is least
 # for the style picture (not 0, because it was shrunk to the cup's size). Only more contrast leaves the range, and only
 # the dots are a lattice.
 #
@@ -448,7 +448,7 @@ def train(network, steps, watch):
 
 # %% [markdown]
 # The eight lines from `def step` to `return terms` are the heart of it. `nst train style` on the command line does
-# the same for hours. `global_clipnorm` shortens a gradient that is longer than 1, so that one odd
+# the same for thousands of steps. `global_clipnorm` shortens a gradient that is longer than 1, so that one odd
 # batch does no harm. Every batch is other photographs, so the slope changes all the time. Here
 # [Adam](glossary.md#Adam) is at home; [L-BFGS](glossary.md#L-BFGS), which trusts its memory of slopes, would
 # be misled.
@@ -647,7 +647,7 @@ print(f"training: {seconds_trained:.0f} s")
 
 # %% [markdown]
 # The search has found the shards themselves, in this one picture. Sixty steps have taught the network colours and
-# lines, for all pictures; the four at the top learned for 1,500 steps and more. When does the training pay? Exercise 1
+# lines, for all pictures; the four at the top learned for 2,000 steps and more. When does the training pay? Exercise 1
 # asks after how many pictures.
 #
 # ## Inside: residual blocks
@@ -1078,7 +1078,7 @@ for name in ("astronaut", "coffee", "chelsea"):
 # Training takes `training` seconds, once. For a picture the optimiser takes `optimiser` seconds and the
 # network `network`. From how many pictures on is the network's way no slower, training and all? Return a
 # whole number, and `math.inf` if it never is. Guess first for the three times that this lesson measured, then
-# put them in. And for the course's networks, which took about twenty minutes each?
+# put them in. And for the course's `mosaic`, which took about twenty minutes?
 #
 # <details><summary>Hint 1</summary>What does one picture save?</details>
 # <details><summary>Hint 2</summary>Training is made up for once n · (what a picture saves) reaches it.</details>

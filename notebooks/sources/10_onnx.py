@@ -830,6 +830,8 @@ for what, plane in {
 #
 # ## Exercises
 #
+# The hints go from a nudge to nearly the answer; take one at a time.
+#
 # ### Exercise 1 · A proof with holes (15 minutes)
 #
 # A colleague compares the pictures of two runtimes, 0..255, with a tolerance of two levels:
@@ -998,7 +1000,7 @@ nst.check("guilty_node", guilty_node)
 #     print(result.runtime, result.difference)
 # ```
 #
-# (Our network differed by up to 0.014 there, a little more than the tolerance of 0.01. What sums over all pixels of a
+# (Our network differed by up to 0.02 there, a little more than the tolerance of 0.01. What sums over all pixels of a
 # picture? Is it still the same painting?)
 #
 # Then break it on purpose in a way that the eye doesn't see and the proof does. What is the smallest such
@@ -1018,9 +1020,9 @@ my_answer = ...
 print("still open" if my_answer is ... else "Now compare it with the solution edition.")
 
 # %% [markdown] tags=["solution"]
-# 0.014 of 255 is no fault. Instance normalization sums over all pixels, and here there are more of them, so rounding
-# adds up. A change that the proof sees: a single weight of the first convolution 1 % larger changes the painting by a few
-# hundredths of a level. No eye sees it, and the tolerance of 0.01 does. What the proof misses: anything
+# 0.02 of 255 is no fault. Instance normalization sums over all pixels, and here there are more of them, so rounding
+# adds up. A change that the proof sees: the largest weight of the first convolution, made
+# 1 % larger, changes the painting by up to 0.03 of a level. No eye sees it, and the tolerance of 0.01 does. What the proof misses: anything
 # that the test photograph doesn't touch. A ReLU in place of a channel that is never negative for this
 # photograph; a size that isn't among those tried; a value range of 0..1 where the network wants 0..255,
 # if *all* runtimes are fed the same wrong range. Agreement is not correctness: look at the picture, too.

@@ -861,9 +861,8 @@ for change, (of_image, of_mask) in changes.items():
 #   has 32 of the network's 256 pixels. It finds somebody, but hardly the outline: a mask of all the small
 #   photograph would score 0.54, 0.58 and 0.31, the shares printed above.
 # - **Dark.** A tenth of the light costs something on two of them, and 3 % costs these two about half. Is it the lost
-#   grey levels? Eight are
-#   left. The next line tests that: the same eight levels, brightened again, cost nothing. So the network has no
-#   trouble with few levels. It doesn't know *darkness*, and that can be mended: brighten first.
+#   grey levels? Nine are left. The next line tests that: the same nine levels, brightened again, cost nothing. So the
+#   network has no trouble with few levels. It doesn't know *darkness*, and that can be mended: brighten first.
 # - **Mirrored.** A perfect segmenter would give the same score. This one changes its mind, most about the cameraman: in
 #   the mirror image it takes less of his tripod. So its convention is not a firm one.
 # - **Upside down.** Two of the three fall apart. It has learned which way is up. If your camera may be turned, turn
@@ -973,6 +972,8 @@ show_rows(
 # On the command line: `nst segment portrait.jpg -o mask.png`, and with `--matte` the soft one.
 #
 # ## Exercises
+#
+# The hints go from a nudge to nearly the answer; take one at a time.
 #
 # ### Exercise 1 · Find the bugs (15 minutes)
 #

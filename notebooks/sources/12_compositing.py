@@ -124,7 +124,8 @@ for name, kept in {"astype alone": clipped.astype(np.uint8), "round": clipped.ro
     )
 
 # %% [markdown]
-# `astype(np.uint8)` cuts the decimals off: 199.9 becomes 199. The picture gets half a grey level darker. In
+# One value in two hundred lies outside here (0.5 %, so the output rounds it to 0 %), some as far as −34 and 306. Those
+# must be clipped. And `astype(np.uint8)` cuts the decimals off: 199.9 becomes 199. The picture gets half a grey level darker. In
 # one picture nobody sees it. In a chain of ten steps it is five levels. So round.
 #
 # The third function chooses one of two pictures for each pixel:
@@ -807,6 +808,8 @@ print("frameworks in memory:", [name for name in ("tensorflow", "torch") if name
 #
 # ## Exercises
 #
+# The hints go from a nudge to nearly the answer; take one at a time.
+#
 # ### Exercise 1 · Find the bug: compositing in bytes (15 minutes)
 #
 # Most programs composite uint8 pixels with a uint8 mask, 0 to 255. This one runs without an error.
@@ -1168,8 +1171,8 @@ for name, find in {"as found": segmenter.matte, "tidied": tidy.matte}.items():
 # (05). A second set of features held on to what the picture shows, and it became [style
 # transfer](glossary.md#style-transfer) (06), then a fast one with colours, masks and strokes under control
 # (07, 08). A network learned to do in one pass what an [optimiser](glossary.md#optimiser) does in hundreds
-# (09), left its framework as a file that every [runtime](glossary.md#runtime) reads, checked to the last
-# digit (10), and met another one that finds people (11). Here they came together. Each step was small enough
+# (09), left its framework as a file that three [runtimes](glossary.md#runtime) read alike, to a
+# hundredth of a grey level (10), and met another one that finds people (11). Here they came together. Each step was small enough
 # to do by hand.
 #
 # The tutorials end here. One lesson is left, for a network that paints in the style of any picture: [13 · Any style

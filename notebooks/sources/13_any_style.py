@@ -616,8 +616,8 @@ for name in names:
 assert off["a search"]["window"] < 0.8 * min(off["one pass"]["window"], off["AdaIN"]["window"])
 
 # %% [markdown]
-# ("The next one's" is the painting in the style of the painting to the right: the control, which is off in each
-# column.) Did you expect the predicted scales to beat AdaIN at one layer? For three styles they come a little nearer, for
+# ("The next one's" is the painting in the style of the painting to the right: the control, which is farther off in
+# each column.) Did you expect the predicted scales to beat AdaIN at one layer? For three styles they come a little nearer, for
 # the harvest AdaIN comes much nearer, and it keeps more of the cat. (The last column is for the window alone, for which
 # there is a search. With the other three styles it is so as well.) That doesn't say which is the better idea: the two
 # networks differ in size, loss and length of training as well, and a fair comparison would change one thing at a time,

@@ -492,6 +492,7 @@ small = keras.Sequential(
         keras.layers.Conv2D(2, 3, name="head"),
     ]
 )
+# If the misspelt word froze anything, the second line would say 0, as the third does.
 print("arrays that training can change:", len(small.trainable_weights))
 small.trainalble = False
 print("after .trainalble = False:", len(small.trainable_weights))
@@ -566,6 +567,7 @@ by_library = nst.transfer_style(cat, strokes, iterations=30, progress=False).ima
 # %% tags=["nbval-ignore-output"]
 of_strokes, grams = statistics(strokes), look(tf.constant(strokes))
 print(f"{'':20} content   Gram matrices   means and covariances")
+# If the library did something else, its last two numbers would stay near the photograph's.
 for name, image in {"the photograph": cat, "40 lines": written_out, "library": by_library}.items():
     seen = look(tf.constant(image))
     by_grams = np.mean(

@@ -93,6 +93,7 @@ import tensorflow as tf
 
 CONTENT = "block5_conv2"
 one = [nst.feature_extractor([*nst.STYLE_LAYERS, CONTENT], "random")]
+# If the deep layers were the expensive ones, the last column would grow from line to line.
 print("layer          numbers in kernel   pixels a position   multiplications a pixel")
 for layer in one[0].layers:
     if layer.name.endswith("conv2"):
@@ -145,6 +146,7 @@ def multiplications(networks, shape):
 two = [nst.feature_extractor(layers, "random") for layers in (nst.STYLE_LAYERS, [CONTENT])]
 small = [nst.feature_extractor([*nst.STYLE_LAYERS, CONTENT], "mini")]
 
+# If two networks shared their work, the first line would be no larger than the second.
 print(f"Billions of multiplications for one look at {coffee.shape[0]} × {coffee.shape[1]} pixels:")
 for what, networks in {"two networks": two, "one network": one}.items():
     print(f"{what:13} {multiplications(networks, coffee.shape) / 1e9:5.1f}")
@@ -321,6 +323,7 @@ slow = race(
     callback=lambda step: after_120.append(step.image) if step.iteration == 120 else None,
 )
 moved = np.abs(after_120[0] - thumbnail)
+# If the gradient's size decided, there would be no such limit: a pixel might be anywhere by now.
 print(f"Adam at 0.001, after 120 steps: {np.mean(moved < 0.125):.0%} of all values within 0.125")
 print(f"farthest of all: {moved.max():.2f}")
 
@@ -358,6 +361,8 @@ def evaluations_until(run, goal):
     return next((step.evaluations for step in run.history if step.loss <= goal), None)
 
 
+# If the method mattered and its rate did not, all four lines of Adam would be alike, and L-BFGS
+# would stand apart.
 print(f"the slow run's loss after 200 evaluations: {slow.loss:.3f}. Others reach it after")
 reached = {name: evaluations_until(run, slow.loss) for name, run in runs.items()}
 for name, run in runs.items():

@@ -367,6 +367,7 @@ show_rows(
 looks = {
     name: nst.resize(style, 576) for name, style in {"stones": mosaic, "flowers": flowers}.items()
 }
+# If the masks had no effect, both lines on the left would say about the same.
 print("              the painted picture    the photograph")
 print("off style:      stones  flowers      stones  flowers")
 regions = {}
@@ -471,6 +472,7 @@ show_rows(
 )
 
 # %% jupyter={"outputs_hidden": true} tags=["nbval-ignore-output"]
+# If the losses noticed the mistake, the second line would be clearly worse than the first.
 print("                 off style inside the mask it was given   off content")
 wrong = {}
 for (name, image), mask in zip(masked.items(), (cup, elsewhere), strict=True):
@@ -515,6 +517,7 @@ show_rows(
 
 # %% tags=["nbval-ignore-output"]
 seen = {scale: nst.resize(mosaic, round(scale * 192)) for scale in scales}
+# If the scale made no difference, all three lines would say about the same.
 print("off style:     seen at 0.5       at 1       at 2")
 sizes = {s: [off_style(image, look) for look in seen.values()] for s, image in scales.items()}
 for scale, row in sizes.items():

@@ -776,6 +776,7 @@ def standard(x, axis, epsilon=1e-5):
     return (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True) + epsilon)
 
 
+# If fog were gone either way, each line would say the same twice.
 for name, axis in {"instance": 1, "batch": (0, 1)}.items():
     clear, foggy = standard(clear_and_foggy, axis)
     print(f"{name:9} clear {clear[0]:7.4f} {clear[1]:7.4f}   foggy {foggy[0]:7.4f} {foggy[1]:7.4f}")
@@ -993,6 +994,7 @@ def sees(interpolation):
     return reached
 
 
+# If mixing neighbours made no difference, both lines would be alike.
 for interpolation in ("nearest", "bilinear"):
     print(f"{interpolation:9}", *sees(interpolation))
 

@@ -363,6 +363,7 @@ nst.check("odd_sizes", ...)
 nst.check("odd_sizes", "b")
 
 # %% jupyter={"outputs_hidden": true}
+# If a runtime computed something else at some size, its column would say by how much.
 proof = export(network, folder / "starry.onnx", metadata={"style": "a night by Van Gogh"})
 table = {}
 for result in proof.comparisons:
@@ -416,6 +417,7 @@ for side, length in zip(sides, (1, 3, 256, 256), strict=True):
     side.dim_value = length
 onnx.save(fixed, folder / "fixed.onnx")
 print(*map(described, fixed.graph.input))
+# If the size in the file didn't matter, neither would refuse.
 for run in (by_onnx_runtime, by_opencv):
     try:
         difference = np.abs(run(folder / "fixed.onnx", picture) - ours).max()
@@ -648,6 +650,7 @@ def with_groups(layer):
 
 grouped = keras.models.clone_model(network, clone_function=with_groups)
 grouped.set_weights(network.get_weights())
+# If they were two different things, this would be as much as for another style, above.
 print("the two in Keras differ by", told(np.abs(by_keras(grouped, picture) - ours).max()))
 
 # %%
@@ -790,6 +793,7 @@ def counted(run, shape, axes):
     return np.reshape(times, shape)
 
 
+# If each place were counted once, there would be nothing but ones.
 for name, run in {"ONNX Runtime": by_onnx_runtime, "OpenCV": by_opencv}.items():
     print(f"{name}, for the first of 2 channels, 4 rows by 3 columns:")
     print(counted(run, (1, 4, 3, 2, 1), (1, 2, 4))[0, ..., 0, 0])

@@ -1031,6 +1031,7 @@ bugs = {
     "not divided by 255": person_blob(small) * 255 + 254,
     "reshape": person_blob(small)[0].transpose(1, 2, 0).reshape(1, 3, SIDE, SIDE),
 }
+# A bug that did no harm would leave the first line's number.
 for bug, blob in bugs.items():
     network.setInput(np.ascontiguousarray(blob, np.float32))
     found = cv2.resize(network.forward()[0, 1], collins.shape[1::-1]) > 0.5
@@ -1143,6 +1144,7 @@ far = nst.resize(collins[:, :400], (150, 117))
 scene[300:450, 500:617] = far
 found_two = segmenter.mask(scene) > 0
 kept = {smallest: keep_parts(found_two, smallest) for smallest in (0.0, 0.05, 0.3)}
+# If the rule were safe, the distant person would stay in all three lines.
 for smallest, mask in kept.items():
     flag, person = np.count_nonzero(mask[:300, :80]), np.count_nonzero(mask[:, 480:])
     print(

@@ -167,6 +167,7 @@ graph = onnx.load(starry_path).graph
 operations = collections.Counter(node.op_type for node in graph.node)
 for name in ("Conv", "InstanceNormalization", "Resize", "BatchNormalization"):
     print(f"{name:22} {operations[name]}")
+# If there were adaptive pooling in it, the list would name it.
 print("kinds with 'Pool' in the name:", [name for name in operations if "Pool" in name])
 
 # %% [markdown]
@@ -415,6 +416,7 @@ show_rows(
 off = np.abs(composite(front, back, matte) - collins).mean()
 rim = (matte[temple] > 0.05) & (matte[temple] < 0.95)
 glow = [composite(layer, night, matte)[temple][rim].mean() for layer in (collins, front)]
+# If the foreground were no cleaner than the photograph, both brightnesses would be alike.
 print(f"the two layers give the photograph again, to within {off:.3f} on average")
 print(
     f"mean brightness of the hair's rim before the night: {glow[0]:.2f} with a halo, {glow[1]:.2f} without"
@@ -794,6 +796,7 @@ def frames_per_second(work, frames):
 
 pixel_frames = [nst.rgb_to_bgr(nst.to_uint8(frame)) for frame in clip]
 hard, with_soft_edges = (Composer(background="starry_night", hard=h) for h in (True, False))
+# If reading files cost next to nothing, the first two lines would be alike.
 print(
     f"files read each time: {frames_per_second(as_the_tutorial, pixel_frames):.0f} frames a second"
 )

@@ -227,6 +227,7 @@ controls = {
     "of another layer": decode(adain(cats_features, other_layer)),
     "invented": decode(adain(cats_features, (invented[..., :160], invented[..., 160:]))),
 }
+# If the numbers carried no style, all four would look alike.
 show_rows(
     [*controls.values()],
     titles=[*controls],
@@ -454,6 +455,7 @@ counts = {
     "one style: lesson 09's network": of_file("mosaic.onnx"),
     "a search: 50 evaluations": 50 * 2 * look(nst.feature_extractor(nst.STYLE_LAYERS), 256),
 }
+# If a style as an input were dear, the painter would cost far more than lesson 09's network.
 print("multiplications for 256 × 256 pixels, in billions (10⁹)")
 for what, count in counts.items():
     print(f"{what:35}{count / 1e9:8.1f}")
@@ -655,6 +657,7 @@ bad_styles = {
     "noise": np.random.default_rng(0).random((320, 320, 3), np.float32),
     "stripes": np.repeat(np.arange(320) // 8 % 2, 320 * 3).reshape(320, 320, 3).astype(np.float32),
 }
+# If it could paint any style, the third cat would be made of stripes.
 show_rows(
     [nst.Stylizer(style)(cat) for style in bad_styles.values()],
     titles=["plain grey", "noise of all colours", "black and white stripes"],

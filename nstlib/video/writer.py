@@ -135,16 +135,17 @@ class VideoWriter:
         with uninterrupted():  # a part of a frame would shift all that follow
             if self._run is None:
                 self._shape = frame.shape
-                self.size = (frame.shape[0], frame.shape[1])
+                height, width = frame.shape[:2]
+                if self._suffix != ".gif":  # H.264 and VP9 store colour at half resolution
+                    height, width = height + height % 2, width + width % 2
+                self.size = (height, width)
                 self._run = self._start()
             elif frame.shape != self._shape:
                 raise OutputError(
                     f"{self.path}: after frames of shape {self._shape} comes one of {frame.shape}"
                 )
-            if self._suffix != ".gif":
-                # H.264 and VP9 store colour at half resolution.
-                height, width = self.size
-                frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            below, right = self.size[0] - frame.shape[0], self.size[1] - frame.shape[1]
+            frame = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
             try:
                 self._run.stdin.write(np.ascontiguousarray(frame).data)
             except (OSError, ValueError) as error:
@@ -195,9 +196,7 @@ class VideoWriter:
             raise OutputError(f"{self.path}: cannot be written ({reason(error)})") from error
 
     def _start(self) -> FFmpeg:
-        height, width, channels = self._shape
-        if self._suffix != ".gif":
-            height, width = height + height % 2, width + width % 2
+        (height, width), channels = self.size, self._shape[2]
         return FFmpeg(
             [
                 *("-v", "error", "-f", "rawvideo", "-framerate", f"{self.rate:.6f}"),

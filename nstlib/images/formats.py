@@ -117,8 +117,8 @@ def _no_image(path: Path, start: bytes) -> ImageError:
             if kind == "a film":
                 return ImageError(
                     f"{path} is a film, not an image; convert_video reads films",
-                    command=f"{path} is a film, not an image; nst stylize, nst compose and nst "
-                    "segment read films",
+                    command=f"{path} is a film, not an image; only the INPUT of nst stylize, nst "
+                    "compose and nst segment may be one",
                 )
             return ImageError(
                 f"{path} is {kind}, which is not an image that can be read here; save it as PNG or "

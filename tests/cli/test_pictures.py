@@ -293,7 +293,8 @@ def test_a_film_is_no_picture(nst: Run) -> None:
     code, _, [line] = nst("texture", "film.png", "-o", "out.png")
     assert code == 2
     assert line == (
-        "nst: film.png is a film, not an image; nst stylize, nst compose and nst segment read films"
+        "nst: film.png is a film, not an image; only the INPUT of nst stylize, nst compose and nst "
+        "segment may be one"
     )
 
 

@@ -1064,7 +1064,7 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # ## Appendix A · A file from 2018
 #
 # Operators retire. In 2018 four of Johnson's style networks were published as ONNX files, which used
-# three that were still an experiment: `ImageScaler` (times a number, plus one for each channel),
+# three operators that were still an experiment: `ImageScaler` (times a number, plus one for each channel),
 # `Affine` (times α, plus β) and `Crop` (cut a border). ONNX dropped them in 2019.
 # They are registered here as `johnson_candy`, `johnson_mosaic`, `johnson_udnie` and `johnson_la_muse`
 # (`nst assets fetch johnson_mosaic` downloads one). A small one with the same habits:

@@ -494,7 +494,7 @@ for name, find in steps.items():
     print(f"{name:9}{iou(find(collins), held):8.3f}{iou(find(hopper), drawn_mask('hopper')):8.3f}")
 
 # %% [markdown]
-# It would also fill the gap between an arm and a body. A rule that mends this picture spoils another;
+# `fill_pits` would also fill the gap between an arm and a body. A rule that mends this picture spoils another;
 # look at your own.
 #
 # ## Two styles

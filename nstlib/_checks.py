@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import SupportsFloat, TypeVar
 
 from nstlib.errors import ArgumentError
@@ -102,6 +104,38 @@ def check_choice(name: str, value: T, choices: Collection[T]) -> T:
     return value
 
 
+def check_path(name: str, value: object, accepted: str = "the path of a file") -> Path:
+    """Return a path that is given as text or as a :class:`~pathlib.Path`.
+
+    Examples
+    --------
+    >>> check_path("path", "out.png").suffix
+    '.png'
+    >>> check_path("path", None)
+    Traceback (most recent call last):
+    nstlib.errors.ArgumentError: path is None; it must be the path of a file
+    """
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str) or not path:
+        # The command line calls a path by what it is for, not by the argument's name.
+        raise ArgumentError(f"{name} is {shown(value)}; it must be {accepted}")
+    return Path(path)
+
+
+def check_function(name: str, value: T, accepted: str) -> T:
+    """Return what can be called.
+
+    Examples
+    --------
+    >>> check_function("callback", 3, "a function that takes a Step")
+    Traceback (most recent call last):
+    nstlib.errors.ArgumentError: callback is 3; it must be a function that takes a Step
+    """
+    if not callable(value):
+        raise refusal(name, value, accepted)
+    return value
+
+
 def refusal(
     name: str, value: object, accepted: str, *, command: str | None = None
 ) -> ArgumentError:
@@ -126,13 +160,24 @@ def shown(value: object) -> str:
     >>> shown(2.5), shown(np.zeros((4, 6), np.float32))
     ('2.5', 'an array of shape (4, 6)')
     """
-    shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple) and shape:
-        return f"an array of shape {shape}"
     try:
+        # Tensors have shapes of other types.
+        if shape := tuple(getattr(value, "shape", ())):
+            return f"an array of shape {shape}"
         return cut(repr(value))
     except Exception:  # an object of somebody else's class
         return f"a {type(value).__name__}"
+
+
+def counted(count: int, what: str) -> str:
+    """Write how many there are of something whose plural ends in s.
+
+    Examples
+    --------
+    >>> counted(0, "frame"), counted(1, "frame"), counted(2, "frame")
+    ('0 frames', '1 frame', '2 frames')
+    """
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def cut(text: str, most: int = 80) -> str:

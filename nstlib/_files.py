@@ -23,6 +23,7 @@ from typing import IO, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from nstlib._checks import check_path
 from nstlib.errors import ArgumentError, NstWarning, OutputError
 
 
@@ -202,7 +203,7 @@ class SavedState:
     """
 
     def __init__(self, path: str | Path, settings: Mapping[str, Any]) -> None:
-        self.path = Path(path)
+        self.path = check_path("checkpoint", path)
         self.settings = json.loads(json.dumps(dict(settings), default=_plain))
         self._told = False
 

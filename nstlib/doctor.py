@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nstlib._checks import counted
+
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
@@ -125,7 +127,7 @@ def report(findings: list[Finding]) -> str:
         if finding.advice:
             lines.append(f"{'':5}  {'':{width}}  -> {finding.advice}")
     faults = sum(finding.ok is False for finding in findings)
-    lines.append("no faults" if not faults else "1 fault" if faults == 1 else f"{faults} faults")
+    lines.append(counted(faults, "fault") if faults else "no faults")
     return "\n".join(lines)
 
 
@@ -308,7 +310,7 @@ def check_processor() -> Finding:
         or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0)
         or cores  # TensorFlow's own choice
     )
-    found = f"{cores} cores, of which TensorFlow uses {min(threads, cores)}"
+    found = f"{counted(cores, 'core')}, of which TensorFlow uses {min(threads, cores)}"
     if threads >= cores:
         return Finding("processor", True, found)
     advice = "unset TF_NUM_INTRAOP_THREADS, and set no number of threads in tf.config.threading"
@@ -359,7 +361,7 @@ def check_networks() -> Finding:
     for name in names:
         load_onnx(embedded_model(name))  # says what is wrong
     size = sum(embedded_model(name).stat().st_size for name in names)
-    return Finding("networks", True, f"{len(names)} files, {size / 1e6:.1f} MB")
+    return Finding("networks", True, f"{counted(len(names), 'file')}, {size / 1e6:.1f} MB")
 
 
 def check_cache(kind: str) -> Finding:
@@ -371,8 +373,7 @@ def check_cache(kind: str) -> Finding:
         sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     else:
         sizes = []
-    files = "1 file" if len(sizes) == 1 else f"{len(sizes)} files"
-    found = f"{folder}: {files}, {sum(sizes) / 1e6:.1f} MB"
+    found = f"{folder}: {counted(len(sizes), 'file')}, {sum(sizes) / 1e6:.1f} MB"
     above = _nearest(folder)
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
         return Finding(check, True, found)

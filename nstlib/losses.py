@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from nstlib._checks import check_number, refusal
+from nstlib._checks import check_number, refusal, shown
 from nstlib._tensorflow import tf
 from nstlib.errors import ArgumentError
 
@@ -252,8 +252,8 @@ def content_loss(
     weights = _layer_weights(features, targets, layer_weights)
     terms = []
     for layer, given in targets.items():
-        target = _precise(_same_shape(given, features, layer))
-        difference = _precise(features[layer]) - target
+        found, target = _precise("features", features[layer]), _precise("targets", given)
+        difference = found - _same_shape(target, found, layer)
         size = tf.reduce_sum(tf.square(target), axis=(-3, -2, -1))
         squares = tf.reduce_sum(tf.square(difference), axis=(-3, -2, -1))
         terms.append(weights[layer] * tf.reduce_mean(squares / _not_zero(size)))
@@ -293,7 +293,7 @@ def total_variation_loss(image: tf.Tensor) -> tf.Tensor:
     >>> float(total_variation_loss(checkerboard))
     2.0
     """
-    image = _precise(image)
+    image = _precise("image", image)
     if image.shape.rank not in (3, 4) or 1 in image.shape[-3:-1]:
         raise ArgumentError(
             f"image has shape {image.shape}; it must be (H, W, C) or (B, H, W, C), "
@@ -310,7 +310,14 @@ _FLOOR = 1e-3
 
 def _relative_difference(features: tf.Tensor | Statistics, target: Statistics) -> tf.Tensor:
     found = features if isinstance(features, Statistics) else channel_statistics(features)
-    found, target = Statistics(*map(_precise, found)), Statistics(*map(_precise, target))
+    if not isinstance(target, Statistics):
+        raise refusal(
+            "targets", target, "what channel_statistics makes of a style's features, for each layer"
+        )
+    found, target = (
+        Statistics(*(_precise(name, x) for x in statistics))
+        for name, statistics in (("features", found), ("targets", target))
+    )
     floor = _FLOOR * tf.reduce_sum(tf.square(target.mean), axis=-1)
     spread = tf.maximum(tf.linalg.trace(target.covariance), floor)
     size = tf.maximum(tf.reduce_sum(tf.square(target.covariance), axis=(-2, -1)), floor**2)
@@ -344,15 +351,24 @@ def _moments(flat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.squeeze(mean, axis=-2), covariance
 
 
-def _precise(values: tf.Tensor) -> tf.Tensor:
+def _precise(name: str, values: tf.Tensor) -> tf.Tensor:
     """Take half precision to float32, in which sums over a picture neither overflow nor drift."""
-    values = tf.convert_to_tensor(values)
-    return tf.cast(values, tf.float32) if values.dtype in (tf.float16, tf.bfloat16) else values
+    try:
+        tensor = tf.convert_to_tensor(values)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"{name} is {shown(values)}; it must be a tensor or an array of numbers"
+        ) from error
+    if not tensor.dtype.is_floating:  # the mean of whole numbers would be rounded down
+        raise ArgumentError(
+            f"{name} holds {tensor.dtype.name} values; it must hold float32: tf.cast makes them so"
+        )
+    return tf.cast(tensor, tf.float32) if tensor.dtype in (tf.float16, tf.bfloat16) else tensor
 
 
 def _feature_maps(features: tf.Tensor) -> tf.Tensor:
-    features = _precise(features)
-    if features.shape.rank not in (3, 4):
+    features = _precise("features", features)
+    if features.shape.rank not in (3, 4) or 0 in features.shape:
         raise ArgumentError(
             f"features has shape {features.shape}; feature maps are (H, W, C) or (B, H, W, C)"
         )
@@ -364,11 +380,10 @@ def _not_zero(size: tf.Tensor) -> tf.Tensor:
     return tf.where(size > 0, size, tf.ones_like(size))
 
 
-def _same_shape(target: tf.Tensor, features: Mapping[str, tf.Tensor], layer: str) -> tf.Tensor:
-    target = tf.convert_to_tensor(target)
-    if not target.shape.is_compatible_with(features[layer].shape):
+def _same_shape(target: tf.Tensor, features: tf.Tensor, layer: str) -> tf.Tensor:
+    if not target.shape.is_compatible_with(features.shape):
         raise ArgumentError(
-            f"at {layer}, features have shape {features[layer].shape} and targets {target.shape}; "
+            f"at {layer}, features have shape {features.shape} and targets {target.shape}; "
             "a content is compared position by position: resize the image to the content's size"
         )
     return target
@@ -389,6 +404,10 @@ def _layer_weights(
     targets: Mapping[str, object],
     layer_weights: Mapping[str, float] | None,
 ) -> dict[str, float]:
+    for name, given in (("features", features), ("targets", targets)):
+        if not isinstance(given, Mapping):
+            raise refusal(name, given, "a mapping of layers to what feature_extractor finds there")
+    check_layer_weights(layer_weights)
     weights = dict.fromkeys(targets, 1.0) | dict(layer_weights or {})
     missing = sorted({*targets, *weights} - {*features} | {*weights} - {*targets})
     if missing or not targets:
@@ -396,9 +415,8 @@ def _layer_weights(
             f"the layers do not match: features has {sorted(features)}, targets has "
             f"{sorted(targets)}, layer_weights has {sorted(layer_weights or {})}"
         )
-    if min(weights.values()) < 0 or not 0 < sum(weights.values()) < float("inf"):
+    if not sum(weights.values()) > 0:
         raise ArgumentError(
-            f"layer_weights is {dict(layer_weights or {})}; weights are finite, not negative, "
-            "and at least one is above 0"
+            f"layer_weights is {dict(layer_weights or {})}; at least one weight is above 0"
         )
     return weights

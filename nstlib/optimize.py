@@ -18,7 +18,7 @@ import threadpoolctl
 import tqdm.auto
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_choice, check_count, check_number
+from nstlib._checks import check_choice, check_count, check_function, check_number
 from nstlib._memory import ran_out
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, MemoryLimitError, NstError
@@ -194,8 +194,8 @@ def minimize_image(
     Raises
     ------
     ArgumentError
-        For an unknown method, a count or rate that is not positive, or a loss that is not a scalar
-        or does not depend on the image.
+        For an unknown method, a count or rate that is not positive, a loss or callback that cannot
+        be called, or a loss that is not a scalar or does not depend on the image.
     ImageError
         If `image` is not an image.
     OptimizationError
@@ -223,6 +223,8 @@ def minimize_image(
     >>> result.image.round(3).min()
     np.float32(1.0)
     """
+    check_function("loss", loss, "a function that takes an image's tensor and returns its loss")
+    check_callback(callback)
     start = check_image(image)
     check_choice("method", method, METHODS)
     iterations = check_count("iterations", iterations)
@@ -360,6 +362,12 @@ def _lbfgs(run: _Run, start: Image, iterations: int) -> None:
                 "gtol": 0.0,
             },
         )
+
+
+def check_callback(callback: object) -> None:
+    """Refuse a callback that cannot be called."""
+    if callback is not None:
+        check_function("callback", callback, "a function that takes a Step, or None")
 
 
 def kept_steps(values: int) -> int:

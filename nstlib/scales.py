@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_count, check_number, refusal
+from nstlib._checks import check_count, check_function, check_number, refusal
 from nstlib._files import SavedState
 from nstlib._memory import ran_out
 from nstlib.errors import ArgumentError, MemoryLimitError
 from nstlib.images.arrays import Image, check_image
 from nstlib.images.resizing import resize
-from nstlib.optimize import Loss, Result, Step, UnfinishedError, minimize_image
+from nstlib.optimize import Loss, Result, Step, UnfinishedError, check_callback, minimize_image
 
 
 class Checkpoint(SavedState):
@@ -127,8 +127,9 @@ def coarse_to_fine(
     Raises
     ------
     ArgumentError
-        For no size at all, `iterations` that are not one for each, 1 or more, or a `checkpoint`
-        that cannot be used; and as :func:`minimize_image`.
+        For a `loss_at` or `callback` that cannot be called, no size at all, `iterations` that are
+        not one for each, 1 or more, or a `checkpoint` that cannot be used; and as
+        :func:`minimize_image`.
     ImageError
         If `start` is not an image.
     OptimizationError
@@ -154,12 +155,18 @@ def coarse_to_fine(
     >>> result.image.shape, result.loss < 1e-6
     ((8, 8, 3), True)
     """
+    check_function("loss_at", loss_at, "a function that takes (height, width) and returns a loss")
+    check_callback(callback)
+    if not isinstance(sizes, Sequence) or not all(
+        isinstance(size, Sequence) and len(size) == 2 for size in sizes
+    ):
+        raise refusal("sizes", sizes, "a list of (height, width)")
     if not isinstance(iterations, Sequence) or isinstance(iterations, str | bytes):
         raise refusal("iterations", iterations, "a list of whole numbers, one for each size")
     if not sizes or len(sizes) != len(iterations):
         raise ArgumentError(
-            f"sizes has {len(sizes)} entries and iterations {len(iterations)}; give one size or "
-            "more, and a count for each"
+            f"sizes has the length {len(sizes)} and iterations {len(iterations)}; give one size "
+            "or more, and a count for each"
         )
     counts = [check_count("iterations", count) for count in iterations]
     stages = _Stages(check_image(start, "start"), resize, checkpoint, callback)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nstlib._checks import check_number
+from nstlib._checks import check_number, check_path
 from nstlib._files import is_there
 from nstlib.art.catalogue import DRAWN_STYLES, draw
 from nstlib.assets.cache import asset_path, fetch
@@ -75,6 +75,8 @@ def load_image(
 
     Raises
     ------
+    ArgumentError
+        If `source` is neither a text nor a path, or a number lies outside its range.
     ImageError
         If the file is absent, empty, cut off, not an image, or larger than `max_megapixels`.
     AssetError
@@ -122,6 +124,7 @@ def _read(
 ) -> Picture:
     """Read a photo or a file, at its own size or at one that is large enough for `size`."""
     check_number("max_megapixels", max_megapixels, above=0)
+    check_path("source", source, "a sample's name or the path of an image file")
     if isinstance(source, str):
         if source in PHOTOS:
             import skimage.data
@@ -131,6 +134,8 @@ def _read(
         if source in ASSETS and ASSETS[source].kind == "image":
             source = fetch(source)
         elif not is_there(source):
+            if "://" in source:
+                raise ImageError(f"{source} is an address; download the picture, and give its file")
             pictures = (name for name, asset in ASSETS.items() if asset.kind == "image")
             raise ImageError(
                 f"{source}: no such file; give the path of an image, one of the samples "

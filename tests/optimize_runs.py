@@ -56,6 +56,7 @@ class Ascent:
 
     def __call__(self, **options: Any) -> Result:
         defaults: dict[str, Any] = {
+            "loss_at": self.loss_at,
             "start": np.full((12, 16, 3), 0.5, np.float32),
             "sizes": SIZES,
             "iterations": COUNTS,
@@ -63,7 +64,7 @@ class Ascent:
             "callback": self.callback,
             "progress": False,
         }
-        return coarse_to_fine(self.loss_at, **(defaults | options))
+        return coarse_to_fine(**(defaults | options))
 
     def after(self, number: int, act: Callable[[], object]) -> Ascent:
         """Do something after so many steps, the start at each size included."""

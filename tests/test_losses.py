@@ -395,8 +395,24 @@ def test_layers_that_do_not_match(
 def test_weights_of_no_use(loss: Any, target_of: Any, weights: dict[str, float]) -> None:
     features = two_layers(0)
     targets = {name: target_of(f) for name, f in features.items()}
-    with pytest.raises(ArgumentError, match="finite, not negative"):
+    with pytest.raises(ArgumentError, match="layer_weights is .*(0 or more|above 0)"):
         loss(features, targets, layer_weights=weights)
+
+
+@pytest.mark.parametrize("maps", [None, np.ones((2, 2, 1), np.float32), ["a"]])
+@pytest.mark.parametrize("loss", [style_loss, content_loss])
+def test_maps_that_are_not_by_layer(loss: Any, maps: Any) -> None:
+    good = two_layers(0)
+    with pytest.raises(ArgumentError, match="^features is .*a mapping of layers"):
+        loss(maps, good)
+    with pytest.raises(ArgumentError, match="^targets is .*a mapping of layers"):
+        loss(good, maps)
+
+
+def test_features_in_the_place_of_a_styles_statistics() -> None:
+    maps = two_layers(0)
+    with pytest.raises(ArgumentError, match="^targets is an array.*what channel_statistics makes"):
+        style_loss(maps, maps)  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------------------- total variation

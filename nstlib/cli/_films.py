@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nstlib._checks import counted
 from nstlib.cli._run import fail, say, shown
 from nstlib.errors import NstError, OutputError
 
@@ -147,13 +148,14 @@ def _films(sources: Sequence[str], results: Path) -> Iterator[tuple[Path, Path]]
 def _report(source: str | Path, name: str, done: Conversion) -> int:
     height, width = done.size
     print(
-        f"wrote {name}: {width}x{height} pixels, {done.frames} frame{'s' * (done.frames != 1)}, "
+        f"wrote {name}: {width}x{height} pixels, {counted(done.frames, 'frame')}, "
         f"{done.frames / done.rate:.1f} seconds; {done.frames / done.seconds:.1f} frames a second"
     )
     if done.tone_mapped:
         print("the film is HDR; its brightness is mapped to an ordinary screen's")
     if done.broken:
-        say(f"{done.broken} broken frames were skipped")
+        skipped = counted(done.broken, "broken frame")
+        say(f"{skipped} {'was' if done.broken == 1 else 'were'} skipped")
     if done.sound == "lost":
         say("the sound cannot be read; the film is silent")
     if done.interrupted:

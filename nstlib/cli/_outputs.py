@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nstlib import __version__
+from nstlib._checks import counted
 from nstlib.cli._run import shown
 from nstlib.errors import ModelError, NstError, OutputError
 
@@ -116,12 +117,11 @@ class Film:
 
 def print_estimate(estimate: Estimate, checkpoint: Path | None) -> None:
     height, width = estimate.sizes[-1]
-    count = len(estimate.sizes)
     if checkpoint is not None and checkpoint.exists():
         print(f"going on from {shown(checkpoint)}; in all:", file=sys.stderr)
     print(
         f"about {duration(estimate.seconds)} and {estimate.megabytes / 1000:.1f} GB for "
-        f"{width}x{height} pixels, in {count} size{'s' if count > 1 else ''}",
+        f"{width}x{height} pixels, in {counted(len(estimate.sizes), 'size')}",
         file=sys.stderr,
     )
 
@@ -147,7 +147,7 @@ def print_result(output: Path, result: Synthesis) -> None:
     height, width = result.size
     print(
         f"wrote {shown(output)}: {width}x{height} pixels, "
-        f"{result.iterations} iterations, {result.seconds:.1f} seconds"
+        f"{counted(result.iterations, 'iteration')}, {result.seconds:.1f} seconds"
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nstlib._checks import counted
 from nstlib.cli._options import ContentWeight
 from nstlib.cli._run import fail_to_start, say, shown
 from nstlib.cli._training import Photos, Seed, asked_to_stop, say_interrupted, time_left
@@ -115,7 +116,7 @@ def train_any_style_networks(
     done = int(teacher.optimizer.iterations)  # also those of earlier runs
     for proof in export_any_style(teacher, output):
         print(proof)
-    print(f"wrote {shown(output)}: {done} steps")
+    print(f"wrote {shown(output)}: {counted(done, 'step')}")
     return say_interrupted(output, checkpoint) if done < steps else 0
 
 
@@ -194,7 +195,7 @@ def train_decoder_network(
         return say_interrupted(output, checkpoint)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    print(f"wrote {shown(output)}: {steps} steps")
+    print(f"wrote {shown(output)}: {counted(steps, 'step')}")
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from nstlib._checks import counted
 from nstlib.cli._films import Films, becomes_film
 from nstlib.cli._options import (
     Backend,
@@ -275,7 +276,7 @@ def webcam(
 
     walk = StyleWalk(pictures_in(given) or [given], make)
     shown = show(walk.first(), change=walk, camera=camera, size=size)
-    print(f"showed {shown} frames")
+    print(f"showed {counted(shown, 'frame')}")
     return 0
 
 

@@ -7,6 +7,7 @@ its NCHW blobs exist only in the functions here that name them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
@@ -79,10 +80,14 @@ def check_image(image: ArrayLike, name: str = "image") -> Image:
     Traceback (most recent call last):
     nstlib.errors.ImageError: image ranges from 255 to 255; an image lies in [0, 1]; divide ...
     """
+    if isinstance(image, str | Path):
+        raise ImageError(f"{name} is {shown(image)}; it must be an array, as load_image returns it")
     array = as_array(image, name)
+    if not array.ndim:
+        raise ImageError(f"{name} is {shown(image)}; an image is an array of shape (H, W, 3), RGB")
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        hint = "stack a grey one three times" if array.ndim == 2 else "use load_image to read files"
-        raise ImageError(f"{name} has shape {array.shape}; an image is (H, W, 3), RGB; {hint}")
+        way = _way_to_image(array.shape)
+        raise ImageError(f"{name} has shape {array.shape}; an image is (H, W, 3), RGB; {way}")
     if not np.issubdtype(array.dtype, np.floating):
         raise ImageError(
             f"{name} holds {array.dtype} values; an image is float32 in [0, 1]; "
@@ -97,6 +102,19 @@ def check_image(image: ArrayLike, name: str = "image") -> Image:
             "divide 0..255 values by 255, or clip"
         )
     return np.clip(array, 0.0, 1.0, dtype=np.float32)
+
+
+def _way_to_image(shape: tuple[int, ...]) -> str:
+    """Say how an array of another shape becomes an image."""
+    if len(shape) == 2 or shape[2:] == (1,):
+        return "stack a grey one three times"
+    if len(shape) == 4:
+        return "give one picture of a batch, batch[0]"
+    if shape[2:] == (4,):
+        return "leave transparency out, image[..., :3], or lay the picture on white"
+    if len(shape) == 3 and shape[0] == 3:
+        return "put the channels last: image.transpose(1, 2, 0)"
+    return "use load_image to read files"
 
 
 def check_alpha(alpha: ArrayLike, image: Image) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from nstlib._checks import check_path
 from nstlib._files import atomic_write, check_output, uninterrupted
 from nstlib.errors import OutputError
 from nstlib.images.arrays import to_rgba, to_uint8
@@ -52,12 +53,14 @@ def save_image(image: ArrayLike, path: str | Path, *, alpha: ArrayLike | None = 
     ------
     ImageError
         If `image` is not an image (see :func:`check_image`), or `alpha` not an alpha of its size.
+    ArgumentError
+        If `path` is neither a text nor a path.
     OutputError
         If the suffix is not one of those above, or the file cannot be written.
     """
     import PIL.Image
 
-    path = Path(path)
+    path = check_path("path", path)
     with uninterrupted():
         if alpha is None or path.suffix.lower() not in ALPHA_FORMATS:
             pixels = to_uint8(image)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nstlib._checks import counted
 from nstlib.images.formats import (
     FILM_SUFFIXES,
     HEIC_SUFFIXES,
@@ -66,7 +67,7 @@ class Found:
             ("other file", self.others, _suffixes(self.others)),
         )
         return ", ".join(
-            f"{len(files)} {what}{'s' if len(files) > 1 else ''}{remark and f' ({remark})'}"
+            f"{counted(len(files), what)}{remark and f' ({remark})'}"
             for what, files, remark in parts
             if files
         )

@@ -76,11 +76,12 @@ def target_size(shape: tuple[int, ...], size: Size) -> tuple[int, int]:
     >>> target_size((400, 600), 300), target_size((400, 600), (10, 20))
     ((200, 300), (10, 20))
     """
-    pixels = "in pixels from 1 to 16384"
-    accepted = f"the longest side or (height, width), {pixels}"
+    pixels = "in whole pixels from 1 to 16384"
+    accepted = f"the longest side or a tuple (height, width), {pixels}"
     sides = size if isinstance(size, tuple) else (size, size)
     if len(sides) != 2 or not all(
-        isinstance(side, int | np.integer) and 1 <= side <= 16384 for side in sides
+        isinstance(side, int | np.integer) and not isinstance(side, bool) and 1 <= side <= 16384
+        for side in sides
     ):
         raise refusal("size", size, accepted, command=f"the longest side, {pixels}")
     if isinstance(size, tuple):

@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from nstlib._checks import check_choice, cut
+from nstlib._checks import check_choice, check_path, cut
 from nstlib._files import is_there
 from nstlib._memory import ran_out
 from nstlib.assets.cache import embedded_model, fetch
@@ -36,7 +36,7 @@ def load_model(
 
     Where it is neither, the error proposes what is shipped, and these `downloads`.
     """
-    path = Path(model)
+    path = check_path("model", model, "a network's name or the path of an ONNX file")
     registered = {name for name, asset in ASSETS.items() if asset.kind == "model"}
     if isinstance(model, str) and model in shipped:
         path = embedded_model(f"{model}.onnx")

@@ -74,7 +74,7 @@ def TransformerNet(  # noqa: N802  (the name that the field knows it by)
     >>> TransformerNet((16, 48), kernel=5).count_params() < 1679235 / 6
     True
     """
-    if len(channels) not in (2, 3) or min(channels) < 1:
+    if not isinstance(channels, Sequence) or len(channels) not in (2, 3) or min(channels) < 1:
         raise refusal("channels", channels, "two or three whole numbers, 1 or more each")
     check_count("blocks", blocks)
     if check_count("kernel", kernel, 3) % 2 == 0:

@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import helper, numpy_helper
 
+from nstlib._checks import shown
 from nstlib._tensorflow import keras
 from nstlib.errors import ModelError
 from nstlib.networks.any_style import EPSILON, ChannelStatistics, StyleAffine
@@ -34,6 +35,8 @@ def to_onnx(
     >>> len(graph.node), sorted({node.op_type for node in graph.node})
     (64, ['Add', 'Conv', 'InstanceNormalization', 'Pad', 'Relu', 'Resize'])
     """
+    if not isinstance(model, keras.Model):
+        raise ModelError(f"model is {shown(model)}; it must be a keras.Model")
     if len(model.outputs) != 1:
         raise ModelError(
             f"{model.name} has {len(model.outputs)} outputs; only a model with one can be exported"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_choice, check_count, check_number, refusal
+from nstlib._checks import check_choice, check_count, check_number, counted, refusal
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.features import (
@@ -33,7 +33,14 @@ from nstlib.losses import (
     style_loss,
     total_variation_loss,
 )
-from nstlib.optimize import Loss, OptimizationError, Result, Step, UnfinishedError
+from nstlib.optimize import (
+    Loss,
+    OptimizationError,
+    Result,
+    Step,
+    UnfinishedError,
+    check_callback,
+)
 from nstlib.scales import Checkpoint, coarse_to_fine
 from nstlib.synthesis.common import (
     FRAME,
@@ -181,6 +188,7 @@ def transfer_style(
     iterations = check_count("iterations", iterations)
     learning_rate = check_number("learning_rate", learning_rate, above=0)
     seed = check_count("seed", seed, 0)
+    check_callback(callback)
     tile = check_count("tile", tile, 256)
     shares = _check_shares(style_shares, len(styles))
     regions = _check_masks(masks, len(styles), content.shape[:2])
@@ -416,7 +424,9 @@ def style_at_scale(style: Image, size: tuple[int, int], scale: float) -> Image:
 
 
 def _check_styles(style: NDArray[Any] | Sequence[ArrayLike]) -> list[Image]:
-    given = [style] if isinstance(style, np.ndarray) else list(style)
+    # A tensor is one picture, too, though it could be taken for a list of its rows.
+    one = hasattr(style, "__array__") or not isinstance(style, Iterable) or isinstance(style, str)
+    given = [style] if one else list(style)
     if not given:
         raise ArgumentError("style is empty; give an image, or a list of images")
     styles = [check_image(s, "style") for s in given]
@@ -437,8 +447,8 @@ def _check_shares(shares: Sequence[float] | None, count: int) -> list[float]:
     shares = [check_number("style_shares", share) for share in shares]
     if len(shares) != count or min(shares) < 0 or not 0 < sum(shares) < math.inf:
         raise ArgumentError(
-            f"style_shares is {shares}; it must be {count} numbers, one for each style, not "
-            "negative, and at least one above 0"
+            f"style_shares is {shares}; it must be {counted(count, 'number')}, one for each style, "
+            "not negative, and at least one above 0"
         )
     return [share / sum(shares) for share in shares]
 
@@ -448,13 +458,17 @@ def _check_masks(
 ) -> list[Image]:
     if masks is None:
         return []
+    accepted = "a list of arrays, one for each style"
+    if getattr(masks, "ndim", None) == 2:  # one mask, not in a list
+        raise refusal("masks", masks, accepted)
     try:
         regions = [np.asarray(mask, np.float32) for mask in masks]
     except (TypeError, ValueError, OverflowError):
-        raise refusal("masks", masks, "a list of arrays, one for each style") from None
+        raise refusal("masks", masks, accepted) from None
     if len(regions) != count:
         raise ArgumentError(
-            f"there are {len(regions)} masks and {count} styles; each style has one"
+            f"there are {counted(len(regions), 'mask')} and {counted(count, 'style')}; each style "
+            "has one"
         )
     for region in regions:
         if region.shape != shape:

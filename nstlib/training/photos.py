@@ -13,6 +13,7 @@ import numpy as np
 import tqdm.auto
 from numpy.typing import NDArray
 
+from nstlib._checks import counted
 from nstlib.errors import ArgumentError, ImageError, NstWarning
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.images.decode import MEGAPIXELS, read_picture
@@ -83,7 +84,7 @@ def load_photos(folders: Sequence[str | Path], side: int = 256) -> list[NDArray[
     if not photos:
         raise damaged[0]
     if damaged:
-        warn_of_damaged(f"{len(files)} photographs", [error.command for error in damaged])
+        warn_of_damaged(counted(len(files), "photograph"), [error.command for error in damaged])
     return photos
 
 

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
+from nstlib._checks import check_function, check_path
 from nstlib._files import check_output, same_file, uninterrupted
 from nstlib._memory import ran_out
 from nstlib.errors import ArgumentError, MemoryLimitError, NstError, OutputError
@@ -127,11 +128,16 @@ def convert_video(
     OutputError
         If `output` cannot be written, or is `source` itself.
     ArgumentError
-        If `rate` is given for a film.
+        If `rate` is given for a film, `paint` cannot be called, or `source` or `output` is neither
+        a text nor a path.
     KeyboardInterrupt
         On Ctrl-C before the first frame was written.
     """
-    output = Path(output) if is_pattern(output) else check_output(output, FILM_FORMATS)
+    check_function("paint", paint, "a function that takes an image and returns one")
+    check_path("source", source, "the path of a film")
+    output = check_path("output", output)
+    if not is_pattern(output):
+        check_output(output, FILM_FORMATS)
     reader = _open(source, output, size, rate)
     if same_file(output, reader.path):
         raise OutputError(f"{output} is the input itself; choose another name for the film")

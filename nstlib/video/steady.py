@@ -209,7 +209,8 @@ def flicker(
     Raises
     ------
     ArgumentError
-        If one film is longer, no pixel stays, or `tolerance` is negative.
+        If there are fewer than two frames, one film is longer, no pixel stays, or `tolerance` is
+        negative.
 
     Examples
     --------
@@ -218,10 +219,14 @@ def flicker(
     0.25
     """
     check_number("tolerance", tolerance, least=0)
-    total, count = 0.0, 0
+    for name, film in (("source", source), ("result", result)):
+        if not isinstance(film, Iterable):
+            raise refusal(name, film, "a film's frames, two or more")
+    total, count, pairs = 0.0, 0, 0
     films = zip(source, result, strict=True)
     try:
         for (was, shown_was), (now, shown_now) in itertools.pairwise(films):
+            pairs += 1
             change = np.abs(check_image(now) - check_image(was)).max(axis=2)
             stays = change <= tolerance
             total += float(np.abs(check_image(shown_now) - check_image(shown_was))[stays].sum())
@@ -230,6 +235,8 @@ def flicker(
         if isinstance(error, NstError):
             raise
         raise ArgumentError("source and result have different numbers of frames") from error
+    if not pairs:
+        raise ArgumentError("there are fewer than two frames, and so no change between them")
     if not count:
         raise ArgumentError("no pixel of the source stays as it is; there is nothing to measure")
     return total / count

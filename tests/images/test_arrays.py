@@ -137,9 +137,11 @@ def test_sizes() -> None:
     assert load_image("coffee", (40, 50)).shape == (40, 50, 3)
 
 
-@pytest.mark.parametrize("size", [0, -3, 16385, 2.5, "64", (0, 4), (4,), (4, 4, 4), (), [4, 4]])
+@pytest.mark.parametrize(
+    "size", [0, -3, 16385, True, 2.5, "64", (0, 4), (4,), (4, 4, 4), (), [4, 4]]
+)
 def test_bad_sizes(size: Any) -> None:
-    with pytest.raises(ArgumentError, match="longest side or \\(height, width\\)"):
+    with pytest.raises(ArgumentError, match="longest side or a tuple \\(height, width\\)"):
         resize(np.zeros((4, 4, 3)), size)
 
 

@@ -29,6 +29,9 @@ CONTENT_LAYERS = ("block4_conv2",)
 #: How a convolution continues the image beyond its border.
 PADDINGS = ("zeros", "replicate", "wrap")
 
+#: In which numbers the features are computed.
+PRECISIONS = ("float32", "bfloat16")
+
 #: The mean colour of ImageNet in BGR on the 0..255 scale, as VGG19's training subtracted it.
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
@@ -55,7 +58,11 @@ def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
 
 
 def feature_extractor(
-    layers: Iterable[str], weights: str | None = None, *, padding: str = "zeros"
+    layers: Iterable[str],
+    weights: str | None = None,
+    *,
+    padding: str = "zeros",
+    precision: str = "float32",
 ) -> keras.Model:
     """Build a frozen network that returns the feature maps of VGG19 at `layers`.
 
@@ -79,6 +86,11 @@ def feature_extractor(
         What a convolution sees beyond the border: black (as VGG19 was trained), the border's own
         pixels again, or the opposite side (the image tiles the plane; its sides must then be
         multiples of the deepest layer's stride for the tiling to be exact).
+    precision : {"float32", "bfloat16"}, default "float32"
+        ``"bfloat16"`` computes all but the first layer in numbers of 16 bits. Features are then off
+        by about half a percent, and gradients by some percent: a training does not mind. On
+        processors with instructions for such numbers (AVX512_BF16 or AMX) and on graphics cards it
+        takes about half the time, on others longer.
 
     Returns
     -------
@@ -90,8 +102,8 @@ def feature_extractor(
     Raises
     ------
     ArgumentError
-        For an unknown layer, weights or padding, or no layer at all; when called, for an image that
-        is not (B, H, W, 3) or is too small.
+        For an unknown layer, weights, padding or precision, or no layer at all; when called, for an
+        image that is not (B, H, W, 3) or is too small.
     WeightsError
         If the ImageNet weights are not on this machine and cannot be downloaded.
 
@@ -113,10 +125,16 @@ def feature_extractor(
     """
     layers = check_layers(layers)
     check_choice("padding", padding, PADDINGS)
-    return cached_extractor(layers, check_weights(weights), padding)
+    check_choice("precision", precision, PRECISIONS)
+    return cached_extractor(layers, check_weights(weights), padding, precision)
 
 
-def extractor_of(vgg: keras.Model, wanted: tuple[str, ...], padding: str = "zeros") -> keras.Model:
+def extractor_of(
+    vgg: keras.Model,
+    wanted: tuple[str, ...],
+    padding: str = "zeros",
+    precision: str = "float32",
+) -> keras.Model:
     """Like :func:`feature_extractor`, for a network of one's own with VGG19's layers."""
     names = [layer.name for layer in vgg.layers[1:]]
     unknown = [name for name in wanted if name not in names]
@@ -127,10 +145,15 @@ def extractor_of(vgg: keras.Model, wanted: tuple[str, ...], padding: str = "zero
     image = keras.Input((None, None, 3), name="image")
     x = CaffePreprocessing(name="preprocessing")(image)
     outputs = {}
-    for layer in vgg.layers[1 : max(map(names.index, wanted)) + 2]:
+    for number, layer in enumerate(vgg.layers[1 : max(map(names.index, wanted)) + 2]):
+        if precision != "float32" and number:  # colours need more digits
+            layer = _copy(layer, dtype=f"mixed_{precision}")
         x = layer(x) if padding == "zeros" or "pool" in layer.name else _padded(layer, padding)(x)
         outputs[layer.name] = x
-    return FeatureExtractor(image, {name: outputs[name] for name in wanted}, name="features")
+    found = {name: outputs[name] for name in wanted}
+    if precision != "float32":
+        found = {name: keras.ops.cast(x, "float32") for name, x in found.items()}
+    return FeatureExtractor(image, found, name="features")
 
 
 def feature_differences(
@@ -225,16 +248,25 @@ class BorderPadding(keras.layers.Layer):
 
 
 @functools.lru_cache(maxsize=8)
-def cached_extractor(layers: tuple[str, ...], weights: str, padding: str) -> keras.Model:
+def cached_extractor(
+    layers: tuple[str, ...], weights: str, padding: str, precision: str
+) -> keras.Model:
     """Make the frozen network that :func:`feature_extractor` returns, or give it again."""
-    extractor = extractor_of(vgg19_with(weights), layers, padding)
+    extractor = extractor_of(vgg19_with(weights), layers, padding, precision)
     extractor.trainable = False
     return extractor
 
 
 def _padded(layer: keras.layers.Conv2D, mode: str) -> keras.Sequential:
     # A copy of the layer without padding of its own, behind a layer that continues the border.
-    valid = keras.layers.Conv2D.from_config({**layer.get_config(), "padding": "valid"})
-    valid.build((None, None, None, layer.kernel.shape[2]))
-    valid.set_weights(layer.get_weights())
-    return keras.Sequential([BorderPadding(mode), valid], name=layer.name)
+    valid = _copy(layer, padding="valid")
+    border = BorderPadding(mode, dtype=layer.dtype_policy)
+    return keras.Sequential([border, valid], name=layer.name)
+
+
+def _copy(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
+    copy = type(layer).from_config({**layer.get_config(), **changes})
+    if layer.weights:
+        copy.build((None, None, None, layer.kernel.shape[2]))
+        copy.set_weights(layer.get_weights())
+    return copy

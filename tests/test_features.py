@@ -22,6 +22,7 @@ from nstlib.errors import ArgumentError, WeightsError
 from nstlib.features import (
     IMAGENET_MEAN_BGR,
     PADDINGS,
+    PRECISIONS,
     STYLE_LAYERS,
     CaffePreprocessing,
     check_layers,
@@ -139,6 +140,25 @@ def test_shapes_at_any_size(narrow: keras.Model, padding: str) -> None:
     }
     assert all(float(tf.reduce_min(f)) >= 0 for f in result.values())
     assert all(f.dtype == tf.float32 for f in result.values())
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_features_of_16_bits(narrow: keras.Model, padding: str) -> None:
+    """All but the first layer give numbers that bfloat16 has, near to those of float32."""
+    names = ("block1_conv1", "block1_pool", "block3_conv2", "block5_conv1")
+    image = picture(48, 64)
+    whole, short = (extractor_of(narrow, names, padding, p)(image) for p in PRECISIONS)
+    np.testing.assert_array_equal(short["block1_conv1"], whole["block1_conv1"])
+    for name in names[1:]:
+        assert short[name].dtype == tf.float32
+        found, expected = short[name].numpy(), whole[name].numpy()
+        np.testing.assert_array_equal(found, found.astype(tf.bfloat16.as_numpy_dtype))
+        assert 0 < np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+    assert {w.dtype for w in extractor_of(narrow, names, padding, "bfloat16").weights} == {
+        "float32"
+    }
+    with pytest.raises(ArgumentError, match="precision is 'half'; it must be one of float32, bflo"):
+        feature_extractor(["block1_conv1"], "random", precision="half")
 
 
 def test_frozen() -> None:

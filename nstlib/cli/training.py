@@ -89,6 +89,13 @@ def train_style_network(
     max_megapixels: MaxMegapixels = 64.0,
     learning_rate: Annotated[float, typer.Option(help="Of the optimiser, at first.")] = 2e-3,
     weights: Weights = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="In which numbers WEIGHTS judge: float32; or bfloat16, in half the time on "
+            "processors that have such numbers."
+        ),
+    ] = "float32",
     seed: Annotated[int, typer.Option(help="Of the network and the crops.")] = 0,
     checkpoint: Annotated[
         Path | None,
@@ -159,6 +166,7 @@ def train_style_network(
         batch=batch,
         learning_rate=learning_rate,
         weights=weights,
+        precision=precision,
         content_weight=content_weight,
         style_weight=style_weight,
         tv_weight=tv_weight,

@@ -86,7 +86,7 @@ class StyleTrainer:
         left out.
     optimizer : keras.optimizers.Optimizer
         Without clipping of its own: that would see only one machine's part of the gradient.
-    weights : str
+    weights, precision : str
         See :func:`nstlib.feature_extractor`.
     """
 
@@ -97,13 +97,14 @@ class StyleTrainer:
         factors: dict[str, float],
         optimizer: keras.optimizers.Optimizer,
         weights: str,
+        precision: str = "float32",
     ) -> None:
         self.network = network
         self.factors = factors
         self.optimizer = optimizer
         self.optimizer.build(network.trainable_variables)
         self.extractor = feature_extractor(
-            [*JUDGING_LAYERS, *CONTENT_LAYERS], weights, padding="replicate"
+            [*JUDGING_LAYERS, *CONTENT_LAYERS], weights, padding="replicate", precision=precision
         )
         features = self.extractor(style[np.newaxis])
         self.targets = {layer: channel_statistics(features[layer]) for layer in JUDGING_LAYERS}
@@ -216,6 +217,7 @@ def train_style(
     batch: int = 4,
     learning_rate: float = 2e-3,
     weights: str | None = None,
+    precision: str = "float32",
     content_weight: float = 0.2,
     style_weight: float = 1.0,
     tv_weight: float = 3.0,
@@ -260,7 +262,7 @@ def train_style(
     learning_rate : float, default 2e-3
         Adam's. It rises over the first tenth of the steps, 100 at most, and falls to zero along a
         cosine.
-    weights : str, optional
+    weights, precision : str, optional
         Of the features that judge; see :func:`nstlib.feature_extractor`.
     content_weight, style_weight, tv_weight, lattice_weight : float
         Factors of the loss's terms. The last one's is :func:`lattice`: less for a style that is
@@ -350,6 +352,7 @@ def train_style(
         {name: factor for name, factor in factors.items() if factor > 0},
         keras.optimizers.Adam(_schedule(learning_rate, steps)),
         weights,
+        precision,
     )
     state = TrainingState(
         checkpoint,
@@ -364,6 +367,7 @@ def train_style(
             "batch": batch,
             "learning_rate": learning_rate,
             "weights": weights,
+            "precision": precision,
             "factors": factors,
             "seed": seed,
         },

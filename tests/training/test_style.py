@@ -20,6 +20,7 @@ from nstlib.art.catalogue import DRAWN_STYLES, draw
 from nstlib.assets.cache import embedded_model
 from nstlib.cli.main import main
 from nstlib.errors import ArgumentError, ImageError, ModelError
+from nstlib.features import PRECISIONS
 from nstlib.images.arrays import Image
 from nstlib.images.encode import save_image
 from nstlib.images.resizing import resize
@@ -239,6 +240,20 @@ def test_losses_by_their_parts(style: Image) -> None:
     assert float(painted["loss"]) - terms == pytest.approx(10 * 0.3**2, rel=1e-3)
 
 
+def test_a_judge_of_16_bits(style: Image) -> None:
+    factors = {"content": 1.0, "style": 1.0}
+    photo = load_image("chelsea", (64, 96))[np.newaxis]
+    whole, short = (
+        StyleTrainer(small(), style, factors, keras.optimizers.Adam(), "mini", precision).losses(
+            photo
+        )
+        for precision in PRECISIONS
+    )
+    for name in factors:
+        assert float(short[name]) != float(whole[name])
+        assert float(short[name]) == pytest.approx(float(whole[name]), rel=0.02)
+
+
 def folded(pictures: NDArray[np.float32]) -> float:
     """What the lattice's measure should be, one window and one phase after the other."""
     squares = []
@@ -365,6 +380,7 @@ def test_an_examples_error_comes_through_as_it_is() -> None:
         ({"content_weight": 0.0, "style_weight": 0.0}, "content_weight and style_weight are 0"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be a number above 0"),
         ({"weights": "huge"}, "weights is 'huge'; it must be one of"),
+        ({"precision": "half"}, "precision is 'half'; it must be one of"),
     ],
 )
 def test_what_is_not_accepted(
@@ -589,8 +605,9 @@ def test_a_shipped_network_is_trained_further(
     painted = Stylizer("mosaic")(image)
     for start in ("mosaic", embedded_model("mosaic.onnx")):
         call = fake(monkeypatch, ends=2000)
-        code, _, err = nst("candy", "--photos", folder, "-o", "c.keras", "--start", start)
-        assert (code, len(err)) == (0, 1)
+        options = ("--start", start, "--precision", "bfloat16")
+        code, _, err = nst("candy", "--photos", folder, "-o", "c.keras", *options)
+        assert (code, len(err), call[0]["precision"]) == (0, 1, "bfloat16")
         given = 0.5 + 0.5 * call[0]["network"](2 * image[np.newaxis] - 1).numpy()[0]
         np.testing.assert_allclose(given.clip(0, 1), painted, atol=0.01 / 255)
 

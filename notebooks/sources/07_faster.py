@@ -679,6 +679,13 @@ for what, gradients in {
 # iterations a size instead of 20; a graphics card, if you have one. Say which factor it changes, whether it
 # alters the picture, what you measured and at what work, and **what you would have seen if it made no
 # difference**. A line that turns out to gain nothing counts as much as any other.
+#
+# <details><summary>Hint 1</summary>A run costs evaluations times the cost of each. Which of the two does your change
+# touch?</details>
+# <details><summary>Hint 2</summary><code>multiplications</code> counts the cost of each, and a callback such as
+# <code>note</code> above counts evaluations and sizes. Neither needs a clock.</details>
+# <details><summary>Hint 3</summary>The control is the line above yours. If your change alters the loss itself, the two
+# losses can't be compared: compare pictures, or let one and the same loss judge both.</details>
 
 # %% tags=["learner"]
 my_line = ...

@@ -800,6 +800,13 @@ print(f"on the way from A to 10 A: {(aim[0, 0] - A[0, 0]) / (9 * A[0, 0]):.3f}")
 # lesson, at 384 pixels or more. Hand in the picture, the call that made it, and one sentence for each control:
 # what it was for, and which run you compared it with to know that it did that. (If there are people in it,
 # ask them first.)
+#
+# <details><summary>Hint 1</summary>What must stay recognisable, and what may become paint? That chooses your
+# controls.</details>
+# <details><summary>Hint 2</summary>Try one control at a time, at 192 pixels. Go to 384 when you know what you
+# want.</details>
+# <details><summary>Hint 3</summary>For each control, make the run without it as well. Put the two side by side, with the
+# number from this lesson's tables that would differ.</details>
 
 # %% tags=["learner"]
 my_picture = ...

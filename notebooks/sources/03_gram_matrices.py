@@ -70,16 +70,22 @@ nst.show_grams(
 #
 # Take [feature maps](glossary.md#feature-map) of 2 × 2 positions and two channels. Say the first channel means
 # *red*, the second *stripe*; at one position both are found. The [Gram matrix](glossary.md#Gram-matrix) asks
-# of every pair of channels: how much do they occur **together**, on average over the positions? Work out its
-# three numbers before you go on: red with red, red with stripe, stripe with stripe.
+# of every pair of channels: how much do they occur **together**, on average over the positions? The features stand
+# in the first line of the next cell. Work out the three numbers before you open its picture: red with red, red
+# with stripe, stripe with stripe.
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 features = np.array([[[1, 0], [1, 1]], [[0, 1], [0, 0]]], dtype=np.float32)
+print("From the maps to the matrix:")
 gram_road(features)
 
 # %% [markdown]
-# *From the maps to the matrix. Red with red: 1·1 + 1·1 + 0·0 + 0·0 = 2, over four positions 0.5. Red
-# with stripe: 1·0 + 1·1 + 0·1 + 0·0 = 1, over four 0.25.*
+# <details><summary>The three numbers</summary>
+#
+# Red with red: 1·1 + 1·1 + 0·0 + 0·0 = 2, over four positions 0.5. Red with stripe: 1·0 + 1·1 + 0·1 + 0·0 = 1,
+# over four 0.25. Stripe with stripe: 0·0 + 1·1 + 1·1 + 0·0 = 2, over four 0.5.
+#
+# </details>
 #
 # Write the positions as rows of a matrix $F$ and the channels as its columns. Then all the pairs are one
 # matrix product:
@@ -338,8 +344,8 @@ for what, network in {"trained": extractor, "random kernels": random_kernels[0]}
 # first of three draws; the two others say the same.) So "the deeper a feature, the more others it excludes" is not what
 # these numbers say.
 #
-# (The twin has few silent channels. Other networks have more, and then they make up most of the empty
-# entries, unless they are removed first.)
+# (The twin has few silent channels. In a network with many, most of the empty entries may be theirs, so remove
+# them first.)
 #
 # </details>
 #
@@ -418,6 +424,7 @@ for what, parts in statistics.items():
 # which a distance is made of:
 
 # %%
+# If squaring favoured neither part, the two shares of a layer would be equal.
 print("tissue          share of C in: the trace   the squared entries   directions for half of C")
 for name, (mu, C) in statistics["tissue"].items():
     G = C + np.outer(mu, mu)
@@ -706,7 +713,8 @@ for what, counts in results.items():
 # *[Correlations](glossary.md#correlation) of the 32 channels that vary most, over a piece of tissue, for
 # [random weights](glossary.md#random-weights) in the twin's shape, the twin and
 # [ImageNet](glossary.md#ImageNet)'s [VGG19](glossary.md#VGG19) (`python benchmarks/vgg19.py statistics`).
-# Red: two channels respond together. Blue: where one responds, the other does less.*
+# Red: two channels respond together. Blue: where one responds, the other does less. A channel's correlation with
+# itself is 1, the largest entry of each matrix.*
 #
 # The channels were chosen by how much they vary, and a choice may mislead. So here is the mean size of the
 # correlation over *all* channels that aren't silent:
@@ -739,7 +747,7 @@ assert results["Gram, trained, five layers"][1] > results["colour histogram"][1]
 
 # %% [markdown]
 # In `block1` and `block5` random channels say similar things more often than trained ones; in between, the trained
-# network is hardly apart from the best draw, or among them. So the picture of 32 channels looks like more than it
+# network hardly differs from the best draw, or lies among the draws. So the picture of 32 channels looks like more than it
 # is. Whether this is why random kernels find fewer siblings, the table doesn't say.
 #
 # ## Exercises
@@ -920,8 +928,8 @@ my_answer = ...
 print("still open" if my_answer is ... else "Now compare it with the solution edition.")
 
 # %% [markdown] tags=["solution"]
-# (1) With all histograms equal, the histogram can only win by luck, in a case or two; so it is never beaten
-# *reliably*, and a table of one draw doesn't tell luck from skill. Repeat with other pieces. (2) For
+# (1) With all histograms equal, the histogram can only win by luck, in a case or two. So it never wins
+# *reliably*, but a table of one draw doesn't tell luck from skill. Repeat with other pieces. (2) For
 # instance: choose pieces whose siblings have the same colours (then everything finds nearly all, and one
 # accident decides), give random kernels the better distance or the layer that happens to be best among
 # five, or try twenty seeds and report the best. A report that says how pieces, layers, distance and seed

@@ -2,7 +2,7 @@
 # # 04 · Texture synthesis
 #
 # After this lesson you can make a new picture of a material from one photograph of it, larger than the
-# photo or as a tile that repeats without a seam, and you have written all of it yourself once.
+# photo or as a tile that repeats without a seam, and you will have written all of it yourself, once.
 
 # %%
 import numpy as np
@@ -70,11 +70,12 @@ loss_graph()
 # Take the pixels 0.9 and 0.3. Work out $g$, the loss and the gradient before you run the cell. Which pixel
 # will change more?
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 import tensorflow as tf
 
 x, a = np.array([0.9, 0.3]), 0.25
 g = (x**2).mean()
+print("Two grey pixels, 0.9 and 0.3:")
 print(f"by hand: g = {g:.2f}, loss = {(g - a) ** 2:.2f}, gradient = {2 * (g - a) * x}")
 
 pixels = tf.Variable(x)
@@ -88,13 +89,19 @@ for step in range(200):
 print(f"after 200 steps: pixels {pixels.numpy().round(3)}, g = {np.mean(pixels.numpy() ** 2):.3f}")
 
 # %% [markdown]
-# Both pixels got darker, in proportion. Other pairs would have done as well, such as (0, 0.707): the Gram
+# <details><summary>What happened</summary>
+#
+# Both pixels got darker, in proportion: the brighter one changed three times as much.
+#
+# </details>
+#
+# Other pairs would have done as well, such as (0, 0.707): the Gram
 # matrix does not say *where* the light is. That freedom is what makes a new picture possible.
 #
 # ## The whole method in one cell
 #
 # Here is everything, from nothing but TensorFlow: the recipe of Gatys, Ecker and Bethge (2015) in the form
-# that HyunMin Kim's post gives it (3 November 2020). From our library come the photograph and the
+# that HyunMin Kim's post gives it (3 November 2020). Our library gives only the photograph and the
 # [kernels](glossary.md#kernel), those of [VGG19](glossary.md#VGG19)'s [small twin](glossary.md#small-twin).
 
 # %%
@@ -166,8 +173,7 @@ show_rows(
 #
 # ## A mistake of units
 #
-# **[Adam](glossary.md#Adam)** keeps running means of each number's gradient, $m$, and of its square, $v$, and
-# goes
+# **[Adam](glossary.md#Adam)** keeps running means of each number's gradient, $m$, and of its square, $v$. Its step is
 #
 # $$ x \leftarrow x - \eta\, \frac{m}{\sqrt{v} + \epsilon} . $$
 #
@@ -187,7 +193,7 @@ print(f"mean √v at step 120: {np.sqrt(v).mean():.1g}")
 # steps. What becomes of Adam's steps?
 #
 # - **a** nothing: each pixel still moves by about the learning rate
-# - **b** they shrink with the gradient, to about $\eta\, m / 0.1$: plain descent with momentum
+# - **b** they shrink with the gradient, to about $\eta\, m / 0.1$: plain descent along the mean gradient
 # - **c** they become very large
 # - **d** they go uphill
 
@@ -303,8 +309,8 @@ def of_lbfgs(evaluations):
 
 
 start = history_of_adam[0, 0]
-# If ε = 0.1 did no harm, the first two lines would be alike. If it were no matter of units, the first
-# and the third would be. If 1e-7 had the same fault, the second and the fourth would differ.
+# If ε = 0.1 did no harm, or were no matter of units, the first and the third line would be alike. If the rate and β₁
+# did none, the second and the third would be. If 1e-7 had the same fault, the second and the fourth would differ.
 print("share of the loss that is left after     30       60      120 evaluations")
 for name, losses in {
     "Adam (0.2, 0.99, ε = 0.1), the tutorial's": history_of_kims[:, 0],
@@ -320,7 +326,7 @@ counts = np.arange(1, 121)
 print("Loss over evaluations: same network, picture, loss and start.")
 nst.show_curves(
     {
-        "Adam, ε = 0.1": (counts, history_of_kims[:, 0]),
+        "the tutorial's Adam": (counts, history_of_kims[:, 0]),
         "Adam, ε = 1e-7": (counts, history_of_adam[:, 0]),
         "L-BFGS": (counts, [of_lbfgs(n) for n in counts]),
     },
@@ -331,7 +337,7 @@ nst.show_curves(
 print("After 120 evaluations each:")
 show_rows(
     [photo, by_kims, by_adam, by_lbfgs.image],
-    titles=["photograph", "Adam, ε = 0.1", "Adam, ε = 1e-7", "L-BFGS"],
+    titles=["photograph", "the tutorial's Adam", "Adam, ε = 1e-7", "L-BFGS"],
     height=2,
     alt="A photo of tissue, and three noisy pictures with more and more of its shapes.",
 )
@@ -339,8 +345,8 @@ show_rows(
 # %% [markdown]
 # <details><summary>What came out</summary>
 #
-# With ε = 0.1 a tenth of the loss is left, with $10^{-7}$ less than a fiftieth, after as many evaluations. In other
-# units the first gets twice as good, and the second stays what it was: so ε was indeed a mistake of units.
+# By the tutorial's Adam a tenth of the loss is left, by the other less than a fiftieth, after as many evaluations. In
+# other units the first gets twice as good, and the second stays what it was: so ε was indeed a mistake of units.
 # It is not the whole story. Even where ε is small beside the gradients, the tutorial's learning rate and
 # β₁ are worse here than the others. And on VGG19, whose gradients are billions of times as large, ε = 0.1
 # does no harm at all: there the first and the third line are the same. So it is not a bad number, it is a number
@@ -476,7 +482,7 @@ for what, image in made.items():
 # On the diagonal each picture is good at its own layer. Elsewhere the numbers are larger. In the middle, neighbours
 # know something of each other: the picture of `block3` is good at `block2`, too. The deepest layer's picture is
 # the worst at all others, although that layer is computed *from* them. The line of all five stays close to the best
-# number in every column: five wishes at once hardly stand in each other's way. If all five count alike, as in the
+# number in every column: five wishes at once hardly get in each other's way. If all five count alike, as in the
 # last line, the first three end about twice as far off or more, and only the deepest comes a little nearer.
 #
 # ## From coarse to fine
@@ -491,7 +497,7 @@ sizes_in_turn([36, 72, 144], window=68)
 # %% [markdown]
 # *Three sizes of one picture, and what one feature of `block4_conv1` in the middle sees of it (dashed).*
 #
-# **Question.** To be fair to the way with a single size, it must get as much *work*. How many steps at full
+# **Question.** To be fair to the single size, it must get as much *work*. How many steps at full
 # size cost as much as 30 at each of three sizes, each half the next?
 #
 # - **a** 90
@@ -505,7 +511,8 @@ nst.check("equal_work", ...)
 # %% tags=["solution"]
 nst.check("equal_work", "c")
 
-# %%
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+print("The same work, with one size and with three:")
 one_size = nst.synthesize_texture(tissue, iterations=39, scales=1, progress=False)
 three_sizes = nst.synthesize_texture(tissue, iterations=30, scales=3, progress=False)
 show_rows(
@@ -633,15 +640,15 @@ show_rows(
 # With zeros or repeated pixels beyond the border, the layout is kept to 0.6 and more, and turned ways reach
 # 0.1 at most: it is really there, and in its place. Without a border the upright way falls to 0.4 and 0.2. But some
 # *shift* of the mosaic still reaches 0.7, and turned ones only 0.3: the composition has survived as a whole, and
-# moved. Without the two deepest layers it falls apart: 0.3 and 0.4, hardly better than turned. So **wide windows hold
-# a composition together, and the border pins it to its place.**
+# moved. Without the two deepest layers it falls apart: the best shift reaches 0.3 and 0.4, turned ones 0.3. So
+# **wide windows hold a composition together, and the border pins it to its place.**
 #
 # The night is a weaker witness. Its layout is little more than a dark half above a bright one, and some shift brings
 # such halves together even in a turned picture: 0.7 against 0.5, and with three layers 0.7 against 0.6. Without the
 # last column we would have believed the 0.7. (With repeated pixels and three layers half of its layout is left: at the
 # small size 24 pixels are half of the picture, and the border is still there.)
 #
-# There is no contradiction to lesson 03. The places of *features* are forgotten. If a feature sees the whole
+# This doesn't contradict lesson 03. The places of *features* are forgotten. If a feature sees the whole
 # picture, the places of *things* are part of what it says.
 #
 # </details>
@@ -759,6 +766,7 @@ through = {
     name: nst.synthesize_texture(painting, weights=weights, scales=2, iterations=30, progress=False)
     for name, weights in {"random kernels": random_kernels, "trained": None}.items()
 }
+# If the shape of the network did it all, and not its training, the two pictures would look alike.
 print("Random kernels, and trained ones:")
 show_rows(
     [painting, *(made.image for made in through.values())],
@@ -768,7 +776,8 @@ show_rows(
     "a field that lies too high.",
 )
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
+print("Judged by itself, each through its own network:")
 for name, made in through.items():
     began, ended = made.losses["style"]
     print(f"{name:15} its own loss left: {ended / began:.1%}")
@@ -791,7 +800,7 @@ for name, made in through.items():
 # ![Four sources, and textures of each through random weights, the twin and VGG19](figures/vgg19_textures.jpg)
 #
 # *[Random weights](glossary.md#random-weights) are in the twin's shape again. The number is VGG19's own loss,
-# so a judge that took part in the last column only.* (`python benchmarks/vgg19.py textures` makes this
+# so the judge itself took part in the last column, and in no other.* (`python benchmarks/vgg19.py textures` makes this
 # picture. It takes a while: VGG19 is slow.) By VGG19's measure the random textures are five to thirteen times
 # as far off as the twin's. What VGG19 itself adds is seen in the largest shapes: its moon is whole. And the
 # compositions have survived here as well: even the trees stand where they stood.
@@ -825,7 +834,8 @@ show_rows(
 )
 
 # %% [markdown]
-# *Where four copies of an ordinary texture meet, the eye finds a cross. The tileable one goes on.*
+# *Where four copies of an ordinary texture meet, the eye finds a cross. The tileable one goes on; a faint line
+# halfway down is all that is left.*
 #
 # A number helps the eye: how different are pixels that become neighbours across the seam, compared with
 # ordinary neighbours? Exercise 3 asks you to write this **seam contrast**; here it is used. Four pictures:
@@ -1062,7 +1072,7 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 #
 # - drawn what is frozen and what changes, and found the gradient of two pixels by hand and by tape;
 # - written the whole method in forty lines;
-# - seen a tenth of the loss left by the tutorial's Adam, a fiftieth by one with another ε, and L-BFGS just
+# - seen a tenth of the loss left by the tutorial's Adam, a fiftieth by one with other settings, and L-BFGS just
 #   ahead of it, and mended ε by other units;
 # - found out how far an optimiser steps that has been used before;
 # - made a picture from each layer alone, and one from all five;

@@ -83,7 +83,7 @@ show_rows(
 #
 # In NumPy, and in TensorFlow, which can take a [gradient](glossary.md#gradient) of it:
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 import tensorflow as tf
 
 
@@ -198,9 +198,9 @@ print(f"{total_variation(large_noise):.3f}")
 #
 # </details>
 #
-# Kim measured four pictures like that: noise 0.332, the texture 0.103, the painting 0.036, and the
-# smoothed texture 0.030. It is the tutorial's best habit: with noise and the original beside them, the
-# other two numbers say something.
+# Kim measured four pictures like that: noise, which came within 0.001 of what it should be, the texture, 0.103,
+# the painting, 0.036, and the smoothed texture, 0.030. It is the tutorial's best habit: with noise and the original
+# beside them, the other two numbers say something.
 #
 # **Question.** Is there a picture that you would recognise at once, and that is rougher than noise?
 # Think of one before you open the cell.
@@ -210,7 +210,7 @@ cat = nst.load_image("chelsea", size=448).mean(axis=2)
 dithered = np.asarray(Image.fromarray(np.uint8(255 * cat)).convert("1"), np.float32)
 shuffled = np.random.default_rng(0).permutation(cat.ravel()).reshape(cat.shape)
 print("V of a cat, of the same cat in black and white dots, and of its pixels in random order:")
-# If roughness told pictures from noise, the dots would be below the shuffled pixels, or below 1/3.
+# If roughness told pictures from noise, the dots would be below the shuffled pixels, and below noise.
 for picture in (cat, dithered, shuffled):
     print(f"{total_variation(picture):.3f}")
 show_rows(
@@ -467,12 +467,18 @@ nst.check("style_gap", "c")
 
 # %% jupyter={"outputs_hidden": true} tags=["nbval-ignore-output"]
 print(f"{'':20} V / V of the painting   style loss")
+# If the style loss noticed the grain, the rough picture's would be far larger.
 for name, picture in {"the noise": noise, "rough": rough, "smooth": smooth}.items():
     style = float(style_loss(tf.constant(picture)))
     print(f"{name:20} {relative_roughness(picture):21.1f} {style:12.4f}")
 
 # %% [markdown]
-# The style loss hardly notices the grain. How can that be, when it asks for so much?
+# <details><summary>What the table says</summary>
+#
+# The style loss hardly notices the grain: both pictures are about equally good. How can that be, when it asks for
+# so much?
+#
+# </details>
 #
 # **Question.** [VGG19](glossary.md#VGG19)'s five [Gram matrices](glossary.md#Gram-matrix) are symmetric and
 # hold 305,888 different numbers. Kim's picture has 224 × 224 × 3 = 150,528. What follows for the texture?
@@ -496,8 +502,14 @@ for name, counts in channels.items():
     print(f"{name:6} {sum(c * (c + 1) // 2 for c in counts):8,} {size:8,}")
 
 # %% [markdown]
-# So a count isn't the reason: even here more numbers are asked for than the picture has. What matters is
-# how strongly the loss *reacts*. Measure that: take the painting, whose style loss is 0, and add grain to
+# <details><summary>What the count says</summary>
+#
+# Nothing: even here more numbers are asked for than the picture has, and yet a rough and a smooth one come about
+# equally near.
+#
+# </details>
+#
+# What matters is how strongly the loss *reacts*. Measure that: take the painting, whose style loss is 0, and add grain to
 # it, always of the same strength:
 #
 # - the grain of the rough texture: what is left when a blurred copy is taken away;
@@ -581,8 +593,8 @@ show_rows(
 # ## Experiment: the trade-off
 #
 # Now the library's recipe for textures, with one knob: `tv_weight`. It multiplies $V$ as it is, so we give
-# it $w$ divided by the painting's $V$; then $w$ is relative. Here are eight values of $w$, and
-# 0, no price at all, is the control:
+# it $w$ divided by the painting's $V$; then $w$ is relative. We try eight values of $w$. The first of them, 0, is
+# the control: no price at all.
 
 # %%
 made = {
@@ -615,6 +627,11 @@ show_tradeoff(
 assert curve[0] == sorted(curve[0], reverse=True)
 assert curve[1][-3:] == sorted(curve[1][-3:])
 assert curve[1][-1] > 3 * curve[1][0]
+
+# %% tags=["nbval-ignore-output"]
+print("weight    ", *(f"{weight:>7}" for weight in curve[2]))
+print("roughness ", *(f"{roughness:7.4f}" for roughness in curve[0]))
+print("style loss", *(f"{style:7.3f}" for style in curve[1]))
 
 # %% [markdown]
 # *Eight runs, each with its weight. Both axes are logarithmic: an equal distance is an equal factor.*
@@ -659,6 +676,7 @@ def gram_difference(a, b):
     return float(tf.reduce_mean((nst.gram_matrix(a) - nst.gram_matrix(b)) ** 2))
 
 
+# If the loss grew with the features' square only, the ratio would be 6.5e+04.
 ratio = gram_difference(255 * maps, 255 * other) / gram_difference(maps, other)
 print(f"features 255 times larger, loss larger by {ratio:.1e}; 255⁴ is {255.0**4:.1e}")
 
@@ -768,6 +786,8 @@ assert (total_variation(grey) < 0.01 * total_variation(painting)) == (price > of
 # painting, on both networks:
 
 # %%
+# If a relative loss depended on the size of a network's features, the two columns would be millions of times apart,
+# as the raw losses are.
 candidates = {
     "the painting": painting,
     "another part of it": nst.load_image("brushwork", size=256)[64:192, 100:228],
@@ -800,9 +820,16 @@ nst.check("loss_of_one", ...)
 nst.check("loss_of_one", "b")
 
 # %% [markdown]
-# The two columns are of the same order, although the raw losses above were millions of times apart; so the
-# same weights can serve both networks. But 1 is not a ceiling, and it doesn't mean "nothing in common": it
-# only says that the difference is as large as the style. Whenever you meet weights like 10⁹, 10⁴ and 10⁻², ask for
+# <details><summary>What the table says</summary>
+#
+# 1 is not a ceiling, and it doesn't mean "nothing in common": it only says that the difference is as large as the
+# style. Nor is the order of bad pictures a judgement of taste: by the twin noise is nearer to the painting than the
+# mosaic is, by the other network it is much farther away.
+#
+# </details>
+#
+# The two columns are of the same order, although the raw losses above were millions of times apart. So the same
+# weights can serve both networks. Whenever you meet weights like 10⁹, 10⁴ and 10⁻², ask for
 # the units of the terms. The weights hide them.
 #
 # ## Exercises

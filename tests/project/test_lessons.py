@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
@@ -69,6 +70,22 @@ def test_exercises(source: Path, edition: build.Edition) -> None:
     notebook = read(source, edition)
     assert list(build.exercises_open_or_solved(notebook, edition)) == []
     assert list(build.choices_open_or_solved(notebook, edition)) == []
+
+
+@each_notebook
+def test_the_result_right_after_a_question_is_collapsed(
+    source: Path, edition: build.Edition
+) -> None:
+    cells = read(source, edition).cells
+    asked = re.compile(r'^nst\.check\("\w+", (\.\.\.|"[a-z]")\)$')
+    open_results = [
+        after.source
+        for question, after in itertools.pairwise(cells)
+        if asked.match(question.source)
+        and after.get("outputs")
+        and not after.metadata.get("jupyter", {}).get("outputs_hidden")
+    ]
+    assert open_results == []
 
 
 @each_notebook

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -258,6 +260,46 @@ def test_interrupted_run_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch, job
     again = paint_all(tasks, Negative(), jobs=jobs)
     assert not again.interrupted
     assert len(again.painted) + len(again.skipped) == 9
+
+
+class Blocking:
+    """A recipe whose painters finish one picture, and the others once they are told to."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.begun = 0
+        self._numbers = itertools.count()
+
+    def __call__(self) -> Paint:
+        return self.paint
+
+    def paint(self, photo: Picture) -> Picture:
+        if photo.image.shape[0] == 8:  # not the trial before the first
+            self.begun = number = next(self._numbers)
+            if number:
+                assert self.go.wait(LONGEST)
+        return photo
+
+
+def test_interrupted_run_begins_no_further_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = [Task(write(f"in/{number}.png"), Path(f"out/{number}.png")) for number in range(9)]
+    recipe = Blocking()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            recipe.go.set()
+            super().shutdown(wait=wait)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nstlib.batch.ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(tqdm.auto.tqdm, "update", interrupt)
+    outcome = paint_all(tasks, recipe, jobs=2)
+    assert outcome.interrupted
+    assert recipe.begun <= 2  # the first, and the two that were being painted then
+    assert len(list(Path("out").iterdir())) <= 3
 
 
 def test_transparency_is_kept_and_the_limit_given_on() -> None:

@@ -395,7 +395,7 @@ def test_layers_that_do_not_match(
 def test_weights_of_no_use(loss: Any, target_of: Any, weights: dict[str, float]) -> None:
     features = two_layers(0)
     targets = {name: target_of(f) for name, f in features.items()}
-    with pytest.raises(ArgumentError, match="layer_weights is .*(0 or more|above 0)"):
+    with pytest.raises(ArgumentError, match=r"layer_weights is .*(0 or more|above 0)"):
         loss(features, targets, layer_weights=weights)
 
 
@@ -403,15 +403,15 @@ def test_weights_of_no_use(loss: Any, target_of: Any, weights: dict[str, float])
 @pytest.mark.parametrize("loss", [style_loss, content_loss])
 def test_maps_that_are_not_by_layer(loss: Any, maps: Any) -> None:
     good = two_layers(0)
-    with pytest.raises(ArgumentError, match="^features is .*a mapping of layers"):
+    with pytest.raises(ArgumentError, match=r"^features is .*a mapping of layers"):
         loss(maps, good)
-    with pytest.raises(ArgumentError, match="^targets is .*a mapping of layers"):
+    with pytest.raises(ArgumentError, match=r"^targets is .*a mapping of layers"):
         loss(good, maps)
 
 
 def test_features_in_the_place_of_a_styles_statistics() -> None:
     maps = two_layers(0)
-    with pytest.raises(ArgumentError, match="^targets is an array.*what channel_statistics makes"):
+    with pytest.raises(ArgumentError, match=r"^targets is an array.*what channel_statistics makes"):
         style_loss(maps, maps)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Calls that a newcomer gets wrong: each error says in one line what was given and what is wanted."""
+"""Calls that a newcomer gets wrong: one line says what was given, and what is accepted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def mean(image: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(image)
 
 
-def mean_at(size: tuple[int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
+def mean_at(_: tuple[int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
     return mean
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nstlib._checks import counted
 from nstlib.cli._options import ValueRange
 from nstlib.cli._run import fail_to_start, shown
 from nstlib.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from nstlib.onnx.graphs import Size
 
 
 def export_network(
@@ -73,8 +78,9 @@ def export_network(
     if model.suffix.lower() in (".onnx", ".tflite"):
         if float32:
             raise ArgumentError(f"--float32: {model} keeps its numbers as they are")
-        write = {".onnx": onnx.modernize, ".tflite": onnx.from_tflite}
-        proof = write[model.suffix.lower()](model, output, metadata=told, **options)
+        # The other one needs TensorFlow.
+        write = onnx.modernize if model.suffix.lower() == ".onnx" else onnx.from_tflite
+        proof = write(model, output, metadata=told, **options)
     else:
         network = _load_network(model, ".tflite", ".onnx")
         proof = onnx.export(network, output, metadata=told, half=not float32, **options)
@@ -116,7 +122,8 @@ def verify_network(
     """
     *models, file = files
     if len(models) > 1:
-        raise ArgumentError(f"there are {len(files)} files; give MODEL and FILE, or FILE alone")
+        given = counted(len(files), "file")
+        raise ArgumentError(f"there are {given}; give MODEL and FILE, or FILE alone")
     sizes = []
     for text in size or []:
         height, _, width = text.lower().partition("x")
@@ -134,10 +141,11 @@ def verify_network(
     scale = known_range(None, proto, str(file))
     black = 0.0 if scale is None else float(scale[0].shifts[0])
     white = 255.0 if scale is None else black + float(scale[0].factors[0])
+    source, usual = _one_input(file, proto)
     proof = onnx.verify(
         model,
-        _one_input(file, proto),
-        sizes or None,
+        source,
+        sizes or usual,
         value_range=(black, white),
         tolerance=tolerance,
     )
@@ -145,13 +153,13 @@ def verify_network(
     return int(not proof.ok)
 
 
-def _one_input(path: Path, proto: Any) -> Path | bytes:
-    """Give a network for any style a style; leave any other file as it is."""
-    from nstlib.inference.any_style import is_painter, painter_for, trial_vector
+def _one_input(path: Path, proto: Any) -> tuple[Path | bytes, Sequence[Size] | None]:
+    """Give a network for any style a style, and sizes that it takes; leave any other file alone."""
+    from nstlib.inference.any_style import SIZES, is_painter, painter_for, trial_vector
 
     if not is_painter(proto):
-        return path
-    return painter_for(trial_vector(), proto).SerializeToString()
+        return path, None
+    return painter_for(trial_vector(), proto).SerializeToString(), SIZES
 
 
 def _load_network(path: Path, *others: str) -> Any:

@@ -75,7 +75,7 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
     -------
     callable
         Takes pictures (B, C, H, W), float32, and returns the network's output, float32. Several
-        threads may call it.
+        threads may call it. It can be pickled for another process, where it is started anew.
 
     Raises
     ------
@@ -86,48 +86,61 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
         computes values that are no numbers. It says whether the other runtime can.
     """
     check_choice("backend", backend, BACKENDS)
-    entry = picture_input(proto)
-    content = proto.SerializeToString()
+    return _Network(proto, backend, name)
 
-    (other,) = BACKENDS.keys() - {backend}
-    chosen_name, other_name = BACKENDS[backend], BACKENDS[other]
 
-    def blame(fault: str, both: str, arrays: list[NDArray[Any]]) -> ModelError:
-        """Find out whether the other runtime can do it, and say so."""
-        try:
-            run = STARTS[other](content)
-            works = all(np.isfinite(run(array)).all() for array in arrays)
-        except Exception:  # neither runtime has a base for its errors, but Exception
-            works = False
-        if not works:
-            return ModelError(both)
-        remedy = f"{fault}; {other_name} can run it"
-        return ModelError(f"{remedy}: backend={other!r}", command=f"{remedy}: --backend {other}")
+class _Network:
+    """What :func:`start_network` returns."""
 
-    def attempt(work: Callable[[], Any], arrays: list[NDArray[Any]]) -> Any:
+    def __init__(self, proto: onnx.ModelProto, backend: str, name: str) -> None:
+        self._proto, self._backend, self._name = proto, backend, name
+        self._entry = picture_input(proto)
+        self._run: _Run = self._attempt(lambda: STARTS[backend](proto.SerializeToString()), [])
+
+    def __call__(self, blob: Blob) -> Blob:
+        array = self._entry.prepared(blob)
+        output: Blob = self._attempt(lambda: self._run(array), [array])
+        if not np.isfinite(output).all():
+            fault = "computes values that are no numbers"
+            chosen, other = self._runtimes()
+            raise self._blame(
+                f"{chosen} {fault} from {self._name}",
+                f"{self._name} {fault}, in {chosen} and in {other}; train it again",
+                [array],
+            )
+        return output
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What the runtime holds cannot leave the process.
+        return start_network, (self._proto, self._backend, self._name)
+
+    def _runtimes(self) -> tuple[str, str]:
+        """Return the names of the runtime that computes, and of the other one."""
+        (other,) = BACKENDS.keys() - {self._backend}
+        return BACKENDS[self._backend], BACKENDS[other]
+
+    def _attempt(self, work: Callable[[], Any], arrays: list[NDArray[Any]]) -> Any:
         try:
             return work()
         except Exception as error:
             if ran_out(error):
                 raise
-            fault = f"{chosen_name} cannot run {name} ({' '.join(str(error).split())[:300]})"
-            raise blame(fault, f"{fault}, and {other_name} cannot either", arrays) from error
+            chosen, other = self._runtimes()
+            fault = f"{chosen} cannot run {self._name} ({' '.join(str(error).split())[:300]})"
+            raise self._blame(fault, f"{fault}, and {other} cannot either", arrays) from error
 
-    run = attempt(lambda: STARTS[backend](content), [])
-
-    def compute(blob: Blob) -> Blob:
-        array = entry.prepared(blob)
-        output: Blob = attempt(lambda: run(array), [array])
-        if not np.isfinite(output).all():
-            fault = "computes values that are no numbers"
-            raise blame(
-                f"{chosen_name} {fault} from {name}",
-                f"{name} {fault}, in {chosen_name} and in {other_name}; train it again",
-                [array],
-            )
-        return output
-
-    return compute
+    def _blame(self, fault: str, both: str, arrays: list[NDArray[Any]]) -> ModelError:
+        """Find out whether the other runtime can do it, and say so."""
+        (other,) = BACKENDS.keys() - {self._backend}
+        try:
+            run = STARTS[other](self._proto.SerializeToString())
+            works = all(np.isfinite(run(array)).all() for array in arrays)
+        except Exception:  # neither runtime has a base for its errors, but Exception
+            works = False
+        if not works:
+            return ModelError(both)
+        remedy = f"{fault}; {BACKENDS[other]} can run it"
+        return ModelError(f"{remedy}: backend={other!r}", command=f"{remedy}: --backend {other}")
 
 
 #: Share of the output's spread by which OpenCV may be off from ONNX Runtime, on average.

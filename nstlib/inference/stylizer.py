@@ -151,7 +151,7 @@ class Stylizer:
     -----
     An object keeps its network's memory from call to call, which saves time from the second
     picture of a size on. Several threads may share it: OpenCV computes one picture at a time, ONNX
-    Runtime several.
+    Runtime several. A pool of processes may be given it, too: each loads the network for itself.
 
     References
     ----------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +109,24 @@ def test_words_of_python_have_a_translation() -> None:
     for file, text in said:
         if not any(file == known and words in text for known, words in PYTHON_ONLY):
             assert not API.search(text), f"{file}: {text}"
+
+
+#: What messages count. One of it needs the singular, which `counted` writes.
+COUNTED = re.compile(
+    r" (broken )?(cores|faults|files|films|folders|frames|iterations|masks|numbers|photographs"
+    r"|pictures|sizes|steps|styles)\b"
+)
+
+
+def test_what_is_counted_has_a_singular() -> None:
+    for file in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.JoinedStr) or "course" in file.parts:
+                continue
+            for value, text in itertools.pairwise(node.values):
+                if isinstance(value, ast.FormattedValue) and value.format_spec is None:
+                    number = re.fullmatch(r"len\(.*\)|[\w.]+", ast.unparse(value.value))
+                    assert not (number and COUNTED.match(texts(text))), ast.unparse(node)
 
 
 @pytest.mark.parametrize(

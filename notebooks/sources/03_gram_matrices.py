@@ -540,8 +540,9 @@ print(f"stars, compared with tissue: by hand {by_hand:.2f}, by nst.style_loss {b
 #    L = \sum_l w_l E_l, \qquad w_l = \tfrac15 . $$
 #
 # Kim's loss adds up the mean squared differences of the *divided* matrices. Is that another loss? For two
-# pictures of the same size the two differ by a factor of 4, which a [learning rate](glossary.md#learning-rate) can
-# make up for. For two sizes Gatys's formula compares a large sum with a small one, and Kim's does not. In numbers:
+# pictures of the same size each of its terms is 4 times as large as $E_l$, and the sum 20 times as large as Gatys's,
+# because his $w_l$ take the mean. A [learning rate](glossary.md#learning-rate) can make up for that. For two sizes
+# Gatys's formula compares a large sum with a small one, and Kim's does not. One term in numbers:
 
 # %%
 A = np.float32([[1, 0], [1, 0], [0, 2], [1, 1]])  # another picture's four positions

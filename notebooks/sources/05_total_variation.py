@@ -419,9 +419,9 @@ show_rows(
 #
 # For a texture there is no truth to compare with. So first ask why it was rough at all. Here is the
 # loss of lesson 04, means and [covariances](glossary.md#covariance) at five layers, minimised by the same
-# loop. Two things differ from that lesson: there is one size only, so that the run starts from noise at full
-# size, and every layer counts alike. The term for roughness is relative, like all others: $V$ is divided by
-# that of the painting.
+# loop. Four things are simpler than in the recipe there: one size only, so that the run starts from noise at full
+# size; plain noise, not in the painting's colours; zeros beyond the border; and every layer counts alike. The term
+# for roughness is relative, like all others: $V$ is divided by that of the painting.
 
 # %%
 painting = nst.load_image("brushwork", size=128)

@@ -180,7 +180,7 @@ def train_style_network(
     )
     proof: dict[str, Any] = {}
     if is_one_style_network(network):
-        from nstlib.training.any_style.exporting import SIZES
+        from nstlib.inference.any_style import SIZES
 
         # Its layers round more than those of a transformer; half a level of 255 nobody sees.
         proof = {"sizes": SIZES, "tolerance": 0.5}

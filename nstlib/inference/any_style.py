@@ -56,6 +56,9 @@ _BRIGHTNESS = np.full((3, 3), 0.001)
 #: Of what the painter's sides are multiples.
 MULTIPLE = 8
 
+#: Heights and widths at which runtimes are compared on it.
+SIZES = ((256, 256), (320, 384), (248, 328), (264, 200))
+
 #: The shorter side at which a style is looked at, in pixels, unless another one is asked for.
 STYLE_SIZE = 320
 

@@ -73,10 +73,16 @@ def _check_operator(node: onnx.NodeProto, proto: onnx.ModelProto) -> None:
         known = False
     if not known:
         kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        raise ModelError(
+        fault = (
             f"node {node.name or node.output[0]!r} is a {kind}, which is no operator of ONNX "
-            f"{version}; modernize knows {', '.join(RETIRED)} of ONNX 7 to 9"
+            f"{version}"
         )
+        if kind in RETIRED and 7 <= version <= 9:
+            raise ModelError(
+                f"{fault}; it was an experiment: modernize brings such files up to date",
+                command=f"{fault}; it was an experiment: nst export brings such files up to date",
+            )
+        raise ModelError(f"{fault}; modernize knows {', '.join(RETIRED)} of ONNX 7 to 9")
 
 
 def check_memory(proto: onnx.ModelProto, shape: Sequence[int]) -> None:

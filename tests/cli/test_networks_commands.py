@@ -14,6 +14,8 @@ from conftest import Run
 from onnx import TensorProto, helper
 
 from nstlib._tensorflow import keras
+from nstlib.assets.cache import embedded_model
+from nstlib.inference.any_style import PAINTER
 from nstlib.networks.files import save_network
 from nstlib.networks.transformer import TransformerNet
 from nstlib.onnx.exporting import export
@@ -74,6 +76,34 @@ def test_an_old_onnx_file_is_brought_up_to_date(nst: Run) -> None:
     assert told("new.onnx")["style"] == "candy"
     code, _, err = nst("export", "old.onnx", "-o", "new.onnx", "--float32")
     assert (code, err) == (2, ["nst: --float32: old.onnx keeps its numbers as they are"])
+
+
+def test_an_old_onnx_file_needs_no_tensorflow(nst: Run) -> None:  # noqa: ARG001
+    old_file("old.onnx")
+    code = (
+        "import sys; sys.modules['tensorflow'] = None; from nstlib.cli.main import main; "
+        "sys.exit(main(['export', 'old.onnx', '-o', 'new.onnx']))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert Path("new.onnx").is_file()
+
+
+def test_verify_says_what_to_do_with_an_old_file(nst: Run) -> None:
+    old_file("old.onnx")
+    code, _, [line] = nst("verify", "old.onnx")
+    assert code == 2
+    assert line == (
+        "nst: node 'cut' is a Crop, which is no operator of ONNX 7; it was an experiment: nst "
+        "export brings such files up to date"
+    )
+
+
+def test_verify_knows_which_sizes_the_painter_takes(nst: Run) -> None:
+    code, out, err = nst("verify", embedded_model(PAINTER))
+    assert (code, err) == (0, [])
+    assert out[-1] == "They agree (tolerance 0.01)."
+    assert [line.split()[0] for line in out[2:-1]] == ["256×256", "320×384", "248×328", "264×200"]
 
 
 @pytest.mark.torch

@@ -18,6 +18,7 @@ from nstlib.images.encode import save_image
 from nstlib.inference.any_style import (
     ENCODER,
     PAINTER,
+    SIZES,
     encode_style,
     encoder_for,
     painter_for,
@@ -71,8 +72,8 @@ def test_the_files_paint_what_was_learned(
     means = teach.averaged(teacher)
     proofs = exporting.export_any_style(teacher, tmp_path, {"licence": "none"})
     assert all(proof.ok for proof in proofs)
-    assert {comparison.size for comparison in proofs[1].comparisons} == {*exporting.SIZES}
-    assert len(proofs[1].comparisons) >= 2 * len(exporting.SIZES)
+    assert {comparison.size for comparison in proofs[1].comparisons} == {*SIZES}
+    assert len(proofs[1].comparisons) >= 2 * len(SIZES)
     for variable, mean in zip(teacher.trainable_variables, means, strict=True):
         np.testing.assert_array_equal(variable, mean)
     for name in (ENCODER, PAINTER):

@@ -11,16 +11,19 @@ import onnx
 from nstlib._files import atomic_write
 from nstlib._tensorflow import keras
 from nstlib.errors import ModelError
-from nstlib.inference.any_style import ENCODER, NETWORK_VECTOR, PAINTER, VECTOR, painter_for
+from nstlib.inference.any_style import (
+    ENCODER,
+    NETWORK_VECTOR,
+    PAINTER,
+    SIZES,
+    VECTOR,
+    painter_for,
+)
 from nstlib.networks.any_style import AnyStyleNet
-from nstlib.onnx.graphs import Size
 from nstlib.onnx.translation import to_onnx
 from nstlib.onnx.verification import Verification, verify
 from nstlib.sources import load_image
 from nstlib.training.any_style.teach import Teacher, averaged
-
-#: Sizes at which the files are compared, multiples of 8.
-SIZES: tuple[Size, ...] = ((256, 256), (320, 384), (248, 328), (264, 200))
 
 #: The largest differences from Keras that are allowed, as shares: of white, and of the largest
 #: number in a vector. Kernels in half precision make most of them.

@@ -487,9 +487,13 @@ assert abs(right[0] - misplaced[0]) < 0.5 * right[0]
 assert misplaced[1] < 2 * right[1]
 
 # %% [markdown]
+# <details><summary>What you see</summary>
+#
 # Both runs have done what they were told, and about equally well: the numbers can't know what you meant. (The
 # photograph's rows are the control: if a mask had been ignored, the style loss would be near theirs.) So look
 # at the mask before the run, laid over the photograph: `coffee * mask[..., np.newaxis]`.
+#
+# </details>
 #
 # A mask may come from anywhere: drawn by hand, cut out in an image editor, or found by a network that
 # knows people from backgrounds (lesson 11).

@@ -426,7 +426,7 @@ print(
 # *Above: each layer is continued under the other one. Below: the same matte before the same night.* The
 # background is **not** a photograph of the empty room. Her contour stays as a faint
 # [ghost](glossary.md#ghosts), and where the network was unsure, as at the ring of her collar, a piece of her stays.
-# But painted, and mostly covered by her, it serves: no stroke follows her outline where she isn't.
+# But painted, and mostly covered by her, it serves.
 #
 # ## The Composer, opened
 #

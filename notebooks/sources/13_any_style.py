@@ -640,8 +640,14 @@ nst.check("why_searching_wins", ...)
 nst.check("why_searching_wins", "b")
 
 # %% [markdown]
-# One pass is a guess, the best one for photographs and styles *like those of the training*. Nothing looks at the
-# result. Three things follow, and you can see each above:
+# <details><summary>Why</summary>
+#
+# The search sees its result, and mends it. One pass is a guess, the best one for photographs and styles *like those of
+# the training*. Nothing looks at the result.
+#
+# </details>
+#
+# For one pass three things follow, and you can see each above:
 #
 # - **Strokes, not shapes.** What takes a larger part of the style, panes with lead around them, is not there.
 # - **The same mixtures for all.** Only scales and shifts depend on the style. What mixes the channels is fixed, and the

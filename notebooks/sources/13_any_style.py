@@ -578,6 +578,9 @@ ipywidgets.VBox([knob, large])
 # A search needs a hundred times the work. What does it get for that? The same photograph, the same style, the same
 # judge. To be fair to the fast ones, the judge looks at four layers at which the any-style network was taught, and
 # which the search is *not* shown: it works with the first layers of the five blocks.
+#
+# **Predict** three things: whether the search comes nearer to the window than one pass does, whether it keeps more of the
+# cat, and which of the two fast ways, AdaIN or the predicted scales, comes nearer to the four styles.
 
 # %%
 searched = nst.transfer_style(
@@ -591,7 +594,7 @@ show_rows(
     "turned into panes of yellow and white glass with dark lines between them.",
 )
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
 print("                     off the style of                        off the cat,")
 print("                  " + "".join(f"{name:>9}" for name in names) + "       as window")
 ways = {
@@ -618,13 +621,18 @@ for name in names:
 assert off["a search"]["window"] < 0.8 * min(off["one pass"]["window"], off["AdaIN"]["window"])
 
 # %% [markdown]
+# <details><summary>What the table says</summary>
+#
 # ("The next one's" is the painting in the style of the painting to the right: the control, which is farther off in
-# each column.) Did you expect the predicted scales to beat AdaIN at one layer? For three styles they come a little nearer, for
-# the harvest AdaIN comes much nearer, and it keeps more of the cat. (The last column is for the window alone, for which
+# each column.) The search is ahead of both, in style and in content. Did you expect the predicted scales to beat AdaIN at
+# one layer? For three styles they come a little nearer, for the harvest AdaIN comes much nearer, and it keeps more of the
+# cat. (The last column is for the window alone, for which
 # there is a search. With the other three styles it is so as well.) That doesn't say which is the better idea: the two
 # networks differ in size, loss and length of training as well, and a fair comparison would change one thing at a time,
 # as lesson 09 did. It does say that more machinery isn't better by itself. What speaks for the predicted scales is
 # something else: with the vector put in, the result is *one* small network, which runs wherever lesson 10's do.
+#
+# </details>
 #
 # **Question.** The search comes nearest to the style. Why?
 #

@@ -187,9 +187,9 @@ def estimate_layers(
 
     References
     ----------
-    M. Forte, "Approximate fast foreground colour estimation", ICIP 2021.
-    T. Germer, T. Uelwer, S. Conrad and S. Harmeling, "Fast multi-level foreground estimation",
-    ICPR 2020.
+    - M. Forte, "Approximate fast foreground colour estimation", ICIP 2021.
+    - T. Germer, T. Uelwer, S. Conrad and S. Harmeling, "Fast multi-level foreground estimation",
+      ICPR 2020.
 
     Examples
     --------

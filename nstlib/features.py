@@ -109,12 +109,12 @@ def feature_extractor(
 
     References
     ----------
-    K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image
-    recognition", ICLR 2015.
-    L. Gatys, A. Ecker and M. Bethge, "Image style transfer using convolutional neural networks",
-    CVPR 2016: which layers, and why.
-    I. Ustyuzhaninov, W. Brendel, L. Gatys and M. Bethge, "Texture synthesis using shallow
-    convolutional networks with random filters", 2016.
+    - K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image
+      recognition", ICLR 2015.
+    - L. Gatys, A. Ecker and M. Bethge, "Image style transfer using convolutional neural networks",
+      CVPR 2016: which layers, and why.
+    - I. Ustyuzhaninov, W. Brendel, L. Gatys and M. Bethge, "Texture synthesis using shallow
+      convolutional networks with random filters", 2016.
 
     Examples
     --------

@@ -106,9 +106,9 @@ def channel_statistics(features: tf.Tensor, mask: tf.Tensor | None = None) -> St
 
     References
     ----------
-    Y. Li, N. Wang, J. Liu and X. Hou, "Demystifying neural style transfer", IJCAI 2017: style as a
-    distribution of features, and matching its mean and variance.
-    L. Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017.
+    - Y. Li, N. Wang, J. Liu and X. Hou, "Demystifying neural style transfer", IJCAI 2017: style as
+      a distribution of features, and matching its mean and variance.
+    - L. Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017.
 
     Examples
     --------
@@ -184,9 +184,9 @@ def style_loss(
 
     References
     ----------
-    L. Gatys, A. Ecker and M. Bethge, "Image style transfer using convolutional neural networks",
-    CVPR 2016.
-    Y. Li, N. Wang, J. Liu and X. Hou, "Demystifying neural style transfer", IJCAI 2017.
+    - L. Gatys, A. Ecker and M. Bethge, "Image style transfer using convolutional neural networks",
+      CVPR 2016.
+    - Y. Li, N. Wang, J. Liu and X. Hou, "Demystifying neural style transfer", IJCAI 2017.
 
     Examples
     --------

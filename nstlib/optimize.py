@@ -211,9 +211,9 @@ def minimize_image(
 
     References
     ----------
-    D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization",
-    Mathematical Programming, 1989.
-    D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+    - D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization",
+      Mathematical Programming, 1989.
+    - D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
 
     Examples
     --------

@@ -283,9 +283,10 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
 
     References
     ----------
-    G. Ghiasi, H. Lee, M. Kudlur, V. Dumoulin and J. Shlens, "Exploring the structure of a
-    real-time, arbitrary neural artistic stylization network", BMVC 2017.
-    V. Dumoulin, J. Shlens and M. Kudlur, "A learned representation for artistic style", ICLR 2017.
+    - G. Ghiasi, H. Lee, M. Kudlur, V. Dumoulin and J. Shlens, "Exploring the structure of a
+      real-time, arbitrary neural artistic stylization network", BMVC 2017.
+    - V. Dumoulin, J. Shlens and M. Kudlur, "A learned representation for artistic style", ICLR
+      2017.
     """
     if len(channels) != 4 or min(channels) < 1:
         raise refusal("channels", channels, "four whole numbers, 1 or more each")

@@ -36,10 +36,10 @@ def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
 
     References
     ----------
-    A. Howard et al., "Searching for MobileNetV3", ICCV 2019.
-    J. Hu, L. Shen and G. Sun, "Squeeze-and-excitation networks", CVPR 2018.
-    O. Ronneberger, P. Fischer and T. Brox, "U-Net: convolutional networks for biomedical image
-    segmentation", MICCAI 2015.
+    - A. Howard et al., "Searching for MobileNetV3", ICCV 2019.
+    - J. Hu, L. Shen and G. Sun, "Squeeze-and-excitation networks", CVPR 2018.
+    - O. Ronneberger, P. Fischer and T. Brox, "U-Net: convolutional networks for biomedical image
+      segmentation", MICCAI 2015.
 
     Examples
     --------

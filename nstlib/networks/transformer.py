@@ -63,9 +63,9 @@ def TransformerNet(  # noqa: N802  (the name that the field knows it by)
 
     References
     ----------
-    J. Johnson, A. Alahi and L. Fei-Fei, "Perceptual losses for real-time style transfer and
-    super-resolution", ECCV 2016.
-    A. Odena, V. Dumoulin and C. Olah, "Deconvolution and checkerboard artifacts", Distill, 2016.
+    - J. Johnson, A. Alahi and L. Fei-Fei, "Perceptual losses for real-time style transfer and
+      super-resolution", ECCV 2016.
+    - A. Odena, V. Dumoulin and C. Olah, "Deconvolution and checkerboard artifacts", Distill, 2016.
 
     Examples
     --------

@@ -106,10 +106,10 @@ def synthesize_texture(
 
     References
     ----------
-    L. Gatys, A. Ecker and M. Bethge, "Texture synthesis using convolutional neural networks",
-    NeurIPS 2015.
-    L. Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017, for the
-    way from coarse to fine.
+    - L. Gatys, A. Ecker and M. Bethge, "Texture synthesis using convolutional neural networks",
+      NeurIPS 2015.
+    - L. Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017, for the
+      way from coarse to fine.
 
     Examples
     --------

@@ -158,10 +158,10 @@ def transfer_style(
 
     References
     ----------
-    L. Gatys, A. Ecker and M. Bethge, "Image style transfer using convolutional neural networks",
-    CVPR 2016.
-    L. Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017: regions,
-    colours, and the way from coarse to fine.
+    - L. Gatys, A. Ecker and M. Bethge, "Image style transfer using convolutional neural networks",
+      CVPR 2016.
+    - L. Gatys et al., "Controlling perceptual factors in neural style transfer", CVPR 2017:
+      regions, colours, and the way from coarse to fine.
 
     Examples
     --------

@@ -63,6 +63,10 @@ SHOWN = (
 COLUMN = 760
 #: Markdown knows no table without a head. Where the head is left empty, none is shown.
 EMPTY_HEAD = re.compile(r"<thead>\s*<tr[^>]*>(\s*<th[^>]*>(<p></p>)?</th>)+\s*</tr>\s*</thead>")
+#: A word of code that fits a line of a phone: it is not broken at its hyphens.
+WORD = re.compile(r'<span class="pre">(?=[^<]{2,28}</span>)')
+#: The name of a module as a heading.
+MODULE = re.compile(r'(?<=<h2><code class="docutils literal notranslate"><span class="pre">)[^<]+')
 #: Furo's page for searches is empty until there is something to look for.
 RESULTS = '<div id="search-results"></div>'
 TO_SEARCH = """<h1>Search</h1>
@@ -97,9 +101,13 @@ def stage() -> None:
             shutil.copy2(ROOT / name, target)
     teaching.write(SOURCE / "instructors")
     (SOURCE / "instructors" / "slides.txt").write_text(slide_decks.table(), "utf-8")
+    for number, deck in slide_decks.decks().items():
+        path = SOURCE / "instructors" / f"minutes_{number}.txt"
+        path.write_text(slide_decks.sections(deck), "utf-8")
     readme = SOURCE / "data" / "README.md"  # the site does not show the code it links to
     text = re.sub(r"\[([^]]+)\]\(\.\./nstlib/[^)]*\)", r"\1", readme.read_text("utf-8"))
-    readme.write_text(text, "utf-8")
+    # The list of the gallery's commands is a part of a page.
+    readme.write_text(text.replace("](gallery.md)", "](../gallery.md)"), "utf-8")
     for figure in (SOURCE / "data" / "figures").glob("*.jpg"):
         figure.write_bytes(smaller(figure.read_bytes(), None))
     lessons, downloads = SOURCE / "notebooks", SOURCE / "downloads"
@@ -218,6 +226,8 @@ def finish() -> None:
             aside = f'<aside class="{column}-drawer"'
             text = text.replace(aside, f'{aside} aria-label="{name}"')
         text = re.sub(EMPTY_HEAD, "", text)
+        text = re.sub(MODULE, lambda name: name[0].replace(".", ".<wbr>"), text)
+        text = re.sub(WORD, '<span class="pre whole">', text)
         text = text.replace(RESULTS, f"{TO_SEARCH}\n{RESULTS}")
         # Code and tables wider than the page scroll by the keyboard, too.
         text = text.replace("<pre", '<pre tabindex="0"')

@@ -1,7 +1,11 @@
 """Sphinx's settings for the site. `build_site.py` first copies what it shows beside this file."""
 
+import re
+import sys
 from importlib.metadata import version as version_of
 from typing import Any
+
+import nstlib
 
 project = "Neural style transfer, hands on"
 author = "the authors of nstlib"
@@ -9,7 +13,7 @@ copyright = "text CC BY 4.0, code MIT"  # noqa: A001  (Sphinx's name)
 version = release = version_of("nstlib")
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
-exclude_patterns = ["README.md", "downloads"]  # shown in parts, or as files
+exclude_patterns = ["README.md", "data/gallery.md", "downloads"]  # shown in parts, or as files
 root_doc = "index"
 
 # Lessons are shown with the outputs that are stored in them.
@@ -60,7 +64,43 @@ def without_alias(_app: object, _domain: str, _kind: str, content: Any) -> None:
             content.remove(node)
 
 
+def one_by_one(_app: object, *others: Any) -> None:
+    """Make a list of the papers that a docstring refers to; each begins with an initial."""
+    *_, lines = others
+    if "References" not in lines:
+        return
+    first = lines.index("References") + 2
+    end = lines.index("", first) if "" in lines[first:] else len(lines)
+    begins = [
+        i == first or bool(lines[i - 1].endswith(".") and re.match(r"[A-Z]\. ", lines[i]))
+        for i in range(first, end)
+    ]
+    several = sum(begins) > 1
+    for i, is_new in enumerate(begins, start=first):
+        # Without the backslash an initial, "D. Ulyanov", would begin a list that counts by letters.
+        begin = f"{'* ' * several}\\" if is_new else "  " * several
+        lines[i] = f"{begin}{lines[i]}"
+
+
+def by_short_name(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Find what a docstring names as its module or ``nstlib`` does, where it is defined."""
+    named, kind = node["reftarget"], node["reftype"]
+    short = named.removeprefix("nstlib.")
+    here = sys.modules.get(node.get("py:module") or "")
+    for place in (nstlib,) if short != named else (here, nstlib):
+        thing: Any = place
+        for name in short.split("."):
+            thing = getattr(thing, name, None)
+        if hasattr(thing, "__qualname__"):
+            whole = f"{thing.__module__}.{thing.__qualname__}"
+            python = env.domains["py"]
+            return python.resolve_xref(env, node["refdoc"], app.builder, kind, whole, node, content)
+    return None
+
+
 def setup(app: Any) -> None:
-    """Be called after napoleon, whose priority is 500."""
+    """Be called before and after napoleon, whose priority is 500."""
+    app.connect("autodoc-process-docstring", one_by_one, priority=400)
     app.connect("autodoc-process-docstring", whole_again, priority=600)
+    app.connect("missing-reference", by_short_name)
     app.connect("object-description-transform", without_alias)

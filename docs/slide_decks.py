@@ -474,7 +474,18 @@ def table() -> str:
         ]
         for number, deck in decks().items()
     ]
-    return teaching.table(["deck", "slides", "minutes", "exercises in class"], rows)
+    return teaching.table(["deck", "slides", "minutes", "exercise on a slide"], rows)
+
+
+def sections(deck: Deck) -> str:
+    """Return a line with the minutes that a deck plans for each section of its lesson."""
+    talk: dict[str, int] = {}
+    for slide in deck.slides:
+        section = re.sub(r" \(.*\)$", "", slide.section) or "Opening"
+        work = _exercise(deck, slide.exercise).minutes if slide.exercise else 0
+        talk[section] = talk.get(section, 0) + slide.minutes + (work or 0)
+    listed = "; ".join(f"{section} **{minutes}**" for section, minutes in talk.items())
+    return f"**Minutes:** {listed}.\n"
 
 
 # --- What must be right ---------------------------------------------------------------------------

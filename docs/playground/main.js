@@ -287,6 +287,8 @@ async function attempt(work) {
       error instanceof Sentence
         ? error.message
         : `That did not work (${firstLine(error)}). A smaller size may help, or loading the page again.`;
+    // On a phone the sentence stands below both pictures.
+    problem.scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -29,7 +29,8 @@ from nstlib.course.exercises import _engine as engine
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "instructors"
-WRITTEN = {"misconceptions.md", "times.txt", "day.txt", "weeks.txt", "slides.txt"}
+MINUTES = {f"minutes_{number}.txt" for number in teaching.lessons()}
+WRITTEN = {"misconceptions.md", "times.txt", "day.txt", "weeks.txt", "slides.txt", *MINUTES}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 SOURCES = [path.read_text("utf-8") for path in sorted((ROOT / "notebooks/sources").glob("*.py"))]
 
@@ -149,6 +150,12 @@ def test_links_lead_to_pages_of_the_site() -> None:
             assert (ROOT / target).is_file(), link
         else:
             assert link in WRITTEN or (PAGES / link).is_file(), link
+
+
+def test_each_lesson_has_its_own_minutes() -> None:
+    page = (PAGES / "lessons.md").read_text("utf-8")
+    found = re.findall(r"^## \[(\d\d) .+\n\n```\{include\} minutes_(\d\d)\.txt$", page, re.M)
+    assert found == [(number, number) for number in teaching.lessons()]
 
 
 def test_pages_include_what_is_written_for_them_and_list_each_other() -> None:

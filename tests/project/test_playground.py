@@ -294,6 +294,18 @@ def test_bad_files_get_a_sentence(page: Any, tmp_path: Path) -> None:
     assert page.locator("#problem").is_hidden()
 
 
+def test_what_went_wrong_is_seen_on_a_phone(page: Any, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": 360, "height": 700})
+    opened(page, nst.save_image(nst.load_image("coffee", size=256), tmp_path / "cup.png"))
+    painted(page)
+    (tmp_path / "letter.jpg").write_text("Dear Theo")
+    page.evaluate("scrollTo(0, 0)")
+    page.set_input_files("#photo-file", tmp_path / "letter.jpg")
+    page.locator("#problem", has_text="letter.jpg").wait_for()
+    box = page.locator("#problem").bounding_box()
+    assert 0 <= box["y"] < box["y"] + box["height"] <= 700
+
+
 def test_the_library_says_which_styles_there_are(page: Any) -> None:
     styles = page.locator("input[name=style]")
     assert [s.get_attribute("value") for s in styles.all()] == list(STYLE_NETWORKS)

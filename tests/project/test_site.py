@@ -22,6 +22,7 @@ SITE = ROOT / "build" / "site"
 FOUND = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
 DECKS = [page for page in FOUND if page.startswith("slides/")]
 PAGES = [page for page in FOUND if page not in DECKS]
+GALLERY = ROOT / "data" / "gallery.md"
 AXE = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 LESSONS = [page for page in PAGES if re.match(r"notebooks/\d", page)]
 TRANSLATED = [page for page in PAGES if re.match(r"notebooks/\w+/\d", page)]
@@ -101,8 +102,25 @@ def test_korean_lines_break_between_words(page: Any, address: str) -> None:
 def test_the_list_of_lessons_is_whole_on_a_phone(page: Any, address: str) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(address)
-    cells = page.locator("#the-lessons td")
-    assert cells.count() == 4 * len(LESSONS)
+    whole_cells(page, "#the-lessons td", 4 * len(LESSONS))
+
+
+def test_the_gallerys_commands_are_whole_on_a_phone(page: Any, address: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"{address}gallery.html")
+    commands = re.findall(r"^\| .+ \| `(nst .+)` \|", GALLERY.read_text("utf-8"), re.MULTILINE)
+    assert len(commands) == 12
+    assert page.locator("#gallery td:nth-child(2)").all_inner_texts() == commands
+    whole_cells(page, "#gallery td", 3 * len(commands))
+    lines = page.locator("#gallery td:nth-child(2) code").evaluate_all(
+        "codes => codes.map((code) => new Set([...code.getClientRects()].map((r) => r.top)).size)"
+    )
+    assert max(lines) <= 3  # a word a line takes eight
+
+
+def whole_cells(page: Any, selector: str, count: int) -> None:
+    cells = page.locator(selector)
+    assert cells.count() == count
     assert (
         cells.evaluate_all(
             """cells => cells.filter((cell) => {
@@ -218,6 +236,40 @@ def test_comments_on_constants_are_not_taken_for_types() -> None:
     whole = "The layers that describe a style (Gatys et al. 2016): the first of each block."
     assert whole in pages["features"]
     assert [name for name, text in pages.items() if 'Type<span class="colon">' in text] == []
+
+
+def test_papers_of_a_docstring_are_a_list() -> None:
+    text = html.unescape((SITE / "api" / "networks.html").read_text("utf-8"))
+    text = " ".join(re.sub("</?p>", "", text).split())
+    for paper in (
+        "<li>J. Hu, L. Shen and G. Sun, “Squeeze-and-excitation networks”, CVPR 2018.</li>",
+        "neural artistic stylization network”, BMVC 2017.</li> <li>V. Dumoulin, J. Shlens",
+        "D. Ulyanov, A. Vedaldi and V. Lempitsky, “Improved texture networks”, CVPR",
+    ):
+        assert paper in text
+    # An initial begins no list that counts by letters.
+    pages = {path.stem: path.read_text("utf-8") for path in (SITE / "api").glob("*.html")}
+    assert [name for name, page in pages.items() if "upperalpha" in page] == []
+
+
+def test_short_names_in_docstrings_are_links() -> None:
+    unknown = []
+    for path in (SITE / "api").glob("*.html"):
+        text = re.sub(r"<a [^>]*>.*?</a>", "", path.read_text("utf-8"), flags=re.DOTALL)
+        codes = re.findall(r'<code class="xref py[^>]*>(.*?)</code>', text, re.DOTALL)
+        unknown += [re.sub("<[^>]*>", "", code) for code in codes]
+    modules = {"nstlib.inference.tiles", "nstlib.synthesis"}  # the pages show no such modules
+    assert {name for name in unknown if name.startswith("nstlib.")} <= modules
+    assert "show_images()" not in unknown
+
+
+def test_commands_are_not_broken_inside_an_option(page: Any, address: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"{address}playground/index.html")
+    words = page.locator("article p .pre", has_text="--style")
+    assert words.count() == 3
+    rows = words.evaluate_all("words => words.map((word) => word.getClientRects().length)")
+    assert rows == [1, 1, 1]
 
 
 def test_links_lead_somewhere() -> None:

@@ -44,6 +44,13 @@ def test_what_a_deck_quotes_stands_in_its_lesson(number: str) -> None:
     assert list(slide_decks.faults(slide_decks.deck_of(LESSONS[number]))) == []
 
 
+def test_each_section_has_its_minutes_of_talk_and_of_exercises() -> None:
+    assert slide_decks.sections(slide_decks.deck_of(FIRST, GOOD)) == (
+        "**Minutes:** Opening **25**; Numbers are not light **3**; "
+        "Exercise 1 · Three bugs in three lines **15**.\n"
+    )
+
+
 def test_each_text_belongs_to_a_lesson() -> None:
     pages = {lesson.page.replace(".ipynb", "") for lesson in LESSONS.values()}
     texts = {path.stem for path in slide_decks.DECKS.glob("*.md")}

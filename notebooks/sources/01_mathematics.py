@@ -570,9 +570,9 @@ for name, mode in {"zero": "constant", "replicate": "edge", "reflect": "reflect"
 # %% [markdown]
 # <details><summary>What happened</summary>
 #
-# With zeros there is black around every picture, and the kernel finds an edge that nobody painted. VGG19 was
-# trained like this. The others avoid it, and flatten ramps at the border instead. There is no padding that
-# knows what was there.
+# With zeros there is black around every picture, and the kernel finds an edge that nobody painted. The others
+# avoid it, and flatten ramps at the border instead. There is no padding that knows what was there. (VGG19 was
+# trained with zeros. To it they mean a grey, as lesson 02 will show, but a white picture gets an edge from that, too.)
 #
 # </details>
 #

@@ -125,7 +125,8 @@ print("the same, prepared for VGG19:    ", prepared[100, 100].round(1))
 
 # %% [markdown]
 # Now you can write out a whole layer, from lesson 01's pieces: zero padding, windows, a sum for each kernel,
-# the bias, ReLU.
+# the bias, ReLU. (The zeros are added after the preparation, which has subtracted the mean colour. So to VGG19 this
+# grey lies beyond the border, not black.)
 
 
 # %%

@@ -912,8 +912,8 @@ for name, maps in extractor(both[np.newaxis]).items():
     )
 
 # %% [markdown] tags=["solution"]
-# Near the seam a feature sees both halves, and the stars also take the place of the black border that the
-# piece alone has there. The deeper the layer, the wider the strip in which that is so: a pixel or two of
+# Near the seam a feature sees both halves, and the stars also take the place of the zeros that lie
+# beyond the border of the piece alone. The deeper the layer, the wider the strip in which that is so: a pixel or two of
 # 256 in `block1`, 78 on each side in `block5`.
 
 # %% [markdown]

@@ -538,9 +538,9 @@ for what, run in {"one size": one_size, "three sizes": three_sizes}.items():
 # top right, the dark gland at the bottom right: they are in their places! Yet lesson 03 showed that Gram
 # matrices forget positions. So how can a composition survive? Two suspects:
 #
-# - **The border.** A window that reaches beyond the picture sees something else there: black, if a
-#   [convolution](glossary.md#convolution) takes zeros beyond the border; the border's own pixels repeated, as
-#   `synthesize_texture` does. So a feature can tell that it is near an edge.
+# - **The border.** A window that reaches beyond the picture sees something else there: nothing but zeros, if a
+#   [convolution](glossary.md#convolution) adds them; or the border's own pixels repeated, as in
+#   `synthesize_texture`. So a feature can tell that it is near an edge.
 # - **The window.** At 48 pixels a window of 156 takes in the whole picture. `block5` has only 3 × 3
 #   positions there, and each feature describes the entire composition.
 #

@@ -1,4 +1,4 @@
-"""Colours in other spaces become sRGB: ICC profiles, and what PNG and cameras say without one.
+"""Colours in other spaces become sRGB: ICC profiles, and what files say without one.
 
 The same pixel values mean other colours in Adobe RGB or in Display P3. Inside the library all
 pixels are sRGB.
@@ -75,6 +75,8 @@ def profile_of(picture: PIL.Image.Image) -> bytes | None:
     try:
         if picture.format == "PNG":
             return _from_png(picture.info)
+        if picture.format == "HEIF":
+            return _from_heic(picture.info.get("nclx_profile") or {})
         # A camera's way to say Adobe RGB without a profile (Exif's rule DCF 2.0).
         if picture.getexif().get_ifd(0xA005).get(1) == "R03":
             return matrix_profile("Adobe RGB", ADOBE_RGB, (563 / 256,))
@@ -92,6 +94,19 @@ def _from_png(info: dict[Any, Any]) -> bytes | None:
     if usual and np.allclose(primaries, SRGB, atol=0.002):
         return None
     return matrix_profile("PNG", primaries, _SRGB_CURVE if usual else (exponent,))
+
+
+def _from_heic(numbers: dict[str, int | float]) -> bytes | None:
+    wide = numbers.get("color_primaries") in (9, 12)  # of BT.2020 and Display P3
+    # sRGB's, and those of video, which are seen on the same screens. Others are HDR's.
+    usual = numbers.get("transfer_characteristics") in (1, 6, 13)
+    if not wide or not usual:
+        return None
+    colours = ("white", "red", "green", "blue")
+    primaries = tuple(
+        numbers[f"color_primary_{colour}_{axis}"] for colour in colours for axis in "xy"
+    )
+    return matrix_profile("HEIC", primaries, _SRGB_CURVE)
 
 
 def _transform(mode: str, profile: bytes) -> ImageCmsTransform | None:

@@ -321,6 +321,19 @@ def test_cameras_say_adobe_rgb_without_a_profile(tmp_path: Path) -> None:
     np.testing.assert_allclose(load_image(path)[8::16, 8::16][inside], wanted[inside], atol=0.01)
 
 
+def test_phones_say_display_p3_in_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "photo.heic"
+    numbers = {"color_primaries": 12, "transfer_characteristics": 13, "full_range_flag": 1}
+    write(path, PIL.Image.fromarray(colours()), **KINDS[".heic"], **numbers)
+    wanted = expected_srgb(numbers_in(path), "Display P3")
+    inside = ((wanted > 0.1) & (wanted < 0.999)).all(axis=-1)
+    assert np.abs(numbers_in(path) / 255 - wanted)[inside].max() > 10 / 255
+    np.testing.assert_allclose(load_image(path)[inside], wanted[inside], atol=2 / 255)
+    usual = numbers | {"color_primaries": 1}
+    write(path, PIL.Image.fromarray(colours()), **KINDS[".heic"], **usual)
+    np.testing.assert_array_equal(load_image(path), from_uint8(numbers_in(path)))
+
+
 # Writing
 
 

@@ -152,15 +152,18 @@ for what, networks in {"two networks": two, "one network": one}.items():
     print(f"{what:13} {multiplications(networks, coffee.shape) / 1e9:5.1f}")
 
 # %% [markdown]
-# Half the work, then. (The gradient costs about as much again, in both: each convolution is run
-# backwards once. In training it would be twice as much, because the kernels need a gradient as well; here
-# they are frozen.)
+# <details><summary>What the count says</summary>
+#
+# Half the work. (The gradient costs about as much again, in both: each convolution is run backwards once. In training
+# it would be twice as much, because the kernels need a gradient as well; here they are frozen.)
+#
+# </details>
 #
 # And is it the same gradient? To find out, [random weights](glossary.md#random-weights) are good enough. As a
 # control, the same lines compare with a gradient that ought to differ: one without the content term.
 
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 def gradient_by(networks, content_weight=1.0):
     """A function of a picture: the gradient of a transfer's loss."""
 
@@ -190,17 +193,20 @@ def gradient_by(networks, content_weight=1.0):
 thumbnail, strokes = nst.resize(coffee, 96), nst.resize(brushwork, 96)
 by_two, by_one = gradient_by(two), gradient_by(one)
 first = by_two(tf.constant(thumbnail)).numpy()
+print("How far the gradient is from that of two networks:")
 # If one network gave another gradient, the first number would be of the size of the second.
 for what, gradient in {"one network": by_one, "no content": gradient_by(one, 0.0)}.items():
     apart = np.linalg.norm(gradient(tf.constant(thumbnail)).numpy() - first)
     share = apart / np.linalg.norm(first)
-    print(
-        f"{what:12} differs from two networks by {'below 0.1 %' if share < 1e-3 else f'{share:.0%}'}"
-    )
+    print(f"{what:12} {'below 0.1 %' if share < 1e-3 else f'{share:.0%}'}")
 
 # %% [markdown]
-# The same gradient at every step means the same picture at the end: nothing is lost. `transfer_style`
-# has always done it this way.
+# <details><summary>What follows</summary>
+#
+# It is the same gradient. The same gradient at every step means the same picture at the end: nothing is lost.
+# `transfer_style` has always done it this way.
+#
+# </details>
 #
 # ## A smaller network
 #
@@ -296,7 +302,7 @@ nst.check("farthest_pixel", "b")
 # To see it, and to compare the two fairly, everything but the [optimiser](glossary.md#optimiser) has to stay:
 # the network, the loss, the two pictures, the start. We count evaluations, not iterations.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
 twin = nst.feature_extractor([*nst.STYLE_LAYERS, *nst.CONTENT_LAYERS], padding="replicate")
 wanted = {layer: twin(thumbnail[np.newaxis])[layer] for layer in nst.CONTENT_LAYERS}
 look = {
@@ -324,15 +330,21 @@ slow = race(
 )
 moved = np.abs(after_120[0] - thumbnail)
 # If the gradient's size decided, there would be no such limit: a pixel might be anywhere by now.
-print(f"Adam at 0.001, after 120 steps: {np.mean(moved < 0.125):.0%} of all values within 0.125")
-print(f"farthest of all: {moved.max():.2f}")
+print("Adam at 0.001, after 120 steps:")
+print(f"{np.mean(moved < 0.125):.0%} of all values have moved by less than 0.125,", end=" ")
+print(f"the farthest of all by {moved.max():.2f}")
 
 # %% [markdown]
+# <details><summary>Why</summary>
+#
 # Adam divides the gradient by its own usual size, so each step is about as long as the learning rate,
 # however large the gradient is. (Not exactly: Exercise 3.) From black to white it is about a thousand steps.
 #
+# </details>
+#
 # So with a small learning rate most of the steps are needed just to cover the distance. What if we choose a
-# better one? The slow run has had 200 evaluations; the others get about 60.
+# better one? The slow run has had 200 evaluations; the others get about 60. **Predict**: how many evaluations do the best
+# Adam and L-BFGS need to come as far as the slow run did in 200?
 
 # %%
 rates = (0.005, 0.02, 0.05)
@@ -340,7 +352,8 @@ runs = {"Adam, 0.001": slow}
 runs |= {f"Adam, {rate}": race(60, method="adam", learning_rate=rate) for rate in rates}
 runs["L-BFGS"] = race(60)
 
-# %%
+# %% jupyter={"outputs_hidden": true}
+print("Five ways down:")
 nst.show_curves(
     {
         name: ([s.evaluations for s in run.history[:61]], [s.loss for s in run.history[:61]])
@@ -352,10 +365,10 @@ nst.show_curves(
 )
 
 # %% [markdown]
-# *Five ways down: the same network, loss, pictures and start. About 60 evaluations of each are drawn.*
+# *The same network, loss, pictures and start. About 60 evaluations of each are drawn.*
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] jupyter={"outputs_hidden": true}
 def evaluations_until(run, goal):
     """How many evaluations a run took to come down to a loss; None if it never did."""
     return next((step.evaluations for step in run.history if step.loss <= goal), None)
@@ -377,6 +390,8 @@ assert max(best_adam, reached["L-BFGS"]) < 40
 assert 0.4 < best_adam / reached["L-BFGS"] < 2.5
 
 # %% [markdown]
+# <details><summary>What the numbers say</summary>
+#
 # Read it twice, because it isn't what you may have heard. At 0.02 or 0.05 instead of 0.001, Adam needs about a
 # tenth of the evaluations, or fewer. From there to L-BFGS there is **no gain** here: the two are about level.
 # "L-BFGS is more than ten times faster than Adam" would be true of this figure's uppermost curve, and of no other.
@@ -388,6 +403,8 @@ assert 0.4 < best_adam / reached["L-BFGS"] < 2.5
 # (Is it so because the goal was an easy one? We ran the slow Adam for the recipe's full 2,000 steps once. The
 # best of four learning rates reached the loss of its end after 85 evaluations, L-BFGS after 112. And from
 # noise, as in lesson 04, the order may be another one.)
+#
+# </details>
 #
 # ## From coarse to fine
 #

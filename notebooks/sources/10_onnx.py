@@ -714,7 +714,7 @@ print("The same file in two programs:")
 show_rows(
     [from_network(right), from_network(wrong)],
     titles=["by ONNX Runtime", f"by OpenCV {cv2.__version__}"],
-    height=1.55,
+    height=2.6,
     alt="The painting of a cat in blue and yellow strokes, and beside it what OpenCV makes of the same "
     "file: with version 5.0, the same cat, its face flooded with yellow.",
 )

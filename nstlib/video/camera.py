@@ -180,10 +180,12 @@ def _with_text(pixels: NDArray[Any], text: str) -> NDArray[Any]:
     (long, _), _ = cv2.getTextSize(text, font, 1.0, 1)
     scale = min(0.5, (width - 2 * margin) / long)
     written = pixels.copy()
-    # White on a dark outline can be read on any picture.
-    for colour, thickness in ((0, 3), (255, 1)):
-        place = (margin, height - margin)
-        cv2.putText(written, text, place, font, scale, (colour,) * 3, thickness, cv2.LINE_AA)
+    # White on a dark outline can be read on any picture. The outline is the same letters, moved by
+    # a pixel: OpenCV 5 makes a line of thicker letters longer.
+    around = [(0, x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)]
+    for colour, x, y in (*around, (255, 0, 0)):
+        place = (margin + x, height - margin + y)
+        cv2.putText(written, text, place, font, scale, (colour,) * 3, 1, cv2.LINE_AA)
     return written
 
 

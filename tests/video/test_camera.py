@@ -144,6 +144,21 @@ def test_the_window_says_what_the_keys_do(
     assert set(lines) == {f"n, p: next, previous style   {keys}" if styles else keys}
 
 
+def test_the_line_has_a_narrow_dark_outline(
+    screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grey = np.full((60, 400, 3), 128, np.uint8)
+    monkeypatch.setattr(Camera, "read", lambda _: (True, grey))
+    screen["keys"] = {1: ord("q")}
+    webcam(same, size=None)
+    shown = np.asarray(screen["shown"][0])[..., 0]
+    white, black = (seen.astype(np.uint8) for seen in (shown > 160, shown < 64))
+    assert white.any()
+    assert black.any()
+    near = cv2.dilate(white, np.ones((9, 9), np.uint8))
+    assert not (black > near).any()
+
+
 def test_a_closed_window_ends_it(screen: dict[str, Any]) -> None:
     screen["visible"] = 0.0
     assert webcam(same) == 1

@@ -10,9 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnx
 from IPython.display import display
-from onnx import numpy_helper
 
 import nstlib as nst
 from nstlib.assets.cache import embedded_model
@@ -464,15 +462,7 @@ def train(network, steps, watch):
 # %% jupyter={"source_hidden": true}
 def shipped(name):
     """A network of the course in Keras, for pictures around 0."""
-    graph = onnx.load(embedded_model(f"{name}.onnx")).graph
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    named = TransformerNet(**VARIANTS["lite"])
-    for layer in named.layers:
-        if layer.weights:
-            first = np.float32(stored[f"{layer.name}.weight"])
-            if isinstance(layer, tf.keras.layers.Conv2D):
-                first = first.transpose(2, 3, 1, 0)
-            layer.set_weights([first, stored[f"{layer.name}.bias"]])
+    named = nst.onnx.from_onnx(embedded_model(f"{name}.onnx"))
     from_bytes(named)
     same = style_network()
     same.set_weights(named.get_weights())
@@ -571,7 +561,8 @@ for term, to in {"style": "style picture", "content": "photographs"}.items():
 #
 # Colours go first: after ten steps hardly anything of the night is left. What remains is what takes long to
 # learn, and what all styles share: to keep the shapes of a photograph, and to lay strokes along them. So if
-# you have a network of any style, begin with it. This is called *fine-tuning*. Given some thousand steps, the
+# you have a network of any style, begin with it. This is called *fine-tuning*, and on the command line it is
+# `nst train style STYLE --photos FOLDER --start starry_night -o my_style.onnx`. Given some thousand steps, the
 # network from nothing gets there, too: the four at the top of this lesson began so.
 #
 # Was it fair? Everything was the same, but each start may have its own best learning rate. In our trials a smaller

@@ -152,7 +152,7 @@ def deck_of(lesson: teaching.Lesson, text: str | None = None) -> Deck:
     if text is None and path.exists():
         text = path.read_text("utf-8")
     pictures = tuple(_pictures(notebook))
-    said = "\n".join([*_said(notebook), lesson.text])
+    said = "\n\n".join([*_said(notebook), lesson.text])
     return Deck(lesson, tuple(_slides(text or draft(notebook))), pictures, said, text is None)
 
 
@@ -225,12 +225,16 @@ def _smaller(picture: Picture) -> bytes:
     return min(picture.content, buffer.getvalue(), key=len)
 
 
+def _numbers(text: str) -> set[str]:
+    return set(re.findall(r"\d+(?:[.,]\d+)*", text))
+
+
 def _said(notebook: Any) -> Iterator[str]:
     """Yield everything that a lesson says: its cells, what they print, what its pictures show."""
     for cell in notebook.cells:
         yield cell.source
         for output in cell.get("outputs", ()):
-            yield output.get("text", "")
+            yield from output.get("text", "").splitlines()
             yield output.get("data", {}).get("text/plain", "")
             yield from (
                 data.get("alt", "")
@@ -495,9 +499,11 @@ def faults(deck: Deck) -> Iterator[str]:
     """Say what a deck's text has that its lesson has not, and where it says too much or nothing.
 
     Code and printed lines are compared line by line. A number outside of formulas has to occur
-    somewhere in the lesson, since numbers are what changes when a lesson is built anew.
+    somewhere in the lesson, since numbers are what changes when a lesson is built anew. Those of a
+    table's row have to occur together, in a paragraph or in a printed line.
     """
-    known = set(re.findall(r"\d+(?:[.,]\d+)*", deck.said))
+    known = _numbers(deck.said)
+    passages = [_numbers(passage) for passage in re.split(r"\n\s*\n", deck.said)]
     lines = {line.strip(" #") for line in deck.said.splitlines()}
     sections = _sections(deck.lesson)
     for slide in deck.slides:
@@ -520,9 +526,12 @@ def faults(deck: Deck) -> Iterator[str]:
                     yield f"{where}: the lesson does not say {line.strip()!r}"
         prose = re.sub(r"```.*?```|`[^`]*`|\$[^$]*\$|https?:\S+", " ", text, flags=re.S)
         spoken = re.sub(r"^\d+ min\b", "", slide.notes)
-        for number in re.findall(r"\d+(?:[.,]\d+)*", f"{slide.heading} {prose} {spoken}"):
-            if number not in known:
-                yield f"{where}: the lesson has no number {number}"
+        for number in sorted(_numbers(f"{slide.heading} {prose} {spoken}") - known):
+            yield f"{where}: the lesson has no number {number}"
+        for row in re.findall(r"^\|.*", prose, re.MULTILINE):
+            is_summary = re.search(r"\d (to|…) \d", row)  # of several lines
+            if not is_summary and not any(_numbers(row) <= passage for passage in passages):
+                yield f"{where}: the lesson has the numbers of {row!r} nowhere together"
         words, most = len(re.findall(r"\S*\w\S*", prose)), WORDS["![" not in slide.body]
         if words > most:
             yield f"{where}: {words} words, at most {most}"

@@ -66,6 +66,7 @@ def test_each_text_belongs_to_a_lesson() -> None:
         ("![Concentric rings", "![A", "pictures of the lesson begin with 'A'"),
         ("sends 0.21", "sends 0.22", "no number 0.22"),
         ("number 0.74", "number 0.75", "no number 0.75"),
+        ("sends 0.21.", "sends 0.21.\n\n| 0.21 | 786,432 |", "nowhere together"),
         ("? overflow", "? underflow", "no question 'underflow'"),
         ("? overflow", "? smaller_nudge", "no question 'smaller_nudge'"),  # another lesson's
         ("## Exercise 1", "## Exercise 9", "no exercise 9"),

@@ -426,7 +426,7 @@ def style_at_scale(style: Image, size: tuple[int, int], scale: float) -> Image:
 def _check_styles(style: NDArray[Any] | Sequence[ArrayLike]) -> list[Image]:
     # A tensor is one picture, too, though it could be taken for a list of its rows.
     one = hasattr(style, "__array__") or not isinstance(style, Iterable) or isinstance(style, str)
-    given = [style] if one else list(style)
+    given: list[Any] = [style] if one else list(style)
     if not given:
         raise ArgumentError("style is empty; give an image, or a list of images")
     styles = [check_image(s, "style") for s in given]

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nstlib.errors import ImageError
-from nstlib.images.arrays import check_alpha
+from nstlib.images.arrays import check_alpha, to_rgba
 from nstlib.images.encode import save_image
 from nstlib.sources import load_image, load_picture
 
@@ -136,3 +138,20 @@ def test_what_is_no_alpha(tmp_path: Path, alpha: NDArray[Any], words: str) -> No
             attempt()
         assert words in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["float", "bool", "uint8"]))
+def test_any_picture_is_seen_again_on_white(seed: int, kind: str) -> None:
+    random = np.random.default_rng(seed)
+    share = random.choice([0, 1, random.random()], (4, 5)).astype(np.float32)
+    alpha = {"float": share, "bool": share > 0.5, "uint8": np.uint8(share * 255)}[kind]
+    image = random.random((4, 5, 3), np.float32)
+    rgba = to_rgba(image, alpha)
+    exact = alpha / 255 if kind == "uint8" else alpha.astype(np.float64)
+    np.testing.assert_allclose(rgba[..., 3] / 255, exact, atol=0.5001 / 255)
+    # Where there is so little of a colour that its share cannot be darker, it is black.
+    seen = np.maximum(image, 1 - exact[..., np.newaxis])
+    np.testing.assert_allclose(over_white(rgba), seen, atol=1.01 / 255)
+    hidden = rgba[exact == 0][:, :3]
+    assert (hidden == 255).all()

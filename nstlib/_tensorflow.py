@@ -42,7 +42,7 @@ def quiet() -> Iterator[None]:
         os.dup2(notes.fileno(), 2)
         try:
             yield
-        except ModuleNotFoundError:
+        except (ModuleNotFoundError, KeyboardInterrupt):
             raise
         except BaseException:
             notes.seek(0)

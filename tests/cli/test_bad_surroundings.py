@@ -216,3 +216,13 @@ def test_tensorflow_is_imported_without_stderr(shell: str) -> None:
         check=False,
     )
     assert (result.returncode, result.stdout) == (0, "3\n")
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "ImportError"])
+def test_tensorflows_notes_are_shown_if_it_fails_and_not_if_it_is_interrupted(error: str) -> None:
+    code = (
+        "import os; from nstlib._tensorflow import quiet\n"
+        f"try:\n with quiet():\n  os.write(2, b'a note'); raise {error}\nexcept {error}: pass"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert result.stderr == (b"" if error == "KeyboardInterrupt" else b"a note")

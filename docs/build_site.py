@@ -136,8 +136,13 @@ def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
 
     The name of a translated lesson begins with its language: ``ko/04_texture_synthesis.ipynb``.
     """
+    language, _, name = name.rpartition("/")
+    up = "../../" if language else "../"
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", []).extend(folded(cell))
+        if cell.cell_type == "markdown":  # JupyterLab has no page to link to
+            link = f"[playground]({up}playground/index.md)"
+            cell.source = cell.source.replace("*playground*", link)
         for said in translate.alt_texts(cell):
             cell.metadata["mystnb"] = {"image": {"alt": said["alt"]}}
         for output in cell.get("outputs", ()):
@@ -146,7 +151,6 @@ def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
             if "image/jpeg" in data:
                 content = base64.b64decode(data["image/jpeg"])
                 data["image/jpeg"] = base64.b64encode(smaller(content, size.get("width"))).decode()
-    language, _, name = name.rpartition("/")
     heading, _, rest = notebook.cells[0].source.partition("\n")
     link = (
         f"*To run this lesson, open it in JupyterLab:* {{download}}`{name} <../downloads/{name}>`. "

@@ -75,7 +75,10 @@ export class Runtime {
   }
 
   #ort() {
-    this.#loading ??= this.#load();
+    this.#loading ??= this.#load().catch((error) => {
+      this.#loading = null; // the line may be back when it is needed again
+      throw error;
+    });
     return this.#loading;
   }
 

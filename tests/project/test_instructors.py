@@ -166,6 +166,17 @@ def test_pages_include_what_is_written_for_them_and_list_each_other() -> None:
     assert sorted(listed) == sorted({*texts, "misconceptions"} - {"index"})
 
 
+def test_what_ethics_says_of_the_style_networks_stands_on_their_card() -> None:
+    card = (ROOT / "models" / "README.md").read_text("utf-8")
+    table = card.split("| network | style | longest side")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` .*$", table, re.MULTILINE)
+    judged = re.findall(r"^\| `(\w+)` .* by VGG19", table, re.MULTILINE)
+    page = (ROOT / "docs" / "ethics.md").read_text("utf-8")
+    assert len(rows) == 8
+    assert len(rows) - len(judged) == 1
+    assert "the small twin and, for all but one of them, VGG19 judged" in page
+
+
 def test_dev_container_installs_and_opens_what_there_is() -> None:
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text("utf-8"))
     python = re.findall(r"python:1-(\d\.\d+)-", container["image"])[0]

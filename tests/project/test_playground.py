@@ -302,8 +302,12 @@ def test_what_went_wrong_is_seen_on_a_phone(page: Any, tmp_path: Path) -> None:
     page.evaluate("scrollTo(0, 0)")
     page.set_input_files("#photo-file", tmp_path / "letter.jpg")
     page.locator("#problem", has_text="letter.jpg").wait_for()
-    box = page.locator("#problem").bounding_box()
-    assert 0 <= box["y"] < box["y"] + box["height"] <= 700
+    page.wait_for_function(  # the page glides there
+        """() => {
+          const { top, bottom } = document.getElementById("problem").getBoundingClientRect();
+          return top >= 0 && bottom <= innerHeight;
+        }"""
+    )
 
 
 def test_the_library_says_which_styles_there_are(page: Any) -> None:
@@ -472,6 +476,20 @@ def test_it_computes_in_a_thread_of_its_own_and_without_the_network(page: Any) -
     page.wait_for_function(
         "document.getElementById('result').getAttribute('aria-label').includes('person painted')"
     )
+
+
+def test_what_did_not_come_is_asked_for_again(browser: Any, address: str) -> None:
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    visited(page, f"{address}?runtime=wasm")
+    context.route("**/*.wasm", lambda route: route.abort())
+    page.click("#samples button")
+    page.locator("#problem", has_text="Failed to fetch").wait_for()
+    context.unroute("**/*.wasm")
+    page.click("#samples button")
+    painted(page)
+    context.close()
 
 
 def test_without_a_graphics_card_the_processor_does_it(page: Any, address: str) -> None:

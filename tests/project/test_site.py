@@ -180,6 +180,12 @@ def test_lessons_can_be_downloaded(page: Any, address: str) -> None:
         assert answer.body() == original.read_bytes()
 
 
+def test_the_lesson_on_networks_in_a_page_leads_to_the_playground(page: Any, address: str) -> None:
+    page.goto(f"{address}notebooks/10_onnx.html")
+    page.locator("article").get_by_role("link", name="playground", exact=True).click()
+    assert page.url == f"{address}playground/index.html"
+
+
 def lesson_of(page: str) -> Any:
     """Return the notebook that a page shows: of a lesson, or of a translated one."""
     language, stem = Path(page).parent.name, Path(page).stem

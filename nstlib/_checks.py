@@ -143,7 +143,10 @@ def refusal(
 
     `command` says what the command line accepts, if that is not the same.
     """
-    plain = value.item() if getattr(value, "shape", None) == () else value  # type: ignore[attr-defined]
+    plain = value
+    if getattr(value, "shape", None) == ():  # a number of NumPy's or TensorFlow's
+        plain = getattr(value, "numpy", lambda: value)()
+        plain = getattr(plain, "item", lambda: value)()
     return ArgumentError(
         f"{name} is {shown(plain)}; it must be {accepted}",
         command=f"--{name.replace('_', '-')} is {cut(str(plain))}; it must be "

@@ -89,6 +89,19 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "Pillow's image for a style": (lambda n: n.transfer_style(IMAGE, PILLOW), "style holds uint8"),
     "styles of none": (lambda n: n.transfer_style(IMAGE, []), "style is empty"),
     "a list of names": (lambda n: n.Stylizer(["a.jpg", "b.jpg"]), "several by their shares"),
+    "no names to mix": (lambda n: n.mix_styles({None: 1}), "key of shares is None"),
+    "a tensor that is too small": (
+        lambda n: n.transfer_style(IMAGE, IMAGE, tv_weight=tf.constant(-1.0)),
+        "tv_weight is -1.0; it must be a number, 0 or more",
+    ),
+    "a tensor for a count": (
+        lambda n: n.transfer_style(IMAGE, IMAGE, iterations=tf.constant(0)),
+        "iterations is 0; it must be a whole number",
+    ),
+    "an array for a count": (
+        lambda n: n.transfer_style(IMAGE, IMAGE, iterations=np.array(2.5)),
+        "iterations is 2.5; it must be a whole number",
+    ),
     "no style to load": (lambda n: n.Stylizer(None), "style is None"),
     "no channels": (lambda n: n.TransformerNet(3), "channels is 3"),
     "no films": (lambda n: n.flicker(None, None), "source is None"),

@@ -21,7 +21,7 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import numpy_helper
 
-from nstlib._checks import check_choice, check_count, check_number, refusal
+from nstlib._checks import check_choice, check_count, check_number, check_path, refusal
 from nstlib._files import reason
 from nstlib._memory import ran_out
 from nstlib.art.catalogue import DRAWN_STYLES
@@ -161,6 +161,7 @@ def mix_styles(shares: Shares, *, size: int = STYLE_SIZE, backend: str = "cv2") 
     if not shares:
         raise ArgumentError("there is no style to mix; give one picture or more")
     for style, share in shares.items():
+        check_path("a key of shares", style, "the name or the path of a picture")
         check_share(style, share)
         if Path(style).suffix.lower() == ".onnx":
             raise ArgumentError(f"{style} is a network; only pictures and vectors can be mixed")

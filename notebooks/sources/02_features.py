@@ -530,7 +530,7 @@ show_rows(
 #
 # Kernels drawn at random respond to a cat, too. To see what [training](glossary.md#training) adds, the
 # **control** must differ from the twin in nothing else: the same layers, as many channels, pooling by means.
-# We draw five such networks. (Keras draws kernels by He's rule: with a variance of 2 over the number of
+# We draw five such networks. (Their kernels are drawn by He's rule: with a variance of 2 over the number of
 # inputs, sizes stay about the same from layer to layer.)
 
 # %%

@@ -241,18 +241,27 @@ nst.check("half_size", ...)
 nst.check("half_size", "a")
 
 # %% jupyter={"outputs_hidden": true}
-print("pixels a side   photograph   noise")
+print("V, in units of its value at 448 pixels:")
+print("pixels a side   photograph   an edge   a ramp   noise")
+at_first = None
 for side in (448, 224, 112):
+    across = np.tile(np.linspace(0, 1, side), (side, 1))
     portrait, same_noise = nst.load_image("astronaut", size=side), nst.resize(large_noise, side)
-    # If shrinking itself made pictures rougher, noise would get rougher, too.
-    print(f"{side:13} {total_variation(portrait):12.3f} {total_variation(same_noise):7.3f}")
+    rough_now = [total_variation(p) for p in (portrait, np.round(across), across, same_noise)]
+    at_first = at_first or rough_now
+    # If shrinking itself made pictures rougher, noise would get rougher, too. If photographs were smooth everywhere,
+    # they would go with the ramp.
+    ratios = [now / before for now, before in zip(rough_now, at_first, strict=True)]
+    print("{:13} {:12.1f} {:9.1f} {:8.1f} {:7.1f}".format(side, *ratios))
 
 # %% [markdown]
 # <details><summary>What happened</summary>
 #
-# Where there were two small steps there is now one about twice as large. That is so because photographs
-# are smooth; noise, whose neighbours have nothing in common, is averaged away instead. So roughness can
-# only be compared at equal sizes, and a [weight](glossary.md#weight) that suits one size doesn't suit another.
+# On a ramp, one step takes the place of two. It is twice as large, and its square four times. An edge stays as high
+# as it was, but it now takes up twice the share of the picture: it counts double. The photograph goes nearly with
+# the edge, because most of its roughness lies in edges. Noise is averaged away instead: its neighbours have nothing
+# in common. So roughness can only be compared at equal sizes, and a [weight](glossary.md#weight) that suits one size
+# doesn't suit another.
 #
 # </details>
 #

@@ -35,7 +35,7 @@ choice(
     "half_size",
     "The same photograph at half the size: how rough is it?",
     right="a",
-    a="Where two small steps were there is now one about twice as large, and its square counts.",
+    a="An edge is as high as before, and takes up twice the share of the picture.",
     b="fewer pixels, but V takes a mean, so their number doesn't matter. How large are the steps?",
     c="V takes a mean, so the number of steps doesn't matter; their size does. Think of a ramp.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import statistics
@@ -10,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol, Self, TypeAlias
 
@@ -24,7 +25,7 @@ from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.images.encode import save_image
 from nstlib.images.resizing import resize
 from nstlib.video._ffmpeg import Frame
-from nstlib.video.steady import Paint
+from nstlib.video.steady import Paint, Prepares
 
 #: What the keys do, as the window says it; the second where there are styles to change to.
 KEYS = "q: quit   s: save   h: hide this line"
@@ -75,11 +76,13 @@ def webcam(
     """Show what a camera sees, painted, in a window, until somebody presses q or Esc.
 
     One thread reads the camera, one paints the newest frame, and this one shows it. So what is
-    shown is never late: frames that come while one is painted are left out. A machine that is too
-    slow to paint `least_rate` frames a second, or as many as the camera gives, gets half the size,
-    until it has time for the larger one again. The picture is mirrored, as people are used to see
-    themselves. The key s saves it to the current folder; h hides and shows
-    the line that says what the keys do; n and p change what paints.
+    shown is never late: frames that come while one is painted are left out. What paints in two
+    halves, as :func:`nstlib.video.steady.steady_painter` does, begins with the next frame in a
+    further thread while it paints this one. A machine that is too slow to paint `least_rate` frames
+    a second, or as many as the camera gives, gets half the size, until it has time for the larger
+    one again. The picture is mirrored, as people are used to see themselves. The key s saves it to
+    the current folder; h hides and shows the line that says what the keys do; n and p change what
+    paints.
 
     Parameters
     ----------
@@ -87,7 +90,7 @@ def webcam(
         Takes and returns an image, as for :func:`convert_video`. It must take any size.
     change : callable, optional
         Is given how many styles to go on (below 0: back) when n or p were pressed, and returns what
-        paints from then on. It is called by the thread that paints.
+        paints from then on. It is called by the thread that begins with the next frame.
     camera : int or Capture, default 0
         The number of the camera, or what gives its frames.
     size : int or None, default 640
@@ -117,27 +120,14 @@ def webcam(
     if sys.platform.startswith("linux") and not any(map(os.environ.get, screens)):
         raise VideoError("there is no screen here to show a window on; nst compose writes films")
     shown, keys, text = 0, True, KEYS if change is None else KEYS_AND_STYLES
-    steps: deque[int] = deque()
     times = deque([clock()], maxlen=30)
-    with _Camera(camera, clock) as newest, ThreadPoolExecutor(1, "paint") as painting:
-
-        def work() -> Image:
-            nonlocal paint
-            step = sum(steps.popleft() for _ in range(len(steps)))
-            if change is not None and step:
-                paint = change(step)
-            pixels = newest.frame()
-            began = clock()
-            frame = from_uint8(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)[:, ::-1])
-            painted = paint(pace.fitted(frame))
-            pace.took(clock() - began, newest.interval())
-            return painted
-
+    with (
+        _Camera(camera, clock) as newest,
+        _Painting(paint, change, newest, pace, clock) as painting,
+    ):
         try:
-            next_one = painting.submit(work)
             while True:
-                picture = next_one.result()
-                next_one = painting.submit(work)
+                picture = painting.picture()
                 pixels = cv2.cvtColor(to_uint8(picture), cv2.COLOR_RGB2BGR)
                 cv2.imshow(title, _with_text(pixels, text) if keys else pixels)
                 shown += 1
@@ -151,7 +141,7 @@ def webcam(
                 if key == ord("h"):
                     keys = not keys
                 if key in (ord("n"), ord("p")):
-                    steps.append(1 if key == ord("n") else -1)
+                    painting.steps.append(1 if key == ord("n") else -1)
         except KeyboardInterrupt:
             return shown
         except cv2.error as error:
@@ -160,7 +150,6 @@ def webcam(
                 "nst compose writes films"
             ) from error
         finally:
-            painting.shutdown(cancel_futures=True)
             with suppress(cv2.error):
                 cv2.destroyAllWindows()
 
@@ -187,6 +176,74 @@ def _with_text(pixels: NDArray[Any], text: str) -> NDArray[Any]:
         place = (margin + x, height - margin + y)
         cv2.putText(written, text, place, font, scale, (colour,) * 3, 1, cv2.LINE_AA)
     return written
+
+
+class _Painting:
+    """Paints the newest frames in threads of its own, what has two halves in two of them."""
+
+    def __init__(
+        self,
+        paint: Paint,
+        change: Callable[[int], Paint] | None,
+        camera: _Camera,
+        pace: _Pace,
+        clock: Clock,
+    ) -> None:
+        self._paint: Paint | Prepares = paint
+        self._change = change
+        self._camera, self._pace, self._clock = camera, pace, clock
+        self._beginning = ThreadPoolExecutor(1, "begin")
+        self._painting = ThreadPoolExecutor(1, "paint")
+        self._next: Future[Image]
+        #: How many styles to go on, a number for each key that was pressed.
+        self.steps: deque[int] = deque()
+
+    def __enter__(self) -> Self:
+        self._go_on_with(self._beginning.submit(self._begin))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for threads in (self._beginning, self._painting):
+            threads.shutdown(cancel_futures=True)
+
+    def picture(self) -> Image:
+        """Wait for the next painting. While one goes on, the one after it is begun."""
+        begun = self._beginning.submit(self._begin)
+        picture = self._next.result()
+        self._go_on_with(begun)
+        return picture
+
+    def _go_on_with(self, begun: Future[Callable[[], Image]]) -> None:
+        self._next = self._painting.submit(lambda: begun.result()())
+
+    def _begin(self) -> Callable[[], Image]:
+        """Do the first half of a painting, if it has halves; return what does the rest."""
+        step = sum(self.steps.popleft() for _ in range(len(self.steps)))
+        if self._change is not None and step:
+            self._paint = self._change(step)
+        if not isinstance(self._paint, Prepares):
+            return functools.partial(self._at_once, self._paint)
+        pixels, began = self._camera.frame(), self._clock()
+        rest = self._paint.prepare(self._image(pixels))
+        return functools.partial(self._finish, rest, self._clock() - began)
+
+    def _at_once(self, paint: Paint) -> Image:
+        # The frame is not taken before it can be painted, lest it be late.
+        pixels, began = self._camera.frame(), self._clock()
+        painted = paint(self._image(pixels))
+        self._pace.took(self._clock() - began, self._camera.interval())
+        return painted
+
+    def _finish(self, rest: Callable[[], Image], seconds: float) -> Image:
+        began = self._clock()
+        painted = rest()
+        # The halves go on side by side, of this frame and of the next: the longer one counts.
+        self._pace.took(max(seconds, self._clock() - began), self._camera.interval())
+        return painted
+
+    def _image(self, pixels: Frame) -> Image:
+        """Mirror a camera's frame, uint8 BGR, at the size of the moment."""
+        return self._pace.fitted(from_uint8(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)[:, ::-1]))
 
 
 class _Pace:

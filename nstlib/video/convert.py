@@ -27,6 +27,7 @@ from nstlib.video._ffmpeg import MAX_GIF_RATE, MAX_RATE, Frame
 from nstlib.video.frames import over_white
 from nstlib.video.reader import VideoReader
 from nstlib.video.sequence import PICTURES_RATE, PictureReader, PictureWriter, is_pattern
+from nstlib.video.steady import Prepares
 from nstlib.video.writer import ALPHA_FILMS, FILM_FORMATS, Sound, VideoWriter
 
 #: What paints frames: it takes an image, and returns one that may have transparency.
@@ -267,7 +268,7 @@ class FramePainter:
     """Paints frame after frame, what repeats itself once, and survives those that fail."""
 
     def __init__(self, paint: PaintFrame, keep_alpha: bool = True) -> None:
-        self._paint = paint
+        self._paint: PaintFrame | Prepares = paint
         self._keep_alpha = keep_alpha
         self._last: tuple[Frame, Frame] | None = None
         self._before: Frame | None = None
@@ -279,8 +280,9 @@ class FramePainter:
         if before is not None and np.array_equal(frame, before):
             return None
         image = from_uint8(over_white(frame))
-        begin = getattr(self._paint, "prepare", None)
-        return functools.partial(self._paint, image) if begin is None else begin(image)
+        if isinstance(self._paint, Prepares):
+            return self._paint.prepare(image)
+        return functools.partial(self._paint, image)
 
     def __call__(
         self, frame: Frame, prepared: Future[Callable[[], Image | Picture] | None]

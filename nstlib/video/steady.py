@@ -33,6 +33,14 @@ class Divides(Protocol):
         """Do the second half with what the first one made."""
 
 
+@runtime_checkable
+class Prepares(Protocol):
+    """What paints a film's frames in two halves, as :class:`SteadyPainter` does."""
+
+    def prepare(self, frame: Image, /) -> Callable[[], Any]:
+        """Do the first half of the next frame; return what does the other."""
+
+
 class Steady:
     r"""Calm what flickers in a film where nothing moves: mattes, and painted strokes.
 

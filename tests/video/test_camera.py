@@ -101,6 +101,66 @@ def test_only_the_newest_frame_is_painted(screen: dict[str, Any]) -> None:
         assert number >= earlier + 9  # the tenth may be on its way
 
 
+class Halves:
+    """Paints in two halves: blue turns to its opposite in the first, red in the second."""
+
+    def __init__(self, screen: dict[str, Any]) -> None:
+        self._screen = screen
+        self.begun: list[int] = []  # the frames that the camera had given by then
+        self.finished = 0
+
+    def __call__(self, frame: Image) -> Image:
+        raise AssertionError(f"it has halves for {frame.shape}")
+
+    def prepare(self, frame: Image) -> Any:
+        number = len(self.begun)
+        self.begun.append(Camera.given)
+        half = frame * (1, 1, -1) + (0, 0, 1)
+
+        def finish() -> Image:
+            # While this one is painted the next one is begun, and ten frames come.
+            wait_for(lambda: len(self.begun) > number + 1 or self._screen["closed"])
+            wait_for(lambda: Camera.given >= self.begun[number] + 10)
+            self.finished += 1
+            return np.asarray(half * (-1, 1, 1) + (1, 0, 0), np.float32)
+
+        return finish
+
+
+def test_two_halves_go_on_side_by_side(
+    screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than one frame is begun ahead, so that what is shown is not late."""
+    ahead: list[int] = []
+    paint = Halves(screen)
+
+    def imshow(_: str, frame: NDArray[np.uint8]) -> None:
+        ahead.append(len(paint.begun) - paint.finished)
+        screen["shown"].append(frame)
+
+    monkeypatch.setattr(cv2, "imshow", imshow)
+    screen["keys"] = {6: 27}
+    assert webcam(paint, size=None) == 6
+    assert max(ahead) <= 2
+    np.testing.assert_array_equal(screen["shown"][3][20, 60], (255 - 200, 100, 255 - 50))
+    # What is shown is what was there when its painting began, not an older frame.
+    numbers = np.array([frame[-1, 0] for frame in screen["shown"]]).astype(int)
+    seen = (255 - numbers[:, 0]) * 256 + numbers[:, 1]
+    for number, begun in zip(seen, paint.begun, strict=False):
+        assert 0 <= begun - number <= 2
+
+
+def test_keys_change_what_paints_in_halves(screen: dict[str, Any]) -> None:
+    class Plain(Halves):
+        def prepare(self, frame: Image) -> Any:
+            return lambda: frame
+
+    screen["keys"] = {2: ord("n"), 5: ord("q")}
+    assert webcam(Plain(screen), change=lambda _: Halves(screen), size=None) == 5
+    blue = [int(frame[20, 60, 0]) for frame in screen["shown"]]
+    assert (blue[:2], blue[-1]) == ([200, 200], 55)
+
+
 def test_a_picture_is_kept(
     screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +181,52 @@ def test_a_slow_machine_gets_half_the_size(
     assert painted[: len(sizes)] == sizes
     assert [pixels.shape[1] for pixels in screen["shown"]] == sizes
     assert LEAST_SIZE == 160
+
+
+class ClockOfEachThread(Clock):
+    """A clock that only the thread that looks at it moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own = threading.local()
+
+    def __call__(self) -> float:
+        return super().__call__() + getattr(self._own, "seconds", 0.0)
+
+    def spend(self, seconds: float) -> None:
+        self._own.seconds = getattr(self._own, "seconds", 0.0) + seconds
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "last"),
+    [(0.04, 0.04, 640), (0.06, 0.01, 320), (0.01, 0.06, 320)],
+)
+def test_the_longer_half_of_a_painting_counts(
+    screen: dict[str, Any], tmp_path: Path, first: float, second: float, last: int
+) -> None:
+    """Two halves go on side by side, so a frame takes no longer than the longer one."""
+    film = write(tmp_path / "large.mkv", np.full((2, 360, 640, 3), 90, np.uint8))
+    clock = ClockOfEachThread()
+
+    class Halves:
+        def __call__(self, image: Image) -> Image:
+            raise AssertionError(f"it has halves for {image.shape}")
+
+        def prepare(self, image: Image) -> Callable[[], Image]:
+            area = (image.shape[1] / 640) ** 2
+            clock.spend(first * area)
+
+            def finish() -> Image:
+                clock.spend(second * area)
+                return image
+
+            return finish
+
+    screen["keys"] = {4 * RECENT: 27}
+    webcam(Halves(), camera=FilmCamera(film, again=True), clock=clock)
+    sizes = [pixels.shape[1] for pixels in screen["shown"]]
+    assert sizes[:RECENT] == [640] * RECENT
+    assert sizes[RECENT + 2 :] == [last] * (3 * RECENT - 2)  # two had been begun by then
 
 
 def test_small_pictures_are_not_halved(screen: dict[str, Any], film: Path) -> None:

@@ -103,7 +103,7 @@ def feature_extractor(
     ------
     ArgumentError
         For an unknown layer, weights, padding or precision, or no layer at all; when called, for an
-        image that is not (B, H, W, 3) or is too small.
+        image that is not float (B, H, W, 3) or is too small.
     WeightsError
         If the ImageNet weights are not on this machine and cannot be downloaded.
 
@@ -194,6 +194,13 @@ class FeatureExtractor(keras.Model):
     def __call__(self, images: tf.Tensor, *args: Any, **options: Any) -> dict[str, tf.Tensor]:
         """Compute the features of a batch (B, H, W, 3)."""
         # Here and not in a layer's `call`, whose errors Keras buries among its own lines.
+        dtype = tf.as_dtype(getattr(images, "dtype", "float32"))
+        if images is None or not dtype.is_floating:
+            given = "are None" if images is None else f"hold {dtype.name} values"
+            raise ArgumentError(
+                f"images {given}; the network takes a batch (B, H, W, 3), float32 RGB in [0, 1], "
+                "as load_image(...)[np.newaxis] gives it"
+            )
         shape = tf.TensorShape(getattr(images, "shape", None))
         if not shape.is_compatible_with((None, None, None, 3)):
             raise ArgumentError(

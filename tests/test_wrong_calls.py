@@ -73,6 +73,14 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "whole numbers": (lambda n: n.gram_matrix(PIXELS), "holds uint8 values.*tf.cast"),
     "no positions": (lambda n: n.gram_matrix(IMAGE[:0]), r"features has shape \(0, 40, 3\)"),
     "a batch is missing": (lambda n: n.feature_extractor(["block1_conv1"])(IMAGE), "newaxis"),
+    "nothing to look at": (
+        lambda n: n.feature_extractor(["block1_conv1"])(None),
+        "images are None",
+    ),
+    "bytes to look at": (
+        lambda n: n.feature_extractor(["block1_conv1"])(PIXELS[None]),
+        r"images hold uint8 values; .*float32 RGB in \[0, 1\]",
+    ),
     "one layer, not in a list": (lambda n: n.feature_extractor("block1_conv1"), "give a list"),
     "no loss": (lambda n: n.minimize_image(None, IMAGE), "loss is None; it must be a function"),
     "no callback": (

@@ -64,22 +64,13 @@ def without_alias(_app: object, _domain: str, _kind: str, content: Any) -> None:
             content.remove(node)
 
 
-def one_by_one(_app: object, *others: Any) -> None:
-    """Make a list of the papers that a docstring refers to; each begins with an initial."""
+def initials(_app: object, *others: Any) -> None:
+    """Keep an author's initial, "D. Ulyanov", from beginning a list that counts by letters."""
     *_, lines = others
-    if "References" not in lines:
-        return
-    first = lines.index("References") + 2
-    end = lines.index("", first) if "" in lines[first:] else len(lines)
-    begins = [
-        i == first or bool(lines[i - 1].endswith(".") and re.match(r"[A-Z]\. ", lines[i]))
-        for i in range(first, end)
-    ]
-    several = sum(begins) > 1
-    for i, is_new in enumerate(begins, start=first):
-        # Without the backslash an initial, "D. Ulyanov", would begin a list that counts by letters.
-        begin = f"{'* ' * several}\\" if is_new else "  " * several
-        lines[i] = f"{begin}{lines[i]}"
+    begin = re.compile(r"^((?: *- )?)(?=[A-Z]\. )")
+    if "References" in lines:
+        first = lines.index("References") + 2
+        lines[first:] = [begin.sub(r"\1\\", line) for line in lines[first:]]
 
 
 def by_short_name(app: Any, env: Any, node: Any, content: Any) -> Any:
@@ -100,7 +91,7 @@ def by_short_name(app: Any, env: Any, node: Any, content: Any) -> Any:
 
 def setup(app: Any) -> None:
     """Be called before and after napoleon, whose priority is 500."""
-    app.connect("autodoc-process-docstring", one_by_one, priority=400)
+    app.connect("autodoc-process-docstring", initials, priority=400)
     app.connect("autodoc-process-docstring", whole_again, priority=600)
     app.connect("missing-reference", by_short_name)
     app.connect("object-description-transform", without_alias)

@@ -87,7 +87,8 @@ def segment(
 ) -> int:
     """Find the people in INPUT: a picture, a film, or a folder.
 
-    frames/%04d.png stands for numbered pictures that are a film's frames, in INPUT and in MASK.
+    frames/%04d.png stands for numbered pictures that are a film's frames, in INPUT and in MASK. An
+    animated GIF is a film if MASK is one; else its first frame counts.
     """
 
     def load(film: bool) -> PersonSegmenter:
@@ -237,9 +238,10 @@ def compose(
     person, but was taken for one, is left out if it is small.
 
     INPUT is a picture, a film, or a folder of both; frames/%04d.png stands for numbered pictures
-    that are a film's frames, and so does a folder if OUT is a film. What is transparent stays so
-    where OUT can be (.png, .webp, .webm, .mov), unless it gets a background. Films keep their sound
-    and their timing. Ctrl-C ends a film early, and keeps what is painted so far.
+    that are a film's frames, and so does a folder if OUT is a film. An animated GIF is a film if
+    OUT is one; else its first frame is painted. What is transparent stays so where OUT can be
+    (.png, .webp, .webm, .mov), unless it gets a background. Films keep their sound and their
+    timing. Ctrl-C ends a film early, and keeps what is painted so far.
     """
     recipe = functools.partial(_make_composer, *_parse_styles(look), look, networks)
     opaque = look.background is not None

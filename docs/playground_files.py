@@ -17,9 +17,8 @@ from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.cache import embedded_model
 from nstlib.course.portraits import load_portrait
 from nstlib.images.arrays import Image
-from nstlib.inference.foreign import metadata_of
 from nstlib.inference.stylizer import STYLE_NETWORKS
-from nstlib.onnx.reading import load_onnx
+from nstlib.onnx.reading import load_onnx, metadata_of
 
 MODULES = Path(__file__).resolve().parent / "playground"
 

@@ -73,7 +73,7 @@ def _like(proto: ModelProto, weights: Mapping[str, NDArray[Any]]) -> keras.Model
     kernels = [weights[name] for name in names if weights[name].ndim == 4]
     blocks = sum(name.endswith(".conv1.conv2d.weight") for name in weights)
     ways = {
-        _INTERPOLATIONS.get(attribute.s)
+        _INTERPOLATIONS.get(attribute.s, "")
         for node in proto.graph.node
         if node.op_type == "Resize"
         for attribute in node.attribute

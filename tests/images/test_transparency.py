@@ -145,7 +145,12 @@ def test_what_is_no_alpha(tmp_path: Path, alpha: NDArray[Any], words: str) -> No
 def test_any_picture_is_seen_again_on_white(seed: int, kind: str) -> None:
     random = np.random.default_rng(seed)
     share = random.choice([0, 1, random.random()], (4, 5)).astype(np.float32)
-    alpha = {"float": share, "bool": share > 0.5, "uint8": np.uint8(share * 255)}[kind]
+    kinds: dict[str, NDArray[Any]] = {
+        "float": share,
+        "bool": share > 0.5,
+        "uint8": (share * 255).astype(np.uint8),
+    }
+    alpha = kinds[kind]
     image = random.random((4, 5, 3), np.float32)
     rgba = to_rgba(image, alpha)
     exact = alpha / 255 if kind == "uint8" else alpha.astype(np.float64)

@@ -185,7 +185,8 @@ def test_what_is_wrong_is_said_before_the_training(
 ) -> None:
     Path("bad.npz").write_bytes(b"")
     code = run({**command, **changes})
-    refused((code, *map(str.splitlines, capsys.readouterr())), words)
+    out, err = capsys.readouterr()
+    refused((code, out.splitlines(), err.splitlines()), words)
     assert sorted(path.name for path in Path().iterdir()) == ["bad.npz"]
 
 

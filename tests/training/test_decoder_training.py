@@ -192,5 +192,6 @@ def test_what_is_wrong_is_said_before_the_training(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     code = call({**command, **changes})
-    refused((code, *map(str.splitlines, capsys.readouterr())), words)
+    out, err = capsys.readouterr()
+    refused((code, out.splitlines(), err.splitlines()), words)
     assert sorted(path.name for path in Path().iterdir()) == ["photos", "styles"]

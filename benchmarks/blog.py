@@ -11,8 +11,8 @@ pictures are not ours to show: a painting and a photograph that the course has s
 
 Each run is followed by the library's on the same network: its loop on the same loss until it is
 where the tutorial ended, then ``nst texture`` or ``nst transfer`` with their defaults. Hours of
-work: a run that is stopped goes on where it was, and ``--report`` tells what there is so far. When
-all three are whole, their pictures go to ``notebooks/figures/``. Times are processor time, summed
+work: a run that is stopped goes on where it was, and ``--report`` tells what there is so far. The
+pictures of runs that are whole go to ``notebooks/figures/``. Times are processor time, summed
 over the cores, and time on the clock, while whatever else ran.
 
 On a machine with a graphics card and JAX, ``benchmarks/blog_jax.py`` makes the same three runs in a
@@ -281,8 +281,14 @@ def by_default(name: str, weights: str, folder: Path) -> dict[str, Any]:
         return {**json.loads(str(arrays["told"])), "image": arrays["image"]}
 
 
-def report(found: dict[str, dict[str, Any]], folder: Path) -> None:
+def report(found: dict[str, dict[str, Any]], folder: Path, weights: str) -> None:
     """Print the table, and lay the pictures side by side."""
+
+    def place(*names: str) -> Path:
+        """Say where the picture of some runs goes: to the lessons' if they are whole."""
+        made = [found.get(name, {}).get("made", {}).get("steps") == STEPS[name] for name in names]
+        return vgg19.FIGURES if weights == "imagenet" and all(made) else folder
+
     of_noise = np.random.default_rng(2).random((224, 224, 3), np.float32)
     print(f"\n{platform.platform()}, {os.cpu_count()} cores")
     print(
@@ -338,12 +344,7 @@ def report(found: dict[str, dict[str, Any]], folder: Path) -> None:
         pictures.append(found["texture"]["default"]["image"])
         titles.append(f"nst texture: {variation(pictures[-1]):.3f}")
     if len(pictures) > 1:
-        save(
-            folder,
-            "blog_texture",
-            pictures,
-            titles,
-        )
+        save(place("texture", "smooth"), "blog_texture", pictures, titles)
     if "transfer" in found:
         made = found["transfer"]["made"]
         pictures = [photograph(), made["image"]]
@@ -351,12 +352,7 @@ def report(found: dict[str, dict[str, Any]], folder: Path) -> None:
         if "default" in found["transfer"]:
             pictures.append(found["transfer"]["default"]["image"])
             titles.append("nst transfer")
-        save(
-            folder,
-            "blog_transfer",
-            pictures,
-            titles,
-        )
+        save(place("transfer"), "blog_transfer", pictures, titles)
 
 
 def variation(image: Image) -> float:
@@ -400,10 +396,7 @@ def main() -> None:
         recipe = "transfer" if name == "transfer" else "texture"
         if not options.report or (options.folder / f"{recipe}_default.npz").exists():
             found[name]["default"] = by_default(recipe, options.weights, options.folder)
-    whole = options.weights == "imagenet" and all(
-        found.get(name, {}).get("made", {}).get("steps") == steps for name, steps in STEPS.items()
-    )
-    report(found, vgg19.FIGURES if whole else options.folder)
+    report(found, options.folder, options.weights)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,18 @@ QUOTED = [
         BENCHMARKS,
         "| 348 evaluations, 197 s | 19 |",
     ),
-    ("07", "of 20 steps, scaled up", BENCHMARKS, "of 20 steps here, scaled up"),
+    (
+        "07",
+        "for the transfer 89, and about 38 times",
+        BENCHMARKS,
+        "| 89 evaluations, 262 s | 38 |",
+    ),
+    (
+        "07",
+        "that of 20 steps here, scaled up",
+        BENCHMARKS,
+        "that of 20 steps here in float32, scaled up",
+    ),
     (
         "09",
         "for 2,000 steps and more",

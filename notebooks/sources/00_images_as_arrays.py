@@ -685,6 +685,13 @@ nst.check("over_white", over_white)
 # A colleague has written a new loader. To prove it right, she shows its picture beside
 # `nst.load_image`'s, and they look the same. Name two faults that her proof would not find, and for
 # each a measurement that would, with its control. There is more than one good answer.
+#
+# <details><summary>Hint 1</summary>Which mistakes of this lesson could you see only in numbers, not in the
+# picture?</details>
+# <details><summary>Hint 2</summary>She looked at one picture on one screen. Which pictures hide a fault: a
+# grey one, a symmetric one, one without white?</details>
+# <details><summary>Hint 3</summary>For each fault two lines: a number that differs from that of
+# <code>nst.load_image</code>, and the same number in a case in which you know what it must be.</details>
 
 # %% tags=["learner"]
 my_answer = ...

@@ -822,6 +822,13 @@ nst.check("dot_kernel", dot_kernel)
 # A colleague looks at the astronaut, and concludes: *the longest axis of a picture's colours is brightness.*
 # What would you see if it were not so? Find or make a picture for which it is false, and show it by numbers.
 # What does your picture tell you about the many for which it is true?
+#
+# <details><summary>Hint 1</summary>If it were always brightness, what would the first eigenvector be, picture
+# after picture?</details>
+# <details><summary>Hint 2</summary>You may make the picture yourself, and two colours are enough. Let both have the
+# same mean of red, green and blue.</details>
+# <details><summary>Hint 3</summary>With two colours, the longest axis points from one to the other. Compare
+# their difference with (1, 1, 1).</details>
 
 # %% tags=["learner"]
 my_answer = ...

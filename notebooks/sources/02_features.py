@@ -748,6 +748,13 @@ for name, maps in features.items():
 # name. Then try to prove yourself wrong: three pictures in which your name predicts a response and three in which
 # it predicts none; draw some of them yourself, as arrays. Note the largest response to each. What is the
 # shortest description that survives?
+#
+# <details><summary>Hint 1</summary>Begin with a channel that is silent in much of a picture. One that
+# responds everywhere is hard to name.</details>
+# <details><summary>Hint 2</summary>Write down what your name rules out. An "eye" is no button: draw a
+# button.</details>
+# <details><summary>Hint 3</summary>Change one property at a time: size, rim, middle, round or square. What
+# you can take away without losing the response does not belong in the description.</details>
 
 # %% tags=["learner"]
 my_answer = ...

@@ -923,6 +923,13 @@ for name, maps in extractor(both[np.newaxis]).items():
 # matrices even though colours are ranked away, or show that you can't. (2) Make the test unfair on purpose,
 # without anybody noticing from the table alone, so that the *random* kernels win. Say what you did in two
 # sentences, and which line of a report would have given you away.
+#
+# <details><summary>Hint 1</summary>(1) What is left in a histogram once the colours are ranked? (2) What was
+# chosen before the table was made? Make a list: pieces, layers, distance, seeds.</details>
+# <details><summary>Hint 2</summary>(1) How often would the histogram win by luck? (2) Which of these choices
+# could somebody make after seeing the results?</details>
+# <details><summary>Hint 3</summary>(1) Take other pieces, again and again, and count. (2) Try many of one
+# thing, and report the best. Which sentence would an honest report then need?</details>
 
 # %% tags=["learner"]
 my_answer = ...

@@ -1056,6 +1056,13 @@ print(f"the ramp: {my_seam_contrast(ramp):.1f}")
 # the size of the source) with which the result loses exactly *one* property: its colours, its fine grain,
 # its large shapes, its composition. Write the prediction down first. Then make it, with a control that
 # keeps the property.
+#
+# <details><summary>Hint 1</summary>Where did this lesson find each property? Think of the layers, of the
+# sizes, and of the border.</details>
+# <details><summary>Hint 2</summary>Start from the defaults and change one argument. That is your control,
+# too: everything but this argument stays.</details>
+# <details><summary>Hint 3</summary>For the large shapes: layers that see a few pixels only, at a single size.
+# With the same layers, which number of sizes lets them see farther?</details>
 
 # %% tags=["learner"]
 my_answer = ...

@@ -997,6 +997,12 @@ nst.check("total_variation_gradient", total_variation_gradient)
 # A paper reports: "Our textures have a total variation of 0.012, those of the earlier method 0.031. Ours
 # are therefore of higher quality." Name two reasons why the conclusion doesn't follow, and for each a
 # measurement that would help, with its control.
+#
+# <details><summary>Hint 1</summary>Which picture has the smallest total variation of all?</details>
+# <details><summary>Hint 2</summary>Two numbers can be compared if all else is equal. What else may differ
+# here: the sizes, the definition, the weight?</details>
+# <details><summary>Hint 3</summary>For each reason, measure something in a case in which you know the answer:
+# a grey card, a blurred copy, one picture at two sizes.</details>
 
 # %% tags=["learner"]
 my_answer = ...

@@ -1,4 +1,4 @@
-"""An exercise has three hints. An open one may have none."""
+"""An exercise has three hints."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ def test_exercises_have_three_hints(source: Path) -> None:
     found = exercises(source.read_text(encoding="utf-8"))
     assert len(found) >= 3
     for heading, hints in found.items():
-        allowed = [["1", "2", "3"], []] if "(open" in heading else [["1", "2", "3"]]
-        assert hints in allowed, heading
+        assert hints == ["1", "2", "3"], heading
 
 
 @pytest.mark.parametrize("kept", [1, 2])

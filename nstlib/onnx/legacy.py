@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 
 from nstlib.errors import ModelError
 from nstlib.onnx.graphs import IR_VERSION, OPSET, Size, check_graph, make_model, range_metadata
-from nstlib.onnx.reading import load_onnx, one_line, picture_input
+from nstlib.onnx.reading import load_onnx, metadata_of, one_line, picture_input
 from nstlib.onnx.verification import SIZES, TOLERANCE, Verification, write_proven
 
 
@@ -73,8 +73,7 @@ def modernize(
     proto.ir_version = IR_VERSION  # since 4, constants need not be listed among the inputs
     _replace_retired(proto)
     check_graph(proto)
-    known = {entry.key: entry.value for entry in proto.metadata_props}
-    told = {**known, **range_metadata(value_range), **(metadata or {})}
+    told = {**metadata_of(proto), **range_metadata(value_range), **(metadata or {})}
     proof = (None, sizes, value_range or (0.0, 255.0), tolerance)
     if sizes is not None or picture_input(proto).size is None:
         return write_proven(path, _modern(proto, told, free=True), *proof)

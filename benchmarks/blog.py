@@ -178,6 +178,8 @@ def as_written(
         here = min(EPOCH - told["steps"] % EPOCH, steps - told["steps"])
         values = [loop.step() for _ in range(here)]
         told |= {"steps": told["steps"] + here, **clock.stop()}
+        if precision != "float32":
+            told["precision"] = precision
         told["losses"].append([told["steps"], values[-1]])
         saved.write(told=np.array(json.dumps(told)), **loop.state())
         print(
@@ -185,9 +187,9 @@ def as_written(
             f"{told['wall']:.0f} s, processor {told['cpu']:.0f} s, load {told['load']:.1f}",
             flush=True,
         )
-        if told["steps"] == steps and precision != "float32":
-            told |= {**time_of(run, steps), "precision": precision}
-            saved.write(told=np.array(json.dumps(told)), **loop.state())
+    if "precision" in told and not told.get("timed") and told["steps"] == steps:
+        told |= {**time_of(run, steps), "timed": True}
+        saved.write(told=np.array(json.dumps(told)), **loop.state())
     return {**told, "image": loop.image, "loss": float(loss(tf.constant(loop.image)))}
 
 

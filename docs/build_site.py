@@ -230,7 +230,7 @@ def finish() -> None:
             aside = f'<aside class="{column}-drawer"'
             text = text.replace(aside, f'{aside} aria-label="{name}"')
         text = re.sub(EMPTY_HEAD, "", text)
-        text = re.sub(MODULE, lambda name: name[0].replace(".", ".<wbr>"), text)
+        text = re.sub(MODULE, lambda found: found[0].replace(".", ".<wbr>"), text)
         text = re.sub(WORD, '<span class="pre whole">', text)
         text = text.replace(RESULTS, f"{TO_SEARCH}\n{RESULTS}")
         # Code and tables wider than the page scroll by the keyboard, too.

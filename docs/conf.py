@@ -75,6 +75,8 @@ def initials(_app: object, *others: Any) -> None:
 
 def by_short_name(app: Any, env: Any, node: Any, content: Any) -> Any:
     """Find what a docstring names as its module or ``nstlib`` does, where it is defined."""
+    if node.get("refdomain") != "py":
+        return None
     named, kind = node["reftarget"], node["reftype"]
     short = named.removeprefix("nstlib.")
     here = sys.modules.get(node.get("py:module") or "")

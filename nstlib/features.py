@@ -83,12 +83,13 @@ def feature_extractor(
         layers, see :func:`load_vgg19`. By default the environment variable ``NSTLIB_WEIGHTS``,
         else ``"mini"``.
     padding : {"zeros", "replicate", "wrap"}, default "zeros"
-        What a convolution sees beyond the border: black (as VGG19 was trained), the border's own
-        pixels again, or the opposite side (the image tiles the plane; its sides must then be
+        What a convolution sees beyond the border: zeros (as VGG19 was trained; to its first layer
+        they are ImageNet's mean colour, a grey), the border's own pixels again, or the opposite
+        side (the image tiles the plane; its sides must then be
         multiples of the deepest layer's stride for the tiling to be exact).
     precision : {"float32", "bfloat16"}, default "float32"
         ``"bfloat16"`` computes all but the first layer in numbers of 16 bits. Features are then off
-        by about half a percent, and gradients by some percent: a training does not mind. On
+        by about half a percent, and gradients by a few percent, which does a training no harm. On
         processors with instructions for such numbers (AVX512_BF16 or AMX) and on graphics cards it
         takes about half the time, on others longer.
 

@@ -7,10 +7,11 @@ wanted, whatever the network, the layer and the image size. So one set of weight
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from nstlib._checks import check_number, refusal, shown
+from nstlib._checks import check_number, refusal
 from nstlib._tensorflow import tf
 from nstlib.errors import ArgumentError
 
@@ -294,7 +295,7 @@ def total_variation_loss(image: tf.Tensor) -> tf.Tensor:
     2.0
     """
     image = _precise("image", image)
-    if image.shape.rank not in (3, 4) or 1 in image.shape[-3:-1]:
+    if image.shape.rank not in (3, 4) or {0, 1} & {*image.shape[-3:-1]}:
         raise ArgumentError(
             f"image has shape {image.shape}; it must be (H, W, C) or (B, H, W, C), "
             "with two pixels or more a side"
@@ -356,12 +357,11 @@ def _precise(name: str, values: tf.Tensor) -> tf.Tensor:
     try:
         tensor = tf.convert_to_tensor(values)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(
-            f"{name} is {shown(values)}; it must be a tensor or an array of numbers"
-        ) from error
+        raise refusal(name, values, "a tensor or an array of numbers") from error
     if not tensor.dtype.is_floating:  # the mean of whole numbers would be rounded down
         raise ArgumentError(
-            f"{name} holds {tensor.dtype.name} values; it must hold float32: tf.cast makes them so"
+            f"{name} holds {tensor.dtype.name} values; it must hold floating-point numbers: "
+            "tf.cast(..., tf.float32) makes them so"
         )
     return tf.cast(tensor, tf.float32) if tensor.dtype in (tf.float16, tf.bfloat16) else tensor
 
@@ -370,7 +370,8 @@ def _feature_maps(features: tf.Tensor) -> tf.Tensor:
     features = _precise("features", features)
     if features.shape.rank not in (3, 4) or 0 in features.shape:
         raise ArgumentError(
-            f"features has shape {features.shape}; feature maps are (H, W, C) or (B, H, W, C)"
+            f"features has shape {features.shape}; feature maps are (H, W, C) or (B, H, W, C), "
+            "no side 0"
         )
     return features
 
@@ -406,7 +407,7 @@ def _layer_weights(
 ) -> dict[str, float]:
     for name, given in (("features", features), ("targets", targets)):
         if not isinstance(given, Mapping):
-            raise refusal(name, given, "a mapping of layers to what feature_extractor finds there")
+            raise refusal(name, given, "a mapping of layers to feature maps or their statistics")
     check_layer_weights(layer_weights)
     weights = dict.fromkeys(targets, 1.0) | dict(layer_weights or {})
     missing = sorted({*targets, *weights} - {*features} | {*weights} - {*targets})
@@ -415,8 +416,9 @@ def _layer_weights(
             f"the layers do not match: features has {sorted(features)}, targets has "
             f"{sorted(targets)}, layer_weights has {sorted(layer_weights or {})}"
         )
-    if not sum(weights.values()) > 0:
+    if not 0 < sum(weights.values()) < math.inf:
         raise ArgumentError(
-            f"layer_weights is {dict(layer_weights or {})}; at least one weight is above 0"
+            f"layer_weights is {dict(layer_weights or {})}; at least one weight is above 0, and "
+            "their sum is finite"
         )
     return weights

@@ -76,7 +76,7 @@ def load_image(
     Raises
     ------
     ArgumentError
-        If `source` is neither a text nor a path, or a number lies outside its range.
+        If `source` is neither text nor a path, or a number lies outside its range.
     ImageError
         If the file is absent, empty, cut off, not an image, or larger than `max_megapixels`.
     AssetError

@@ -690,7 +690,7 @@ nst.check("over_white", over_white)
 # picture?</details>
 # <details><summary>Hint 2</summary>She looked at one picture on one screen. Which pictures hide a fault: a
 # grey one, a symmetric one, one without white?</details>
-# <details><summary>Hint 3</summary>For each fault two lines: a number that differs from that of
+# <details><summary>Hint 3</summary>Write two lines for each fault: a number that would differ from that of
 # <code>nst.load_image</code>, and the same number in a case in which you know what it must be.</details>
 
 # %% tags=["learner"]

@@ -835,11 +835,12 @@ my_answer = ...
 print("still open" if my_answer is ... else "Now compare it with the solution edition.")
 
 # %% [markdown] tags=["solution"]
-# If it were always so, the eigenvector with the largest eigenvalue would be near $(1, 1, 1) / \sqrt 3$ for each
-# picture. Make one of two colours with the same mean, such as orange (0.8, 0.5, 0.2) and blue
-# (0.2, 0.5, 0.8): the first eigenvector is $(1, 0, -1) / \sqrt 2$, and the mean, which stood for brightness
-# above, doesn't vary at all. So the claim is not about the method. In photographs the three channels rise and fall together because light and
-# shadow change all three at once; a print of a poster, or a field of poppies, need not be like that.
+# If it were always so, the eigenvector with the largest eigenvalue would be
+# near $(1, 1, 1) / \sqrt 3$ for each picture. Make one of two colours with the same mean, such as orange (0.8,
+# 0.5, 0.2) and blue (0.2, 0.5, 0.8): the first eigenvector is $(1, 0, -1) / \sqrt 2$, and the plain mean of the
+# channels, which $(1, 1, 1)$ stands for, doesn't vary at all. So the claim is not about the method. In
+# photographs the three channels rise and fall together because light and shadow change all three at once; a
+# print of a poster, or a field of poppies, need not be like that.
 
 # %% [markdown]
 # ## In this lesson you have

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 02 · Features: what a network sees
 #
-# After this lesson you can open a trained network, look at a picture through any of its layers, say how
-# far each layer sees, and test it when somebody says what a channel "means".
+# After this lesson you can open a trained network, look at a picture through any of its layers, say how far
+# each layer sees, and test what somebody says that a channel "means".
 
 # %%
 import matplotlib as mpl
@@ -40,9 +40,9 @@ show_rows(
 )
 
 # %% [markdown]
-# *A cat, and one channel of each of five layers: how strongly it responds at each place. An average response is
-# a little below 1 in every layer. Each panel has its own scale, from black for 0 to pale yellow for the number in its
-# title. The maps get smaller from layer to layer; they are drawn equally large.*
+# *A cat, and one channel of each of five layers: how strongly it responds at each place. An average
+# response is between 0.7 and 1 in every layer. Each panel has its own scale, from black for 0 to pale yellow for the
+# number in its title. The maps get smaller from layer to layer; they are drawn equally large.*
 #
 # | | |
 # | --- | --- |
@@ -124,9 +124,9 @@ print("a pixel, RGB in [0, 1]:          ", cat[100, 100].round(3))
 print("the same, prepared for VGG19:    ", prepared[100, 100].round(1))
 
 # %% [markdown]
-# Now you can write out a whole layer, from lesson 01's pieces: zero padding, windows, a sum for each kernel,
-# the bias, ReLU. (The zeros are added after the preparation, which has subtracted the mean colour. So to VGG19 this
-# grey lies beyond the border, not black.)
+# Now you can write out a whole layer, from lesson 01's pieces: zero padding, windows, a sum for
+# each kernel, the bias, ReLU. (The zeros are added after the preparation, which has subtracted the mean
+# colour. So what VGG19 finds beyond the border is the mean colour, a grey, and not black.)
 
 
 # %%
@@ -287,7 +287,7 @@ show_rows(
 # *What the middle feature of each layer sees in a picture of 193 × 193 pixels. Bright is where a pixel
 # counts; each panel is scaled to its own largest value, and the root is drawn, to show faint parts.*
 #
-# The middle counts most, because many ways lead from there to the feature, and few from the edge.
+# The middle counts most, because many paths lead from there to the feature, and few from the edge.
 #
 # **Question.** A feature of `block5_conv1` sees 156 × 156 pixels. How wide is the window in the middle that
 # holds nine tenths of its gradient?
@@ -751,8 +751,7 @@ for name, maps in features.items():
 #
 # <details><summary>Hint 1</summary>Begin with a channel that is silent in much of a picture. One that
 # responds everywhere is hard to name.</details>
-# <details><summary>Hint 2</summary>Write down what your name rules out. An "eye" is no button: draw a
-# button.</details>
+# <details><summary>Hint 2</summary>Write down what your name rules out. "Eye" rules out a button: draw one.</details>
 # <details><summary>Hint 3</summary>Change one property at a time: size, rim, middle, round or square. What
 # you can take away without losing the response does not belong in the description.</details>
 
@@ -800,7 +799,7 @@ for what, changed in {
 # - written one of its layers out in NumPy, and got Keras's numbers;
 # - fed it a picture that was divided by 255 twice: it described black, and no check can know;
 # - predicted fields of 3, 10, 24, 68 and 156 pixels, measured exactly these, and found nine tenths of the
-#   deepest layer's gradient within six tenths of its width;
+#   deepest layer's gradient within six tenths of its field's width;
 # - seen an "eye detector" choose a badge and a spoon, and lose interest when the cat became small;
 # - compared random with trained channels: a large gap among the loudest 16, a small one among all.
 #

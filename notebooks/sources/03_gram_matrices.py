@@ -48,7 +48,7 @@ nst.show_grams(
 )
 
 # %% [markdown]
-# *Gram matrices of `block3_conv1`: how much each two of its 64 features occur together.*
+# *Gram matrices of `block3_conv1`: how much any two of its 64 features occur together.*
 #
 # | | |
 # | --- | --- |
@@ -92,7 +92,7 @@ gram_road(features)
 #
 # $$ G = \frac{1}{HW} F^\top F . $$
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 F = features.reshape(4, 2)
 print("F, a row for each position:\n", F)
 print("G:\n", F.T @ F / 4)
@@ -747,9 +747,9 @@ assert np.isclose(by_library, by_hand, rtol=1e-2)
 assert results["Gram, trained, five layers"][1] > results["colour histogram"][1]
 
 # %% [markdown]
-# In `block1` and `block5` random channels say similar things more often than trained ones; in between, the trained
-# network hardly differs from the best draw, or lies among the draws. So the picture of 32 channels looks like more than it
-# is. Whether this is why random kernels find fewer siblings, the table doesn't say.
+# In `block1` and `block5` random channels say similar things more often than trained ones; in between, the
+# trained network is hardly below the lowest draw, or lies among the draws. So the picture of 32 channels looks
+# like more than it is. Whether this is why random kernels find fewer siblings, the table doesn't say.
 #
 # ## Exercises
 #

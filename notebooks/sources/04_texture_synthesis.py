@@ -67,8 +67,8 @@ loss_graph()
 #
 # $$ L = (g - a)^2, \qquad \frac{\partial L}{\partial x_i} = 2\,(g - a)\,x_i . $$
 #
-# Take the pixels 0.9 and 0.3. Work out $g$, the loss and the gradient before you run the cell. Which pixel
-# will change more?
+# Take the pixels 0.9 and 0.3. Work out $g$, the loss and the gradient before you open what the cell prints. Which
+# pixel will change more?
 
 # %% jupyter={"outputs_hidden": true}
 import tensorflow as tf
@@ -309,8 +309,9 @@ def of_lbfgs(evaluations):
 
 
 start = history_of_adam[0, 0]
-# If ε = 0.1 did no harm, or were no matter of units, the first and the third line would be alike. If the rate and β₁
-# did none, the second and the third would be. If 1e-7 had the same fault, the second and the fourth would differ.
+# If ε = 0.1 did no harm, or if units did not matter, the first and the third line would be alike. If the tutorial's
+# rate and β₁ did no harm, the second and the third would be. If 1e-7 had the same fault, the second and the fourth
+# would differ.
 print("share of the loss that is left after     30       60      120 evaluations")
 for name, losses in {
     "Adam (0.2, 0.99, ε = 0.1), the tutorial's": history_of_kims[:, 0],
@@ -345,12 +346,12 @@ show_rows(
 # %% [markdown]
 # <details><summary>What came out</summary>
 #
-# By the tutorial's Adam a tenth of the loss is left, by the other less than a fiftieth, after as many evaluations. In
-# other units the first gets twice as good, and the second stays what it was: so ε was indeed a mistake of units.
-# It is not the whole story. Even where ε is small beside the gradients, the tutorial's learning rate and
-# β₁ are worse here than the others. And on VGG19, whose gradients are billions of times as large, ε = 0.1
-# does no harm at all: there the first and the third line are the same. So it is not a bad number, it is a number
-# without a unit.
+# With the tutorial's Adam a tenth of the loss is left, with the other less than a fiftieth, after the same
+# number of evaluations. In other units the first gets twice as good, and the second stays what it was: so ε was
+# indeed a mistake of units. It is not the whole story. Even where ε is small beside the gradients, the
+# tutorial's learning rate and β₁ are worse here than the others. And on VGG19, whose gradients are billions of
+# times as large, ε = 0.1 does no harm at all: there the first and the third line are the same. So it is not a
+# bad number, it is a number without a unit.
 #
 # And L-BFGS? It ends first, but a well-set Adam is close behind. Had we compared it with the tutorial's
 # Adam alone, it would look six times as good. **An opponent with a poor setting is no control.** What
@@ -497,8 +498,8 @@ sizes_in_turn([36, 72, 144], window=68)
 # %% [markdown]
 # *Three sizes of one picture, and what one feature of `block4_conv1` in the middle sees of it (dashed).*
 #
-# **Question.** To be fair to the single size, it must get as much *work*. How many steps at full
-# size cost as much as 30 at each of three sizes, each half the next?
+# **Question.** To be fair, the run with a single size must get as much *work*. How many steps at full size
+# cost as much as 30 at each of three sizes, each half the next?
 #
 # - **a** 90
 # - **b** 30
@@ -1059,8 +1060,8 @@ print(f"the ramp: {my_seam_contrast(ramp):.1f}")
 #
 # <details><summary>Hint 1</summary>Where did this lesson find each property? Think of the layers, of the
 # sizes, and of the border.</details>
-# <details><summary>Hint 2</summary>Start from the defaults and change one argument. That is your control,
-# too: everything but this argument stays.</details>
+# <details><summary>Hint 2</summary>The picture and its control must differ in one argument only. Often the call
+# with all defaults is the control.</details>
 # <details><summary>Hint 3</summary>For the large shapes: layers that see a few pixels only, at a single size.
 # With the same layers, which number of sizes lets them see farther?</details>
 
@@ -1079,8 +1080,8 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 #
 # - drawn what is frozen and what changes, and found the gradient of two pixels by hand and by tape;
 # - written the whole method in forty lines;
-# - seen a tenth of the loss left by the tutorial's Adam, a fiftieth by one with other settings, and L-BFGS just
-#   ahead of it, and mended ε by other units;
+# - seen a tenth of the loss left by the tutorial's Adam, less than a fiftieth by one with other settings, and
+#   L-BFGS just ahead of it, and mended ε by other units;
 # - found out how far an optimiser steps that has been used before;
 # - made a picture from each layer alone, and one from all five;
 # - given one size and three sizes the same work, and got hatching here and clear outlines there;

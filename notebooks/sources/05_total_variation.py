@@ -198,14 +198,14 @@ print(f"{total_variation(large_noise):.3f}")
 #
 # </details>
 #
-# Kim measured four pictures like that: noise, which came within 0.001 of what it should be, the texture, 0.103,
-# the painting, 0.036, and the smoothed texture, 0.030. It is the tutorial's best habit: with noise and the original
+# Kim measured four pictures like that: noise, which came within 0.002 of what it should be, the texture, 0.103, the
+# painting, 0.036, and the smoothed texture, 0.030. It is the tutorial's best habit: with noise and the original
 # beside them, the other two numbers say something.
 #
 # **Question.** Is there a picture that you would recognise at once, and that is rougher than noise?
 # Think of one before you open the cell.
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 cat = nst.load_image("chelsea", size=448).mean(axis=2)
 dithered = np.asarray(Image.fromarray(np.uint8(255 * cat)).convert("1"), np.float32)
 shuffled = np.random.default_rng(0).permutation(cat.ravel()).reshape(cat.shape)
@@ -257,11 +257,11 @@ for side in (448, 224, 112):
 # %% [markdown]
 # <details><summary>What happened</summary>
 #
-# On a ramp, one step takes the place of two. It is twice as large, and its square four times. An edge stays as high
-# as it was, but it now takes up twice the share of the picture: it counts double. The photograph goes nearly with
-# the edge, because most of its roughness lies in edges. Noise is averaged away instead: its neighbours have nothing
-# in common. So roughness can only be compared at equal sizes, and a [weight](glossary.md#weight) that suits one size
-# doesn't suit another.
+# On a ramp, one step takes the place of two. It is twice as large, and its square four times as large. An edge stays
+# as high as it was, but it now takes up twice the share of the picture: it counts double. The photograph goes nearly
+# with the edge, because most of its roughness lies in edges. Noise is averaged away instead: its neighbours have
+# nothing in common. So roughness can only be compared at equal sizes, and a [weight](glossary.md#weight) that suits
+# one size doesn't suit another.
 #
 # </details>
 #
@@ -513,13 +513,13 @@ for name, counts in channels.items():
 # %% [markdown]
 # <details><summary>What the count says</summary>
 #
-# Nothing: even here more numbers are asked for than the picture has, and yet a rough and a smooth one come about
-# equally near.
+# Nothing: even here more numbers are asked for than the picture has, and yet a rough picture and a smooth one come
+# about equally near.
 #
 # </details>
 #
-# What matters is how strongly the loss *reacts*. Measure that: take the painting, whose style loss is 0, and add grain to
-# it, always of the same strength:
+# What matters is how strongly the loss *reacts*. Measure that: take the painting, whose style loss is 0, and add
+# grain to it, always of the same strength:
 #
 # - the grain of the rough texture: what is left when a blurred copy is taken away;
 # - the grain of the noise that it started from;
@@ -643,7 +643,8 @@ print("roughness ", *(f"{roughness:7.4f}" for roughness in curve[0]))
 print("style loss", *(f"{style:7.3f}" for style in curve[1]))
 
 # %% [markdown]
-# *Eight runs, each with its weight. Both axes are logarithmic: an equal distance is an equal factor.*
+# *The curve shows the eight runs, each with its weight. Both axes are logarithmic: an equal
+# distance is an equal factor.*
 #
 # Where is the best weight? The curve doesn't say. It is tempting to look for its bend, but where a curve
 # bends depends on how the axes are scaled: draw the same points on plain axes, and the bend moves. What the
@@ -832,8 +833,8 @@ nst.check("loss_of_one", "b")
 # <details><summary>What the table says</summary>
 #
 # 1 is not a ceiling, and it doesn't mean "nothing in common": it only says that the difference is as large as the
-# style. Nor is the order of bad pictures a judgement of taste: by the twin noise is nearer to the painting than the
-# mosaic is, by the other network it is much farther away.
+# style. Nor is the order of bad pictures a judgement of taste: the twin puts noise nearer to the painting than
+# the mosaic, the other network puts it much farther away.
 #
 # </details>
 #

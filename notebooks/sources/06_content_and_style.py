@@ -475,16 +475,16 @@ for name in ("no content", "tutorial's"):
 # </details>
 #
 # It was a good idea of the tutorial to begin from the photograph: its picture got the subject from there. But the
-# term that should have held the content did next to nothing, and nothing in the picture said so. This is its run as
-# written, all 2,000 steps through VGG19, of our cat and Hokusai's print, and beside it what `nst transfer` makes
-# through VGG19 as well:
+# term that should have held the content did next to nothing, and nothing in the picture said so. This is its run
+# as written: all 2,000 steps through VGG19, with our cat and Hokusai's print. Beside it stands what
+# `nst transfer` makes of the two, through VGG19 as well:
 #
 # ![A cat; the same cat in violet and grey with foam and grain; the cat in the blue and cream of a woodblock print](figures/blog_transfer.jpg)
 #
 # *The photograph, the tutorial's transfer as written, and the library's. (`python benchmarks/blog.py --runs transfer`
 # makes this picture.)* The cat is still there. Why 2,000 steps removed so little of it isn't tested here: each is
-# fifty times smaller than ours, and its terms have other weights. They have brought waves and foam, and a violet that
-# the print doesn't have.
+# fifty times smaller than ours, and its terms have other weights. The steps have brought waves and foam, and a violet
+# that the print doesn't have.
 #
 # ### Three more slips, and what each of them did
 #

@@ -343,8 +343,8 @@ print(f"the farthest of all by {moved.max():.2f}")
 # </details>
 #
 # So with a small learning rate most of the steps are needed just to cover the distance. What if we choose a
-# better one? The slow run has had 200 evaluations; the others get about 60. **Predict**: how many evaluations do the best
-# Adam and L-BFGS need to come as far as the slow run did in 200?
+# better one? The slow run has had 200 evaluations; the others get about 60. **Predict**: how many evaluations do
+# the best Adam and L-BFGS need to come as far as the slow run did in 200?
 
 # %%
 rates = (0.005, 0.02, 0.05)
@@ -550,11 +550,12 @@ print(f"The recipe has 2,000 of them: about {round(times_as_much, -2):,.0f} time
 #
 # </details>
 #
-# And with the same network, the same loss and the same noise on both sides? `benchmarks/blog.py` ran the post's
-# three recipes to their ends, 5,000, 5,000 and 2,000 steps through VGG19. Then it let L-BFGS, from coarse to fine, look
-# for the loss at which they had ended. That took 288 evaluations, and about 25 times less processor time; with
-# total variation 348, and about 19 times less; for the transfer 89, and about 38 times less. (The 5,000 steps were
-# made on a graphics card, the transfer's in bfloat16. Their processor time is that of 20 steps here, scaled up.)
+# And with the same network, the same loss and the same start on both sides? `benchmarks/blog.py` ran the post's
+# three recipes to the end, 5,000, 5,000 and 2,000 steps through VGG19. Then it ran L-BFGS, from coarse to fine,
+# until the loss was down to where each of them had ended. That took 288 evaluations, and about 25 times less
+# processor time; with total variation 348, and about 19 times less; for the transfer 89, and about 38 times less.
+# (The 5,000 steps ran on a graphics card. The transfer's 2,000 ran on a processor, nearly all of them in
+# bfloat16. The processor time is that of 20 steps here, scaled up.)
 #
 # ## Exercises
 #

@@ -437,8 +437,8 @@ assert reach["masked"][-1] < 0.3 * reach["plain"][-1]
 #
 # Far away, about 4 levels remain. A leak? The middle line says no: a run that asks for *no style at all*
 # changes as much there. It begins at 136 pixels, and enlarging costs some sharpness everywhere. (A run of 128 pixels
-# enlarges nothing, and without style it changed nothing.) Subtract what the control shows, and the style reaches some 20 to 50 pixels. If you need a sharp edge, paint the whole
-# picture and cut it out afterwards (lesson 12).
+# enlarges nothing, and without style it changed nothing.) Subtract what the control shows, and the style reaches some
+# 20 to 50 pixels. If you need a sharp edge, paint the whole picture and cut it out afterwards (lesson 12).
 #
 # </details>
 #
@@ -809,8 +809,8 @@ print(f"on the way from A to 10 A: {(aim[0, 0] - A[0, 0]) / (9 * A[0, 0]):.3f}")
 # controls.</details>
 # <details><summary>Hint 2</summary>Try one control at a time, at 192 pixels. Go to 384 when you know what you
 # want.</details>
-# <details><summary>Hint 3</summary>For each control, make the run without it as well. Put the two side by side, with the
-# number from this lesson's tables that would differ.</details>
+# <details><summary>Hint 3</summary>For each control, make the run without it as well. Put the two side by side, and
+# give the number from this lesson's tables that should differ.</details>
 
 # %% tags=["learner"]
 my_picture = ...

@@ -1025,8 +1025,8 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 
 # %% [markdown] tags=["solution"]
 # 0.02 of 255 is no fault. Instance normalization sums over all pixels, and here there are more of them, so rounding
-# adds up. A change that the proof sees: the largest weight of the first convolution, made
-# 1 % larger, changes the painting by up to 0.03 of a level. No eye sees it, and the tolerance of 0.01 does. What the proof misses: anything
+# adds up. A change that the proof sees: the largest weight of the first convolution, made 1 % larger, changes the
+# painting by up to 0.03 of a level. No eye sees it, and the tolerance of 0.01 does. What the proof misses: anything
 # that the test photograph doesn't touch. A ReLU in place of a channel that is never negative for this
 # photograph; a size that isn't among those tried; a value range of 0..1 where the network wants 0..255,
 # if *all* runtimes are fed the same wrong range. Agreement is not correctness: look at the picture, too.
@@ -1063,11 +1063,11 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # %% [markdown]
 # ## Appendix A · A file from 2018
 #
-# Operators retire. In 2018 four of Johnson's style networks were published as ONNX files, which used
-# three operators that were still an experiment: `ImageScaler` (times a number, plus one for each channel),
-# `Affine` (times α, plus β) and `Crop` (cut a border). ONNX dropped them in 2019.
-# They are registered here as `johnson_candy`, `johnson_mosaic`, `johnson_udnie` and `johnson_la_muse`
-# (`nst assets fetch johnson_mosaic` downloads one). A small one with the same habits:
+# Operators retire. In 2018 four of Johnson's style networks were published as ONNX files, which used three
+# operators that were still experimental: `ImageScaler` (times a number, plus one for each channel), `Affine`
+# (times α, plus β) and `Crop` (cut a border). ONNX dropped them in 2019. They are registered here as
+# `johnson_candy`, `johnson_mosaic`, `johnson_udnie` and `johnson_la_muse` (`nst assets fetch johnson_mosaic`
+# downloads one). A small one with the same habits:
 
 # %%
 doubled = helper.make_graph(

@@ -971,8 +971,8 @@ show_rows(
 #
 # ### And the threshold?
 #
-# `argmax` cuts at ½. **Predict** for each of the three: would a lower threshold be better, or a higher one? Think of what
-# the network was unsure of.
+# `argmax` cuts at ½. **Predict** for each of the three: would a lower threshold be better, or a higher one? Think
+# of what the network was unsure of.
 
 # %% jupyter={"outputs_hidden": true}
 thresholds = (0.2, 0.4, 0.5, 0.6, 0.8)
@@ -987,14 +987,15 @@ for name, line in zip([*portraits, "mean"], [*scores, scores.mean(axis=0)], stri
 # %% [markdown]
 # <details><summary>What the table says</summary>
 #
-# The higher the threshold, the better for the officer and the cameraman: the network was unsure of the flag and of the
-# tripod, and both go. It was unsure of the helmet, too, so at 0.8 the astronaut loses a tenth. No threshold is the best
-# for all three. On average 0.6 wins by a hundredth. But if you choose it *by this table*, you fit it to three photographs,
-# as a training fits weights. To know whether it is better, you need others.
+# The higher the threshold, the better for the officer and the cameraman: the network was unsure of the flag
+# and of the tripod, and with a high threshold both go. It was unsure of the helmet, too, so at 0.8 the
+# astronaut loses a tenth. No threshold is the best for all three. On average 0.6 wins by a hundredth. But if
+# you choose it *by this table*, you fit it to three photographs, as training fits weights. To know whether it
+# is better, you need others.
 #
 # </details>
 #
-# A slider over it, if you like. (The lesson is whole without it. It needs a running kernel.)
+# Here is a slider for it, if you like. (The lesson is whole without it, and it needs a running kernel.)
 
 # %% tags=["nbval-ignore-output"]
 import base64

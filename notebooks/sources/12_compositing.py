@@ -125,8 +125,8 @@ for name, kept in {"astype alone": clipped.astype(np.uint8), "round": clipped.ro
 
 # %% [markdown]
 # One value in two hundred lies outside here (0.5 %, so the output rounds it to 0 %), some as far as −34 and 306. Those
-# must be clipped. And `astype(np.uint8)` cuts the decimals off: 199.9 becomes 199. The picture gets half a grey level darker. In
-# one picture nobody sees it. In a chain of ten steps it is five levels. So round.
+# must be clipped. And `astype(np.uint8)` cuts the decimals off: 199.9 becomes 199. The picture gets half a grey level
+# darker. In one picture nobody sees it. In a chain of ten steps it is five levels. So round.
 #
 # The third function chooses one of two pictures for each pixel:
 
@@ -1174,9 +1174,9 @@ for name, find in {"as found": segmenter.matte, "tidied": tidy.matte}.items():
 # (05). A second set of features held on to what the picture shows, and it became [style
 # transfer](glossary.md#style-transfer) (06), then a fast one with colours, masks and strokes under control
 # (07, 08). A network learned to do in one pass what an [optimiser](glossary.md#optimiser) does in hundreds
-# (09), left its framework as a file that three [runtimes](glossary.md#runtime) read alike, to a
-# hundredth of a grey level (10), and met another one that finds people (11). Here they came together. Each step was small enough
-# to do by hand.
+# (09), left its framework as a file that three [runtimes](glossary.md#runtime) read alike, to a hundredth of a grey
+# level (10), and met another one that finds people (11). Here they came together. Each step was small enough to do
+# by hand.
 #
 # The tutorials end here. One lesson is left, for a network that paints in the style of any picture: [13 · Any style
 # at once](13_any_style.ipynb).

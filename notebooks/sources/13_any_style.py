@@ -455,7 +455,7 @@ counts = {
     "one style: lesson 09's network": of_file("mosaic.onnx"),
     "a search: 50 evaluations": 50 * 2 * look(nst.feature_extractor(nst.STYLE_LAYERS), 256),
 }
-# If a style as an input were dear, the painter would cost far more than lesson 09's network.
+# If taking the style as an input were expensive, the painter would cost far more than lesson 09's network.
 print("multiplications for 256 × 256 pixels, in billions (10⁹)")
 for what, count in counts.items():
     print(f"{what:35}{count / 1e9:8.1f}")
@@ -579,8 +579,8 @@ ipywidgets.VBox([knob, large])
 # judge. To be fair to the fast ones, the judge looks at four layers at which the any-style network was taught, and
 # which the search is *not* shown: it works with the first layers of the five blocks.
 #
-# **Predict** three things: whether the search comes nearer to the window than one pass does, whether it keeps more of the
-# cat, and which of the two fast ways, AdaIN or the predicted scales, comes nearer to the four styles.
+# **Predict** two things: whether the search keeps more of the cat than one pass does, and which of the two fast ways,
+# AdaIN or the predicted scales, comes nearer to the four styles.
 
 # %%
 searched = nst.transfer_style(
@@ -624,13 +624,13 @@ assert off["a search"]["window"] < 0.8 * min(off["one pass"]["window"], off["Ada
 # <details><summary>What the table says</summary>
 #
 # ("The next one's" is the painting in the style of the painting to the right: the control, which is farther off in
-# each column.) The search is ahead of both, in style and in content. Did you expect the predicted scales to beat AdaIN at
-# one layer? For three styles they come a little nearer, for the harvest AdaIN comes much nearer, and it keeps more of the
-# cat. (The last column is for the window alone, for which
-# there is a search. With the other three styles it is so as well.) That doesn't say which is the better idea: the two
-# networks differ in size, loss and length of training as well, and a fair comparison would change one thing at a time,
-# as lesson 09 did. It does say that more machinery isn't better by itself. What speaks for the predicted scales is
-# something else: with the vector put in, the result is *one* small network, which runs wherever lesson 10's do.
+# each column.) The search is ahead of both, in style and in content. Did you expect the predicted scales to beat AdaIN
+# at one layer? For three styles they come a little nearer, for the harvest AdaIN comes much nearer, and it keeps more
+# of the cat. (The last column is for the window alone, for which there is a search. With the other three styles it is so as
+# well.) That doesn't say which is the better idea: the two networks differ in size, loss and length of training as
+# well, and a fair comparison would change one thing at a time, as lesson 09 did. It does say that more machinery
+# isn't better by itself. What speaks for the predicted scales is something else: with the vector put in, the result
+# is *one* small network, which runs wherever lesson 10's do.
 #
 # </details>
 #
@@ -655,7 +655,7 @@ nst.check("why_searching_wins", "b")
 #
 # </details>
 #
-# For one pass three things follow, and you can see each above:
+# One pass has three limits, and you can see each above:
 #
 # - **Strokes, not shapes.** What takes a larger part of the style, panes with lead around them, is not there.
 # - **The same mixtures for all.** Only scales and shifts depend on the style. What mixes the channels is fixed, and the

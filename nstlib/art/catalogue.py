@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from nstlib._checks import check_count
+from nstlib._checks import check_choice, check_count
 from nstlib.art._canvas import LONGEST, MAX_SIDE, MIN_SIDE, Array, Canvas
 from nstlib.art.brushwork import brushwork
 from nstlib.art.candy import candy
@@ -71,10 +71,7 @@ def draw(name: str, size: int | tuple[int, int] = 512, *, seed: int = 0) -> Imag
     >>> bool((draw("marble", 64, seed=1) == image).all())
     False
     """
-    if name not in DRAWN_STYLES:
-        raise ArgumentError(
-            f"no drawn style is called {name!r}; choose one of {', '.join(DRAWN_STYLES)}"
-        )
+    check_choice("name", name, DRAWN_STYLES)
     height, width = _check_size(size)
     number = check_count("seed", seed, 0)
 

@@ -261,7 +261,7 @@ def webcam(
     In the window, n and p go to the next and the previous style: first those of a folder that is
     given as STYLE, then the ones that come with nstlib. q ends it, s saves the picture to the
     current folder, and h hides the line that says so. On a machine that is too slow, the picture
-    gets smaller; it is never late.
+    gets smaller; frames that come while one is painted are left out.
     """
     from nstlib.video.camera import webcam as show
     from nstlib.video.steady import steady_painter

@@ -399,9 +399,9 @@ def _network_to_train(start: Path | None, variant: str, seed: int, style: Image)
         network = one_style_network(encode_style(style))
     elif str(start) in STYLE_NETWORKS:
         network = from_onnx(embedded_model(f"{start}.onnx"))
-    elif start.suffix == ".onnx":
+    elif start.suffix.lower() == ".onnx":
         network = from_onnx(start)
-    elif start.suffix == ".keras":
+    elif start.suffix.lower() == ".keras":
         network = load_network(start)
     else:
         names = ", ".join(STYLE_NETWORKS)

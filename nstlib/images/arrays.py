@@ -106,6 +106,8 @@ def check_image(image: ArrayLike, name: str = "image") -> Image:
 
 def _way_to_image(shape: tuple[int, ...]) -> str:
     """Say how an array of another shape becomes an image."""
+    if 0 in shape:
+        return "use load_image to read files"
     if len(shape) == 2 or shape[2:] == (1,):
         return "stack a grey one three times"
     if len(shape) == 4:

@@ -54,7 +54,7 @@ def save_image(image: ArrayLike, path: str | Path, *, alpha: ArrayLike | None = 
     ImageError
         If `image` is not an image (see :func:`check_image`), or `alpha` not an alpha of its size.
     ArgumentError
-        If `path` is neither a text nor a path.
+        If `path` is neither text nor a path.
     OutputError
         If the suffix is not one of those above, or the file cannot be written.
     """

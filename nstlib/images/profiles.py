@@ -76,7 +76,9 @@ def profile_of(picture: PIL.Image.Image) -> bytes | None:
         if picture.format == "PNG":
             return _from_png(picture.info)
         if picture.format == "HEIF":
-            return _from_heic(picture.info.get("nclx_profile") or {})
+            found = _from_heic(picture.info.get("nclx_profile") or {})
+            if found is not None:
+                return found
         # A camera's way to say Adobe RGB without a profile (Exif's rule DCF 2.0).
         if picture.getexif().get_ifd(0xA005).get(1) == "R03":
             return matrix_profile("Adobe RGB", ADOBE_RGB, (563 / 256,))
@@ -98,8 +100,8 @@ def _from_png(info: dict[Any, Any]) -> bytes | None:
 
 def _from_heic(numbers: dict[str, int | float]) -> bytes | None:
     wide = numbers.get("color_primaries") in (9, 12)  # of BT.2020 and Display P3
-    # sRGB's, and those of video, which are seen on the same screens. Others are HDR's.
-    usual = numbers.get("transfer_characteristics") in (1, 6, 13)
+    # sRGB's (13), and those of video, which are seen on the same screens. 16 and 18 are HDR's.
+    usual = numbers.get("transfer_characteristics") in (1, 6, 13, 14, 15)
     if not wide or not usual:
         return None
     colours = ("white", "red", "green", "blue")

@@ -13,6 +13,7 @@ from nstlib._tensorflow import keras
 from nstlib.errors import ModelError
 
 # The layers become known to Keras by being imported.
+from nstlib.networks import any_style as _any_style  # noqa: F401
 from nstlib.networks import layers as _layers  # noqa: F401
 
 
@@ -71,7 +72,7 @@ def _check_layers(path: str | Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             described = json.loads(archive.read("config.json"))
-    except (KeyError, ValueError, zipfile.BadZipFile, RecursionError) as error:
+    except Exception as error:  # zipfile's reader raises almost anything on a damaged file
         raise ModelError(
             f"{path} cannot be read as a Keras network (.keras); it may be damaged, or an old .h5 "
             "file, which can hold code: load that with Keras if you trust it, and save it as .keras"
@@ -82,7 +83,8 @@ def _check_layers(path: str | Path) -> None:
         if isinstance(entry, dict):
             module, kind = entry.get("module"), entry.get("class_name")
             home = str(module or "keras").split(".")[0]
-            if kind in _CODE or (kind is not None and home not in ("keras", "nstlib")):
+            code = not isinstance(kind, str | None) or kind in _CODE
+            if code or (kind is not None and home not in ("keras", "nstlib")):
                 name = kind if module is None else f"{module}.{kind}"
                 raise ModelError(f"{path} holds code, which is not executed: {name}")
             waiting.extend(entry.values())

@@ -52,9 +52,9 @@ def modernize(
         :class:`nstlib.Stylizer` and :class:`nstlib.PersonSegmenter` look for it. By default
         nothing is added, and runtimes are compared on 0..255.
     tolerance : float, default 0.1
-        Likewise. It is larger here because networks of that time are coarse: ONNX Runtime, which
-        adds up the squares of a whole channel in float32, is then off by up to 0.08 of 255 from
-        what float64 gives at 720×720, and OpenCV by 0.007.
+        As in :func:`verify`, on 0..255. It is larger here because networks of that time are coarse:
+        ONNX Runtime, which adds up the squares of a whole channel in float32, is then off by up to
+        0.08 of 255 from what float64 gives at 720×720, and OpenCV by 0.007.
 
     Returns
     -------
@@ -147,7 +147,13 @@ def _replace_retired(proto: onnx.ModelProto) -> None:
             continue
         values = {x.name: helper.get_attribute_value(x) for x in node.attribute}
         x = node.input[0]
-        steps = replace(node, **values)
+        try:
+            steps = replace(node, **values)
+        except TypeError as error:  # attributes that it never had, or lacks
+            raise ModelError(
+                f"node {node.name or node.output[0]!r} is a {node.op_type} with the attributes "
+                f"{sorted(values)}, which are not those of this operator"
+            ) from error
         for number, (kind, constant, attributes) in enumerate(steps, 1):
             name = node.output[0] if number == len(steps) else f"{node.output[0]}.{number}"
             inputs = [x]
@@ -212,12 +218,14 @@ def _free_transposed_convolutions(proto: onnx.ModelProto) -> None:
                 f"node {node.name or node.output[0]!r} is a ConvTranspose to the fixed size "
                 f"{values['output_shape']}, and from which size it comes is not known"
             )
+        added = values.get("output_padding", [0, 0])
         beyond, before, after = [0, 0], [0, 0], [0, 0]
         for axis in range(2):
             stride = values.get("strides", [1, 1])[axis]
             reach = (kernel[axis] - 1) * values.get("dilations", [1, 1])[axis] + 1
-            surplus = stride * (sides[axis] - 1) + reach - values["output_shape"][-2:][axis]
-            beyond[axis] = max(0, -surplus)
+            reached = stride * (sides[axis] - 1) + added[axis] + reach
+            surplus = reached - values["output_shape"][-2:][axis]
+            beyond[axis] = added[axis] + max(0, -surplus)
             smaller, larger = max(0, surplus) // 2, (max(0, surplus) + 1) // 2
             upper = values.get("auto_pad") == b"SAME_UPPER"
             before[axis], after[axis] = (smaller, larger) if upper else (larger, smaller)

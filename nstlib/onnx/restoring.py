@@ -16,7 +16,7 @@ from nstlib.networks.transformer import TransformerNet
 from nstlib.onnx.pytorch import set_weights, weight_faults
 from nstlib.onnx.reading import load_onnx, metadata_of
 
-#: How ONNX names the ways of enlarging between which a TransformerNet chooses.
+#: ONNX's names of the interpolations that a TransformerNet knows.
 _INTERPOLATIONS = {b"nearest": "nearest", b"linear": "bilinear"}
 
 
@@ -29,8 +29,8 @@ def from_onnx(path: str | Path) -> keras.Model:
     Parameters
     ----------
     path : str or pathlib.Path
-        A :func:`nstlib.TransformerNet` as :func:`nstlib.onnx.export` or ``nst train style`` wrote
-        it.
+        A :func:`nstlib.TransformerNet` as :func:`nstlib.onnx.export` wrote it, or ``nst train
+        style`` (without ``--start any-style``).
 
     Returns
     -------
@@ -58,9 +58,7 @@ def from_onnx(path: str | Path) -> keras.Model:
     model = _like(proto, weights)
     faults = ["has other layers"] if model is None else weight_faults(model, weights)
     if model is None or faults:
-        raise ModelError(
-            f"{path} is no style network that was exported from Keras: it {'; '.join(faults)}"
-        )
+        raise ModelError(f"{path} is no exported TransformerNet: it {'; '.join(faults)}")
     if (written := metadata_of(proto).get("value_range", "0,255")) != "0,255":
         raise ModelError(f"{path} takes pictures of {written}; a style network takes 0,255")
     set_weights(model, weights)

@@ -132,6 +132,8 @@ class _Graph:
         kind = keras.activations.serialize(layer.activation)
         if kind == "linear":
             return x
+        if not isinstance(kind, str):  # a layer, or somebody's own function
+            kind = getattr(layer.activation, "__name__", type(layer.activation).__name__)
         if kind not in _ACTIVATIONS:
             raise _untranslated(layer, "activation", kind, [*_ACTIVATIONS, "linear"])
         name = layer.name if x != layer.name else f"{layer.name}.{kind}"
@@ -153,6 +155,8 @@ def _translated(graph: _Graph, layer: Any, inputs: Sequence[str]) -> str:
             f"layer {layer.name!r} is a {type(layer).__name__}, which has no translation to ONNX "
             f"here; there is one for {known}"
         )
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise _untranslated(layer, "data_format", layer.data_format, ["channels_last"])
     return translate(graph, layer, *inputs)
 
 
@@ -192,8 +196,6 @@ def _translates(*kinds: type) -> Callable[[Callable[..., str]], Callable[..., st
 
 def _window(layer: Any, shape: Sequence[int], strides: Sequence[int]) -> dict[str, Any]:
     """Attributes of a window that slides: where it begins beyond the border, and its steps."""
-    if layer.data_format != "channels_last":
-        raise _untranslated(layer, "data_format", layer.data_format, ["channels_last"])
     dilations = getattr(layer, "dilation_rate", (1, 1))
     margins = [(side - 1) * dilation for side, dilation in zip(shape, dilations, strict=True)]
     if layer.padding == "valid":
@@ -346,6 +348,8 @@ def _channel_statistics(graph: _Graph, layer: Any, x: str) -> str:
 
 @_translates(keras.layers.BatchNormalization)
 def _batch_normalization(graph: _Graph, layer: Any, x: str) -> str:
+    if layer.axis not in (-1, 3):
+        raise _untranslated(layer, "axis", layer.axis, [-1])
     mean = layer.moving_mean.numpy()
     values = {
         "weight": layer.gamma.numpy() if layer.scale else np.ones_like(mean),

@@ -36,7 +36,7 @@ class TrainingState(SavedState):
         variables: Sequence[keras.Variable],
         settings: Mapping[str, Any],
     ) -> None:
-        super().__init__(path or "", settings)
+        super().__init__(Path() if path is None else path, settings)  # None is never looked at
         self.variables = list(variables)
         strategy = tf.distribute.get_strategy()
         self._reads = path is not None

@@ -367,7 +367,8 @@ def train_style(
             "batch": batch,
             "learning_rate": learning_rate,
             "weights": weights,
-            "precision": precision,
+            # States from before it could be chosen have none.
+            **({} if precision == "float32" else {"precision": precision}),
             "factors": factors,
             "seed": seed,
         },

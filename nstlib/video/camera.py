@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nstlib._checks import check_count, check_number
+from nstlib._checks import check_count, check_function, check_number
 from nstlib.errors import VideoError
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.images.encode import save_image
@@ -75,14 +75,14 @@ def webcam(
 ) -> int:
     """Show what a camera sees, painted, in a window, until somebody presses q or Esc.
 
-    One thread reads the camera, one paints the newest frame, and this one shows it. So what is
-    shown is never late: frames that come while one is painted are left out. What paints in two
-    halves, as :func:`nstlib.video.steady.steady_painter` does, begins with the next frame in a
-    further thread while it paints this one. A machine that is too slow to paint `least_rate` frames
-    a second, or as many as the camera gives, gets half the size, until it has time for the larger
-    one again. The picture is mirrored, as people are used to see themselves. The key s saves it to
-    the current folder; h hides and shows the line that says what the keys do; n and p change what
-    paints.
+    One thread reads the camera, others paint the newest frame, and this one shows it. Delays do not
+    add up: frames that come while one is painted are left out. What paints in two halves, as what
+    :func:`nstlib.video.steady.steady_painter` returns, begins with the next frame in a thread of
+    its own while this one is painted. That shows more frames, and each waits at most for the
+    painting before it. A machine that is too slow to paint `least_rate` frames a second, or as many
+    as the camera gives, gets half the size, until it has time for the larger one again. The picture
+    is mirrored, as people are used to see themselves. The key s saves it to the current folder; h
+    hides and shows the line that says what the keys do; n and p change what paints.
 
     Parameters
     ----------
@@ -90,7 +90,8 @@ def webcam(
         Takes and returns an image, as for :func:`convert_video`. It must take any size.
     change : callable, optional
         Is given how many styles to go on (below 0: back) when n or p were pressed, and returns what
-        paints from then on. It is called by the thread that begins with the next frame.
+        paints from then on. It is called by the thread that begins with the next frame, while the
+        frame before may still be painted.
     camera : int or Capture, default 0
         The number of the camera, or what gives its frames.
     size : int or None, default 640
@@ -113,8 +114,11 @@ def webcam(
     VideoError
         If there is no camera, it stops, or there is no screen to show a window on.
     ArgumentError
-        If a number lies outside its range.
+        If `paint` or `change` cannot be called, or a number lies outside its range.
     """
+    check_function("paint", paint, "a function that takes an image and returns one")
+    if change is not None:
+        check_function("change", change, "a function that takes a number of steps")
     pace = _Pace(None if size is None else check_count("size", size), least_rate)
     screens = ("DISPLAY", "WAYLAND_DISPLAY")
     if sys.platform.startswith("linux") and not any(map(os.environ.get, screens)):
@@ -179,7 +183,7 @@ def _with_text(pixels: NDArray[Any], text: str) -> NDArray[Any]:
 
 
 class _Painting:
-    """Paints the newest frames in threads of its own, what has two halves in two of them."""
+    """Paints the newest frames in threads of its own: one begins with a frame, one finishes it."""
 
     def __init__(
         self,
@@ -268,7 +272,7 @@ class _Pace:
         Parameters
         ----------
         seconds : float
-            From the frame to the painting.
+            What it took; of one in two halves, what the longer half took.
         interval : float
             From one of the camera's frames to the next.
         """

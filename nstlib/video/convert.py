@@ -135,7 +135,7 @@ def convert_video(
         On Ctrl-C before the first frame was written.
     """
     check_function("paint", paint, "a function that takes an image and returns one")
-    check_path("source", source, "the path of a film")
+    check_path("source", source, "the path of a film, of a folder or pattern of pictures")
     output = check_path("output", output)
     if not is_pattern(output):
         check_output(output, FILM_FORMATS)

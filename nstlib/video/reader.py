@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nstlib._checks import check_count, refusal
+from nstlib._checks import check_count, check_number, refusal
 from nstlib._files import reason
 from nstlib.errors import VideoError
 from nstlib.video._ffmpeg import MAX_RATE, FFmpeg, Frame, source
@@ -59,6 +59,8 @@ class VideoReader:
     ------
     VideoError
         If the file is absent, empty, or not a film, or if none of its frames can be decoded.
+    ArgumentError
+        If `size` or `max_rate` lies outside its range.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class VideoReader:
         check_longest_side(size)
         self._check_file()
         self._info = probe(self.path)
-        self.rate = min(self._info.rate, max_rate)
+        self.rate = min(self._info.rate, check_number("max_rate", max_rate, above=0))
         self.seconds = self._info.seconds
         self.sound = self._info.sound
         self.tone_mapped = self._info.hdr

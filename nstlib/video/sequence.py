@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -112,10 +111,9 @@ class PictureReader:
                     raise
                 self.broken += 1
             else:
+                if picture.image.shape[:2] != self.size:
+                    picture = load_picture(file, self.size, enlarge=True)
                 last = _pixels(picture, alpha)
-                if last.shape[:2] != self.size:
-                    height, width = self.size
-                    last = np.asarray(cv2.resize(last, (width, height)), np.uint8)
             yield last
 
     def _load(self, file: Path) -> Picture:
@@ -139,6 +137,8 @@ def _numbered(path: Path) -> list[Path]:
                 if file.suffix.lower() in readable_suffixes() and not file.name.startswith(".")
             ]
             return sorted(files, key=_natural_order)
+        if not is_pattern(path):
+            raise VideoError(f"{path} is neither a folder nor a pattern like %04d.png")
         match = _pattern(path)
         found = [(match.fullmatch(file.name), file) for file in path.parent.iterdir()]
         numbers = [(int(name[1]), file) for name, file in found if name]
@@ -176,6 +176,8 @@ class PictureWriter:
 
     def __init__(self, path: str | Path) -> None:
         self.path = check_suffix(path, IMAGE_FORMATS)
+        if not is_pattern(self.path):
+            raise OutputError(f"{path} is no pattern; give one such as painted/%04d.png")
         self.frames = 0
         self.size = (0, 0)
         try:

@@ -165,12 +165,21 @@ class VideoWriter:
             End the sound where the film ends.
         hold : float, default 0
             How long the last frame stays, in seconds, if that is longer than the others stay.
+
+        Raises
+        ------
+        ArgumentError
+            If `hold` is no number, 0 or more.
+        OutputError
+            If there are no frames, or the film cannot be written.
         """
+        check_number("hold", hold, least=0)
         if self._run is None or self._last is None:
             raise OutputError(f"{self.path}: there are no frames to write")
         with uninterrupted():
-            for _ in range(round(hold * self.rate) - 1):
-                self.write(self._last)
+            if not self._failed and not self._run.stdin.closed:
+                for _ in range(round(hold * self.rate) - 1):
+                    self.write(self._last)
             if self._run.wait() and not self._failed:
                 raise self._fault(self._run)
             if not self._film.exists() or not self._film.stat().st_size:

@@ -276,12 +276,21 @@ def test_a_layer_without_a_translation_is_named() -> None:
         (layers.Conv2DTranspose(2, 2, strides=2, padding="same", name="c"), "padding='same'"),
         (layers.Conv2DTranspose(2, 2, strides=2, output_padding=1, name="c"), "output_padding="),
         (layers.MaxPooling2D(2, data_format="channels_first", name="c"), "channels_first"),
+        (layers.UpSampling2D(2, data_format="channels_first", name="c"), "channels_first"),
+        (layers.ZeroPadding2D(1, data_format="channels_first", name="c"), "channels_first"),
+        (layers.Conv2D(2, 3, activation=layers.LeakyReLU(), name="c"), "activation='LeakyReLU'"),
     ],
     ids=lambda x: "" if isinstance(x, str) else type(x).__name__,
 )
 def test_a_setting_without_a_translation_is_named(layer: Any, told: str) -> None:
     with pytest.raises(ModelError, match=told):
         to_onnx(one_layer(layer))
+
+
+def test_a_normalization_of_another_axis_is_named() -> None:
+    image = keras.Input((8, 8, 4))
+    with pytest.raises(ModelError, match="axis=1"):
+        to_onnx(keras.Model(image, layers.BatchNormalization(axis=1)(image)))
 
 
 def test_padding_same_with_strides_really_depends_on_the_size() -> None:

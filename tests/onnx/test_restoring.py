@@ -61,8 +61,8 @@ def test_what_is_no_style_network(tmp_path: Path) -> None:
     scaled = load_onnx(mosaic)
     [written] = [entry for entry in scaled.metadata_props if entry.key == "value_range"]
     written.value = "0,1"
-    no_blend = load_onnx(mosaic)
-    for node in no_blend.graph.node:
+    cubic = load_onnx(mosaic)
+    for node in cubic.graph.node:
         for attribute in node.attribute:
             if attribute.name == "mode" and node.op_type == "Resize":
                 attribute.s = b"cubic"
@@ -71,7 +71,7 @@ def test_what_is_no_style_network(tmp_path: Path) -> None:
         (load_onnx(embedded_model("any_style_painter.onnx")), "it has other layers"),
         (style_network(), "it has other layers"),
         (without(mosaic, "in4.bias"), "it lacks in4.bias"),
-        (no_blend, "it has other layers"),
+        (cubic, "it has other layers"),
         (scaled, "takes pictures of 0,1; a style network takes 0,255"),
     ):
         with pytest.raises(ModelError, match=words) as caught:

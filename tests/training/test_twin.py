@@ -67,27 +67,28 @@ def start(
     return Training(vgg, pools, checkpoint=checkpoint, **given | changed)
 
 
+@pytest.mark.parametrize("stopped", [25, 30])  # at 30 own pictures are made
 def test_the_twin_learns_and_an_interruption_changes_nothing(
-    vgg: keras.Model, pictures: list[NDArray[np.uint8]], tmp_path: Path
+    vgg: keras.Model, pictures: list[NDArray[np.uint8]], tmp_path: Path, stopped: int
 ) -> None:
-    """Gone on with from the file of the 25th step, it ends with the very same weights."""
+    """Gone on with from the file of that step, it ends with the very same weights."""
     checkpoint, early = tmp_path / "state.npz", tmp_path / "early.npz"
     reports: list[Report] = []
     whole = start(vgg, pictures, checkpoint)
     before = whole.report(0, 0)
-    whole.run(stop=lambda: whole.step == 25, callback=reports.append, progress=False)
+    whole.run(stop=lambda: whole.step == stopped, callback=reports.append, progress=False)
     part = whole.twin().get_weights()
     shutil.copy(checkpoint, early)
     whole.run(callback=reports.append, progress=False)
     middle, end = reports
-    assert (middle.step, end.step, end.remaining) == (25, 40, 0)
+    assert (middle.step, end.step, end.remaining) == (stopped, 40, 0)
     # Its own pictures, made at steps 20 and 30, were looked at, and its crops.
     assert middle.own.keys() == end.own.keys() == end.learned.keys() == set(CONVOLUTIONS)
     # On the picture that was kept back.
     assert sum(end.held.values()) < 0.95 * sum(before.held.values())
 
     resumed = start(vgg, pictures, early)
-    assert resumed.step == 25
+    assert resumed.step == stopped
     resumed.run(callback=reports.append, progress=False)
     assert reports[-1].held == end.held
     for one, other, once in zip(

@@ -130,7 +130,7 @@ class Halves:
 def test_two_halves_go_on_side_by_side(
     screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No more than one frame is begun ahead, so that what is shown is not late."""
+    """No more than one frame is begun ahead."""
     ahead: list[int] = []
     paint = Halves(screen)
 
@@ -141,13 +141,13 @@ def test_two_halves_go_on_side_by_side(
     monkeypatch.setattr(cv2, "imshow", imshow)
     screen["keys"] = {6: 27}
     assert webcam(paint, size=None) == 6
-    assert max(ahead) <= 2
+    assert max(ahead) <= 1
     np.testing.assert_array_equal(screen["shown"][3][20, 60], (255 - 200, 100, 255 - 50))
-    # What is shown is what was there when its painting began, not an older frame.
+    # A frame is begun when the last but one before it is finished, ten frames after that began.
     numbers = np.array([frame[-1, 0] for frame in screen["shown"]]).astype(int)
     seen = (255 - numbers[:, 0]) * 256 + numbers[:, 1]
-    for number, begun in zip(seen, paint.begun, strict=False):
-        assert 0 <= begun - number <= 2
+    for number, begun in zip(seen[2:], paint.begun, strict=False):
+        assert number >= begun + 8  # the last of the ten may be on its way
 
 
 def test_keys_change_what_paints_in_halves(screen: dict[str, Any]) -> None:

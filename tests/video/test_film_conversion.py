@@ -33,7 +33,7 @@ from nstlib.errors import ArgumentError, ImageError, OutputError, VideoError
 from nstlib.images.arrays import Image, Picture, from_uint8
 from nstlib.video.convert import FramePainter, convert_video
 from nstlib.video.reader import VideoReader
-from nstlib.video.sequence import PictureReader
+from nstlib.video.sequence import PictureReader, PictureWriter
 from nstlib.video.writer import VideoWriter
 
 
@@ -274,6 +274,30 @@ def test_what_lies_between_numbered_pictures(tmp_path: Path) -> None:
     assert [int(frame[0, 0, 0]) for frame in frames] == [7, 8, 8, 11]
     assert {frame.shape for frame in frames} == {(16, 16, 3)}
     assert reader.broken == 1
+
+
+def test_numbered_pictures_of_another_size_are_reduced_by_means(tmp_path: Path) -> None:
+    """One pixel of nine is white, or opaque: afterwards all have a ninth of it."""
+    PIL.Image.new("RGBA", (4, 4)).save(tmp_path / "1.png")
+    pixels = np.zeros((12, 12, 4), np.uint8)
+    pixels[..., 3] = 255
+    pixels[1::3, 1::3, :3] = 255
+    PIL.Image.fromarray(pixels).save(tmp_path / "2.png")
+    pixels[:] = 0
+    pixels[1::3, 1::3] = (200, 100, 50, 255)
+    PIL.Image.fromarray(pixels).save(tmp_path / "3.png")
+    _, white, spots = PictureReader(tmp_path / "%d.png").frames(alpha=True)
+    np.testing.assert_allclose(white, np.broadcast_to((28, 28, 28, 255), (4, 4, 4)), atol=1)
+    np.testing.assert_allclose(spots[..., 3], np.full((4, 4), 28), atol=1)
+    np.testing.assert_allclose(spots[..., :3], np.broadcast_to((200, 100, 50), (4, 4, 3)), atol=9)
+
+
+@pytest.mark.parametrize("name", ["absent folder", "a.py", "%d_%d.png"])
+def test_what_is_no_pattern(tmp_path: Path, name: str) -> None:
+    with pytest.raises(VideoError, match=r"neither a folder nor a pattern like %04d\.png"):
+        PictureReader(tmp_path / name)
+    with pytest.raises(OutputError, match="is no pattern; give one such as painted"):
+        PictureWriter(tmp_path / "out.png")
 
 
 def test_refused_pictures(films: Path, tmp_path: Path) -> None:

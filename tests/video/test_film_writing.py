@@ -160,6 +160,22 @@ def test_the_last_frame_can_be_held(tmp_path: Path) -> None:
     assert [left_edge(frame) for frame in shown] == [0, 3, 6, 6, 6, 6, 6]
 
 
+def test_no_frame_is_held_after_a_failure(tmp_path: Path) -> None:
+    """What was written before it becomes a film all the same."""
+    noise = np.random.default_rng(0).integers(0, 256, (50, 96, 96, 3), np.uint8)
+    with VideoWriter(tmp_path / "out.mkv", 25) as writer:
+        with pytest.raises(OutputError):
+            for number in range(2000):
+                if number == 300:
+                    assert writer._run is not None
+                    writer._run.kill()
+                writer.write(noise[number % 50])
+        with pytest.raises(ArgumentError, match="hold is nan; it must be a number, 0 or more"):
+            writer.finish(hold=float("nan"))
+        writer.finish(hold=1.0)
+    assert len(list(VideoReader(tmp_path / "out.mkv"))) > 20
+
+
 def test_links_and_permissions_stay(tmp_path: Path) -> None:
     place = tmp_path / "real" / "film.mp4"
     place.parent.mkdir()

@@ -221,6 +221,7 @@ class Training:
             self.adam.load(saved, self.step)
             self.pictures.random.bit_generator.state = json.loads(str(saved["run"]["random"]))
             self.own = saved["run"]["own"]
+            self._cut_from_own()
             of = saved["batches"]
             self.batches = [
                 _Batch(images, at, str(padding))
@@ -262,9 +263,6 @@ class Training:
         done = self.step / asked.steps
         if done >= asked.own_from and self.step % asked.own_every == 0:
             self.paint()
-        if len(self.own):
-            share = asked.own_share / (1 - asked.own_share)
-            self.pictures.pools["own"] = share, list(self.own)
         in_pairs = bool(self.pairs) and random.random() < asked.pair_share
         if in_pairs:
             batch = self.pairs[int(random.integers(len(self.pairs)))]
@@ -282,6 +280,12 @@ class Training:
         if not in_pairs:
             self.errors.append(errors.numpy())
 
+    def _cut_from_own(self) -> None:
+        """Let crops be cut from the twin's own pictures as well, once there are any."""
+        if len(self.own):
+            share = self.settings.own_share
+            self.pictures.pools["own"] = share / (1 - share), list(self.own)
+
     def paint(self) -> None:
         """Make eight pictures, measure on them, and keep them to learn from."""
         asked, random = self.settings, self.pictures.random
@@ -296,6 +300,7 @@ class Training:
         )
         given, unfinished, finished = map(_bytes, (sources, early, final))
         self.own = np.concatenate([self.own, unfinished, finished])[-self.OWN :]
+        self._cut_from_own()
         chosen = (finished, slice(0, 4)), (finished, slice(4, 8)), (unfinished, slice(2, 6))
         for made, some in chosen:
             batch = _pair(np.concatenate([given[some], made[some]]))
@@ -411,7 +416,9 @@ def train_twin(
     A. Romero, N. Ballas, S. Kahou, A. Chassang, C. Gatta and Y. Bengio, "FitNets: hints for thin
     deep nets", ICLR 2015.
     """
-    scaling = next(iter(pools.values()))[1][::60]
+    # Of a smaller one block 5 has nothing left.
+    large = [photo for photo in next(iter(pools.values()))[1] if min(photo.shape[:2]) >= 16]
+    scaling = large[::60]
     training = Training(teacher, pools, scaling, held, settings, checkpoint)
     training.run(callback=callback, stop=stop, progress=progress)
     return training.twin()

@@ -30,7 +30,7 @@ def _moments(batches: Sequence[NDArray[np.float32]]) -> tuple[NDArray[Any], NDAr
 def _regress(
     inputs: Sequence[NDArray[np.float32]], targets: Sequence[NDArray[np.float32]], ridge: float
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Best linear map and constant from inputs to targets, and the share of variance it leaves."""
+    """Best linear map and constant from inputs to targets, and each target's variance it leaves."""
     n = inputs[0].shape[-1]
     joined = [np.concatenate(pair, axis=-1) for pair in zip(inputs, targets, strict=True)]
     mean, covariance = _moments(joined)

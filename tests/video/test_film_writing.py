@@ -164,12 +164,16 @@ def test_no_frame_is_held_after_a_failure(tmp_path: Path) -> None:
     """What was written before it becomes a film all the same."""
     noise = np.random.default_rng(0).integers(0, 256, (50, 96, 96, 3), np.uint8)
     with VideoWriter(tmp_path / "out.mkv", 25) as writer:
-        with pytest.raises(OutputError):
-            for number in range(2000):
-                if number == 300:
-                    assert writer._run is not None
-                    writer._run.kill()
+
+        def write(frames: int) -> None:
+            for number in range(frames):
                 writer.write(noise[number % 50])
+
+        write(300)
+        assert writer._run is not None
+        writer._run.kill()
+        with pytest.raises(OutputError):
+            write(1700)
         with pytest.raises(ArgumentError, match="hold is nan; it must be a number, 0 or more"):
             writer.finish(hold=float("nan"))
         writer.finish(hold=1.0)

@@ -380,11 +380,8 @@ def _network_to_train(start: Path | None, variant: str, seed: int, style: Image)
     """Make a new network, or read the one to go on with; it takes pictures around 0."""
     from nstlib._checks import check_choice, check_count
     from nstlib._tensorflow import keras
-    from nstlib.assets.cache import embedded_model
-    from nstlib.inference.stylizer import STYLE_NETWORKS
     from nstlib.networks.files import load_network
     from nstlib.networks.transformer import VARIANTS, TransformerNet
-    from nstlib.onnx.restoring import from_onnx
     from nstlib.training.style import from_bytes
 
     check_choice("variant", variant, VARIANTS)
@@ -392,6 +389,11 @@ def _network_to_train(start: Path | None, variant: str, seed: int, style: Image)
     if start is None:
         keras.utils.set_random_seed(seed)
         return TransformerNet(**VARIANTS[variant])
+
+    from nstlib.assets.cache import embedded_model
+    from nstlib.inference.stylizer import STYLE_NETWORKS
+    from nstlib.onnx.restoring import from_onnx
+
     if str(start) == ANY_STYLE:
         from nstlib.inference.any_style import encode_style
         from nstlib.training.any_style.tuning import one_style_network

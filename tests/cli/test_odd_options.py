@@ -137,7 +137,7 @@ def test_what_is_no_number_is_shown(nst: Run, option: str, value: str, accepted:
 def test_sizes_are_explained_in_words_of_the_command_line(nst: Run) -> None:
     """A pair of sides, which Python's functions take, cannot be given there."""
     *_, [line] = nst("stylize", photo(), "-s", negative(), "-o", "o.png", "--size", "0")
-    assert line == "nst: --size is 0; it must be the longest side, in pixels from 1 to 16384"
+    assert line == "nst: --size is 0; it must be the longest side, in whole pixels from 1 to 16384"
 
 
 def test_options_are_looked_at_where_they_change_nothing(nst: Run) -> None:

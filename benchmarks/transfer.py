@@ -47,10 +47,12 @@ def two_networks(content: Image, style: Image, weights: str) -> Callable[[tf.Ten
     return loss
 
 
-def one_network(content: Image, style: Image, weights: str) -> Callable[[tf.Tensor], tf.Tensor]:
+def one_network(
+    content: Image, style: Image, weights: str, precision: str = "float32"
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """Build the same loss with one pass for both terms."""
     layers = [*nst.STYLE_LAYERS, classic.CONTENT_LAYER]
-    extractor = nst.feature_extractor(layers, weights)
+    extractor = nst.feature_extractor(layers, weights, precision=precision)
     wanted = extractor(style[np.newaxis])
     grams = {name: nst.gram_matrix(wanted[name]) for name in nst.STYLE_LAYERS}
     target = extractor(content[np.newaxis])[classic.CONTENT_LAYER]

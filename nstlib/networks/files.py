@@ -8,7 +8,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from nstlib._files import LARGEST_FILE, atomic_write
+from nstlib._checks import check_path, refusal
+from nstlib._files import LARGEST_FILE, atomic_write, check_suffix, reason
 from nstlib._tensorflow import keras
 from nstlib.errors import ModelError
 
@@ -27,17 +28,22 @@ def save_network(network: keras.Model, path: str | Path) -> None:
     network : keras.Model
         Any.
     path : str or pathlib.Path
-        What is there is replaced.
+        A name that ends in ``.keras``. What is there is replaced.
 
     Raises
     ------
+    ArgumentError
+        If `network` is no Keras model, or `path` no path.
     OutputError
-        If the file cannot be written.
+        If `path` ends otherwise, or the file cannot be written.
     """
+    if not isinstance(network, keras.Model):
+        raise refusal("network", network, "a keras.Model")
+    path = check_suffix(check_path("path", path), [".keras"])
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "network.keras"
         network.save(whole)
-        with atomic_write(Path(path)) as file:
+        with atomic_write(path) as file:
             file.write(whole.read_bytes())
 
 
@@ -46,11 +52,14 @@ def load_network(path: str | Path) -> keras.Model:
 
     Raises
     ------
+    ArgumentError
+        If `path` is no path.
     ModelError
         If the file is absent, damaged, not a Keras network (.keras), or would unpack to absurd
         sizes; or if it holds code, which is not executed.
     """
-    if Path(path).suffix != ".keras":  # by the suffix Keras decides how to read it
+    path = check_path("path", path, "the path of a Keras network, .keras")
+    if path.suffix != ".keras":  # by the suffix Keras decides how to read it
         raise ModelError(f"{path}: only .keras files are read as networks of Keras")
     check_archive(path)
     _check_layers(path)
@@ -111,18 +120,20 @@ def check_archive(path: str | Path) -> None:
 
     Raises
     ------
+    ArgumentError
+        If `path` is no path.
     ModelError
         Naming the file.
     """
+    path = check_path("path", path, "the path of a network's file")
     try:
-        with Path(path).open("rb") as file:
+        with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             if zipfile.is_zipfile(file):
                 with zipfile.ZipFile(file) as archive:
                     size = sum(entry.file_size for entry in archive.infolist())
-    except (OSError, zipfile.BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelError(f"{path} cannot be read ({reason})") from error
+    except (OSError, ValueError, zipfile.BadZipFile) as error:  # a null character in its name
+        raise ModelError(f"{path} cannot be read ({reason(error)})") from error
     if size > LARGEST_FILE:
         raise ModelError(
             f"{path} holds {size / 2**30:.1f} GB; no network of this course comes near"

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nstlib._tensorflow import keras
-from nstlib.onnx.graphs import Size, range_metadata
+from nstlib.onnx.graphs import Size, metadata_with
 from nstlib.onnx.translation import to_onnx
-from nstlib.onnx.verification import TOLERANCE, Verification, write_proven
+from nstlib.onnx.verification import TOLERANCE, Verification, check_place, check_sizes, write_proven
 
 
 def export(
@@ -38,7 +38,7 @@ def export(
     model : keras.Model
         One input and one output, (B, H, W, C), made of layers that the table knows.
     path : str or pathlib.Path
-        Where to write; what is there is replaced.
+        Where to write: a name that ends in ``.onnx``. What is there is replaced.
     metadata : mapping of str to str, optional
         What to write into the file beside the network: its style, licence, training data. The
         library's version is added as ``library``, and the order of the axes as ``layout``.
@@ -61,13 +61,16 @@ def export(
 
     Raises
     ------
+    ArgumentError
+        If an argument is of another kind than those above.
     ModelError
-        If a layer, or a setting of one, has no translation, if a weight is not a finite number (or
-        too large for float16), or if a runtime computes something else than Keras. Nothing is
-        written then.
+        If the model is no graph of layers, if a layer, or a setting of one, has no translation, if
+        a weight is not a finite number (or too large for float16), or if a runtime computes
+        something else than Keras. Nothing is written then.
     OutputError
-        If the file cannot be written.
+        If `path` ends otherwise, or the file cannot be written.
     """
-    told = {"layout": "NCHW", **range_metadata(value_range), **(metadata or {})}
+    path, sizes = check_place(path), check_sizes(sizes)
+    told = {"layout": "NCHW", **metadata_with(metadata, value_range)}
     proto = to_onnx(model, metadata=told, half=half, input_name=input_name, output_name=output_name)
     return write_proven(path, proto, model, sizes, value_range or (0.0, 255.0), tolerance)

@@ -10,8 +10,10 @@ import onnx
 from onnx import helper
 
 from nstlib import __version__
+from nstlib._checks import check_number, refusal
+from nstlib._files import reason
 from nstlib.errors import ModelError
-from nstlib.onnx.reading import LARGEST_TENSOR, one_line, picture_input
+from nstlib.onnx.reading import LARGEST_TENSOR, picture_input
 
 #: Height and width, in pixels.
 Size: TypeAlias = tuple[int, int]
@@ -47,9 +49,38 @@ def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> No
     graph.node.extend(copies)
 
 
-def range_metadata(value_range: Sequence[float] | None) -> dict[str, str]:
-    """Write what black and white are to a network as an entry of its metadata, if it is known."""
-    return {"value_range": ",".join(f"{x:g}" for x in value_range)} if value_range else {}
+def metadata_with(
+    metadata: Mapping[str, str] | None, value_range: Sequence[float] | None
+) -> dict[str, str]:
+    """Add what black and white are to a network, if it is known, to what its file is to say.
+
+    Raises
+    ------
+    ArgumentError
+        If `metadata` maps other things than texts to texts, or `value_range` is not two different
+        numbers.
+
+    Examples
+    --------
+    >>> metadata_with({"style": "candy"}, (0, 255))
+    {'value_range': '0,255', 'style': 'candy'}
+    """
+    told: dict[str, str] = {}
+    if value_range is not None:
+        two = "two different numbers, as in (0, 255)"
+        if not isinstance(value_range, Sequence) or len(value_range) != 2:
+            raise refusal("value_range", value_range, two)
+        black, white = (check_number("value_range", end) for end in value_range)
+        if black == white:
+            raise refusal("value_range", value_range, two)
+        told["value_range"] = f"{black:g},{white:g}"
+    if metadata is not None:
+        if not isinstance(metadata, Mapping) or not all(
+            isinstance(text, str) for entry in metadata.items() for text in entry
+        ):
+            raise refusal("metadata", metadata, "a dict of texts, as in {'style': 'candy'}")
+        told |= metadata
+    return told
 
 
 def check_graph(proto: onnx.ModelProto) -> None:
@@ -59,7 +90,7 @@ def check_graph(proto: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(proto)
     except Exception as error:
-        raise ModelError(f"this is no valid ONNX: {one_line(error)}") from error
+        raise ModelError(f"this is no valid ONNX: {reason(error)}") from error
 
 
 def _check_operator(node: onnx.NodeProto, proto: onnx.ModelProto) -> None:
@@ -101,7 +132,7 @@ def check_memory(proto: onnx.ModelProto, shape: Sequence[int]) -> None:
     try:
         copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
     except Exception as error:
-        raise ModelError(f"the graph does not fit together: {one_line(error)}") from error
+        raise ModelError(f"the graph does not fit together: {reason(error)}") from error
     for value in (*copy.graph.input, *copy.graph.value_info, *copy.graph.output):
         sides = [side.dim_value for side in value.type.tensor_type.shape.dim]
         if math.prod(sides) > LARGEST_TENSOR:

@@ -13,10 +13,18 @@ import onnxruntime
 from numpy.typing import ArrayLike
 from onnx import helper, numpy_helper
 
+from nstlib._files import reason
 from nstlib.errors import ModelError
-from nstlib.onnx.graphs import IR_VERSION, OPSET, Size, check_graph, make_model, range_metadata
-from nstlib.onnx.reading import load_onnx, metadata_of, one_line, picture_input
-from nstlib.onnx.verification import SIZES, TOLERANCE, Verification, write_proven
+from nstlib.onnx.graphs import IR_VERSION, OPSET, Size, check_graph, make_model, metadata_with
+from nstlib.onnx.reading import graph_inputs, load_onnx, metadata_of, picture_input
+from nstlib.onnx.verification import (
+    SIZES,
+    TOLERANCE,
+    Verification,
+    check_place,
+    check_sizes,
+    write_proven,
+)
 
 
 def modernize(
@@ -42,7 +50,7 @@ def modernize(
     source : str, pathlib.Path or bytes
         An ONNX file, or its content.
     path : str or pathlib.Path
-        Where to write; what is there is replaced.
+        Where to write: a name that ends in ``.onnx``. What is there is replaced.
     metadata : mapping of str to str, optional
         Added to what the file says of itself.
     sizes : sequence of (int, int), optional
@@ -63,17 +71,21 @@ def modernize(
 
     Raises
     ------
+    ArgumentError
+        If an argument is of another kind than those above.
     ModelError
         If the file is broken (see :func:`verify`), holds an operator that is neither ONNX's nor one
         of those above, or if two runtimes compute different pictures. Nothing is written then.
     OutputError
-        If the file cannot be written.
+        If `path` ends otherwise, or the file cannot be written.
     """
+    path, sizes = check_place(path), check_sizes(sizes)
+    added = metadata_with(metadata, value_range)
     proto = load_onnx(source)
     proto.ir_version = IR_VERSION  # since 4, constants need not be listed among the inputs
     _replace_retired(proto)
     check_graph(proto)
-    told = {**metadata_of(proto), **range_metadata(value_range), **(metadata or {})}
+    told = {**metadata_of(proto), **added}
     proof = (None, sizes, value_range or (0.0, 255.0), tolerance)
     if sizes is not None or picture_input(proto).size is None:
         return write_proven(path, _modern(proto, told, free=True), *proof)
@@ -89,8 +101,7 @@ def _modern(proto: onnx.ModelProto, told: Mapping[str, str], *, free: bool) -> o
     """Bring a network to today's ONNX, for any size or for its own."""
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
-    constants = {tensor.name for tensor in copy.graph.initializer}
-    inputs = [value for value in copy.graph.input if value.name not in constants]
+    inputs = graph_inputs(copy)
     del copy.graph.input[:]
     copy.graph.input.extend(inputs)
     if free:
@@ -99,9 +110,7 @@ def _modern(proto: onnx.ModelProto, told: Mapping[str, str], *, free: bool) -> o
     try:
         graph = onnx.version_converter.convert_version(copy, OPSET).graph
     except Exception as error:
-        raise ModelError(
-            f"the file cannot be brought to ONNX {OPSET}: {one_line(error)}"
-        ) from error
+        raise ModelError(f"the file cannot be brought to ONNX {OPSET}: {reason(error)}") from error
     return make_model(graph, told)
 
 

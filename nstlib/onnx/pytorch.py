@@ -10,11 +10,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nstlib._files import reason
 from nstlib._tensorflow import keras
 from nstlib.errors import DependencyError, ModelError
 from nstlib.networks.files import check_archive
 from nstlib.networks.transformer import TransformerNet
-from nstlib.onnx.reading import one_line
 
 
 def from_pytorch(path: str | Path) -> keras.Model:
@@ -38,6 +38,8 @@ def from_pytorch(path: str | Path) -> keras.Model:
 
     Raises
     ------
+    ArgumentError
+        If `path` is no path.
     DependencyError
         If PyTorch is not installed.
     ModelError
@@ -60,7 +62,7 @@ def from_pytorch(path: str | Path) -> keras.Model:
             "code; save model.state_dict() alone"
         ) from error
     except Exception as error:  # whatever the unpickler stumbles over
-        raise ModelError(f"{path} is no checkpoint, or is cut off ({one_line(error)})") from error
+        raise ModelError(f"{path} is no checkpoint, or is cut off ({reason(error)})") from error
     tensors = {name: x for name, x in _flat(content) if torch.is_tensor(x)}
     if not tensors:
         raise ModelError(

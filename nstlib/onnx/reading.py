@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.external_data_helper import ExternalDataInfo
 
-from nstlib._files import LARGEST_FILE
+from nstlib._checks import check_path, refusal
+from nstlib._files import LARGEST_FILE, reason
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob
 
@@ -41,26 +42,28 @@ def load_onnx(source: str | Path | bytes) -> onnx.ModelProto:
 
     Raises
     ------
+    ArgumentError
+        If `source` is neither.
     ModelError
         If it cannot be read or is not whole, holds tensors of absurd shapes or sizes, or asks for
         data outside its own folder.
     """
+    if not isinstance(source, bytes):
+        source = check_path("source", source, "the path of an ONNX file, or its content as bytes")
     name = "the content" if isinstance(source, bytes) else str(source)
     try:
         if isinstance(source, bytes):
             proto = onnx.load_from_string(source)
-        elif (size := Path(source).stat().st_size) > LARGEST_FILE:
+        elif (size := source.stat().st_size) > LARGEST_FILE:
             raise ModelError(f"{name} has {size / 2**30:.1f} GB; no network here is so large")
         else:
             proto = onnx.load(source, load_external_data=False)
     except ModelError:
         raise
     except OSError as error:
-        raise ModelError(f"{name} cannot be read ({error.strerror or error})") from error
+        raise ModelError(f"{name} cannot be read ({reason(error)})") from error
     except Exception as error:  # whatever protobuf stumbles over
-        raise ModelError(
-            f"{name} is not an ONNX file, or is cut off ({one_line(error)})"
-        ) from error
+        raise ModelError(f"{name} is not an ONNX file, or is cut off ({reason(error)})") from error
     if not proto.graph.node:
         raise ModelError(f"{name} is not an ONNX file, or is cut off: it holds no network")
     tensors = list(_tensors(proto))
@@ -69,7 +72,7 @@ def load_onnx(source: str | Path | bytes) -> onnx.ModelProto:
         if min(shape, default=0) < 0 or math.prod(shape) > LARGEST_TENSOR:
             raise ModelError(f"{name}: tensor {tensor.name!r} has the absurd shape {shape}")
     if not isinstance(source, bytes):
-        _load_external_data(proto, tensors, Path(source))
+        _load_external_data(proto, tensors, source)
     for tensor in tensors:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:  # not loaded above
             raise ModelError(f"{name}: the data of tensor {tensor.name!r} is in another file")
@@ -109,11 +112,9 @@ def _load_external_data(
     except ModelError:
         raise
     except OSError as error:
-        raise ModelError(
-            f"the data of {path} cannot be read ({error.strerror or error})"
-        ) from error
+        raise ModelError(f"the data of {path} cannot be read ({reason(error)})") from error
     except Exception as error:  # a ValidationError for data outside the folder, among others
-        raise ModelError(f"{path} asks for data that it may not have: {one_line(error)}") from error
+        raise ModelError(f"{path} asks for data that it may not have: {reason(error)}") from error
 
 
 def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -138,11 +139,6 @@ def _tensors_of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorPr
             yield from attribute.tensors
             for part in (attribute.g, *attribute.graphs):
                 yield from _tensors_of_graph(part)
-
-
-def one_line(error: Exception) -> str:
-    """Write what an error says without its line breaks."""
-    return " ".join(str(error).split())
 
 
 @dataclass(frozen=True)
@@ -190,16 +186,25 @@ class PictureInput:
         return blob.astype(self.dtype, copy=False)
 
 
+def graph_inputs(proto: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """List what goes into a network. Old files name its constants among the inputs, too."""
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    return [value for value in proto.graph.input if value.name not in constants]
+
+
 def picture_input(proto: onnx.ModelProto) -> PictureInput:
     """Describe the picture that goes into a network.
 
     Raises
     ------
+    ArgumentError
+        If `proto` is not what :func:`load_onnx` returns.
     ModelError
         If there is not one input, or it is no picture.
     """
-    constants = {tensor.name for tensor in proto.graph.initializer}
-    inputs = [value for value in proto.graph.input if value.name not in constants]
+    if not isinstance(proto, onnx.ModelProto):
+        raise refusal("proto", proto, "an onnx.ModelProto, as load_onnx returns it")
+    inputs = graph_inputs(proto)
     if len(inputs) != 1:
         raise ModelError(
             f"the file has the inputs {[x.name for x in inputs]}; only networks of one input, a "

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, numpy_helper
 
+from nstlib._checks import check_path
 from nstlib._tensorflow import keras
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.networks.transformer import TransformerNet
@@ -40,6 +41,8 @@ def from_onnx(path: str | Path) -> keras.Model:
 
     Raises
     ------
+    ArgumentError
+        If `path` is no path.
     ModelError
         If the file is absent or damaged, or holds another network; what it lacks is named.
 
@@ -49,6 +52,7 @@ def from_onnx(path: str | Path) -> keras.Model:
     >>> from_onnx(embedded_model("mosaic.onnx")).count_params()
     225267
     """
+    path = check_path("path", path, "the path of an ONNX file")
     proto = load_onnx(path)
     weights = {
         tensor.name: numpy_helper.to_array(tensor).astype(np.float32)

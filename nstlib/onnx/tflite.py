@@ -14,14 +14,17 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
+from nstlib._checks import check_number, check_path
+from nstlib._files import reason
 from nstlib._tensorflow import quiet, tf
 from nstlib.errors import DependencyError, ModelError
 from nstlib.images.arrays import Blob
-from nstlib.onnx.graphs import OPSET, check_graph, make_model, range_metadata, replace_nodes
-from nstlib.onnx.reading import one_line, picture_input
+from nstlib.onnx.graphs import OPSET, check_graph, make_model, metadata_with, replace_nodes
+from nstlib.onnx.reading import picture_input
 from nstlib.onnx.verification import (
     TOLERANCE,
     Verification,
+    check_place,
     largest_difference,
     photo_blob,
     write_proven,
@@ -47,7 +50,7 @@ def from_tflite(
     source : str or pathlib.Path
         A file with one input and one output, (1, H, W, C), of float32.
     path : str or pathlib.Path
-        Where to write; what is there is replaced.
+        Where to write: a name that ends in ``.onnx``. What is there is replaced.
     metadata : mapping of str to str, optional
         What to write into the file beside the network.
     value_range : (float, float), optional
@@ -64,19 +67,23 @@ def from_tflite(
 
     Raises
     ------
+    ArgumentError
+        If an argument is of another kind than those above.
     DependencyError
         If tf2onnx is not installed.
     ModelError
         If the file is absent, is not one of TensorFlow Lite or holds what has no translation, or if
         two runtimes compute different values. Nothing is written then.
     OutputError
-        If the file cannot be written.
+        If `path` ends otherwise, or the file cannot be written.
     """
+    name = str(check_path("source", source, "the path of a TensorFlow Lite file"))
+    path, told = check_place(path), metadata_with(metadata, value_range)
+    tolerance = check_number("tolerance", tolerance, least=0)
     try:
         import tf2onnx
     except ImportError as error:
         raise DependencyError.of("tf2onnx", "converting files of TensorFlow Lite") from error
-    name = str(source)
     log = logging.getLogger("tf2onnx")
     level = log.level
     log.setLevel(logging.CRITICAL)  # what it complains of is translated below
@@ -92,7 +99,7 @@ def from_tflite(
                 name, opset=OPSET, inputs_as_nchw=inputs, outputs_as_nchw=outputs
             )
         replace_transpose_bias(proto.graph)
-        proto = make_model(proto.graph, {**range_metadata(value_range), **(metadata or {})})
+        proto = make_model(proto.graph, told)
         check_graph(proto)
         entry = picture_input(proto)
         ends = value_range or (0.0, 1.0)
@@ -101,7 +108,7 @@ def from_tflite(
     except ModelError:
         raise
     except Exception as error:  # all three packages raise whatever they stumble over
-        raise ModelError(f"{name} cannot be converted: {one_line(error)}") from error
+        raise ModelError(f"{name} cannot be converted: {reason(error)}") from error
     finally:
         log.setLevel(level)
     session = onnxruntime.InferenceSession(

@@ -10,12 +10,12 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import helper, numpy_helper
 
-from nstlib._checks import shown
+from nstlib._checks import check_choice, refusal
 from nstlib._tensorflow import keras
-from nstlib.errors import ModelError
+from nstlib.errors import ArgumentError, ModelError
 from nstlib.networks.any_style import EPSILON, ChannelStatistics, StyleAffine
 from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
-from nstlib.onnx.graphs import KERNEL_NAME, check_graph, make_model
+from nstlib.onnx.graphs import KERNEL_NAME, check_graph, make_model, metadata_with
 
 
 def to_onnx(
@@ -28,6 +28,25 @@ def to_onnx(
 ) -> onnx.ModelProto:
     """Translate a Keras model, without a check of what it computes. :func:`export` has the rest.
 
+    Parameters
+    ----------
+    model, metadata, half, input_name, output_name
+        As in :func:`export`. Further inputs of a model keep the names that it gives them.
+
+    Returns
+    -------
+    onnx.ModelProto
+        float32, (B, C, H, W) in and out. Nothing is written into it beside `metadata` and the
+        library's version.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is of another kind, or a name is that of a layer.
+    ModelError
+        If the model is no graph of layers from pictures to a picture, or if a layer, a setting of
+        one or a weight has no translation.
+
     Examples
     --------
     >>> from nstlib.networks.transformer import TransformerNet
@@ -36,7 +55,17 @@ def to_onnx(
     (64, ['Add', 'Conv', 'InstanceNormalization', 'Pad', 'Relu', 'Resize'])
     """
     if not isinstance(model, keras.Model):
-        raise ModelError(f"model is {shown(model)}; it must be a keras.Model")
+        raise refusal("model", model, "a keras.Model")
+    metadata = metadata_with(metadata, None)
+    check_choice("half", half, (True, False))
+    for argument, name in (("input_name", input_name), ("output_name", output_name)):
+        if not isinstance(name, str) or not name:
+            raise refusal(argument, name, "a name")
+    if not hasattr(model, "outputs"):  # of its own code, or a Sequential that knows no input yet
+        raise ModelError(
+            f"{model.name} is no graph of layers; build it as keras.Model(inputs, outputs), or "
+            "give a Sequential a keras.Input first"
+        )
     if len(model.outputs) != 1:
         raise ModelError(
             f"{model.name} has {len(model.outputs)} outputs; only a model with one can be exported"
@@ -58,13 +87,25 @@ def to_onnx(
             if isinstance(layer, keras.layers.InputLayer):
                 names[id(layer.output)] = given[id(layer.output)]
             else:
+                translate = _translation(layer)
                 inputs = layer.input if isinstance(layer.input, list) else [layer.input]
-                names[id(layer.output)] = _translated(graph, layer, [names[id(x)] for x in inputs])
-        graph.rename(names[id(model.outputs[0])], output_name)
+                names[id(layer.output)] = translate(graph, layer, *(names[id(x)] for x in inputs))
+        result = names[id(model.outputs[0])]
     except KeyError as error:  # a layer knows the tensors of its first use alone
         raise ModelError(
             f"{model.name} uses a layer more than once; make one for each place"
         ) from error
+    within = {x.name for x in graph.constants}.union(*(node.output for node in graph.nodes))
+    for argument, name, taken in (
+        ("input_name", input_name, within.union(input_names[1:])),
+        ("output_name", output_name, within - {result} | {*input_names}),
+    ):
+        if name in taken:
+            raise ArgumentError(f"{argument} is {name!r}; a part of the model is called so already")
+    if graph.nodes:
+        graph.rename(result, output_name)
+    else:  # of layers that are for training, such as Dropout
+        graph.node(output_name, "Identity", result)
 
     def described(name: str, tensor: Any, sides: Iterable[str]) -> onnx.ValueInfoProto:
         _, *shape, channels = tensor.shape
@@ -146,18 +187,28 @@ class _Graph:
                 names[:] = [new if name == old else name for name in names]
 
 
-def _translated(graph: _Graph, layer: Any, inputs: Sequence[str]) -> str:
-    """Add a layer's nodes; return the name of what it computes."""
+def _translation(layer: Any) -> Callable[..., str]:
+    """Find what adds a layer's nodes to a graph and returns the name of what it computes."""
     translate = TRANSLATIONS.get(type(layer))
     if translate is None:
         known = ", ".join(sorted(kind.__name__ for kind in TRANSLATIONS))
+        kind = type(layer).__name__
+        if isinstance(layer, keras.Model):
+            raise ModelError(
+                f"layer {layer.name!r} is a model within the model; build one model of all layers"
+            )
+        if not isinstance(layer, keras.layers.Layer):
+            raise ModelError(
+                f"{layer.name!r} is an operation, {kind} of keras.ops, and no layer (arithmetic "
+                f"with tensors makes such, too); there is a translation to ONNX for {known}"
+            )
         raise ModelError(
-            f"layer {layer.name!r} is a {type(layer).__name__}, which has no translation to ONNX "
-            f"here; there is one for {known}"
+            f"layer {layer.name!r} is a {kind}, which has no translation to ONNX here; there is "
+            f"one for {known}"
         )
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         raise _untranslated(layer, "data_format", layer.data_format, ["channels_last"])
-    return translate(graph, layer, *inputs)
+    return translate
 
 
 def _untranslated(layer: Any, setting: str, value: Any, known: Sequence[object]) -> ModelError:

@@ -18,11 +18,18 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from nstlib._checks import check_number, check_path
-from nstlib._files import atomic_write, check_output
+from nstlib._checks import check_count, check_number, check_path, refusal
+from nstlib._files import atomic_write, check_output, reason
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob
-from nstlib.onnx.graphs import KERNEL_NAME, Size, check_graph, check_memory, size_text
+from nstlib.onnx.graphs import (
+    KERNEL_NAME,
+    Size,
+    check_graph,
+    check_memory,
+    metadata_with,
+    size_text,
+)
 from nstlib.onnx.reading import PictureInput, load_onnx, picture_input
 from nstlib.sources import load_image
 
@@ -151,7 +158,8 @@ def verify(
     source : str, pathlib.Path or bytes
         An ONNX file, or its content. One input, a picture; one output.
     sizes : sequence of (int, int), optional
-        Heights and widths. By default the one that the file is for; if it takes any, :data:`SIZES`.
+        Heights and widths, one at least. By default the one that the file is for; if it takes any,
+        :data:`SIZES`.
     value_range : (float, float), default (0, 255)
         What black and white are to the network.
     tolerance : float, default 0.01
@@ -165,11 +173,18 @@ def verify(
     Raises
     ------
     ArgumentError
-        If `tolerance` is no number, or below 0.
+        If an argument is of another kind than those above, or `tolerance` is below 0.
     ModelError
         If the file is broken, cut off, no ONNX file, asks for absurd amounts of memory or for data
         from outside its folder; or if the reference cannot compute it.
     """
+    if model is not None:
+        from nstlib._tensorflow import keras
+
+        if not isinstance(model, keras.Model):
+            raise refusal("model", model, "a keras.Model, or None")
+    sizes = check_sizes(sizes)
+    metadata_with(None, value_range)
     tolerance = check_number("tolerance", tolerance, least=0)
     proto = load_onnx(source)
     check_graph(proto)
@@ -241,7 +256,7 @@ def _refusing(run: Callable[[], Blob]) -> Blob | str:
     try:
         return np.asarray(run(), np.float32)
     except Exception as error:
-        return " ".join(str(error).split()) or type(error).__name__
+        return reason(error)
     finally:
         cv2.utils.logging.setLogLevel(level)
 
@@ -315,16 +330,36 @@ def largest_difference(one: Blob | str, other: Blob | str) -> float:
     return float(np.abs(one - other).max())
 
 
+def check_place(path: str | Path) -> Path:
+    """Return a path at which an ONNX file can be written, before there is any work to lose."""
+    return check_output(check_path("path", path), [".onnx"])
+
+
+def check_sizes(sizes: Sequence[Size] | None) -> Sequence[Size] | None:
+    """Return sizes to compare runtimes on, if there are any: none at all would prove nothing."""
+    if sizes is None:
+        return None
+    if (
+        not isinstance(sizes, Sequence)
+        or not sizes
+        or not all(isinstance(size, Sequence) and len(size) == 2 for size in sizes)
+    ):
+        raise refusal("sizes", sizes, "a list of (height, width), one at least")
+    return [(check_count("sizes", height), check_count("sizes", width)) for height, width in sizes]
+
+
 def write_proven(
-    path: str | Path,
+    path: Path,
     proto: onnx.ModelProto,
     model: keras.Model | None,
     sizes: Sequence[Size] | None,
     value_range: tuple[float, float],
     tolerance: float,
 ) -> Verification:
-    """Write a file once :func:`verify` finds that the runtimes agree on it."""
-    path = check_output(check_path("path", path), [".onnx"])
+    """Write a file once :func:`verify` finds that the runtimes agree on it.
+
+    `path` went through :func:`check_place`, and `sizes` through :func:`check_sizes`.
+    """
     content = proto.SerializeToString(deterministic=True)
     result = verify(model, content, sizes, value_range=value_range, tolerance=tolerance)
     if not result.ok:

@@ -269,6 +269,22 @@ def test_a_network_that_cannot_be_saved(tmp_path: Path) -> None:
         save_network(TransformerNet((4, 8), blocks=1, kernel=3), tmp_path / "absent" / "n.keras")
 
 
+def test_what_cannot_be_saved_or_read_is_named(tmp_path: Path) -> None:
+    network: Any = TransformerNet((4, 8), blocks=1, kernel=3)
+    with pytest.raises(OutputError, match=r"cannot write '\.h5'; use \.keras"):
+        save_network(network, tmp_path / "network.h5")  # which load_network would not read
+    nothing: Any = None
+    with pytest.raises(ArgumentError, match=r"network is None; it must be a keras\.Model"):
+        save_network(nothing, tmp_path / "network.keras")
+    with pytest.raises(ArgumentError, match="path is None"):
+        save_network(network, nothing)
+    with pytest.raises(ArgumentError, match="path is None"):
+        load_network(nothing)
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_network("a\0.keras")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no network", b"PK"])
 def test_a_file_that_is_no_network(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "network.keras"

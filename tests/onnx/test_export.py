@@ -17,7 +17,7 @@ from onnx_files import engines, graph_of, run_onnx_runtime, run_opencv, save
 
 import nstlib
 from nstlib._tensorflow import keras
-from nstlib.errors import ModelError, OutputError
+from nstlib.errors import ArgumentError, ModelError, OutputError
 from nstlib.inference.stylizer import Stylizer
 from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 from nstlib.networks.transformer import TransformerNet
@@ -256,9 +256,83 @@ def test_a_layer_without_a_translation_is_named() -> None:
     for layer in (layers.GaussianNoise(0.1, name="odd"), Doubled(name="odd")):
         with pytest.raises(ModelError, match=f"'odd' is a {type(layer).__name__}.*Conv2D"):
             to_onnx(one_layer(layer))
+
+
+def test_what_is_no_layer_is_told_from_layers() -> None:
     image = keras.Input((None, None, 3))
-    with pytest.raises(ModelError, match="is a Multiply, which has no translation"):
-        to_onnx(keras.Model(image, image * 2))
+    for operation, name in (
+        (keras.ops.relu(image), "Relu"),
+        (image * 2, "Multiply"),
+        (keras.ops.add(layers.ReLU()(image), image), "Add"),
+        (image[..., ::-1], "GetItem"),
+    ):
+        with pytest.raises(ModelError, match=f"is an operation, {name} of keras.ops, and no layer"):
+            to_onnx(keras.Model(image, operation))
+    inner = small_net()
+    with pytest.raises(ModelError, match=f"'{inner.name}' is a model within the model"):
+        to_onnx(keras.Model(image, inner(image)))
+
+
+class Own(keras.Model):
+    def call(self, x: Any) -> Any:
+        return x
+
+
+def test_a_model_that_is_no_graph_of_layers_is_refused_in_words() -> None:
+    for model in (Own(), keras.Sequential([layers.Conv2D(3, 1)])):
+        with pytest.raises(ModelError, match="is no graph of layers; build it as"):
+            to_onnx(model)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [layers.Dropout(0.5), layers.SpatialDropout2D(0.5), layers.Activation("linear"), None],
+    ids=lambda x: type(x).__name__,
+)
+def test_a_model_without_anything_to_compute_gives_the_picture_back(
+    layer: Any, tmp_path: Path
+) -> None:
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, image if layer is None else layer(image))
+    path = tmp_path / "same.onnx"
+    assert not export(model, path, sizes=TWO_SIZES).refused
+    assert [node.op_type for node in onnx.load(path).graph.node] == ["Identity"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"metadata": ["style"]}, "metadata is .*a dict of texts"),
+        ({"metadata": {"steps": 3}}, "metadata is .*a dict of texts"),
+        ({"half": "float32"}, "half is 'float32'; it must be one of True, False"),
+        ({"input_name": None}, "input_name is None; it must be a name"),
+        ({"output_name": ""}, "output_name is ''; it must be a name"),
+        ({"input_name": "in2"}, "input_name is 'in2'; a part of the model is called so"),
+        ({"input_name": "deconv3.conv2d"}, "input_name is 'deconv3.conv2d'; a part"),
+        ({"output_name": "image"}, "output_name is 'image'; a part"),
+        ({"output_name": "in2.bias"}, "output_name is 'in2.bias'; a part"),
+        ({"value_range": 255}, r"value_range is 255; .*, as in \(0, 255\)"),
+        ({"value_range": (0, 0)}, r"value_range is \(0, 0\); it must be two different numbers"),
+        ({"value_range": (0, math.nan)}, "value_range is nan"),
+        ({"sizes": 64}, r"sizes is 64; it must be a list of \(height, width\)"),
+        ({"sizes": (32, 32)}, r"sizes is \(32, 32\)"),
+        ({"sizes": [(32.5, 32)]}, "sizes is 32.5"),
+        ({"sizes": []}, "one at least"),  # no comparison is no proof
+        ({"tolerance": "small"}, "tolerance is 'small'"),
+    ],
+    ids=str,
+)
+def test_an_argument_of_another_kind_is_refused_in_words(
+    options: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ArgumentError, match=told):
+        export(small_net(), tmp_path / "net.onnx", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_last_layers_name_may_be_the_outputs() -> None:
+    graph = to_onnx(small_net(), output_name="deconv3.conv2d").graph
+    assert graph.output[0].name == graph.node[-1].output[0] == "deconv3.conv2d"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import tempfile
@@ -52,6 +53,7 @@ def check_network(output: Path, sources: Iterable[str], **others: Path | None) -
 
 def write_network(path: Path, network: Any, metadata: dict[str, str], **options: Any) -> None:
     """Write a trained network as its suffix says; if it cannot be exported, as a Keras file."""
+    from nstlib._files import is_there
     from nstlib.networks.files import save_network
 
     if path.suffix.lower() == ".keras":
@@ -62,7 +64,9 @@ def write_network(path: Path, network: Any, metadata: dict[str, str], **options:
     try:
         export(network, path, metadata=metadata, **options)
     except NstError as error:  # a long training went into it
-        kept = path.with_suffix(".keras")
+        # What has such a name already may be the network that the training began with.
+        names = (f"{path.stem}{f'-{n}' if n else ''}.keras" for n in itertools.count())
+        kept = next(place for place in map(path.with_name, names) if not is_there(place))
         save_network(network, kept)
         raise ModelError(f"{error.command}; the network is kept in {kept}") from error
 

@@ -626,6 +626,13 @@ def test_a_network_that_cannot_be_exported_is_kept(
     assert (code, err[-1]) == (2, "nst: the runtimes disagree; the network is kept in c.keras")
     assert keras.models.load_model("c.keras").name == "transformer_net"
 
+    # A file of this name may be what the training began with.
+    before = Path("c.keras").read_bytes()
+    code, _, err = nst("candy", "--photos", folder, "-o", "c.onnx", "--start", "c.keras")
+    assert (code, err[-1]) == (2, "nst: the runtimes disagree; the network is kept in c-1.keras")
+    assert Path("c.keras").read_bytes() == before
+    assert keras.models.load_model("c-1.keras").name == "transformer_net"
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),

@@ -49,6 +49,9 @@ _WEIGHTS, _VALUES = 63, 127
 #: Other pictures may have larger values than the photographs that were tried.
 _ROOM = 1.1
 
+#: What moves values without changing them.
+_MOVES = ("Concat", "DepthToSpace", "Reshape", "Transpose")
+
 
 @dataclass(frozen=True)
 class _Convolution:
@@ -100,13 +103,24 @@ def in_eight_bits(proto: onnx.ModelProto, pictures: Sequence[Blob]) -> onnx.Mode
 
 
 def _convolutions(graph: onnx.GraphProto) -> Iterator[_Convolution]:
-    """Find the convolutions that can be changed: those before an instance normalization."""
+    """Find the convolutions that can be changed: those before an instance normalization.
+
+    Those that enlarge as well (:mod:`nstlib.inference.enlargements`) are among them.
+    """
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = {name: node for node in graph.node for name in node.output}
-    uses: dict[str, list[str]] = {}
+    uses: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
-            uses.setdefault(name, []).append(node.op_type)
+            uses.setdefault(name, []).append(node)
+
+    def normalized(name: str) -> bool:
+        """Tell whether what has this name is normalized, maybe after it was moved."""
+        following = uses.get(name, [])
+        if len(following) == 1 and following[0].op_type in _MOVES:
+            return normalized(following[0].output[0])
+        return [node.op_type for node in following] == ["InstanceNormalization"]
+
     for node in graph.node:
         if node.op_type != "Conv" or any(name not in constants for name in node.input[1:]):
             continue
@@ -116,10 +130,12 @@ def _convolutions(graph: onnx.GraphProto) -> Iterator[_Convolution]:
             weights.ndim != 4
             or min(weights.shape[:2]) < _CHANNELS
             or strides not in ([], [[1, 1]])
-            or uses.get(node.output[0]) != ["InstanceNormalization"]
+            or not normalized(node.output[0])
         ):
             continue
         pad = makers.get(node.input[0])
+        if pad is not None and pad.op_type == "Slice":
+            continue  # the photographs say little about a strip along the border
         if pad is not None:
             modes = [x.s for x in pad.attribute if x.name == "mode"]
             alone = pad.op_type == "Pad" and len(uses[pad.output[0]]) == 1
@@ -174,13 +190,16 @@ def _quantized(
     taking, giving = ranges[each.source], ranges[name]
     step = np.float32(_ROOM * max(taking.high - taking.low, 1e-6) / 255)
     zero = np.uint8(np.clip(round(-_ROOM * taking.low / step), 0, 255))
-    peaks = _ROOM * np.asarray(giving.peaks)
+    means, peaks = np.asarray(giving.means), np.asarray(giving.peaks)
+    peaks = _ROOM * np.maximum(peaks, np.abs(means))
     largest = np.maximum(np.abs(each.weights).max(axis=(1, 2, 3)).astype(np.float64), 1e-12)
     whole = np.rint(each.weights / largest[:, None, None, None] * _WEIGHTS).astype(np.int8)
     # What comes out is divided by each channel's peak, so that one step fits all channels, and has
-    # no mean: what follows takes that away anyway.
+    # no mean, but for a part of a step. Both come back when it becomes floating-point numbers.
     steps = largest / _WEIGHTS / peaks
-    bias = np.rint((each.bias - giving.means) / peaks / (steps * step)).clip(-(2**31), 2**31 - 1)
+    means = np.rint(means / peaks * _VALUES)
+    bias = np.rint((each.bias / peaks - means / _VALUES) / (steps * step))
+    bias = bias.clip(-(2**31), 2**31 - 1)
     taken = [constant("step", step), constant("zero", zero)]
     weighed = [
         constant("whole", whole),
@@ -190,7 +209,7 @@ def _quantized(
     given = [constant("given", np.float32(1 / _VALUES)), constant("middle", np.uint8(128))]
     back = [
         constant("peaks", (peaks / _VALUES).astype(np.float32)),
-        constant("middles", np.full(len(peaks), 128, np.uint8)),
+        constant("middles", (128 - means).astype(np.uint8)),
     ]
     nodes = [helper.make_node("QuantizeLinear", [each.source, *taken], [f"{name}.taken"])]
     if each.pad is not None:

@@ -10,8 +10,9 @@ side, with :math:`u = Ux` the enlarged map and :math:`w` the convolution's weigh
 So the four positions that come from one are four channels of one convolution of the map as it was.
 No enlarged map is needed. That is known as sub-pixel convolution.
 
-This does not hold at the border, where the network mirrors the enlarged map. So a frame, two or
-three pixels wide, is computed as the network says.
+This does not hold near the border, where the network mirrors the enlarged map. There each position
+has weights of its own. So nine convolutions give the parts of the result: the corners, the edges,
+and what lies between.
 
 References
 ----------
@@ -39,6 +40,9 @@ LEAST_SIDE = 64
 
 #: Positions along one side of the map on which an enlargement is tried.
 _TRIAL = 24
+
+#: The end of a map, whatever its size.
+_END = np.iinfo(np.int64).max
 
 
 def fold_enlargements(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -79,7 +83,7 @@ class _Step:
     before: tuple[onnx.NodeProto, ...]  # what enlarges, and what adds a border
     convolution: onnx.NodeProto
     weights: NDArray[np.float32]  # (C', C, k, k)
-    enlarging: NDArray[np.float64]  # (2 n, n): a row of the map to one of the enlarged map
+    enlarging: NDArray[np.float64]  # (2 n + k − 1, n): a row of the map to an enlarged one's
 
 
 def _steps(graph: onnx.GraphProto) -> Iterator[_Step]:
@@ -120,44 +124,62 @@ def _steps(graph: onnx.GraphProto) -> Iterator[_Step]:
         resize = before(node if pad is None else pad, "Resize")
         if resize is None:
             continue
-        enlarging = _enlarging(graph, resize)
+        found = (resize,) if pad is None else (resize, pad)
+        enlarging = _enlarging(graph, found, side)
         if enlarging is not None:
-            found = (resize,) if pad is None else (resize, pad)
             yield _Step(found, node, weights.astype(np.float32), enlarging)
 
 
-def _enlarging(graph: onnx.GraphProto, resize: onnx.NodeProto) -> NDArray[np.float64] | None:
-    """Find by trial what a node makes of a row; None if it does not enlarge by two."""
-    constants = [tensor for tensor in graph.initializer if tensor.name in resize.input]
+def _enlarging(
+    graph: onnx.GraphProto, nodes: tuple[onnx.NodeProto, ...], border: int
+) -> NDArray[np.float64] | None:
+    """Find by trial what enlarges a row, and adds a border; None if it does not enlarge by two."""
+    resize, last = nodes[0], nodes[-1]
+    used = {name for node in nodes for name in node.input}
+    constants = [tensor for tensor in graph.initializer if tensor.name in used]
     scales = [x for x in constants if len(resize.input) == 3 and x.name == resize.input[2]]
     if not scales or numpy_helper.to_array(scales[0]).tolist() != [1, 1, 2, 2]:
         return None
     entry, output = (
         helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, None, None, None])
-        for name in (resize.input[0], resize.output[0])
+        for name in (resize.input[0], last.output[0])
     )
     trial = helper.make_model(
-        helper.make_graph([resize], "trial", [entry], [output], constants),
+        helper.make_graph(list(nodes), "trial", [entry], [output], constants),
         opset_imports=[helper.make_opsetid("", 17)],
         ir_version=8,
     )
+    # One row of the map is 1 in each channel, and none in the last one.
+    maps = np.broadcast_to(np.eye(_TRIAL + 1, _TRIAL)[..., None], (_TRIAL + 1, _TRIAL, _TRIAL))
     try:
         session = onnxruntime.InferenceSession(
             trial.SerializeToString(), providers=["CPUExecutionProvider"]
         )
-        # One position of the column is 1 in each channel.
-        columns = np.eye(_TRIAL, dtype=np.float32)[np.newaxis, ..., np.newaxis]
-        rows = session.run(None, {entry.name: columns})[0][0, :, :, 0].T.astype(np.float64)
+        given = session.run(None, {entry.name: maps[np.newaxis].astype(np.float32)})[0]
+        columns = given[0, :, :, given.shape[3] // 2].astype(np.float64)
     except Exception:  # ONNX Runtime's errors have no base but Exception
         return None
-    if rows.shape != (2 * _TRIAL, _TRIAL):
+    rows = columns[:-1].T
+    if len(nodes) == 1:  # the convolution adds zeros
+        rows = np.pad(rows, ((border, border), (0, 0)))
+    if rows.shape != (2 * (_TRIAL + border), _TRIAL) or columns[-1].any():
         return None
     # Away from the border it is everywhere the same.
+    inner = rows[border : len(rows) - border]
     middle = range(8, _TRIAL - 8)
     same = all(
-        np.allclose(np.roll(rows[2 * i : 2 * i + 2], 8 - i, axis=1), rows[16:18]) for i in middle
+        np.allclose(np.roll(inner[2 * i : 2 * i + 2], 8 - i, axis=1), inner[16:18]) for i in middle
     )
     return rows if same else None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a part of the result's rows, or columns, is made of."""
+
+    start: int  # of the rows of the map that it sees
+    end: int
+    weights: NDArray[np.float64]  # (rows that come from one place, k, rows of the map)
 
 
 class _Folded:
@@ -168,82 +190,90 @@ class _Folded:
         self._name = step.convolution.output[0]
         self._source = step.before[0].input[0]
         self.nodes: list[onnx.NodeProto] = []
-        self._border = step.weights.shape[2] // 2
-        shift, first, weights = min(
-            (self._weights(shift) for shift in (0, 1)), key=lambda found: found[2].shape[2]
+        parts = list(self._parts())
+        rows = [self._joined([self._piece(y, x) for x in parts], axis=3) for y in parts]
+        self._joined(rows, self._name, axis=2)
+
+    def _parts(self) -> Iterator[_Part]:
+        """Divide the result's rows, or columns: the border, what lies between, the border."""
+        shift, first, inner = min(
+            (self._inner(shift) for shift in (0, 1)), key=lambda found: found[2].shape[2]
         )
-        last = first + weights.shape[2] - 1
-        # Rows and columns that are missing before the first and after the last position.
+        last = first + inner.shape[2] - 1
+        # Rows that are missing before the first and after the last place.
         before, after = -2 * first - shift, 2 * last + shift
-        inner = self._inner(weights)
-        beside = [self._edge(3, before, start=True), inner, self._edge(3, after, start=False)]
-        for place in (0, 2):
-            if beside[place]:
-                beside[place] = self._cut(beside[place], 2, before, -after)
-        middle = self._add("Concat", [x for x in beside if x], axis=3)
-        above, below = self._edge(2, before, start=True), self._edge(2, after, start=False)
-        self._add("Concat", [x for x in (above, middle, below) if x], self._name, axis=2)
+        if before > 0:
+            weights = self._seen(0, before)
+            near = int(np.flatnonzero(weights.any(axis=(0, 1)))[-1]) + 1
+            yield _Part(0, near, weights[..., :near])
+        yield _Part(0, _END, inner)
+        if after > 0:
+            weights = self._seen(2 * _TRIAL - after, after)
+            near = _TRIAL - int(np.flatnonzero(weights.any(axis=(0, 1)))[0])
+            yield _Part(-near, _END, weights[..., -near:])
 
-    def _weights(self, shift: int) -> tuple[int, int, NDArray[np.float32]]:
-        """Weights of the four positions from 2i − shift on, and where they begin beside i."""
-        middle = _TRIAL // 2
-        size = 2 * self._border + 1
-        start = 2 * middle - shift - self._border
-        phases = np.stack([self._step.enlarging[start + phase :][:size] for phase in (0, 1)])
-        used = np.flatnonzero(np.abs(phases).sum(axis=(0, 1)) > 1e-7) - middle
+    def _seen(self, start: int, count: int) -> NDArray[np.float64]:
+        """Tell what each weight sees of the map (count, k, n), for the result's rows from start."""
+        size = self._step.weights.shape[2]
+        rows = self._step.enlarging
+        return np.stack([rows[row : row + size] for row in range(start, start + count)])
+
+    def _inner(self, shift: int) -> tuple[int, int, NDArray[np.float64]]:
+        """Find what row 2i − shift and the next are made of, and where that begins beside i."""
+        middle, border = _TRIAL // 2, self._step.weights.shape[2] // 2
+        seen = self._seen(2 * middle - shift, 2)
+        used = np.flatnonzero(np.abs(seen).sum(axis=(0, 1)) > 1e-7) - middle
         # So many neighbours that the enlarged map holds all that the first and the last one use.
-        first = min(int(used[0]), (self._border + shift) // -2)
-        last = max(int(used[-1]), -((self._border - shift) // -2))
-        phases = phases[..., middle + first : middle + last + 1]  # (position, weight, neighbour)
-        folded = np.einsum("octu,yth,xuw->yxochw", self._step.weights, phases, phases)
-        shape = (-1, self._step.weights.shape[1], *folded.shape[-2:])
-        return shift, first, folded.reshape(shape).astype(np.float32)
+        first = min(int(used[0]), (border + shift) // -2)
+        last = max(int(used[-1]), -((border - shift) // -2))
+        return shift, first, seen[..., middle + first : middle + last + 1]
 
-    def _inner(self, weights: NDArray[np.float32]) -> str:
-        """Compute what lies inside the frame."""
-        inputs = [self._source, self._constant("weight", weights)]
+    def _piece(self, rows: _Part, columns: _Part) -> str:
+        """Compute a part of the result."""
+        weights = np.einsum(
+            "octu,yth,xuw->yxochw", self._step.weights, rows.weights, columns.weights
+        )
+        y, x, channels = weights.shape[:3]
+        shape = (-1, *weights.shape[3:])
+        inputs = [
+            self._cut(rows, columns),
+            self._constant("weight", weights.reshape(shape).astype(np.float32)),
+        ]
         bias = self._bias()
         if bias is not None:
-            inputs.append(self._constant("bias", np.tile(bias, 4)))
-        sides = weights.shape[2:]
+            inputs.append(self._constant("bias", np.tile(bias, y * x)))
+        sides = weights.shape[-2:]
         apart = self._add("Conv", inputs, kernel_shape=sides, pads=[0] * 4, strides=[1, 1])
-        return self._add("DepthToSpace", [apart], blocksize=2, mode="DCR")
+        # The y × x positions that come from one place go side by side. ONNX Runtime does that much
+        # faster by two transpositions of one axis each than by DepthToSpace. 0 keeps a side.
+        apart = self._shaped(apart, [y, x, -1, 0])
+        apart = self._add("Transpose", [apart], perm=[0, 2, 3, 1])
+        apart = self._shaped(apart, [0, 0, 1, -1])
+        apart = self._add("Transpose", [apart], perm=[1, 0, 2, 3])
+        return self._shaped(apart, [1, channels, -1, 0])
 
     def _bias(self) -> NDArray[np.float32] | None:
         names = list(self._step.convolution.input[2:])
         found = [x for x in self._graph.initializer if names and x.name == names[0]]
         return numpy_helper.to_array(found[0]) if found else None
 
-    def _edge(self, axis: int, count: int, *, start: bool) -> str:
-        """Compute `count` rows (axis 2) or columns (3) at one end, as the network says."""
-        if count <= 0:
-            return ""
-        near = count + self._border + 1  # of the enlarged map; it is read a little further on
-        near = -(-near // 2) + 2
-        part = self._cut(self._source, axis, *((0, near) if start else (-near, None)))
-        for node in self._step.before:
-            part = self._again(node, part)
-        if len(self._step.before) == 2:
-            span = count + 2 * self._border
-            part = self._cut(part, axis, *((0, span) if start else (-span, None)))
-        strip = self._again(self._step.convolution, part)
-        if len(self._step.before) == 1:
-            strip = self._cut(strip, axis, *((0, count) if start else (-count, None)))
-        return strip
+    def _cut(self, rows: _Part, columns: _Part) -> str:
+        cuts = [
+            (axis, part)
+            for axis, part in ((2, rows), (3, columns))
+            if part.start or part.end != _END
+        ]
+        if not cuts:
+            return self._source
+        bounds = zip(*((part.start, part.end, axis) for axis, part in cuts), strict=True)
+        names = [self._constant("bound", np.array(values, np.int64)) for values in bounds]
+        return self._add("Slice", [self._source, *names])
 
-    def _again(self, node: onnx.NodeProto, source: str) -> str:
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
-        copy.input[0] = source
-        copy.output[0] = f"{self._name}.{len(self.nodes)}"
-        copy.name = ""
-        self.nodes.append(copy)
-        return copy.output[0]
+    def _shaped(self, source: str, shape: list[int]) -> str:
+        return self._add("Reshape", [source, self._constant("shape", np.array(shape, np.int64))])
 
-    def _cut(self, source: str, axis: int, start: int, end: int | None) -> str:
-        end = np.iinfo(np.int64).max if end is None else end
-        bounds = [self._constant("bound", np.array([x], np.int64)) for x in (start, end, axis)]
-        return self._add("Slice", [source, *bounds])
+    def _joined(self, parts: list[str], name: str = "", *, axis: int) -> str:
+        return self._add("Concat", parts, name, axis=axis)
 
     def _add(self, kind: str, inputs: list[str], name: str = "", **options: Any) -> str:
         name = name or f"{self._name}.{len(self.nodes)}"

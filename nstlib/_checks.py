@@ -11,7 +11,7 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import SupportsFloat, TypeVar
 
@@ -101,6 +101,41 @@ def check_choice(name: str, value: T, choices: Collection[T]) -> T:
     # Neither hashed nor compared unless it is of the same type: an array could do neither.
     if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
         raise refusal(name, value, f"one of {', '.join(map(str, choices))}")
+    return value
+
+
+def check_counts(
+    name: str, value: object, lengths: Collection[int], accepted: str, least: int = 1
+) -> tuple[int, ...]:
+    """Return several whole numbers, `least` or more each, as many as `lengths` allow.
+
+    Examples
+    --------
+    >>> check_counts("channels", [16, 48], (2, 3), "two or three whole numbers")
+    (16, 48)
+    >>> check_counts("channels", 16, (2, 3), "two or three whole numbers")
+    Traceback (most recent call last):
+    nstlib.errors.ArgumentError: channels is 16; it must be two or three whole numbers
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) not in lengths:
+        raise refusal(name, value, accepted)
+    try:
+        return tuple(check_count(name, number, least) for number in value)
+    except ArgumentError as error:
+        raise refusal(name, value, accepted) from error
+
+
+def check_kind(name: str, value: T, kinds: type | tuple[type, ...], accepted: str) -> T:
+    """Return a value of one of these types.
+
+    Examples
+    --------
+    >>> check_kind("features", None, dict, "a dict of feature maps by layer")
+    Traceback (most recent call last):
+    nstlib.errors.ArgumentError: features is None; it must be a dict of feature maps by layer
+    """
+    if not isinstance(value, kinds):
+        raise refusal(name, value, accepted)
     return value
 
 

@@ -13,11 +13,16 @@ import pytest
 
 import nstlib as nst
 from nstlib import tf
+from nstlib.networks import any_style, decoder
+from nstlib.vgg19 import vgg19_with
 
 IMAGE = np.random.default_rng(0).random((48, 40, 3), np.float32)
 GREY = IMAGE[..., 0]
 PIXELS = nst.to_uint8(IMAGE)
 PILLOW = PIL.Image.fromarray(PIXELS)
+#: Whose arguments have types, which these calls don't keep.
+STYLES: Any = any_style
+DECODERS: Any = decoder
 RGBA = np.concatenate([IMAGE, GREY[..., None]], axis=2)
 
 
@@ -120,6 +125,42 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "no style to load": (lambda n: n.Stylizer(None), "style is None"),
     "no channels": (lambda n: n.TransformerNet(3), "channels is 3"),
+    "names for channels": (lambda n: n.TransformerNet(("a", "b")), r"channels is \('a', 'b'\)"),
+    "halves of channels": (lambda n: n.TransformerNet((1.5, 2)), "two or three whole numbers"),
+    "three groups of blocks": (
+        lambda _: STYLES.AnyStyleNet(blocks=(1, 2, 3)),
+        r"blocks is \(1, 2, 3\); it must be two whole numbers, 0 or more each",
+    ),
+    "one side of two": (
+        lambda _: STYLES.AnyStyleNet(kernels=3),
+        "kernels is 3; .* two odd numbers",
+    ),
+    "no channels for any style": (
+        lambda _: STYLES.AnyStyleNet(None),
+        "channels is None; .* four whole",
+    ),
+    "numbers that Keras lacks": (
+        lambda _: STYLES.AnyStyleNet(dtype="half"),
+        "dtype is 'half'; it must be one of float32, mixed_bfloat16, mixed_float16",
+    ),
+    "a decoder of such numbers": (
+        lambda _: DECODERS.FeatureDecoder(dtype="half"),
+        "dtype is 'half'",
+    ),
+    "one width": (lambda _: STYLES.style_predictor(16), "widths is 16; it must be 5 whole numbers"),
+    "a layer that VGG19 lacks": (
+        lambda _: STYLES.frozen_features(vgg19_with("random"), ["block9_conv1"]),
+        "layer is 'block9_conv1'; it must be one of block1_conv1, block1_conv2",
+    ),
+    "no decoder": (
+        lambda _: DECODERS.save_decoder(None, "block3_conv1", "a.npz"),
+        "network is None",
+    ),
+    "a decoder's wrong suffix": (
+        lambda _: DECODERS.save_decoder(DECODERS.FeatureDecoder(), "block4_conv1", "a.txt"),
+        "cannot write '.txt'; use .npz",
+    ),
+    "no decoder to load": (lambda _: DECODERS.load_decoder(None), "path is None"),
     "no films": (lambda n: n.flicker(None, None), "source is None"),
     "films of one frame": (lambda n: n.flicker([IMAGE], [IMAGE]), "fewer than two frames"),
 }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nstlib._checks import check_count, refusal
+from nstlib._checks import check_choice, check_count, check_counts, refusal
 from nstlib._keras import keras
 from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 
@@ -25,6 +25,9 @@ LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block
 
 #: The numbers that the networks share. The last six are the means and deviations of its colours.
 VECTOR, COLORS = 256, 6
+
+#: What the networks compute with.
+DTYPES = ("float32", "mixed_bfloat16", "mixed_float16")
 
 #: The mean colour of ImageNet in BGR, 0..255, as in :mod:`nstlib.features`.
 _MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
@@ -122,15 +125,24 @@ def frozen_features(vgg: keras.Model, layers: Iterable[str], dtype: str = "float
         Of :func:`nstlib.vgg19.build_vgg19`, of any width.
     layers : iterable of str
         Whose features are wanted.
-    dtype : str, default "float32"
-        What it computes with; ``"mixed_bfloat16"`` where that is faster.
+    dtype : {"float32", "mixed_bfloat16", "mixed_float16"}
+        What it computes with; by default float32.
 
     Returns
     -------
     keras.Model
         (B, H, W, 3), RGB in [0, 1] → dict of layer to features. Nothing lies beyond the border.
+
+    Raises
+    ------
+    ArgumentError
+        For a layer that `vgg` lacks, or another `dtype`.
     """
     wanted = tuple(layers)
+    known = [layer.name for layer in vgg.layers[1:]]
+    for layer in wanted:
+        check_choice("layer", layer, known)
+    check_choice("dtype", dtype, DTYPES)
     image = keras.Input((None, None, 3), name="style")
     # As VGG19 was trained: BGR, from 0 to 255, less the mean colour.
     prepared = keras.layers.Conv2D(
@@ -170,8 +182,14 @@ def style_predictor(
         Two inputs, (B, 1, 1, 2 · sum(widths)) and (B, 1, 1, 6), statistics of the features and of
         the colours, as :class:`ChannelStatistics` measures them, to (B, 1, 1, 256).
         :func:`standardise` must tell it what is usual before it is trained.
+
+    Raises
+    ------
+    ArgumentError
+        For values outside those above.
     """
     check_count("hidden", hidden)
+    check_counts("widths", widths, (len(LAYERS),), f"{len(LAYERS)} whole numbers, 1 or more each")
     statistics = keras.Input((1, 1, 2 * sum(widths)), name="statistics")
     colors = keras.Input((1, 1, COLORS), name="colors")
 
@@ -264,8 +282,8 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
         Sides of the first and the last convolution's kernels, odd.
     one_style : bool, default False
         Take no vector: the instance normalizations' own scales and shifts are the style.
-    dtype : str, default "float32"
-        What the convolutions compute with; ``"mixed_bfloat16"`` for training where that is faster.
+    dtype : {"float32", "mixed_bfloat16", "mixed_float16"}
+        What the convolutions compute with; by default float32. For training where that is faster.
     name : str
         The model's.
 
@@ -288,14 +306,12 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
     - V. Dumoulin, J. Shlens and M. Kudlur, "A learned representation for artistic style", ICLR
       2017.
     """
-    if len(channels) != 4 or min(channels) < 1:
-        raise refusal("channels", channels, "four whole numbers, 1 or more each")
-    for number in blocks:
-        check_count("blocks", number, 0)
-    for side in kernels:
-        if check_count("kernels", side) % 2 == 0:
-            raise refusal("kernels", kernels, "odd numbers")
-    full, half, quarter, eighth = channels
+    accepted = "four whole numbers, 1 or more each"
+    full, half, quarter, eighth = check_counts("channels", channels, (4,), accepted)
+    check_counts("blocks", blocks, (2,), "two whole numbers, 0 or more each", 0)
+    if not all(side % 2 for side in check_counts("kernels", kernels, (2,), "two odd numbers")):
+        raise refusal("kernels", kernels, "two odd numbers")
+    check_choice("dtype", dtype, DTYPES)
     photo = keras.Input((None, None, 3), name="image")
     vector = keras.Input((1, 1, VECTOR), name="vector")
 

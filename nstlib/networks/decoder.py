@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nstlib._checks import check_choice, check_count
-from nstlib._files import atomic_write
+from nstlib._checks import check_choice, check_count, check_kind, check_path
+from nstlib._files import atomic_write, check_suffix, reason
 from nstlib._keras import keras
 from nstlib.errors import ModelError
+from nstlib.networks.any_style import DTYPES
 from nstlib.networks.layers import ReflectionPadding2D
 
 #: The layers whose features can be decoded: channels of a decoder's convolutions, a group for each
@@ -45,8 +46,8 @@ def FeatureDecoder(  # noqa: N802  (a network's name, as TransformerNet)
         Of which layer of VGG19 the features are.
     features : int, default 160
         How many channels it has; the default is that of the small twin at ``block4_conv1``.
-    dtype : str, default "float32"
-        What the convolutions compute with; ``"mixed_bfloat16"`` for training where that is faster.
+    dtype : {"float32", "mixed_bfloat16", "mixed_float16"}
+        What the convolutions compute with; by default float32. For training where that is faster.
     name : str
         The model's.
 
@@ -68,6 +69,7 @@ def FeatureDecoder(  # noqa: N802  (a network's name, as TransformerNet)
     """
     check_choice("layer", layer, WIDTHS)
     check_count("features", features)
+    check_choice("dtype", dtype, DTYPES)
     x = given = keras.Input((None, None, features), name="features")
 
     def conv(x: Any, filters: int, name: str, activation: str | None, bias: float) -> Any:
@@ -103,25 +105,43 @@ def save_decoder(network: keras.Model, layer: str, path: str | Path) -> None:
     layer : str
         Whose features it decodes.
     path : str or pathlib.Path
-        What is there is replaced.
+        A name that ends in ``.npz``. What is there is replaced.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is of another kind, or `layer` unknown.
+    OutputError
+        If `path` ends otherwise, or the file cannot be written.
     """
+    check_kind("network", network, keras.Model, "a keras.Model")
+    check_choice("layer", layer, WIDTHS)
+    path = check_suffix(check_path("path", path), [".npz"])
     arrays: dict[str, Any] = {"layer": np.array(layer)}
     for part in network.layers:
         if part.weights:
             kernel, bias = (np.asarray(values, np.float16) for values in part.get_weights())
             arrays |= {f"{part.name}/kernel": kernel, f"{part.name}/bias": bias}
-    with atomic_write(Path(path)) as file:
+    with atomic_write(path) as file:
         np.savez(file, **arrays)
 
 
 def load_decoder(path: str | Path) -> keras.Model:
     """Read a decoder that :func:`save_decoder` wrote.
 
+    Returns
+    -------
+    keras.Model
+        As :func:`FeatureDecoder` builds it, in float32.
+
     Raises
     ------
+    ArgumentError
+        If `path` is no path.
     ModelError
         If the file is absent, damaged, or no decoder.
     """
+    path = check_path("path", path)
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays: dict[str, NDArray[Any]] = dict(file)
@@ -132,5 +152,5 @@ def load_decoder(path: str | Path) -> keras.Model:
                 names = (f"{part.name}/kernel", f"{part.name}/bias")
                 part.set_weights([arrays[name].astype(np.float32) for name in names])
     except Exception as error:  # NumPy's reader raises almost anything
-        raise ModelError(f"{path} cannot be read as a decoder ({error})") from error
+        raise ModelError(f"{path} cannot be read as a decoder ({reason(error)})") from error
     return network

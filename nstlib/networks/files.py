@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from nstlib._checks import check_path, refusal
+from nstlib._checks import check_kind, check_path
 from nstlib._files import LARGEST_FILE, atomic_write, check_suffix, reason
 from nstlib._tensorflow import keras
 from nstlib.errors import ModelError
@@ -37,8 +37,7 @@ def save_network(network: keras.Model, path: str | Path) -> None:
     OutputError
         If `path` ends otherwise, or the file cannot be written.
     """
-    if not isinstance(network, keras.Model):
-        raise refusal("network", network, "a keras.Model")
+    check_kind("network", network, keras.Model, "a keras.Model")
     path = check_suffix(check_path("path", path), [".keras"])
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "network.keras"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nstlib._checks import check_choice, check_count, refusal
+from nstlib._checks import check_choice, check_count, check_counts, refusal
 from nstlib._keras import keras
 from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 
@@ -74,8 +74,8 @@ def TransformerNet(  # noqa: N802  (the name that the field knows it by)
     >>> TransformerNet((16, 48), kernel=5).count_params() < 1679235 / 6
     True
     """
-    if not isinstance(channels, Sequence) or len(channels) not in (2, 3) or min(channels) < 1:
-        raise refusal("channels", channels, "two or three whole numbers, 1 or more each")
+    accepted = "two or three whole numbers, 1 or more each"
+    channels = check_counts("channels", channels, (2, 3), accepted)
     check_count("blocks", blocks)
     if check_count("kernel", kernel, 3) % 2 == 0:
         raise refusal("kernel", kernel, "odd, 3 or more")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.external_data_helper import ExternalDataInfo
 
-from nstlib._checks import check_path, refusal
+from nstlib._checks import check_kind, check_path
 from nstlib._files import LARGEST_FILE, reason
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob
@@ -202,8 +202,7 @@ def picture_input(proto: onnx.ModelProto) -> PictureInput:
     ModelError
         If there is not one input, or it is no picture.
     """
-    if not isinstance(proto, onnx.ModelProto):
-        raise refusal("proto", proto, "an onnx.ModelProto, as load_onnx returns it")
+    check_kind("proto", proto, onnx.ModelProto, "an onnx.ModelProto, as load_onnx returns it")
     inputs = graph_inputs(proto)
     if len(inputs) != 1:
         raise ModelError(

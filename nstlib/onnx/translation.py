@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import helper, numpy_helper
 
-from nstlib._checks import check_choice, refusal
+from nstlib._checks import check_choice, check_kind, refusal
 from nstlib._tensorflow import keras
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.networks.any_style import EPSILON, ChannelStatistics, StyleAffine
@@ -54,8 +54,7 @@ def to_onnx(
     >>> len(graph.node), sorted({node.op_type for node in graph.node})
     (64, ['Add', 'Conv', 'InstanceNormalization', 'Pad', 'Relu', 'Resize'])
     """
-    if not isinstance(model, keras.Model):
-        raise refusal("model", model, "a keras.Model")
+    check_kind("model", model, keras.Model, "a keras.Model")
     metadata = metadata_with(metadata, None)
     check_choice("half", half, (True, False))
     for argument, name in (("input_name", input_name), ("output_name", output_name)):

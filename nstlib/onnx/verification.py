@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from nstlib._checks import check_count, check_number, check_path, refusal
+from nstlib._checks import check_counts, check_kind, check_number, check_path, refusal
 from nstlib._files import atomic_write, check_output, reason
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob
@@ -181,8 +181,7 @@ def verify(
     if model is not None:
         from nstlib._tensorflow import keras
 
-        if not isinstance(model, keras.Model):
-            raise refusal("model", model, "a keras.Model, or None")
+        check_kind("model", model, keras.Model, "a keras.Model, or None")
     sizes = check_sizes(sizes)
     metadata_with(None, value_range)
     tolerance = check_number("tolerance", tolerance, least=0)
@@ -339,13 +338,13 @@ def check_sizes(sizes: Sequence[Size] | None) -> Sequence[Size] | None:
     """Return sizes to compare runtimes on, if there are any: none at all would prove nothing."""
     if sizes is None:
         return None
-    if (
-        not isinstance(sizes, Sequence)
-        or not sizes
-        or not all(isinstance(size, Sequence) and len(size) == 2 for size in sizes)
-    ):
-        raise refusal("sizes", sizes, "a list of (height, width), one at least")
-    return [(check_count("sizes", height), check_count("sizes", width)) for height, width in sizes]
+    accepted = "a list of (height, width), one at least"
+    if not isinstance(sizes, Sequence) or not sizes:
+        raise refusal("sizes", sizes, accepted)
+    pairs = (
+        check_counts("a size", size, (2,), "(height, width), in whole pixels") for size in sizes
+    )
+    return [(height, width) for height, width in pairs]
 
 
 def write_proven(

@@ -315,8 +315,8 @@ def test_a_model_without_anything_to_compute_gives_the_picture_back(
         ({"value_range": (0, 0)}, r"value_range is \(0, 0\); it must be two different numbers"),
         ({"value_range": (0, math.nan)}, "value_range is nan"),
         ({"sizes": 64}, r"sizes is 64; it must be a list of \(height, width\)"),
-        ({"sizes": (32, 32)}, r"sizes is \(32, 32\)"),
-        ({"sizes": [(32.5, 32)]}, "sizes is 32.5"),
+        ({"sizes": (32, 32)}, r"a size is 32; it must be \(height, width\)"),
+        ({"sizes": [(32.5, 32)]}, r"a size is \(32.5, 32\)"),
         ({"sizes": []}, "one at least"),  # no comparison is no proof
         ({"tolerance": "small"}, "tolerance is 'small'"),
     ],

@@ -9,7 +9,9 @@ their files lie in the cache of models, by networks of others: magenta's network
 (Ghiasi et al. 2017; as ``magenta_predict.onnx`` and ``magenta_transform.onnx``), its network of 26
 styles (Dumoulin et al. 2017; ``multistyle26.onnx``) and the files of 2018 (``nst assets fetch
 johnson_candy``).
-``--network`` judges more files, such as one that is still being trained.
+``--network`` judges more files, such as one that is still being trained. ``--styles`` takes files
+of pictures, too; where one is named like a style network, as ``composition_vii.jpg``, that network
+paints as well.
 
 VGG19 judges, or, where the file of its weights is not here, its small twin, whose figures are no
 match for the others. :func:`style_distance` compares a painting with the style at the first layer
@@ -33,6 +35,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 import nstlib as nst
+from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.cache import asset_path, cache_dir
 from nstlib.assets.registry import ASSETS
 from nstlib.features import CONTENT_LAYERS, STYLE_LAYERS, feature_extractor
@@ -133,8 +136,8 @@ def painters(
 ) -> dict[str, Painter]:
     """Find whoever can paint in a style. `photo` is for choosing, `folder` for files."""
     found: dict[str, Painter] = {"the photo itself": lambda photo: photo}
-    if name in STYLE_NETWORKS:
-        found["nst stylize"] = nst.Stylizer(name, backend="ort")
+    if (network := Path(name).stem) in STYLE_NETWORKS:
+        found["nst stylize"] = nst.Stylizer(network, backend="ort")
     found["any style"] = nst.Stylizer(style, backend="ort")
     for title, file in networks.items():
         found[title] = nst.Stylizer(file, backend="ort")
@@ -192,8 +195,8 @@ def multistyle(file: Path, style: Image, photo: Image) -> Painter:
 
 
 def here(name: str) -> bool:
-    """Say whether a style's picture can be had without a download."""
-    return name not in ASSETS or asset_path(name).is_file()
+    """Say whether the picture of a style network can be had without a download."""
+    return name in DRAWN_STYLES or (name in ASSETS and asset_path(name).is_file())
 
 
 def main() -> None:

@@ -150,3 +150,26 @@ def test_the_table_and_the_sheet(
     assert second.split()[-2:] == third.split()[-2:]
     assert float(second.split()[-2]) < float(first.split()[-2])
     assert sheet.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_styles_by_default_are_those_whose_pictures_are_here(
+    cached: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NSTLIB_CACHE", str(tmp_path))
+    if cached:
+        painting = fast_styles.asset_path("great_wave")
+        painting.parent.mkdir(parents=True)
+        nst.save_image(photo(), painting)
+    known = (*fast_styles.STYLE_NETWORKS, *fast_styles.OF_2018)
+    found = [name for name in known if fast_styles.here(name)]
+    # These three draw themselves; a painting has to be downloaded first, if it can be at all.
+    assert found == ["mosaic", "candy", "shards", *(["great_wave"] if cached else [])]
+
+
+def test_a_file_named_like_a_style_network_is_painted_by_that_network(tmp_path: Path) -> None:
+    file = tmp_path / "composition_vii.png"
+    nst.save_image(photo(), file)
+    for name, painted in ((str(file), True), (str(file.with_name("other.png")), False)):
+        found = fast_styles.painters(name, photo(), photo(), {}, tmp_path)
+        assert ("nst stylize" in found) == painted

@@ -33,8 +33,10 @@ import nstlib as nst
 from nstlib.assets.cache import embedded_model
 from nstlib.compose import Calm, Composer, Uncalmed
 from nstlib.images.arrays import Image, from_uint8, to_uint8
+from nstlib.inference.segmenter import PersonSegmenter
+from nstlib.video.carry import Carry
 from nstlib.video.convert import convert_video
-from nstlib.video.steady import Steady, flicker, steady_painter
+from nstlib.video.steady import Steady, flicker, half_the_cores, steady_painter
 from nstlib.video.writer import VideoWriter
 
 Frame = NDArray[np.uint8]
@@ -199,7 +201,14 @@ def main() -> None:
                 writer.write(to_uint8(frame))
             writer.finish()
 
-        composer = Composer(background=style, segmenter=person, backend="ort", eight_bits=True)
+        threads = half_the_cores()
+        composer = Composer(
+            background=style,
+            segmenter=Carry(PersonSegmenter(person, backend="ort", threads=threads)),
+            backend="ort",
+            eight_bits=True,
+            threads=threads,
+        )
         spent = sum(os.times()[:4])
         ours = convert_video(clip, folder / "out.mp4", steady_painter(composer), progress=False)
         spent = sum(os.times()[:4]) - spent

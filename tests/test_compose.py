@@ -440,12 +440,12 @@ def test_models_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Any] = []
     backends: set[str] = set()
 
-    def stylizer(model: Any, *, backend: str, eight_bits: bool) -> Any:  # noqa: ARG001
+    def stylizer(model: Any, *, backend: str, **_: Any) -> Any:
         loaded.append(model)
         backends.add(backend)
         return invert
 
-    def segmenter(model: Any, *, backend: str) -> Any:
+    def segmenter(model: Any, *, backend: str, **_: Any) -> Any:
         loaded.append(model)
         backends.add(backend)
         return Ellipse()

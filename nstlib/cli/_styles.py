@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypeAlias, TypedDict
 
 from nstlib.cli._run import say
 from nstlib.errors import ArgumentError, NstError
@@ -49,6 +49,7 @@ class Computing(TypedDict):
 
     backend: str
     eight_bits: bool
+    threads: NotRequired[int | None]
 
 
 def computing(backend: str | None, *, film: bool) -> Computing:

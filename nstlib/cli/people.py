@@ -92,7 +92,7 @@ def segment(
     """
 
     def load(film: bool) -> PersonSegmenter:
-        by = computing(backend, film=film)["backend"]
+        by = computing(backend, film=film)
         return _load_segmenter(segmenter, segmenter_size, by, value_range, "value_range")
 
     find = functools.partial(_make_finder, load, matte or cutout, smallest, person_at)
@@ -126,7 +126,7 @@ def _check_cutout(source: str, output: str, matte: bool) -> None:
 
 
 def _load_segmenter(
-    model: str, size: int, backend: str, value_range: str | None, option: str
+    model: str, size: int, by: Computing, value_range: str | None, option: str
 ) -> PersonSegmenter:
     """Load what finds people. A message calls its range by the name of the option."""
     from nstlib._checks import check_count
@@ -136,7 +136,13 @@ def _load_segmenter(
     check_count("segmenter_size", size, STEP)
     if value_range is not None:
         parse_range(value_range, option)
-    return PersonSegmenter(model, backend=backend, value_range=value_range, size=size)
+    return PersonSegmenter(
+        model,
+        backend=by["backend"],
+        value_range=value_range,
+        size=size,
+        threads=by.get("threads"),
+    )
 
 
 def _make_finder(
@@ -303,16 +309,21 @@ def _make_composer(
 
 def _composer_options(look: Look, networks: Networks, *, film: bool) -> Options:
     """Load what finds people; list all that a composer is told beside the styles."""
+    from nstlib.video.carry import Carry
     from nstlib.video.follow import Follow
+    from nstlib.video.steady import half_the_cores
 
     by = computing(networks.backend, film=film)
-    segmenter: Segmenter = _load_segmenter(
+    if film:
+        by["threads"] = half_the_cores()
+    found = _load_segmenter(
         networks.segmenter,
         networks.segmenter_size,
-        by["backend"],
+        by,
         networks.segmenter_range,
         "segmenter_range",
     )
+    segmenter: Segmenter = Carry(found) if film else found
     person_at = look.person_at
     if film and person_at is not None:
         segmenter, person_at = Follow(segmenter, person_at), None
@@ -320,6 +331,7 @@ def _composer_options(look: Look, networks: Networks, *, film: bool) -> Options:
         "segmenter": segmenter,
         "backend": by["backend"],
         "eight_bits": by["eight_bits"],
+        "threads": by.get("threads"),
         "feather": look.feather,
         "strength": look.strength,
         "match": look.match,
@@ -338,7 +350,11 @@ def _compose(
     """Load what paints, each style once, and make what composes."""
     from nstlib.compose import Composer
 
-    by: Computing = {"backend": options["backend"], "eight_bits": options["eight_bits"]}
+    by: Computing = {
+        "backend": options["backend"],
+        "eight_bits": options["eight_bits"],
+        "threads": options["threads"],
+    }
     stylizers = {
         style: load_stylizer(style, by, networks.value_range, look.style_size)
         for style in {world, people}

@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from nstlib._checks import check_choice, check_path, cut
+from nstlib._checks import check_choice, check_count, check_path, cut
 from nstlib._files import is_there
 from nstlib._memory import ran_out
 from nstlib.assets.cache import embedded_model, fetch
@@ -59,7 +59,9 @@ def load_model(
     return load_onnx(path)
 
 
-def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[Blob], Blob]:
+def start_network(
+    proto: onnx.ModelProto, backend: str, name: str, threads: int | None = None
+) -> Callable[[Blob], Blob]:
     """Give a network of one output to a runtime.
 
     Parameters
@@ -70,6 +72,8 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
         What computes.
     name : str
         What messages call the network.
+    threads : int, optional
+        How many threads ONNX Runtime computes with. By default as many as the processor has cores.
 
     Returns
     -------
@@ -86,16 +90,25 @@ def start_network(proto: onnx.ModelProto, backend: str, name: str) -> Callable[[
         computes values that are no numbers. It says whether the other runtime can.
     """
     check_choice("backend", backend, BACKENDS)
-    return _Network(proto, backend, name)
+    return _Network(proto, backend, name, threads)
+
+
+def check_threads(threads: int | None) -> int | None:
+    """Refuse a number of threads that is none; None stands for one for each core."""
+    return None if threads is None else check_count("threads", threads)
 
 
 class _Network:
     """What :func:`start_network` returns."""
 
-    def __init__(self, proto: onnx.ModelProto, backend: str, name: str) -> None:
-        self._proto, self._backend, self._name = proto, backend, name
+    def __init__(
+        self, proto: onnx.ModelProto, backend: str, name: str, threads: int | None
+    ) -> None:
+        self._proto, self._backend, self._name, self._threads = proto, backend, name, threads
         self._entry = picture_input(proto)
-        self._run: _Run = self._attempt(lambda: STARTS[backend](proto.SerializeToString()), [])
+        self._run: _Run = self._attempt(
+            lambda: STARTS[backend](proto.SerializeToString(), threads), []
+        )
 
     def __call__(self, blob: Blob) -> Blob:
         array = self._entry.prepared(blob)
@@ -112,7 +125,7 @@ class _Network:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What the runtime holds cannot leave the process.
-        return start_network, (self._proto, self._backend, self._name)
+        return start_network, (self._proto, self._backend, self._name, self._threads)
 
     def _runtimes(self) -> tuple[str, str]:
         """Return the names of the runtime that computes, and of the other one."""
@@ -133,7 +146,7 @@ class _Network:
         """Find out whether the other runtime can do it, and say so."""
         (other,) = BACKENDS.keys() - {self._backend}
         try:
-            run = STARTS[other](self._proto.SerializeToString())
+            run = STARTS[other](self._proto.SerializeToString(), None)
             works = all(np.isfinite(run(array)).all() for array in arrays)
         except Exception:  # neither runtime has a base for its errors, but Exception
             works = False
@@ -195,7 +208,7 @@ def check_computation(
 _loading = threading.Lock()
 
 
-def _start_opencv(content: bytes) -> _Run:
+def _start_opencv(content: bytes, _: int | None = None) -> _Run:
     # What it raises it would also write to the terminal.
     with _loading:
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -218,17 +231,18 @@ def _start_opencv(content: bytes) -> _Run:
     return run
 
 
-def _onnx_session(content: bytes) -> onnxruntime.InferenceSession:
+def _onnx_session(content: bytes, threads: int | None = None) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is raised as well
+    options.intra_op_num_threads = threads or 0  # 0: one for each core
     # Threads that wait for their next share in a loop would keep those from working that decode and
     # encode a film, or find its people.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _start_onnx_runtime(content: bytes) -> _Run:
-    session = _onnx_session(content)
+def _start_onnx_runtime(content: bytes, threads: int | None = None) -> _Run:
+    session = _onnx_session(content, threads)
     name = session.get_inputs()[0].name
     return lambda array: np.asarray(session.run(None, {name: array})[0], np.float32)
 

@@ -31,7 +31,12 @@ from nstlib.inference.mattes import (
     fit_locally,
 )
 from nstlib.inference.memory import memory_for
-from nstlib.inference.runtimes import check_computation, load_model, start_network
+from nstlib.inference.runtimes import (
+    check_computation,
+    check_threads,
+    load_model,
+    start_network,
+)
 from nstlib.onnx.graphs import check_memory
 from nstlib.onnx.reading import picture_input
 
@@ -83,6 +88,9 @@ class PersonSegmenter:
     size : int, default 320
         Longest side, in pixels, at which a network of any size sees a picture; the sides become
         multiples of 32. A network of one size sees the picture stretched to that.
+    threads : int, optional
+        How many threads ONNX Runtime computes with. By default as many as the processor has cores.
+        Fewer do with less of the processor, where other work goes on beside.
 
     Raises
     ------
@@ -111,6 +119,7 @@ class PersonSegmenter:
         backend: str = "cv2",
         value_range: ValueRange | None = None,
         size: int = 320,
+        threads: int | None = None,
     ) -> None:
         self._name = str(model)
         self._longest = check_count("size", size, STEP)
@@ -122,7 +131,7 @@ class PersonSegmenter:
             raise ModelError(f"{model} takes {entry}; a person network takes 3 channels")
         self._size = entry.size
         known = known_range(value_range, self._proto, self._name)
-        self._run = start_network(self._proto, backend, self._name)
+        self._run = start_network(self._proto, backend, self._name, check_threads(threads))
         self._checked = 0
         trial = trial_picture(*(self._size or (size - size % STEP,) * 2))
         self._taken = known[0] if known else Scale.of(-1, 1)
@@ -198,15 +207,49 @@ class PersonSegmenter:
         """
         with memory_for(np.shape(image)):
             photo = check_image(image)
-            return self._matte(photo)
+            return self._refined(photo, self._probabilities(photo)[..., 1])
 
-    def _matte(self, photo: Image) -> NDArray[np.float32]:
+    def look(self, image: ArrayLike) -> NDArray[np.float32]:
+        """Do the first half of :meth:`matte`: return what the network says, at its own size.
+
+        Parameters
+        ----------
+        image : array_like of float, shape (H, W, 3)
+            RGB in [0, 1], of any size.
+
+        Returns
+        -------
+        ndarray of float32, shape (h, w)
+            For each place the probability of a person, in [0, 1].
+        """
+        with memory_for(np.shape(image)):
+            return self._probabilities(check_image(image))[..., 1].copy()
+
+    def refine(self, image: ArrayLike, person: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Do the second half of :meth:`matte`: give what :meth:`look` found the picture's edges.
+
+        Parameters
+        ----------
+        image : array_like of float, shape (H, W, 3)
+            RGB in [0, 1].
+        person : ndarray of float32, shape (h, w)
+            For each place the probability of a person, in [0, 1].
+
+        Returns
+        -------
+        ndarray of float32, shape (H, W)
+            In [0, 1].
+        """
+        with memory_for(np.shape(image)):
+            return self._refined(check_image(image), person)
+
+    def _refined(self, photo: Image, person: NDArray[np.float32]) -> NDArray[np.float32]:
         height, width, _ = photo.shape
         # The fit is smooth, so that a smaller picture is enough to find it (He and Sun 2015).
         shrink = min(1.0, MATTE_SIDE / max(height, width))
         small = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         guide = resize(photo, small[::-1])
-        person = enlarged(self._probabilities(photo)[..., 1], small)
+        person = enlarged(person, small)
         radius = max(1, round(MATTE_RADIUS * max(small)))
         slopes, offset = fit_locally(guide, person, radius, MATTE_EPSILON)
         if shrink < 1:

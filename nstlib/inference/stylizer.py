@@ -60,7 +60,13 @@ from nstlib.inference.foreign import (
     trial_picture,
 )
 from nstlib.inference.memory import memory_for
-from nstlib.inference.runtimes import BACKENDS, check_computation, load_model, start_network
+from nstlib.inference.runtimes import (
+    BACKENDS,
+    check_computation,
+    check_threads,
+    load_model,
+    start_network,
+)
 from nstlib.inference.tiles import paint_large
 from nstlib.onnx.graphs import check_memory
 from nstlib.onnx.reading import metadata_of, picture_input
@@ -125,6 +131,9 @@ class Stylizer:
         Compute most of it in whole numbers of 8 bits, by ONNX Runtime: in films, in half the time.
         Of the styles that come with the library, colours are then off by 1 to 2.5 levels of 255 on
         average. A network that this does not suit computes as always.
+    threads : int, optional
+        How many threads ONNX Runtime computes with. By default as many as the processor has cores.
+        Fewer do with less of the processor, where other work goes on beside.
     whole_megapixels : float, default 2.1
         The largest picture to paint in one go, in millions of pixels: a film's frame of 1920×1080
         is one. Larger ones are painted tile by tile, see :mod:`nstlib.inference.tiles`: the same
@@ -167,6 +176,7 @@ class Stylizer:
         value_range: ValueRange | None = None,
         style_size: int = STYLE_SIZE,
         eight_bits: bool = False,
+        threads: int | None = None,
         whole_megapixels: float = 2.1,
     ) -> None:
         check_number("whole_megapixels", whole_megapixels, above=0)
@@ -175,7 +185,7 @@ class Stylizer:
             lacking = f"{BACKENDS[backend]} does not compute in 8 bits; ONNX Runtime does"
             raise ArgumentError(f"{lacking}: backend='ort'", command=f"{lacking}: --backend ort")
         self._name = str(style) if isinstance(style, str | Path) else "the style"
-        self._backend = backend
+        self._backend, self._threads = backend, check_threads(threads)
         self._whole = whole_megapixels * 1e6
         self.vector = _vector(style, check_style_size("style_size", style_size), backend)
         if self.vector is None:
@@ -196,7 +206,7 @@ class Stylizer:
         self._checked = 0
         # OpenCV gains little by it, and OpenCV 4 needs to know the picture's size for it.
         network = fold_enlargements(self._proto) if backend == "ort" else self._proto
-        self._run = start_network(network, backend, self._name)
+        self._run = start_network(network, backend, self._name, threads)
         output = None
         if self._step == 0:
             self._step, output = self._find_step()
@@ -265,7 +275,12 @@ class Stylizer:
         """
         own = own_vector(photo, backend=self._backend)
         between, beginning = (
-            Stylizer(each, backend=self._backend, whole_megapixels=self._whole / 1e6)(photo)
+            Stylizer(
+                each,
+                backend=self._backend,
+                threads=self._threads,
+                whole_megapixels=self._whole / 1e6,
+            )(photo)
             for each in (own + np.float32(strength) * (vector - own), own)
         )
         between += np.float32(1 - strength) * (photo - beginning)
@@ -279,7 +294,7 @@ class Stylizer:
             sides = self.size or [side - side % self._step for side in photo.shape[:2]]
             blobs.append(self._taken.blob(resize(photo, (sides[0], sides[1])), self._order))
         try:
-            run = start_network(in_eight_bits(network, blobs), "ort", self._name)
+            run = start_network(in_eight_bits(network, blobs), "ort", self._name, self._threads)
             for blob in blobs:
                 expected = self._run(blob)
                 off = np.abs(run(blob) - expected).mean()
@@ -324,7 +339,9 @@ class Stylizer:
             output = run(blob)
         else:
             output = paint_large(
-                self._for_tiles, blob, lambda part: start_network(part, self._backend, self._name)
+                self._for_tiles,
+                blob,
+                lambda part: start_network(part, self._backend, self._name, self._threads),
             )
         return self._planes(output, blob)
 
@@ -342,7 +359,7 @@ class Stylizer:
 
     @functools.cached_property
     def _run_small(self) -> Callable[[Blob], Blob]:
-        return start_network(self._proto, self._backend, self._name)
+        return start_network(self._proto, self._backend, self._name, self._threads)
 
     @functools.cached_property
     def _for_tiles(self) -> onnx.ModelProto:

@@ -25,7 +25,7 @@ from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.images.encode import save_image
 from nstlib.images.resizing import resize
 from nstlib.video._ffmpeg import Frame
-from nstlib.video.steady import Paint, Prepares
+from nstlib.video.steady import Paint, Prepares, sharing_cores
 
 #: What the keys do, as the window says it; the second where there are styles to change to.
 KEYS = "q: quit   s: save   h: hide this line"
@@ -126,6 +126,7 @@ def webcam(
     shown, keys, text = 0, True, KEYS if change is None else KEYS_AND_STYLES
     times = deque([clock()], maxlen=30)
     with (
+        sharing_cores(paint),
         _Camera(camera, clock) as newest,
         _Painting(paint, change, newest, pace, clock) as painting,
     ):

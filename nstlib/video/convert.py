@@ -27,7 +27,7 @@ from nstlib.video._ffmpeg import MAX_GIF_RATE, MAX_RATE, Frame
 from nstlib.video.frames import over_white
 from nstlib.video.reader import VideoReader
 from nstlib.video.sequence import PICTURES_RATE, PictureReader, PictureWriter, is_pattern
-from nstlib.video.steady import Prepares
+from nstlib.video.steady import Prepares, sharing_cores
 from nstlib.video.writer import ALPHA_FILMS, FILM_FORMATS, Sound, VideoWriter
 
 #: What paints frames: it takes an image, and returns one that may have transparency.
@@ -147,7 +147,11 @@ def convert_video(
     work = FramePainter(paint, can_be_transparent)
     # From here on Ctrl-C is a note in a list, which is looked at after each frame: wherever it
     # comes, and however often, nothing is torn apart that has begun.
-    with uninterrupted() as caught, _create(output, reader) as writer:
+    with (
+        uninterrupted() as caught,
+        sharing_cores(paint),
+        _create(output, reader) as writer,
+    ):
         alpha = keep_alpha and can_be_transparent and reader.transparent()
         interrupted, fault = _run(reader, writer, work, alpha, progress, caught)
         caught.clear()

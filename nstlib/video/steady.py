@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -39,6 +41,26 @@ class Prepares(Protocol):
 
     def prepare(self, frame: Image, /) -> Callable[[], Any]:
         """Do the first half of the next frame; return what does the other."""
+
+
+def half_the_cores() -> int:
+    """Count the threads for one of the two halves: both are at work at the same time."""
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+@contextmanager
+def sharing_cores(paint: object) -> Iterator[None]:
+    """Let OpenCV use half of the cores, where `paint` works in two halves.
+
+    Its threads wait for their next share in a loop, which takes the other half's time.
+    """
+    before = cv2.getNumThreads()
+    if isinstance(paint, Prepares):
+        cv2.setNumThreads(half_the_cores())
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 class Steady:

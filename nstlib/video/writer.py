@@ -44,8 +44,9 @@ PALETTE_FRAMES = 100
 #: photograph these rose by 0.76 and 0.51 levels with ``veryfast -crf 17``, by 0.39 and 0.22 with
 #: ``faster -crf 12``, and by 0.28 and 0.21 with these, in half the time of the latter: finer steps
 #: for colour do what a longer search did. A painted film was 1.0 dB closer to its frames than with
-#: the latter, and 25 % larger.
-H264 = ("-preset", "superfast", "-crf", "13", "-chromaoffset", "-8")
+#: the latter, and 25 % larger. Without arithmetic coding the picture is the same, the film 9 %
+#: larger, and a quarter of the encoder's time is saved.
+H264 = ("-preset", "superfast", "-crf", "13", "-chromaoffset", "-8", "-coder", "vlc")
 
 #: Which sounds each kind of file keeps as they are, and how others are encoded.
 _SOUNDS = {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx_files import Graph, save
 
 from nstlib.cli.people import segment
-from nstlib.images.arrays import from_uint8
+from nstlib.images.arrays import Image, from_uint8
 from nstlib.inference.parts import keep_people
 from nstlib.inference.segmenter import PersonSegmenter
 from nstlib.video.reader import VideoReader
@@ -112,6 +112,22 @@ def test_one_person_in_a_film(nst: Run, command: str) -> None:
         [4 + 4 * number for number in range(6)], abs=1
     )
     assert all(frame[30].sum() == pytest.approx(20, abs=2) for frame in bright)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_network_looks_at_every_second_frame(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[PersonSegmenter] = []
+    look = PersonSegmenter.look
+
+    def count(self: PersonSegmenter, image: Image) -> NDArray[np.float32]:
+        looks.append(self)
+        return look(self, image)
+
+    monkeypatch.setattr(PersonSegmenter, "look", count)
+    options = ("--background", "black", *SEGMENTER, "-o", "out.mkv")
+    assert nst("compose", "walk.mp4", *options)[::2] == (0, [])
+    assert len(looks) == 3  # of six
+    assert len(set(looks)) == 1
 
 
 @pytest.mark.usefixtures("here")

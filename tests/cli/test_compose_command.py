@@ -150,6 +150,7 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
     assert looks == {
         "backend": "ort",
         "eight_bits": False,
+        "threads": None,
         "feather": 3.5,
         "strength": 0.4,
         "match": 0.2,
@@ -160,9 +161,10 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
         "smallest": 0.2,
         "person_at": "0.5,0.3",
     }
-    network = {"backend": "ort", "eight_bits": False, "value_range": "0,1", "style_size": 200}
+    by = {"backend": "ort", "eight_bits": False, "threads": None}
+    network = {**by, "value_range": "0,1", "style_size": 200}
     assert sorted(networks[1:]) == [(("candy",), network), (("my.onnx",), network)]
-    person = {"backend": "ort", "value_range": "imagenet", "size": 512}
+    person = {"backend": "ort", "threads": None, "value_range": "imagenet", "size": 512}
     assert networks[0] == (("pp_humanseg",), person)
     assert all(isinstance(part, Recorder) for part in (*composed, segmenter))
 
@@ -190,7 +192,7 @@ def test_defaults_are_the_librarys(command: Any) -> None:
     ours = inspect.signature(command).parameters
     names = {"background": "style", "backdrop": "background"}
     for name, theirs in inspect.signature(Composer).parameters.items():
-        if name in ("backend", "eight_bits"):
+        if name in ("backend", "eight_bits", "threads"):
             continue  # films have others: the test below
         assert ours[names.get(name, name)].default == theirs.default
 

@@ -186,8 +186,8 @@ def test_memory_that_does_not_suffice_is_said_in_one_line(
 ) -> None:
     calls: list[int] = []
 
-    def start(content: bytes) -> Any:
-        run = start_opencv(content)
+    def start(content: bytes, threads: int | None) -> Any:
+        run = start_opencv(content, threads)
 
         def failing(array: NDArray[Any]) -> Any:
             if calls:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from film_files import COUNT, convert, make_films, moving_square, read, write
@@ -15,7 +17,7 @@ from nstlib.compose import Composer
 from nstlib.errors import ImageError
 from nstlib.images.arrays import Image, from_uint8
 from nstlib.video.reader import VideoReader
-from nstlib.video.steady import Steady, steady_painter
+from nstlib.video.steady import Steady, half_the_cores, steady_painter
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +160,33 @@ def test_frames_that_fail_in_either_stage(tmp_path: Path, stage: str) -> None:
     shown = read(tmp_path / "out.mkv").astype(int)
     for number, wanted in enumerate([0, 1, 1, 1, 4, 5]):
         assert np.abs(shown[number] - frames[wanted]).mean() < 4
+
+
+def test_both_stages_share_the_cores(films: Path, tmp_path: Path) -> None:
+    """OpenCV uses half of the cores meanwhile; where there is one stage, it uses all."""
+    before, used = cv2.getNumThreads(), []
+
+    class Painter:
+        def __call__(self, image: Image) -> Image:
+            used.append(cv2.getNumThreads())
+            return image
+
+    class TwoStages(Painter):
+        def prepare(self, image: Image) -> Callable[[], Image]:
+            return functools.partial(self, image)
+
+    cv2.setNumThreads(4)
+    try:
+        for painter, threads in ((TwoStages(), half_the_cores()), (Painter(), 4)):
+            convert(films / "silent.mp4", tmp_path / "out.mkv", painter)
+            assert used == [threads] * COUNT
+            assert cv2.getNumThreads() == 4
+            used.clear()
+    finally:
+        cv2.setNumThreads(before)
+
+
+def test_half_of_one_core_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, half in ((8, 4), (5, 2), (2, 1), (1, 1), (None, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert half_the_cores() == half

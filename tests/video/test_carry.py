@@ -1,0 +1,85 @@
+"""The person network looks at every second frame; between, what it found moves along."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from nstlib.images.arrays import Image
+from nstlib.video.carry import Carry
+
+HEIGHT, WIDTH = 90, 160
+
+
+class Looking:
+    """Finds a person where a picture is bright, at half its size, and counts how often it looks."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def look(self, image: Image) -> NDArray[np.float32]:
+        self.looks += 1
+        size = (image.shape[1] // 2, image.shape[0] // 2)
+        return np.asarray(cv2.resize((image[..., 0] > 0.5).astype(np.float32), size), np.float32)
+
+    def refine(self, image: Image, person: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(cv2.resize(person, image.shape[1::-1]), np.float32)
+
+    def matte(self, image: Image) -> NDArray[np.float32]:
+        return self.refine(image, self.look(image))
+
+    def mask(self, image: Image) -> NDArray[np.uint8]:
+        self.looks += 1
+        return np.where(image[..., 0] > 0.5, 255, 0).astype(np.uint8)
+
+
+def frame(column: int, seed: int = 0) -> Image:
+    """Draw a bright square whose left side is at a column, both it and what is behind mottled."""
+    random = np.random.default_rng(seed)
+    drawn = cv2.GaussianBlur(random.uniform(0, 0.8, (HEIGHT, WIDTH)), (0, 0), 3)
+    person = cv2.GaussianBlur(random.uniform(0.4, 1.4, (40, 40)), (0, 0), 2)
+    drawn[30:70, column : column + 40] = person
+    return np.repeat(drawn.clip(0, 1)[..., np.newaxis], 3, axis=2).astype(np.float32)
+
+
+def test_between_two_looks_the_matte_moves_along() -> None:
+    segmenter = Looking()
+    carry = Carry(segmenter)
+    for number in range(8):
+        image = frame(20 + 6 * number)
+        matte = carry.matte(image)
+        assert segmenter.looks == number // 2 + 1
+        truth = np.zeros((HEIGHT, WIDTH), np.float32)
+        truth[30:70, 20 + 6 * number : 60 + 6 * number] = 1
+        # If it stayed where it was, a strip 6 pixels wide would be wrong at either side.
+        assert np.abs(matte - truth).sum() < 0.6 * 2 * 6 * 40
+
+
+def test_a_new_scene_is_looked_at_at_once() -> None:
+    segmenter = Looking()
+    carry = Carry(segmenter)
+    other = 1 - frame(90, seed=1)
+    carry.matte(frame(20))
+    np.testing.assert_array_equal(carry.matte(other), Looking().matte(other))
+    assert segmenter.looks == 2
+    carry.matte(other)
+    assert segmenter.looks == 2
+
+
+def test_another_size_is_looked_at_at_once() -> None:
+    segmenter = Looking()
+    carry = Carry(segmenter)
+    carry.matte(frame(20))
+    assert carry.matte(frame(20)[:60, :120]).shape == (60, 120)
+    assert segmenter.looks == 2
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_masks_are_found_in_each_frame(count: int) -> None:
+    segmenter = Looking()
+    carry = Carry(segmenter)
+    for number in range(count):
+        np.testing.assert_array_equal(carry.mask(frame(20)), Looking().mask(frame(20)))
+        assert segmenter.looks == number + 1

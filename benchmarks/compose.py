@@ -34,6 +34,7 @@ from nstlib.assets.cache import embedded_model
 from nstlib.compose import Calm, Composer, Uncalmed
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.inference.segmenter import PersonSegmenter
+from nstlib.inference.stylizer import Stylizer
 from nstlib.video.carry import Carry
 from nstlib.video.convert import convert_video
 from nstlib.video.steady import Steady, flicker, half_the_cores, steady_painter
@@ -141,7 +142,9 @@ class Recorder:
         return self._calm.seen(name, image)
 
 
-def flicker_of_parts(composer: Composer, source: list[Image]) -> dict[str, tuple[float, ...]]:
+def flicker_of_parts(
+    frame_by_frame: Composer, steadied: Composer, source: list[Image]
+) -> dict[str, tuple[float, ...]]:
     """Flicker of the clip, and of the matte, the painting and the film: levels of 255.
 
     Each frame by frame, steadied, and steadied where the ball is far away.
@@ -151,7 +154,10 @@ def flicker_of_parts(composer: Composer, source: list[Image]) -> dict[str, tuple
     calmed: dict[str, list[Image]] = {"film": []}
     far = np.ones(source[0].shape[:2], bool)
     for before, frame in zip([source[0], *source], source, strict=False):
-        for films, calm in ((alone, Uncalmed()), (calmed, steady.see(frame))):
+        for composer, films, calm in (
+            (frame_by_frame, alone, Uncalmed()),
+            (steadied, calmed, steady.see(frame)),
+        ):
             films["film"].append(composer(frame, Recorder(calm, films)))
         moves = (np.abs(frame - before).max(axis=2) > STILL).astype(np.uint8)
         far &= cv2.dilate(cv2.medianBlur(moves, 5), np.ones((2 * REACH + 5,) * 2)) == 0
@@ -202,13 +208,9 @@ def main() -> None:
             writer.finish()
 
         threads = half_the_cores()
-        composer = Composer(
-            background=style,
-            segmenter=Carry(PersonSegmenter(person, backend="ort", threads=threads)),
-            backend="ort",
-            eight_bits=True,
-            threads=threads,
-        )
+        painter = Stylizer(style, backend="ort", eight_bits=True, threads=threads)
+        finder = PersonSegmenter(person, backend="ort", threads=threads)
+        composer = Composer(background=painter, segmenter=Carry(finder))
         spent = sum(os.times()[:4])
         ours = convert_video(clip, folder / "out.mp4", steady_painter(composer), progress=False)
         spent = sum(os.times()[:4]) - spent
@@ -225,7 +227,12 @@ def main() -> None:
 
         source = list(standing(16, width, height, NOISE))
         print("flicker where nothing moves, in levels: frame by frame, steadied, far from the ball")
-        for name, row in flicker_of_parts(composer, source).items():
+        parts = flicker_of_parts(
+            Composer(background=painter, segmenter=finder),
+            Composer(background=painter, segmenter=Carry(finder)),
+            source,
+        )
+        for name, row in parts.items():
             print(f"{name}: " + ", ".join(f"{value:.2f}" for value in row))
 
 

@@ -73,6 +73,11 @@ def load_portrait(name: str) -> Image:
     ndarray of float32, shape (H, W, 3)
         RGB in [0, 1].
 
+    Raises
+    ------
+    ArgumentError
+        For another name.
+
     Examples
     --------
     >>> load_portrait("hopper").shape
@@ -99,6 +104,11 @@ def drawn_mask(name: str, *, held: bool = False) -> NDArray[np.bool_]:
     Returns
     -------
     ndarray of bool, shape (H, W)
+
+    Raises
+    ------
+    ArgumentError
+        For another name.
 
     Examples
     --------

@@ -27,10 +27,10 @@ def over_white(rgba: np.ndarray) -> np.ndarray:
 # --- The engine's part ----------------------------------------------------------------------------
 
 
-def test_every_lesson_has_the_questions_and_exercises_that_its_source_checks() -> None:
+def test_every_lesson_has_its_questions_and_exercises_in_the_order_of_its_source() -> None:
     for source in SOURCES.glob("[0-9][0-9]_*.py"):
         named = re.findall(r'^nst\.check\("(\w+)"', source.read_text("utf-8"), re.MULTILINE)
-        assert sorted(LESSONS[source.name[:2]]) == sorted(set(named)), source.name
+        assert list(LESSONS[source.name[:2]]) == list(dict.fromkeys(named)), source.name
 
 
 def test_every_verdict_is_recorded_whoever_asked_for_it(

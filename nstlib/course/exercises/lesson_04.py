@@ -62,6 +62,118 @@ choice(
 )
 
 
+def _gradient(loss: Answer, image: Any) -> Any:
+    from nstlib._tensorflow import tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        value = loss(image)
+    return tape.gradient(value, image)
+
+
+def gradient_step(loss: Answer, image: Any, learning_rate: float) -> Any:
+    """Take one step of gradient descent, and return the new image, clipped to [0, 1].
+
+    `loss` takes an image tensor and returns a scalar; `image` is a float32 tensor (H, W, 3).
+    """
+    from nstlib._tensorflow import tf
+
+    return tf.clip_by_value(image - learning_rate * _gradient(loss, image), 0.0, 1.0)
+
+
+@exercise(gradient_step)
+def _check_gradient_step(answer: Answer) -> str:
+    from nstlib._tensorflow import tf
+
+    goal = tf.constant(numbers((2, 3, 3), 9, seed=1) / 2 - 2)
+    weight = tf.constant(numbers((2, 3, 3), 9, seed=2) - 4)
+    inside = tf.constant(numbers((2, 3, 3), 9) / 8)
+    # A little outside [0, 1], which tells clipping after the step from clipping before it.
+    outside = tf.constant(numbers((2, 3, 3), 15, seed=3) / 10 - 0.2)
+
+    def distance(image: Any) -> Any:
+        return tf.reduce_sum((image - goal) ** 2)
+
+    def linear(image: Any) -> Any:
+        return tf.reduce_sum(weight * image)
+
+    def step(change: Callable[[Array, Array, float], Array]) -> Answer:
+        return lambda loss, image, rate: change(image.numpy(), _gradient(loss, image).numpy(), rate)
+
+    def unit(g: Array) -> Array:
+        return g / np.sqrt((g**2).sum())
+
+    late = "the image is not clipped to [0, 1] after the step."
+    try:
+        compare(
+            answer,
+            gradient_step,
+            [(distance, inside, 0.125), (linear, outside, 0.0625)],
+            [
+                (
+                    "this goes uphill: subtract the gradient.",
+                    step(lambda x, g, rate: np.clip(x + rate * g, 0, 1)),
+                ),
+                (
+                    "this goes uphill, and the image is not clipped to [0, 1]: "
+                    "subtract the gradient, then clip.",
+                    step(lambda x, g, rate: x + rate * g),
+                ),
+                (late, step(lambda x, g, rate: x - rate * g)),
+                (
+                    "the image is clipped before the step; clip the result, after it.",
+                    step(lambda x, g, rate: np.clip(x, 0, 1) - rate * g),
+                ),
+                (
+                    "the learning rate is ignored: multiply the gradient by it.",
+                    step(lambda x, g, _: np.clip(x - g, 0, 1)),
+                ),
+                (
+                    "the gradient is clipped to [0, 1]; clip the image, after the step.",
+                    step(lambda x, g, rate: np.clip(x - rate * np.clip(g, 0, 1), 0, 1)),
+                ),
+                (
+                    "the gradient is divided by its length; use it as it is.",
+                    step(lambda x, g, rate: np.clip(x - rate * unit(g), 0, 1)),
+                ),
+                (
+                    "only the gradient's sign is used; use the gradient as it is.",
+                    step(lambda x, g, rate: np.clip(x - rate * np.sign(g), 0, 1)),
+                ),
+                (
+                    "the image is unchanged, only clipped; subtract learning_rate times the "
+                    "gradient.",
+                    step(lambda x, *_: np.clip(x, 0, 1)),
+                ),
+                (
+                    "the image is unchanged; subtract learning_rate times the gradient.",
+                    step(lambda x, *_: x),
+                ),
+                (
+                    "this is the gradient; return the new image.",
+                    step(lambda _, g, __: g),
+                ),
+                (
+                    "this is the loss; return the new image.",
+                    lambda loss, image, _: loss(image).numpy(),
+                ),
+            ],
+        )
+    except Raised as raised:
+        if "NoneType" not in str(raised):
+            raise
+        raise Wrong(
+            "the gradient is None: the tape did not watch the image; call tape.watch(image) "
+            "before the loss is computed, inside the `with`."
+        ) from None
+    if not (tf.is_tensor(result := call_answer(answer, linear, inside, 0.125))):
+        raise Wrong(
+            f"the values are right, but this is a {type(result).__name__}; return a tensor, "
+            "which the next step can start from."
+        )
+    return "It goes downhill by learning_rate times the gradient, then clips to [0, 1]."
+
+
 def style_loss(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
     """Return the mean, over the layers, of how far means and covariances are from a style's.
 
@@ -248,118 +360,6 @@ def _check_style_loss(answer: Answer) -> str:
 
     check_slope(answer, features, targets)
     return "It is the mean over three layers, and its gradient agrees with finite differences."
-
-
-def _gradient(loss: Answer, image: Any) -> Any:
-    from nstlib._tensorflow import tf
-
-    with tf.GradientTape() as tape:
-        tape.watch(image)
-        value = loss(image)
-    return tape.gradient(value, image)
-
-
-def gradient_step(loss: Answer, image: Any, learning_rate: float) -> Any:
-    """Take one step of gradient descent, and return the new image, clipped to [0, 1].
-
-    `loss` takes an image tensor and returns a scalar; `image` is a float32 tensor (H, W, 3).
-    """
-    from nstlib._tensorflow import tf
-
-    return tf.clip_by_value(image - learning_rate * _gradient(loss, image), 0.0, 1.0)
-
-
-@exercise(gradient_step)
-def _check_gradient_step(answer: Answer) -> str:
-    from nstlib._tensorflow import tf
-
-    goal = tf.constant(numbers((2, 3, 3), 9, seed=1) / 2 - 2)
-    weight = tf.constant(numbers((2, 3, 3), 9, seed=2) - 4)
-    inside = tf.constant(numbers((2, 3, 3), 9) / 8)
-    # A little outside [0, 1], which tells clipping after the step from clipping before it.
-    outside = tf.constant(numbers((2, 3, 3), 15, seed=3) / 10 - 0.2)
-
-    def distance(image: Any) -> Any:
-        return tf.reduce_sum((image - goal) ** 2)
-
-    def linear(image: Any) -> Any:
-        return tf.reduce_sum(weight * image)
-
-    def step(change: Callable[[Array, Array, float], Array]) -> Answer:
-        return lambda loss, image, rate: change(image.numpy(), _gradient(loss, image).numpy(), rate)
-
-    def unit(g: Array) -> Array:
-        return g / np.sqrt((g**2).sum())
-
-    late = "the image is not clipped to [0, 1] after the step."
-    try:
-        compare(
-            answer,
-            gradient_step,
-            [(distance, inside, 0.125), (linear, outside, 0.0625)],
-            [
-                (
-                    "this goes uphill: subtract the gradient.",
-                    step(lambda x, g, rate: np.clip(x + rate * g, 0, 1)),
-                ),
-                (
-                    "this goes uphill, and the image is not clipped to [0, 1]: "
-                    "subtract the gradient, then clip.",
-                    step(lambda x, g, rate: x + rate * g),
-                ),
-                (late, step(lambda x, g, rate: x - rate * g)),
-                (
-                    "the image is clipped before the step; clip the result, after it.",
-                    step(lambda x, g, rate: np.clip(x, 0, 1) - rate * g),
-                ),
-                (
-                    "the learning rate is ignored: multiply the gradient by it.",
-                    step(lambda x, g, _: np.clip(x - g, 0, 1)),
-                ),
-                (
-                    "the gradient is clipped to [0, 1]; clip the image, after the step.",
-                    step(lambda x, g, rate: np.clip(x - rate * np.clip(g, 0, 1), 0, 1)),
-                ),
-                (
-                    "the gradient is divided by its length; use it as it is.",
-                    step(lambda x, g, rate: np.clip(x - rate * unit(g), 0, 1)),
-                ),
-                (
-                    "only the gradient's sign is used; use the gradient as it is.",
-                    step(lambda x, g, rate: np.clip(x - rate * np.sign(g), 0, 1)),
-                ),
-                (
-                    "the image is unchanged, only clipped; subtract learning_rate times the "
-                    "gradient.",
-                    step(lambda x, *_: np.clip(x, 0, 1)),
-                ),
-                (
-                    "the image is unchanged; subtract learning_rate times the gradient.",
-                    step(lambda x, *_: x),
-                ),
-                (
-                    "this is the gradient; return the new image.",
-                    step(lambda _, g, __: g),
-                ),
-                (
-                    "this is the loss; return the new image.",
-                    lambda loss, image, _: loss(image).numpy(),
-                ),
-            ],
-        )
-    except Raised as raised:
-        if "NoneType" not in str(raised):
-            raise
-        raise Wrong(
-            "the gradient is None: the tape did not watch the image; call tape.watch(image) "
-            "before the loss is computed, inside the `with`."
-        ) from None
-    if not (tf.is_tensor(result := call_answer(answer, linear, inside, 0.125))):
-        raise Wrong(
-            f"the values are right, but this is a {type(result).__name__}; return a tensor, "
-            "which the next step can start from."
-        )
-    return "It goes downhill by learning_rate times the gradient, then clips to [0, 1]."
 
 
 def seam_contrast(image: Array) -> float:

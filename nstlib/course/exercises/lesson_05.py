@@ -41,6 +41,16 @@ choice(
 )
 
 choice(
+    "style_gap",
+    "One texture is more than ten times as rough as the other. How do their style losses compare?",
+    right="c",
+    a="that would be so if the style loss measured roughness. It was never told to.",
+    b="it is less than that. Open the numbers below.",
+    c="The style loss hardly notices the grain: it finds both about equally good.",
+    d="smoothing was asked for as well, so that was to be feared. But open the numbers below.",
+)
+
+choice(
     "more_numbers",
     "305,888 numbers in the Gram matrices, 150,528 in the picture. What follows for the texture?",
     right="c",
@@ -49,16 +59,6 @@ choice(
     c="A count says how many numbers are asked for, not how strongly the loss reacts to a change "
     "of the picture.",
     d="look at the counts again: more numbers are asked for than the picture has.",
-)
-
-choice(
-    "style_gap",
-    "One texture is more than ten times as rough as the other. How do their style losses compare?",
-    right="c",
-    a="that would be so if the style loss measured roughness. It was never told to.",
-    b="it is less than that. Open the numbers below.",
-    c="The style loss hardly notices the grain: it finds both about equally good.",
-    d="smoothing was asked for as well, so that was to be feared. But open the numbers below.",
 )
 
 choice(
@@ -178,97 +178,6 @@ def _check_total_variation(answer: Answer) -> str:
         ],
     )
     return "It is the mean squared step to the right, plus that downwards."
-
-
-def total_variation_gradient(image: Array) -> Array:
-    """Return the gradient of `total_variation` with respect to the image, of the image's shape."""
-    right, down = _steps(image)
-    slope = np.zeros(np.shape(image))
-    # Each step pulls at both its ends: up at the one it leads to, down at the one it leaves.
-    slope[:, 1:] += 2 * right / right.size
-    slope[:, :-1] -= 2 * right / right.size
-    slope[1:] += 2 * down / down.size
-    slope[:-1] -= 2 * down / down.size
-    return slope
-
-
-@exercise(total_variation_gradient)
-def _check_total_variation_gradient(answer: Answer) -> str:
-    def ends(steps: Array, axis: int, leaves: int = 1, leads_to: int = 1) -> Array:
-        width = [(0, 0)] * 3
-        before, after = ([*width[:axis], pad, *width[axis + 1 :]] for pad in ((1, 0), (0, 1)))
-        slope = leads_to * np.pad(steps, before) - leaves * np.pad(steps, after)
-        return np.asarray(2 * slope / steps.size)
-
-    def of(change: Callable[[Array, Array], Any]) -> Answer:
-        return lambda image: change(*_steps(image))
-
-    one_end = (
-        "each step has two ends: it pulls one up and the other down; this counts only the end "
-        "that it {}."
-    )
-    wrapped = (
-        "np.roll wraps round: the border has no neighbours on the other side; use slices, or "
-        "np.pad."
-    )
-
-    def laplacian(image: Array) -> Array:
-        around = [np.roll(image, shift, axis) for shift in (-1, 1) for axis in (0, 1)]
-        return np.asarray(4 * image - sum(around))
-
-    compare(
-        answer,
-        total_variation_gradient,
-        [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
-        [
-            (
-                "the sign is turned: this leads downhill; the gradient leads uphill.",
-                of(lambda r, d: -ends(r, 1) - ends(d, 0)),
-            ),
-            (
-                "the factor 2 is missing: the derivative of s² is 2s.",
-                of(lambda r, d: (ends(r, 1) + ends(d, 0)) / 2),
-            ),
-            (
-                "it is not divided by the numbers of steps: the loss takes means.",
-                of(lambda r, d: ends(r, 1) * r.size + ends(d, 0) * d.size),
-            ),
-            (
-                "it is not divided by the numbers of steps, and the factor 2 is missing.",
-                of(lambda r, d: (ends(r, 1) * r.size + ends(d, 0) * d.size) / 2),
-            ),
-            (
-                "it is divided by the number of pixels; divide each direction by the number of its "
-                "steps.",
-                lambda image: (
-                    sum(ends(s, a) * s.size for s, a in zip(_steps(image), (1, 0), strict=True))
-                    / image.size
-                ),
-            ),
-            ("the steps downwards are missing.", of(lambda r, _: ends(r, 1))),
-            ("the steps to the right are missing.", of(lambda _, d: ends(d, 0))),
-            (
-                one_end.format("leads to"),
-                of(lambda r, d: ends(r, 1, leaves=0) + ends(d, 0, leaves=0)),
-            ),
-            (
-                one_end.format("leaves"),
-                of(lambda r, d: ends(r, 1, leads_to=0) + ends(d, 0, leads_to=0)),
-            ),
-            (
-                "both ends get the same sign; a step pulls one up and the other down.",
-                of(lambda r, d: ends(r, 1, leaves=-1) + ends(d, 0, leaves=-1)),
-            ),
-            (wrapped, lambda image: laplacian(image)),
-            (wrapped, lambda image: 2 * laplacian(image)),
-            (wrapped, lambda image: 2 * laplacian(image) / image.size),
-            (
-                "this is the loss; return its gradient, of the image's shape.",
-                total_variation,
-            ),
-        ],
-    )
-    return "It agrees with the derivative at every pixel, also along the border and in the corners."
 
 
 def fading(period: float, steps: int) -> float:
@@ -406,3 +315,94 @@ def _check_unbeaten(answer: Answer) -> str:
         ],
     )
     return "No other run is no worse in both losses and better in one."
+
+
+def total_variation_gradient(image: Array) -> Array:
+    """Return the gradient of `total_variation` with respect to the image, of the image's shape."""
+    right, down = _steps(image)
+    slope = np.zeros(np.shape(image))
+    # Each step pulls at both its ends: up at the one it leads to, down at the one it leaves.
+    slope[:, 1:] += 2 * right / right.size
+    slope[:, :-1] -= 2 * right / right.size
+    slope[1:] += 2 * down / down.size
+    slope[:-1] -= 2 * down / down.size
+    return slope
+
+
+@exercise(total_variation_gradient)
+def _check_total_variation_gradient(answer: Answer) -> str:
+    def ends(steps: Array, axis: int, leaves: int = 1, leads_to: int = 1) -> Array:
+        width = [(0, 0)] * 3
+        before, after = ([*width[:axis], pad, *width[axis + 1 :]] for pad in ((1, 0), (0, 1)))
+        slope = leads_to * np.pad(steps, before) - leaves * np.pad(steps, after)
+        return np.asarray(2 * slope / steps.size)
+
+    def of(change: Callable[[Array, Array], Any]) -> Answer:
+        return lambda image: change(*_steps(image))
+
+    one_end = (
+        "each step has two ends: it pulls one up and the other down; this counts only the end "
+        "that it {}."
+    )
+    wrapped = (
+        "np.roll wraps round: the border has no neighbours on the other side; use slices, or "
+        "np.pad."
+    )
+
+    def laplacian(image: Array) -> Array:
+        around = [np.roll(image, shift, axis) for shift in (-1, 1) for axis in (0, 1)]
+        return np.asarray(4 * image - sum(around))
+
+    compare(
+        answer,
+        total_variation_gradient,
+        [(numbers((4, 6, 3), 9) / np.float32(8),), (numbers((5, 3, 3), 9, 1) / np.float32(8),)],
+        [
+            (
+                "the sign is turned: this leads downhill; the gradient leads uphill.",
+                of(lambda r, d: -ends(r, 1) - ends(d, 0)),
+            ),
+            (
+                "the factor 2 is missing: the derivative of s² is 2s.",
+                of(lambda r, d: (ends(r, 1) + ends(d, 0)) / 2),
+            ),
+            (
+                "it is not divided by the numbers of steps: the loss takes means.",
+                of(lambda r, d: ends(r, 1) * r.size + ends(d, 0) * d.size),
+            ),
+            (
+                "it is not divided by the numbers of steps, and the factor 2 is missing.",
+                of(lambda r, d: (ends(r, 1) * r.size + ends(d, 0) * d.size) / 2),
+            ),
+            (
+                "it is divided by the number of pixels; divide each direction by the number of its "
+                "steps.",
+                lambda image: (
+                    sum(ends(s, a) * s.size for s, a in zip(_steps(image), (1, 0), strict=True))
+                    / image.size
+                ),
+            ),
+            ("the steps downwards are missing.", of(lambda r, _: ends(r, 1))),
+            ("the steps to the right are missing.", of(lambda _, d: ends(d, 0))),
+            (
+                one_end.format("leads to"),
+                of(lambda r, d: ends(r, 1, leaves=0) + ends(d, 0, leaves=0)),
+            ),
+            (
+                one_end.format("leaves"),
+                of(lambda r, d: ends(r, 1, leads_to=0) + ends(d, 0, leads_to=0)),
+            ),
+            (
+                "both ends get the same sign; a step pulls one up and the other down.",
+                of(lambda r, d: ends(r, 1, leaves=-1) + ends(d, 0, leaves=-1)),
+            ),
+            (wrapped, lambda image: laplacian(image)),
+            (wrapped, lambda image: 2 * laplacian(image)),
+            (wrapped, lambda image: 2 * laplacian(image) / image.size),
+            (
+                "this is the loss; return its gradient, of the image's shape.",
+                total_variation,
+            ),
+        ],
+    )
+    return "It agrees with the derivative at every pixel, also along the border and in the corners."

@@ -347,63 +347,6 @@ def _check_overlaps(answer: Answer) -> str:
     return "Kernel 3 and stride 2 give 1 1 2 1 2 1 2 1 1; kernel 4 gives 2 but for its ends."
 
 
-def transposed_kernel(kernel: Array) -> Array:
-    """Return the transposed convolution that doubling and then convolving is, in one dimension.
-
-    `kernel` (K,) is the kernel of a convolution as networks compute it, without turning it round,
-    after each input was repeated once. Returned are the K + 1 numbers that one input puts into the
-    output, in the order of the outputs.
-    """
-    return np.convolve(kernel[::-1], np.ones(2, kernel.dtype))
-
-
-@exercise(transposed_kernel)
-def _check_transposed_kernel(answer: Answer) -> str:
-    compare(
-        answer,
-        transposed_kernel,
-        [(numbers((3,), 9) + 1,), (numbers((5,), 9, seed=4),)],
-        [
-            (
-                "the kernel is unchanged; an input that is repeated reaches K + 1 outputs.",
-                unchanged,
-            ),
-            (
-                "the order is turned round: the kernel's last number meets an input first, at the "
-                "lowest output.",
-                lambda w: np.convolve(w, [1, 1]),
-            ),
-            (
-                "each sum is halved; the two copies of an input add up.",
-                lambda w: np.convolve(w[::-1], [0.5, 0.5]),
-            ),
-            (
-                "this is where one copy of the input goes; the other one goes one place further, "
-                "and they add up.",
-                lambda w: np.append(w[::-1], 0),
-            ),
-            (
-                "this is where one copy of the input goes; the other one goes one place further, "
-                "and they add up.",
-                lambda w: np.append(0, w[::-1]),
-            ),
-            (
-                "the numbers are repeated; two neighbours add up where both copies meet.",
-                lambda w: np.repeat(w[::-1], 2),
-            ),
-            (
-                "the numbers are repeated; two neighbours add up where both copies meet.",
-                lambda w: np.repeat(w, 2),
-            ),
-            (
-                "the two ends are missing, which one copy reaches alone.",
-                lambda w: (w[1:] + w[:-1])[::-1],
-            ),
-        ],
-    )
-    return "A kernel of 4, which a stride of 2 divides: so nothing is covered unevenly."
-
-
 def blocks_for(pixels: int) -> int:
     """Return how many residual blocks a pixel of the painting needs to see so many pixels.
 
@@ -470,3 +413,60 @@ def _check_blocks_for(answer: Answer) -> str:
         raise Wrong("for 5 pixels it gives a negative number; no block at all will do: 0.")
     compare(answer, blocks_for, [(1,), (17,), (18,)], [])
     return "17 pixels without a block, and 16 more with each: five see 97."
+
+
+def transposed_kernel(kernel: Array) -> Array:
+    """Return the transposed convolution that doubling and then convolving is, in one dimension.
+
+    `kernel` (K,) is the kernel of a convolution as networks compute it, without turning it round,
+    after each input was repeated once. Returned are the K + 1 numbers that one input puts into the
+    output, in the order of the outputs.
+    """
+    return np.convolve(kernel[::-1], np.ones(2, kernel.dtype))
+
+
+@exercise(transposed_kernel)
+def _check_transposed_kernel(answer: Answer) -> str:
+    compare(
+        answer,
+        transposed_kernel,
+        [(numbers((3,), 9) + 1,), (numbers((5,), 9, seed=4),)],
+        [
+            (
+                "the kernel is unchanged; an input that is repeated reaches K + 1 outputs.",
+                unchanged,
+            ),
+            (
+                "the order is turned round: the kernel's last number meets an input first, at the "
+                "lowest output.",
+                lambda w: np.convolve(w, [1, 1]),
+            ),
+            (
+                "each sum is halved; the two copies of an input add up.",
+                lambda w: np.convolve(w[::-1], [0.5, 0.5]),
+            ),
+            (
+                "this is where one copy of the input goes; the other one goes one place further, "
+                "and they add up.",
+                lambda w: np.append(w[::-1], 0),
+            ),
+            (
+                "this is where one copy of the input goes; the other one goes one place further, "
+                "and they add up.",
+                lambda w: np.append(0, w[::-1]),
+            ),
+            (
+                "the numbers are repeated; two neighbours add up where both copies meet.",
+                lambda w: np.repeat(w[::-1], 2),
+            ),
+            (
+                "the numbers are repeated; two neighbours add up where both copies meet.",
+                lambda w: np.repeat(w, 2),
+            ),
+            (
+                "the two ends are missing, which one copy reaches alone.",
+                lambda w: (w[1:] + w[:-1])[::-1],
+            ),
+        ],
+    )
+    return "A kernel of 4, which a stride of 2 divides: so nothing is covered unevenly."

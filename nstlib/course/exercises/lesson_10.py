@@ -276,64 +276,6 @@ def _check_pad_run_crop(answer: Answer) -> str:
     return "What goes in comes out at its own size, and no black edge changes its means."
 
 
-def guilty_node(agrees: Callable[[int], bool], nodes: int) -> int:
-    """Find the first node after which two runtimes disagree, by halving.
-
-    ``agrees(count)`` tells whether they agree on the graph cut off after its first `count` nodes,
-    from 1 to `nodes`. They do before the guilty node, and don't from it on.
-    """
-    well, ill = 0, nodes
-    while ill - well > 1:
-        middle = (well + ill) // 2
-        if agrees(middle):
-            well = middle
-        else:
-            ill = middle
-    return ill
-
-
-def _runtimes(nodes: int, guilty: int) -> tuple[Callable[[int], bool], list[int]]:
-    """Return an ``agrees`` for a graph with one guilty node, and the list of what it is asked."""
-    asked: list[int] = []
-
-    def agrees(count: int) -> bool:
-        asked.append(count)
-        if len(asked) > 10 * nodes:
-            raise RuntimeError("it never stops asking")
-        if not 1 <= count <= nodes:
-            raise ValueError(f"there is no graph of {count} of {nodes} nodes")
-        return count < guilty
-
-    return agrees, asked
-
-
-@exercise(guilty_node)
-def _check_guilty_node(answer: Answer) -> str:
-    most = 0
-    for nodes, guilty in [(264, 5), (264, 1), (264, 264), (264, 132), (7, 4), (1, 1), (2, 2)]:
-        agrees, asked = _runtimes(nodes, guilty)
-        result = np.asarray(call_answer(answer, agrees, nodes))
-        if result.shape != ():
-            raise Wrong(f"the result has shape {result.shape}; it should be one number.")
-        if result == guilty - 1:
-            raise Wrong(
-                f"it returns {result}, the last node after which all is well; the guilty one is "
-                "the next."
-            )
-        if result != guilty:
-            raise Wrong(
-                f"with {nodes} nodes, of which number {guilty} is guilty, it returns {result:g}."
-            )
-        allowed = (nodes - 1).bit_length()
-        if len(asked) > max(1, allowed):
-            raise Wrong(
-                f"it is right, but asked {len(asked)} times for {nodes} nodes; halving needs "
-                f"{allowed}."
-            )
-        most = max(most, len(asked))
-    return f"It asked {most} times at most for 264 nodes, because each answer halves what is left."
-
-
 def folded_convolution(
     weights: Array, gamma: Array, beta: Array, mean: Array, variance: Array
 ) -> Array:
@@ -436,3 +378,61 @@ def _check_folded_convolution(answer: Answer) -> str:
             "infinite; add 1e-5 to the variance before you take the root."
         )
     return "One convolution gives what convolution and normalization gave."
+
+
+def guilty_node(agrees: Callable[[int], bool], nodes: int) -> int:
+    """Find the first node after which two runtimes disagree, by halving.
+
+    ``agrees(count)`` tells whether they agree on the graph cut off after its first `count` nodes,
+    from 1 to `nodes`. They do before the guilty node, and don't from it on.
+    """
+    well, ill = 0, nodes
+    while ill - well > 1:
+        middle = (well + ill) // 2
+        if agrees(middle):
+            well = middle
+        else:
+            ill = middle
+    return ill
+
+
+def _runtimes(nodes: int, guilty: int) -> tuple[Callable[[int], bool], list[int]]:
+    """Return an ``agrees`` for a graph with one guilty node, and the list of what it is asked."""
+    asked: list[int] = []
+
+    def agrees(count: int) -> bool:
+        asked.append(count)
+        if len(asked) > 10 * nodes:
+            raise RuntimeError("it never stops asking")
+        if not 1 <= count <= nodes:
+            raise ValueError(f"there is no graph of {count} of {nodes} nodes")
+        return count < guilty
+
+    return agrees, asked
+
+
+@exercise(guilty_node)
+def _check_guilty_node(answer: Answer) -> str:
+    most = 0
+    for nodes, guilty in [(264, 5), (264, 1), (264, 264), (264, 132), (7, 4), (1, 1), (2, 2)]:
+        agrees, asked = _runtimes(nodes, guilty)
+        result = np.asarray(call_answer(answer, agrees, nodes))
+        if result.shape != ():
+            raise Wrong(f"the result has shape {result.shape}; it should be one number.")
+        if result == guilty - 1:
+            raise Wrong(
+                f"it returns {result}, the last node after which all is well; the guilty one is "
+                "the next."
+            )
+        if result != guilty:
+            raise Wrong(
+                f"with {nodes} nodes, of which number {guilty} is guilty, it returns {result:g}."
+            )
+        allowed = (nodes - 1).bit_length()
+        if len(asked) > max(1, allowed):
+            raise Wrong(
+                f"it is right, but asked {len(asked)} times for {nodes} nodes; halving needs "
+                f"{allowed}."
+            )
+        most = max(most, len(asked))
+    return f"It asked {most} times at most for 264 nodes, because each answer halves what is left."

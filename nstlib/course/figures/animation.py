@@ -13,13 +13,14 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from nstlib._checks import check_number
+from nstlib._checks import check_kind, check_number, check_path
 from nstlib._files import check_output, check_suffix
 from nstlib.course.figures.plot import MARGIN, PIXELS, STYLE, Bundle, Sheet, bundle, render, words
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import Image, check_image, to_uint8
 from nstlib.images.resizing import resize, target_size
 
+#: How the name of an animation's file may end.
 FORMATS = (".gif", ".mp4")
 
 
@@ -65,7 +66,7 @@ class Animation:
         """
         from nstlib.video.writer import VideoWriter
 
-        path = check_suffix(path, FORMATS)
+        path = check_suffix(check_path("path", path), FORMATS)
         with VideoWriter(path, self.fps) as film:
             for frame in self.frames:
                 film.write(frame)
@@ -153,7 +154,8 @@ def animate(
     check_number("fps", fps, above=0, most=50)
     check_number("hold", hold, least=0, most=60)
     if path is not None:
-        path = check_output(path, FORMATS)
+        path = check_output(check_path("path", path), FORMATS)
+    check_kind("history", history, Iterable, "a list of images, or of steps")
     frames = [_frame_of(item, f"history[{i}]") for i, item in enumerate(history)]
     if not frames:
         raise ArgumentError("history is empty; give at least one image")

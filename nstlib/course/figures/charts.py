@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any, TypeAlias
 
 import matplotlib as mpl
@@ -20,6 +20,7 @@ from matplotlib.ticker import (
 from matplotlib.transforms import offset_copy
 from numpy.typing import ArrayLike
 
+from nstlib._checks import check_kind
 from nstlib.course.figures.pictures import balanced
 from nstlib.course.figures.plot import (
     COLOURS,
@@ -85,6 +86,7 @@ def show_curves(
     >>> plot.figure.axes[0].get_yscale()
     'log'
     """
+    check_kind("curves", curves, Mapping, "a dict of (x, y), or of runs' results, by name")
     data = {name: _points_of(curve, f"curves[{name!r}]", log) for name, curve in curves.items()}
     if not data:
         raise ArgumentError("curves is empty; it maps a name to (x, y) or to a run's result")
@@ -148,6 +150,7 @@ def show_distributions(
     >>> plot.figure.axes[0].lines[0].get_ydata().tolist()
     [3.0, 2.0, 1.0]
     """
+    check_kind("groups", groups, Mapping, "a dict of values by a panel's name")
     panels = {name: _sorted_lines(group, name) for name, group in groups.items()}
     if not panels:
         raise ArgumentError("groups is empty; it maps a panel's name to values")
@@ -203,6 +206,7 @@ def show_distributions(
 
 def _points_of(curve: Curve, name: str, log: bool) -> tuple[Array, Array]:
     steps: Any = getattr(curve, "history", curve)
+    check_kind(name, steps, Sized, "a pair (x, y) or a result")
     if len(steps) and hasattr(steps[0], "evaluations"):
         steps = ([step.evaluations for step in steps], [step.loss for step in steps])
     if len(steps) != 2:

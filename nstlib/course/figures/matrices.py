@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.colors import FuncNorm, Normalize
 from numpy.typing import ArrayLike
 
+from nstlib._checks import check_kind
 from nstlib.course.figures.pictures import Grid, interpolation, picture_of, show_picture
 from nstlib.course.figures.plot import (
     INK,
@@ -65,6 +66,7 @@ def show_grams(
     >>> [axes.get_label() for axes in plot.figure.axes]
     ['a', 'scale']
     """
+    check_kind("grams", grams, Mapping, "a dict of matrices by name")
     matrices = {name: _square(value, f"grams[{name!r}]") for name, value in grams.items()}
     if not matrices:
         raise ArgumentError("grams is empty; it maps a name to a matrix")

@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from nstlib._checks import check_choice, check_count
+from nstlib._checks import check_choice, check_count, check_kind, check_number
 from nstlib.course.figures.plot import (
     GAP,
     GREY,
@@ -32,9 +32,10 @@ from nstlib.course.figures.plot import (
     wrapped,
 )
 from nstlib.errors import ArgumentError
-from nstlib.images.arrays import Image, check_image
+from nstlib.images.arrays import Image, as_array, check_image
 
-# Pictures of fewer pixels than this are about their pixels, and are shown unsmoothed.
+#: Pictures of fewer pixels than this on their longest side are about their pixels, and are shown
+#: unsmoothed.
 TINY_PICTURE = 48
 
 
@@ -87,6 +88,7 @@ def show_images(
         raise ArgumentError(
             f"images is one array of shape {tuple(images.shape)}; give a list: [image]"
         )
+    check_kind("images", images, Iterable, "a list of images")
     pictures = [picture_of(image, f"images[{i}]") for i, image in enumerate(images)]
     heads = titles_of(titles, len(pictures), "images")
     with mpl.rc_context(STYLE):
@@ -138,6 +140,7 @@ def show_feature_maps(
     """
     check_count("channels", channels)
     check_choice("order", order, ("active", "first"))
+    check_kind("features", features, Mapping, "a dict of feature maps by layer")
     maps = {layer: _feature_maps_of(value, layer) for layer, value in features.items()}
     if not maps:
         raise ArgumentError("features is empty; it maps a layer's name to its feature maps")
@@ -182,8 +185,9 @@ class Grid:
     ) -> None:
         if not shapes:
             raise ArgumentError("images is empty; give at least one image")
-        if cell <= 0 or (columns is not None and columns < 1):
-            raise ArgumentError(f"cell is {cell} and columns is {columns}; both are above 0")
+        check_number("cell", cell, above=0)
+        if columns is not None:
+            check_count("columns", columns)
         page = WIDTH - 2 * MARGIN
         cell = min(cell, page)
         columns = columns or balanced(len(shapes), int((page + GAP + 1e-9) / (cell + GAP)))
@@ -213,7 +217,7 @@ def balanced(count: int, most: int) -> int:
 
 def picture_of(image: ArrayLike, name: str) -> Image:
     """Return an image, RGB or grey, after checking it."""
-    array = np.asarray(image)
+    array = as_array(image, name)
     if array.ndim == 2:
         grey: Image = check_image(np.repeat(array[..., np.newaxis], 3, axis=2), name)[..., 0]
         return grey

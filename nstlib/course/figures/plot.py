@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -32,7 +32,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._files import atomic_write, check_output
+from nstlib._checks import check_path, shown
+from nstlib._files import atomic_write, check_output, reason
 from nstlib.errors import ArgumentError
 
 Bundle: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
@@ -111,7 +112,7 @@ class Plot:
         OutputError
             If the suffix is not one of those, or the file cannot be written.
         """
-        path = check_output(path, SUFFIXES)
+        path = check_output(check_path("path", path), SUFFIXES)
         content = render(self.figure, path.suffix.lower().lstrip("."), scale=2)
         with atomic_write(path) as file:
             file.write(content)
@@ -271,17 +272,24 @@ def titles_of(titles: Sequence[str] | None, count: int, of: str, what: str = "ti
     """Return one title for each of `count` things; empty ones if there are none."""
     if titles is None:
         return [""] * count
-    if isinstance(titles, str) or len(titles) != count:
-        given = f"one string, {titles!r}" if isinstance(titles, str) else len(titles)
+    if isinstance(titles, str) or not isinstance(titles, Sized) or len(titles) != count:
+        if isinstance(titles, str):
+            given: Any = f"one string, {titles!r}"
+        else:
+            given = len(titles) if isinstance(titles, Sized) else shown(titles)
         raise ArgumentError(f"{what}: {given} for {count} {of}; give a list with one for each")
     return [str(title) for title in titles]
 
 
 def finite(value: ArrayLike, name: str) -> Array:
     """Return `value` as float64; refuse what is no array of finite real numbers."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:  # rows of different lengths
+        raise ArgumentError(f"{name} cannot become an array ({reason(error)})") from error
     if array.dtype.kind not in "fiub" or not array.size:
-        raise ArgumentError(f"{name} is {array.dtype} of shape {array.shape}; give real numbers")
+        given = f"{array.dtype} of shape {array.shape}" if array.shape else shown(value)
+        raise ArgumentError(f"{name} is {given}; give real numbers")
     if not np.isfinite(array).all():
         raise ArgumentError(f"{name} holds NaN or infinite values; give finite numbers")
     return array.astype(np.float64)

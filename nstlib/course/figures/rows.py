@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from nstlib._checks import check_number
+from nstlib._checks import check_kind, check_number
 from nstlib.course.figures.pictures import picture_of, show_picture
 from nstlib.course.figures.plot import (
     GAP,
@@ -69,6 +69,8 @@ def show_rows(
     True
     """
     check_number("height", height, above=0)
+    for row in rows:
+        check_kind("a row", row, Sized, "a list of pictures")
     if not rows or not all(len(row) for row in rows):
         raise ArgumentError("a row has no picture; give at least one for each")
     pictures = [

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from nstlib._checks import check_kind
 from nstlib.course.figures.plot import (
     COLOURS,
     GREY,
@@ -74,6 +75,7 @@ def show_tradeoff(
     ['0', '1']
     """
     alt = words(alt, "alt")
+    check_kind("curves", curves, Mapping, "a dict of (x, y, labels) by name")
     if not curves:
         raise ArgumentError("curves is empty; it maps a name to (x, y, labels)")
     for name, (x, y, labels) in curves.items():

@@ -35,9 +35,6 @@ PackFile = Annotated[
 Megabytes = Annotated[float, typer.Option(help="The largest size of that file.")]
 Size = Annotated[int, typer.Option(help="Side of the pictures' crops, in pixels.")]
 
-#: The smallest crops from which the networks learn: their judge halves them four times.
-LEAST_CROP = 32
-
 
 def train_any_style_networks(
     photos: Photos,
@@ -81,7 +78,7 @@ def train_any_style_networks(
     early and keeps the networks so far. A graphics card makes it many times as fast.
     """
     from nstlib._checks import check_number
-    from nstlib._files import check_places, check_suffix
+    from nstlib._files import check_output, check_places, check_suffix
 
     if not output.is_dir():
         raise OutputError(f"{output} is no folder; make it first")
@@ -91,10 +88,13 @@ def train_any_style_networks(
     _check(steps, batch, size, megabytes, seed)
     check_number("content_weight", content_weight, least=0)
     try:
+        from nstlib.inference.any_style import ENCODER, PAINTER
         from nstlib.training.any_style.exporting import export_any_style
         from nstlib.training.any_style.teach import Settings, train
     except Exception as error:
         return fail_to_start(error)
+    for name in (ENCODER, PAINTER):
+        check_output(output / name, [".onnx"])
 
     def tell(step: int, means: dict[str, float], pace: float) -> None:
         say(
@@ -201,6 +201,7 @@ def train_decoder_network(
 
 def _check(steps: int, batch: int, size: int, megabytes: float, seed: int) -> None:
     from nstlib._checks import check_count, check_number
+    from nstlib.training.any_style.pictures import LEAST_CROP
 
     check_count("steps", steps)
     check_count("batch", batch)

@@ -185,11 +185,13 @@ def train_style_network(
         # Its layers round more than those of a transformer; half a level of 255 nobody sees.
         proof = {"sizes": SIZES, "tolerance": 0.5}
     write_network(output, network, {"style": style}, value_range=(0, 255), **proof)
-    if checkpoint is not None and done == steps:
+    # None are done where an earlier run did them all, and could not write the network.
+    interrupted = 0 < done < steps
+    if checkpoint is not None and not interrupted:
         checkpoint.unlink(missing_ok=True)
     seconds = time.perf_counter() - began
-    print(f"wrote {shown(output)}: {counted(done, 'step')}, {duration(seconds)}")
-    return say_interrupted(output, checkpoint) if done < steps else 0
+    print(f"wrote {shown(output)}: {counted(done or steps, 'step')}, {duration(seconds)}")
+    return say_interrupted(output, checkpoint) if interrupted else 0
 
 
 def train_small_twin(

@@ -23,8 +23,11 @@ from nstlib.networks.layers import InstanceNormalization, ReflectionPadding2D
 #: Where the style is looked at: between them lie grain and figures.
 LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block4_conv4")
 
-#: The numbers that the networks share. The last six are the means and deviations of its colours.
-VECTOR, COLORS = 256, 6
+#: How many numbers of a style the networks share.
+VECTOR = 256
+
+#: How many of them, the last ones, are the means and the deviations of the style's colours.
+COLORS = 6
 
 #: What the networks compute with.
 DTYPES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -38,7 +41,16 @@ EPSILON = 1e-5
 
 
 def means_and_deviations(features: Any) -> tuple[Any, Any]:
-    """Means and deviations (B, 1, 1, C) of the channels of features (B, H, W, C)."""
+    """Measure the means and the deviations of channels.
+
+    Parameters
+    ----------
+    features : tensor of float, shape (B, H, W, C)
+
+    Returns
+    -------
+    means, deviations : tensor of float, shapes (B, 1, 1, C)
+    """
     mean = keras.ops.mean(features, axis=(1, 2), keepdims=True)
     variance = keras.ops.mean(keras.ops.square(features - mean), axis=(1, 2), keepdims=True)
     return mean, keras.ops.sqrt(variance + EPSILON)
@@ -175,6 +187,8 @@ def style_predictor(
         Channels of each of :data:`LAYERS`.
     hidden : int, default 192
         Width of the layer between.
+    name : str
+        The model's.
 
     Returns
     -------

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nstlib._checks import check_choice, check_count, check_number
 from nstlib._keras import keras
 from nstlib.networks.any_style import frozen_features, means_and_deviations
-from nstlib.networks.decoder import FeatureDecoder
+from nstlib.networks.decoder import WIDTHS, FeatureDecoder
 from nstlib.training.any_style import losses
 from nstlib.training.any_style.pictures import Batches, Pack
-from nstlib.training.loop import LossModel, begin, fit
+from nstlib.training.loop import LossModel, begin, check_options, fit
+from nstlib.training.state import checksum
 from nstlib.vgg19 import vgg19_with
 
 ops = keras.ops
@@ -27,7 +29,17 @@ TERMS = ("loss", "content", "style", "pixels")
 
 
 def adain(content: Any, style: Any) -> Any:
-    """Adaptive instance normalization: content (B, H, W, C) with the statistics of style."""
+    """Adaptive instance normalization: content (B, H, W, C) with the statistics of style.
+
+    Parameters
+    ----------
+    content, style : tensor of float, shapes (B, H, W, C) and (B, h, w, C)
+        Features of the same layer.
+
+    Returns
+    -------
+    tensor of float, shape (B, H, W, C)
+    """
     mean, deviation = means_and_deviations(content)
     wanted_mean, wanted_deviation = means_and_deviations(style)
     return (content - mean) / deviation * wanted_deviation + wanted_mean
@@ -101,7 +113,7 @@ def train_decoder(
     weights: str = "mini",
     dtype: str = "float32",
     seed: int = 0,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     every: int = 100,
     workers: int = 1,
     report: Callable[[int, dict[str, float], float], object] = lambda *_: None,
@@ -113,23 +125,23 @@ def train_decoder(
     ----------
     pack : Pack
         Photographs and styles, see :mod:`nstlib.training.any_style.pictures`.
-    layer : str
+    layer : {"block4_conv1", "block3_conv1"}
         See :func:`nstlib.networks.decoder.FeatureDecoder`.
     steps : int
         How often it is changed.
     size, batch : int
-        Side of the crops in pixels, and how many pairs at a time.
+        Side of the crops in pixels, a multiple of 8, 32 or more; and how many pairs at a time.
     style_weight, pixel_weight : float
-        Factors of the loss's terms beside the content's.
+        Factors of the loss's terms beside the content's, 0 or more.
     learning_rate : float
         Adam's, at first; it falls along a cosine.
     weights : str, default "mini"
         Of the VGG19 whose features they are.
-    dtype : str
-        What VGG19 computes with; ``"mixed_bfloat16"`` where that is faster.
+    dtype : {"float32", "mixed_bfloat16", "mixed_float16"}
+        What VGG19 computes with.
     seed : int
         Of the decoder and of what it sees.
-    checkpoint : pathlib.Path, optional
+    checkpoint : str or pathlib.Path, optional
         A file for the state. If it is there, the training goes on from it.
     every, workers, report, stop
         See :func:`nstlib.training.loop.fit`.
@@ -143,17 +155,44 @@ def train_decoder(
     Raises
     ------
     ArgumentError
-        For an unknown layer, a checkpoint of another network, or if a loss becomes NaN or infinite.
+        For values outside those above, a checkpoint of another training, or if a loss becomes NaN
+        or infinite.
+    OutputError
+        If `checkpoint` cannot be written.
+    WeightsError
+        If `weights` cannot be had.
+
+    Warns
+    -----
+    NstWarning
+        If the checkpoint cannot be written any more.
     """
+    check_choice("layer", layer, WIDTHS)
+    check_options(every, workers, report, stop)
+    settings = {
+        "layer": layer,
+        "steps": check_count("steps", steps),
+        "size": size,
+        "batch": batch,
+        "style_weight": check_number("style_weight", style_weight, least=0),
+        "pixel_weight": check_number("pixel_weight", pixel_weight, least=0),
+        "learning_rate": check_number("learning_rate", learning_rate, above=0),
+        "weights": str(weights),
+        "dtype": dtype,
+        "seed": check_count("seed", seed, 0),
+    }
+    batches = Batches(pack, size, batch, seed)
+    settings["pack"] = checksum(pack.pictures())
     vgg19_with(weights)  # building it, the first time, would use up random numbers
     keras.utils.set_random_seed(seed)
     teacher = Teacher(layer, weights, style_weight, pixel_weight, dtype)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    begin(teacher, keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0), checkpoint)
+    optimizer = keras.optimizers.Adam(schedule, beta_2=0.99, global_clipnorm=1.0)
+    state, _ = begin(teacher, optimizer, checkpoint, settings)
     fit(
         teacher,
-        Batches(pack, size, batch, seed),
-        checkpoint,
+        batches,
+        state,
         steps=steps,
         every=every,
         workers=workers,

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import time
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nstlib._files import atomic_write
+from nstlib._checks import check_count, check_function
 from nstlib._keras import keras
-from nstlib.errors import ArgumentError
 from nstlib.training.any_style.pictures import Batches
-
-ops = keras.ops
+from nstlib.training.state import TrainingState, check_loss
 
 
 class LossModel(keras.Model):
@@ -47,40 +42,62 @@ class LossModel(keras.Model):
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
 
+def check_options(
+    every: int,
+    workers: int,
+    report: Callable[[int, dict[str, float], float], object],
+    stop: Callable[[], bool],
+) -> None:
+    """Refuse what :func:`fit` cannot be called with, before there are networks."""
+    check_count("every", every)
+    check_count("workers", workers)
+    check_function("report", report, "a function that takes steps, losses and seconds")
+    check_function("stop", stop, "a function that takes nothing and returns True to end")
+
+
 def begin(
-    teacher: LossModel, optimizer: keras.optimizers.Optimizer, checkpoint: Path | None
-) -> bool:
-    """Make a model ready to learn; tell whether it goes on from a saved state.
+    teacher: LossModel,
+    optimizer: keras.optimizers.Optimizer,
+    checkpoint: str | Path | None,
+    settings: Mapping[str, Any],
+) -> tuple[TrainingState, bool]:
+    """Make a model ready to learn; return its state, and whether it goes on from a saved one.
+
+    Parameters
+    ----------
+    teacher : LossModel
+        What is to learn.
+    optimizer : keras.optimizers.Optimizer
+        What changes it.
+    checkpoint : str, pathlib.Path or None
+        A file for the state.
+    settings : mapping of str to (JSON values)
+        What the training was asked for, with a ``learning_rate`` among it.
+
+    Returns
+    -------
+    state : TrainingState
+    goes_on : bool
 
     Raises
     ------
     ArgumentError
-        If `checkpoint` is there, but is no saved state, or that of another network.
+        If `checkpoint` is there, but is no saved state, or that of a training with other
+        `settings`.
+    OutputError
+        If it is not there, and cannot be written.
     """
     teacher.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")
     optimizer.build(teacher.trainable_variables)
-    if checkpoint is None or not checkpoint.exists():
-        return False
-    try:
-        with np.load(checkpoint, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ArgumentError(
-            f"{checkpoint} is not the state of such a training ({error})"
-        ) from error
-    for kind, variables in (("n", teacher.trainable_variables), ("o", optimizer.variables)):
-        values = [arrays.get(f"{kind}{i}", np.zeros(0)) for i in range(len(variables))]
-        if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
-            raise ArgumentError(f"{checkpoint} belongs to another network")
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-    return True
+    variables = [*teacher.trainable_variables, *optimizer.variables]
+    state = TrainingState(checkpoint, variables, settings)
+    return state, state.load()
 
 
 def fit(
     teacher: LossModel,
     batches: Batches,
-    checkpoint: Path | None,
+    state: TrainingState,
     *,
     steps: int,
     every: int,
@@ -96,8 +113,8 @@ def fit(
         After :func:`begin`.
     batches : Batches
         What it sees.
-    checkpoint : pathlib.Path or None
-        Where the state is saved after `every` steps, and at the end.
+    state : TrainingState
+        What :func:`begin` returned; saved after `every` steps, and at the end.
     steps, every : int
         How many steps in all, and from one report to the next.
     workers : int
@@ -111,7 +128,12 @@ def fit(
     Raises
     ------
     ArgumentError
-        If a loss becomes NaN or infinite.
+        If a loss becomes NaN or infinite. What was saved before stays.
+
+    Warns
+    -----
+    NstWarning
+        If the state cannot be written any more.
     """
     done = first = int(teacher.optimizer.iterations)
     began = time.perf_counter()
@@ -125,10 +147,15 @@ def fit(
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
             means = {name: float(value) for name, value in (logs or {}).items()}
-            if not np.isfinite(list(means.values())).all():
-                raise ArgumentError(f"at step {done} the loss is no longer a number: {means}")
-            if checkpoint is not None:
-                _save(checkpoint, teacher)
+            rate = state.settings["learning_rate"]
+            check_loss(
+                sum(means.values()),
+                done,
+                rate,
+                "the learning rate",
+                weights=teacher.trainable_variables,
+            )
+            state.save()
             report(done, means, (time.perf_counter() - began) / max(1, done - first))
 
     if done < steps:
@@ -140,15 +167,3 @@ def fit(
             shuffle=False,
             callbacks=[Watch()],
         )
-
-
-def _save(path: Path, teacher: LossModel) -> None:
-    """Write the networks and the optimiser, which counts the steps."""
-    kinds = {"n": teacher.trainable_variables, "o": teacher.optimizer.variables}
-    arrays = {
-        f"{kind}{i}": ops.convert_to_numpy(variable)
-        for kind, variables in kinds.items()
-        for i, variable in enumerate(variables)
-    }
-    with atomic_write(path) as file:
-        np.savez(file, **arrays)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import numpy as np
 import tqdm.auto
 from numpy.typing import NDArray
 
-from nstlib._checks import counted
+from nstlib._checks import check_path, counted, refusal, shown
 from nstlib.errors import ArgumentError, ImageError, NstWarning
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.images.decode import MEGAPIXELS, read_picture
@@ -34,8 +34,10 @@ def image_files(folders: Sequence[str | Path]) -> list[Path]:
     ArgumentError
         If one is not a folder, or holds no image.
     """
+    if isinstance(folders, str | Path) or not isinstance(folders, Iterable):
+        raise refusal("folders", folders, "a list of folders")
     files: list[Path] = []
-    for folder in map(Path, folders):
+    for folder in (check_path("a folder", folder, "the path of a folder") for folder in folders):
         if not folder.is_dir():
             raise ArgumentError(f"{folder} is not a folder; give one that holds photographs")
         found = find_pictures(folder)
@@ -75,6 +77,8 @@ def load_photos(folders: Sequence[str | Path], side: int = 256) -> list[NDArray[
         For damaged images, which are left out.
     """
     files = image_files(folders)
+    if not files:
+        raise refusal("folders", folders, "a list of folders, one at least")
     photos, damaged = [], []
     for file in tqdm.auto.tqdm(files, desc="reading photos", disable=None):
         try:
@@ -116,14 +120,19 @@ def keep_back(samples: Sequence[T], share: float) -> tuple[list[T], list[T]]:
     share : float
         How many to judge by, from 0 to 0.5 of them: every n-th.
 
+    Raises
+    ------
+    ArgumentError
+        If `share` is no such number.
+
     Examples
     --------
     >>> keep_back([1, 2, 3, 4, 5, 6], 1 / 3)
     ([2, 3, 5, 6], [1, 4])
     """
-    if not 0 <= share <= 0.5:
-        raise ArgumentError(f"the share to keep back is {share}; it lies between 0 and 0.5")
-    if share == 0:
+    if not isinstance(share, int | float) or not 0 <= share <= 0.5:
+        raise ArgumentError(f"the share to keep back is {shown(share)}; it lies between 0 and 0.5")
+    if share < 1e-9:
         return list(samples), []
     step = round(1 / share)
     return [s for i, s in enumerate(samples) if i % step], list(samples[::step])

@@ -1,16 +1,18 @@
-"""The state of a training, in a file from which it can continue."""
+"""The state of a training, in a file from which it can continue. Runs on any Keras backend."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._files import SavedState
-from nstlib._tensorflow import keras, tf
+from nstlib._keras import keras
 from nstlib.errors import ArgumentError
 
 
@@ -38,17 +40,18 @@ class TrainingState(SavedState):
     ) -> None:
         super().__init__(Path() if path is None else path, settings)  # None is never looked at
         self.variables = list(variables)
-        strategy = tf.distribute.get_strategy()
         self._reads = path is not None
-        self._writes = self._reads and strategy.extended.should_checkpoint
+        self._writes = self._reads and _is_first_machine()
 
-    def load(self) -> None:
-        """Give the variables the values in the file, if there is one.
+    def load(self) -> bool:
+        """Give the variables the values in the file, if there is one; tell whether there is.
 
         Raises
         ------
         ArgumentError
             If the file is not a saved state, or belongs to another training.
+        OutputError
+            If there is no file, and none can be written there.
         """
 
         def understand(arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
@@ -57,28 +60,69 @@ class TrainingState(SavedState):
                 raise ValueError("the variables have other shapes")  # for `read` to report
             return values
 
-        if self._reads:
-            for variable, value in zip(self.variables, self.read(understand) or [], strict=False):
-                variable.assign(value)
+        values = self.read(understand) if self._reads else None
+        for variable, value in zip(self.variables, values or [], strict=False):
+            variable.assign(value)
+        return values is not None
 
     def save(self) -> None:
         """Write the variables' values."""
         if self._writes:
-            self.write(**{f"v{i}": v.numpy() for i, v in enumerate(self.variables)})
+            values = map(keras.ops.convert_to_numpy, self.variables)
+            self.write(**{f"v{i}": value for i, value in enumerate(values)})
 
 
-def check_loss(loss: float, step: int, learning_rate: float) -> None:
-    """Refuse to go on, and to save, where a loss is no longer a number.
+def _is_first_machine() -> bool:
+    """Tell whether this machine writes the file, if several train together."""
+    if keras.backend.backend() != "tensorflow":
+        return True
+    from nstlib._tensorflow import tf
+
+    return bool(tf.distribute.get_strategy().extended.should_checkpoint)
+
+
+def checksum(arrays: Iterable[NDArray[Any]]) -> int:
+    """Tell some arrays from others, among the settings of a training."""
+    found = 0
+    for array in arrays:
+        found = zlib.crc32(array.tobytes(), found)
+    return found
+
+
+def check_loss(
+    loss: float,
+    step: int,
+    rate: float,
+    name: str = "learning_rate",
+    *,
+    weights: Iterable[Any] = (),
+) -> None:
+    """Refuse to go on, and to save, where a loss or a weight is no longer a number.
+
+    Parameters
+    ----------
+    loss : float
+        At this step, or its mean since the last report.
+    step : int
+        Which step.
+    rate : float
+        The learning rate that was asked for.
+    name : str
+        How Python calls it. A command has an option for it if this is ``"learning_rate"``.
+    weights : iterable of variables
+        What is about to be saved: a step may have spoiled it after its loss was taken.
 
     Raises
     ------
     ArgumentError
-        If `loss` is NaN or infinite.
+        If `loss`, or a number among `weights`, is NaN or infinite.
     """
-    if not math.isfinite(loss):
+    arrays = map(keras.ops.convert_to_numpy, weights)
+    if not math.isfinite(loss) or not all(np.isfinite(array).all() for array in arrays):
+        fault = f"at step {step} the loss is no longer a number"
         raise ArgumentError(
-            f"at step {step} the loss is no longer a number; learning_rate is {learning_rate}: use "
-            "a smaller one",
-            command=f"at step {step} the loss is no longer a number; --learning-rate is "
-            f"{learning_rate}: give a smaller one",
+            f"{fault}; {name} is {rate:g}: use a smaller one",
+            command=f"{fault}; --learning-rate is {rate:g}: give a smaller one"
+            if name == "learning_rate"
+            else f"{fault}; begin anew, with another --seed and another --checkpoint",
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,14 @@ import numpy as np
 import tqdm.auto
 from numpy.typing import ArrayLike
 
-from nstlib._checks import check_count, check_number, refusal
+from nstlib._checks import (
+    check_count,
+    check_function,
+    check_kind,
+    check_number,
+    check_path,
+    refusal,
+)
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.features import CONTENT_LAYERS, SMALLEST_SIDE, STYLE_LAYERS, feature_extractor
@@ -186,13 +193,26 @@ def to_bytes(network: keras.Model) -> None:
 
     The change of scale goes into the first convolution and the last, or the scale and shift after
     it. These are linear, so the network needs no layer for it. Reflected borders don't disturb it.
+
+    Parameters
+    ----------
+    network : keras.Model
+        (B, H, W, 3) → (B, H, W, 3).
+
+    Raises
+    ------
+    ArgumentError
+        If the network does not begin and end with such layers.
     """
     _rescale(network, lambda kernel, bias: (kernel / 127.5, bias - kernel.sum(axis=(0, 1, 2))), 0)
     _rescale(network, lambda kernel, bias: (kernel * 127.5, 127.5 * (bias + 1.0)), -1)
 
 
 def from_bytes(network: keras.Model) -> None:
-    """Undo :func:`to_bytes`, in place, so that a network can be trained further."""
+    """Undo :func:`to_bytes`, in place, so that a network can be trained further.
+
+    Parameters and errors are those of :func:`to_bytes`.
+    """
     _rescale(
         network, lambda kernel, bias: (kernel * 127.5, bias + 127.5 * kernel.sum(axis=(0, 1, 2))), 0
     )
@@ -202,8 +222,32 @@ def from_bytes(network: keras.Model) -> None:
 def _rescale(
     network: keras.Model, change: Callable[[Any, Any], tuple[Any, Any]], which: int
 ) -> None:
-    layer = [x for x in network.layers if x.weights][which]
+    layer = _linear_ends(network)[which]
     layer.set_weights(change(*layer.get_weights()))
+
+
+def _linear_ends(network: keras.Model) -> tuple[keras.layers.Layer, keras.layers.Layer]:
+    """Find the layers that take over a change of scale, before a training finds out in the end."""
+    check_kind("network", network, keras.Model, "a keras.Model")
+    weighted = [layer for layer in network.layers if layer.weights] or network.layers[:1]
+    first, last = weighted[0], weighted[-1]
+    shapes = [tuple(v.shape) for v in (*first.weights, *last.weights)]
+    if (
+        [len(shape) for shape in shapes[:2]] != [4, 1]
+        or shapes[0][2] != 3
+        or (first.padding == "same" and max(first.kernel_size) > 1)  # zeros: on which scale?
+        or len(shapes) != 4
+        or shapes[-1] != (3,)
+        or last is not network.layers[-1]
+        or getattr(last, "activation", None) not in (None, keras.activations.linear)
+    ):
+        raise ArgumentError(
+            "network must turn RGB into RGB: from a convolution of three channels, with a bias and "
+            "padding='valid', to a convolution to three channels, with a bias and no activation",
+            command="--start is a network that does not turn RGB into RGB as a style network does: "
+            "from a convolution with a bias and padding='valid' to another, with no activation",
+        )
+    return first, last
 
 
 def train_style(
@@ -251,12 +295,13 @@ def train_style(
     network : keras.Model, optional
         What to train, from (B, H, W, 3) to (B, H, W, 3); by default a new
         :func:`nstlib.TransformerNet`. It is changed in place. One that was trained before
-        goes through :func:`from_bytes` first.
+        goes through :func:`from_bytes` first. It begins with a convolution and ends with one, or
+        with an instance normalization, as :func:`to_bytes` wants it.
     size : int, default 256
         Side of the crops in pixels, a multiple of 4.
     style_size : int, optional
-        Longest side to which the style is reduced: half as large makes strokes half as large. By
-        default its own size.
+        Longest side to which the style is reduced: half as large makes strokes half as large. It is
+        never enlarged. By default its own size.
     steps, batch : int
         How many steps, of how many crops; with a strategy, of all replicas together.
     learning_rate : float, default 2e-3
@@ -294,11 +339,13 @@ def train_style(
     ------
     ArgumentError
         For values outside those above, a checkpoint of another training, or if the loss becomes
-        NaN or infinite.
+        NaN or infinite. What was saved before stays.
     ImageError
         If `style` or `preview` is not an image, or a file of `photos` is absent.
     KeyboardInterrupt
-        If it is interrupted before the first step is done.
+        If it is interrupted before this call's first step is done.
+    OutputError
+        If `checkpoint` cannot be written.
 
     Warns
     -----
@@ -324,6 +371,14 @@ def train_style(
         painted = network(255 * load_image("chelsea")[np.newaxis])[0] / 255
     """
     style = check_image(style, "style")
+    if network is not None:
+        _linear_ends(network)
+    if style_size is not None:
+        check_count("style_size", style_size)
+    if callback is not None:
+        check_function("callback", callback, "a function that takes a Progress, or None")
+    if stop is not None:
+        check_function("stop", stop, "a function that returns True to end, or None")
     weights = check_weights(weights)
     factors = {
         "content": content_weight,
@@ -331,7 +386,8 @@ def train_style(
         "tv": tv_weight,
         "lattice": lattice_weight,
     }
-    size, factors = _check(photos, size, factors)
+    files = _files_of(photos)
+    size, factors = _check(size, factors)
     learning_rate = check_number("learning_rate", learning_rate, above=0)
     steps, batch = check_count("steps", steps), check_count("batch", batch)
     every, seed = check_count("every", every), check_count("seed", seed, 0)
@@ -346,9 +402,12 @@ def train_style(
         keras.utils.set_random_seed(seed)
         network = TransformerNet()
 
+    judged = style
+    if style_size is not None and max(style.shape) > style_size:
+        judged = resize(style, style_size)
     trainer = StyleTrainer(
         network,
-        style if style_size is None else resize(style, style_size),
+        judged,
         {name: factor for name, factor in factors.items() if factor > 0},
         keras.optimizers.Adam(_schedule(learning_rate, steps)),
         weights,
@@ -359,7 +418,7 @@ def train_style(
         [*network.trainable_variables, *trainer.optimizer.variables],
         {
             "style": zlib.crc32(style.tobytes()),
-            "photos": zlib.crc32("\n".join(Path(photo).name for photo in photos).encode()),
+            "photos": zlib.crc32("\n".join(file.name for file in files).encode()),
             "network": zlib.crc32(repr([v.shape for v in network.variables]).encode()),
             "size": size,
             "style_size": style_size,
@@ -375,7 +434,7 @@ def train_style(
     )
     state.load()
     damaged: dict[Path, str] = {}
-    pipeline = crops_of(photos, size, batch, seed, damaged)
+    pipeline = crops_of(files, size, batch, seed, damaged)
     log = _Log(trainer, state, steps, learning_rate, shown, callback)
 
     @tf.function
@@ -400,7 +459,7 @@ def train_style(
                     if stop is not None and stop():
                         raise KeyboardInterrupt
         except KeyboardInterrupt:
-            if log.done == 0:
+            if log.done == first:
                 raise
             log.report(bar)
     if damaged:
@@ -447,7 +506,8 @@ class _Log:
         }
         self._recent.clear()
         loss = means.pop("loss")
-        check_loss(loss, self.done, self._learning_rate)
+        weights = self._trainer.network.trainable_variables
+        check_loss(loss, self.done, self._learning_rate, weights=weights)
         bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
         self._state.save()
         if self._callback is None:
@@ -509,14 +569,21 @@ def crops_of(
     return Pipeline(example, [(size, size, 3)], batch, seed)
 
 
-def _check(
-    photos: Sequence[str | Path], size: int, factors: dict[str, float]
-) -> tuple[int, dict[str, float]]:
-    if isinstance(photos, str | Path) or not photos:
-        raise ArgumentError(f"photos is {photos!r}; give a list of files of photographs")
-    for photo in photos:
-        if not Path(photo).is_file():
-            load_image(Path(photo))  # says what is wrong
+def _files_of(photos: Sequence[str | Path]) -> list[Path]:
+    accepted = "a list of files of photographs"
+    if isinstance(photos, str | Path):
+        raise refusal("photos", photos, accepted)
+    check_kind("photos", photos, Iterable, accepted)
+    files = [check_path("a photograph", photo) for photo in photos]
+    if not files:
+        raise refusal("photos", photos, accepted)
+    for file in files:
+        if not file.is_file():
+            load_image(file)  # says what is wrong
+    return files
+
+
+def _check(size: int, factors: dict[str, float]) -> tuple[int, dict[str, float]]:
     size = check_count("size", size, 0)
     if size < SMALLEST_SIDE or size % 4:
         raise refusal("size", size, f"a multiple of 4, {SMALLEST_SIDE} or more")

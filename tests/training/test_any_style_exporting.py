@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import nstlib as nst
 from nstlib._tensorflow import keras
 from nstlib.art.catalogue import draw
 from nstlib.cli.main import main
-from nstlib.errors import ModelError
+from nstlib.errors import ModelError, OutputError
 from nstlib.images.encode import save_image
 from nstlib.inference.any_style import (
     ENCODER,
@@ -116,15 +117,30 @@ def test_nothing_is_written_that_a_runtime_reads_differently(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_two_files_or_none(teacher: teach.Teacher, tmp_path: Path) -> None:
+    """An encoder is of use to its own painter alone."""
+    (tmp_path / ENCODER).write_bytes(b"the earlier one")
+    (tmp_path / PAINTER).mkdir()
+    with pytest.raises(OutputError, match=PAINTER):
+        exporting.export_any_style(teacher, tmp_path)
+    assert (tmp_path / ENCODER).read_bytes() == b"the earlier one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((ENCODER, PAINTER))
+
+
+@dataclass(frozen=True)
+class Small(teach.Settings):
+    """Settings whose defaults are small."""
+
+    channels: tuple[int, ...] = (4, 4, 8, 8)
+    blocks: tuple[int, int] = (1, 1)
+    kernels: tuple[int, int] = (3, 3)
+    dtype: str = "float32"
+
+
 @pytest.fixture
 def command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Make the command train small networks; return its options."""
-    make = teach.Settings
-    monkeypatch.setattr(
-        teach,
-        "Settings",
-        lambda **options: make((4, 4, 8, 8), (1, 1), (3, 3), dtype="float32", **options),
-    )
+    monkeypatch.setattr(teach, "Settings", Small)
     monkeypatch.setattr("nstlib.training.any_style.pictures.DRAWN_STYLES", ("waves",))
     twin = str(folder / "narrow.npz")
     monkeypatch.setattr(
@@ -167,6 +183,7 @@ def test_the_command(command: dict[str, Any], capsys: pytest.CaptureFixture[str]
     ("changes", "words"),
     [
         ({"-o": "nowhere"}, "nowhere is no folder; make it first"),
+        ({"-o": "locked"}, "any_style_encoder.onnx is a folder; give the name of a file"),
         ({"--size": 36}, "nst: --size is 36; it must be a multiple of 8, 32 or more"),
         ({"--steps": 0}, "nst: --steps is 0"),
         ({"--batch": 0}, "nst: --batch is 0"),
@@ -184,18 +201,22 @@ def test_what_is_wrong_is_said_before_the_training(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("bad.npz").write_bytes(b"")
+    Path("locked", ENCODER).mkdir(parents=True)
     code = run({**command, **changes})
     out, err = capsys.readouterr()
     refused((code, out.splitlines(), err.splitlines()), words)
-    assert sorted(path.name for path in Path().iterdir()) == ["bad.npz"]
+    assert sorted(path.name for path in Path().iterdir()) == ["bad.npz", "locked"]
 
 
 def test_a_state_of_something_else(
     command: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    np.savez("state.npz", done=3, n0=np.zeros(4))
+    assert run(command | {"--steps": 1}) == 0
+    capsys.readouterr()
     assert run(command) == 2
-    assert "state.npz belongs to another network" in capsys.readouterr().err
-    Path("state.npz").write_bytes(b"PK broken")
-    assert run(command) == 2
-    assert "state.npz is not the state of such a training" in capsys.readouterr().err
+    words = "state.npz belongs to a run with other settings (steps was 1, is 2); delete it"
+    assert words in capsys.readouterr().err
+    for content in (b"PK broken", b""):
+        Path("state.npz").write_bytes(content)
+        assert run(command) == 2
+        assert "state.npz is not a checkpoint, or is damaged" in capsys.readouterr().err

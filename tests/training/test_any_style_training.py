@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nstlib._tensorflow import keras
 from nstlib.art.catalogue import draw
-from nstlib.errors import ArgumentError
+from nstlib.errors import ArgumentError, OutputError
 from nstlib.images.encode import save_image
 from nstlib.losses import Statistics, channel_statistics, content_loss, style_loss
 from nstlib.training.any_style import losses, teach
@@ -101,6 +101,10 @@ def test_a_pack_keeps_to_its_size(pack: Path, tmp_path: Path) -> None:
     assert 0 < counts["photos"] < 4
     assert small.stat().st_size < size
     (tmp_path / "broken.npz").write_bytes(pack.read_bytes()[:1000])
+    with np.load(pack) as arrays:
+        np.savez(tmp_path / "damaged.npz", **{**arrays, "photos": np.zeros_like(arrays["photos"])})
+    with pytest.raises(ArgumentError, match=r"damaged\.npz is no pack .*pictures is damaged"):
+        Pack.load(tmp_path / "damaged.npz")
     with pytest.raises(ArgumentError, match="no pack of pictures"):
         Pack.load(tmp_path / "broken.npz")
 
@@ -144,6 +148,108 @@ def run(
         **options,
     )
     return teacher, reports
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"pack": "a.npz"}, "pack is 'a.npz'; it must be a Pack"),
+        ({"pack": Pack([], [], [])}, "pack has no photographs"),
+        ({"settings": None}, "settings is None; it must be Settings"),
+        ({"checkpoint": 3}, "checkpoint is 3; it must be the path of a file"),
+        ({"size": 33}, "size is 33; it must be a multiple of 8, 32 or more"),
+        ({"size": 16}, "size is 16; it must be"),  # block 5 of the judge would see nothing
+        ({"batch": 0}, "batch is 0"),
+        ({"seed": None}, "seed is None"),
+        ({"every": 0}, "every is 0"),
+        ({"workers": 0}, "workers is 0"),
+        ({"report": 3}, "report is 3; it must be a function"),
+        ({"stop": True}, "stop is True; it must be a function"),
+    ],
+    ids=str,
+)
+def test_a_training_that_cannot_be(
+    changed: dict[str, Any], message: str, pack: Path, narrow_file: str, tmp_path: Path
+) -> None:
+    usual = {"pack": Pack.load(pack), "settings": SMALL, "checkpoint": tmp_path / "state.npz"}
+    options: dict[str, Any] = usual | {"size": 32, "batch": 1, "weights": narrow_file} | changed
+    given = [options.pop(name) for name in usual]
+    with pytest.raises(ArgumentError, match=message):
+        teach.train(*given, **options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": 0}, "steps is 0; it must be a whole number, 1 or more"),
+        ({"learning_rate": 0}, "learning_rate is 0; it must be a number above 0"),
+        ({"content_weight": "much"}, "content_weight is 'much'"),
+        ({"lattice_weight": float("nan")}, "lattice_weight is nan"),
+        ({"dtype": "half"}, "dtype is 'half'; it must be one of float32, mixed_bfloat16"),
+    ],
+)
+def test_settings_that_cannot_be(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        teach.Settings(**wrong)
+
+
+def test_a_loss_that_is_no_number_leaves_what_was_saved(
+    pack: Path, narrow_file: str, tmp_path: Path
+) -> None:
+    state = tmp_path / "state.npz"
+    saved: list[bytes] = []
+
+    def spoil() -> bool:
+        if state.exists() and not saved:
+            saved.append(state.read_bytes())
+            spoiled[0].assign(np.full(spoiled[0].shape, np.nan))
+        return False
+
+    spoiled: list[Any] = []
+    make = teach.Teacher
+
+    def caught(*arguments: Any) -> Any:
+        teacher = make(*arguments)
+        spoiled.append(teacher.network.trainable_variables[0])
+        return teacher
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(teach, "Teacher", caught)
+        with pytest.raises(
+            ArgumentError, match=r"at step 8 .* the learning rate is 0\.001"
+        ) as error:
+            run(pack, state, narrow_file, stop=spoil)
+    assert "another --seed and another --checkpoint" in error.value.command
+    assert [state.read_bytes()] == saved
+
+
+def test_a_state_of_other_settings_is_refused(pack: Path, narrow_file: str, tmp_path: Path) -> None:
+    state = tmp_path / "state.npz"
+    run(pack, state, narrow_file, stop=lambda: True)
+    with pytest.raises(ArgumentError, match=r"other settings \(seed was 0, is 1\); delete it"):
+        run(pack, state, narrow_file, seed=1)
+
+
+def test_a_pack_without_room_for_photographs_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    save_image(draw("waves", 48), folder / "photo.png")
+    path = tmp_path / "pack.npz"
+    for options, message in (
+        ({"megabytes": 1e-6}, "megabytes is 1e-06; the styles leave no room in it"),
+        ({"megabytes": "many"}, "megabytes is 'many'"),
+        ({"quality": 300}, "quality is 300; it must be a whole number from 1 to 100"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            write_pack(path, [folder], [folder], **{"drawn": 0} | options)
+    with pytest.raises(OutputError, match=r"use \.npz"):
+        write_pack(tmp_path / "pack.zip", [folder], [folder])
+    with pytest.raises(ArgumentError, match=r"folders is .*a list of folders"):
+        write_pack(path, str(folder), [folder])
+    assert not path.exists()
+    with pytest.raises(ArgumentError, match="path is None"):
+        Pack.load(None)  # type: ignore[arg-type]
 
 
 def test_steps_make_the_loss_smaller(pack: Path, narrow_file: str) -> None:

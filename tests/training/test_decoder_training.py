@@ -114,8 +114,8 @@ def test_what_went_on_is_what_ran_through(
     assert [step for step, _ in second] == [10, 14, 16]
     for one, other in zip(whole[1], resumed, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
-    with pytest.raises(ArgumentError, match=r"state\.npz belongs to another network"):
-        train_decoder(pack, "block4_conv1", weights=narrow_file, **options)
+    with pytest.raises(ArgumentError, match=r"other settings \(seed was 0, is 1\)"):
+        run(pack, narrow_file, **options, seed=1)
 
 
 # The command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -19,7 +20,7 @@ from nstlib._tensorflow import keras, tf
 from nstlib.art.catalogue import DRAWN_STYLES, draw
 from nstlib.assets.cache import embedded_model
 from nstlib.cli.main import main
-from nstlib.errors import ArgumentError, ImageError, ModelError
+from nstlib.errors import ArgumentError, ImageError, ModelError, OutputError
 from nstlib.features import PRECISIONS
 from nstlib.images.arrays import Image
 from nstlib.images.encode import save_image
@@ -218,6 +219,54 @@ def test_a_loss_that_is_no_number(style: Image, photos: list[Path], tmp_path: Pa
     assert not state.exists()  # nothing that could not be gone on from
 
 
+def test_what_cannot_be_trained_is_said_before_the_training(
+    style: Image, photos: list[Path]
+) -> None:
+    image = keras.Input((None, None, 3))
+
+    def network(*layers: keras.layers.Layer) -> keras.Model:
+        x = image
+        for layer in layers:
+            x = layer(x)
+        return keras.Model(image, x)
+
+    conv = functools.partial(keras.layers.Conv2D, kernel_size=3, padding="same")
+    for options, message in (
+        ({"network": "candy.keras"}, "network is 'candy.keras'; it must be a keras.Model"),
+        # `to_bytes` would spoil these, or fail at the end of the training.
+        ({"network": network(conv(3, use_bias=False))}, "network must turn RGB into RGB"),
+        ({"network": network(conv(3, activation="sigmoid"))}, "network must turn RGB into RGB"),
+        ({"network": network(conv(3), keras.layers.ReLU())}, "network must turn RGB into RGB"),
+        ({"network": network(conv(8), conv(2))}, "network must turn RGB into RGB"),
+        ({"network": network(conv(8), conv(3))}, "with a bias and padding='valid'"),
+        ({"network": network(keras.layers.Dropout(0.5))}, "network must turn RGB into RGB"),
+        ({"callback": 3}, "callback is 3; it must be a function that takes a Progress"),
+        ({"stop": True}, "stop is True; it must be a function"),
+        ({"style_size": "small"}, "style_size is 'small'"),
+        ({"photos": 3}, "photos is 3; it must be a list of files of photographs"),
+        ({"photos": str(photos[0])}, "photos is '.*'; it must be a list of files"),
+        ({"photos": []}, r"photos is \[\]"),
+        ({"photos": [None]}, "a photograph is None; it must be the path of a file"),
+    ):
+        given: dict[str, Any] = {"photos": photos, "network": small(), **OPTIONS, **options}
+        with pytest.raises(ArgumentError, match=message):
+            train_style(style, given.pop("photos"), **given)
+    single = network(keras.layers.Conv2D(3, 1))
+    assert train_style(style, iter(photos), network=single, **OPTIONS | {"steps": 1}) is single  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("asked", "seen"), [(None, 48), (36, 36), (48, 48), (96, 48)])
+def test_a_style_is_reduced_and_never_enlarged(
+    style: Image, photos: list[Path], monkeypatch: pytest.MonkeyPatch, asked: int, seen: int
+) -> None:
+    def trainer(_: keras.Model, style: Image, *__: object) -> None:
+        raise KeyboardInterrupt(style.shape)
+
+    monkeypatch.setattr("nstlib.training.style.StyleTrainer", trainer)
+    with pytest.raises(KeyboardInterrupt, match=rf"\({seen}, {seen}, 3\)"):
+        train_style(style, photos, network=small(), **OPTIONS, style_size=asked)
+
+
 def test_losses_by_their_parts(style: Image) -> None:
     """A network that returns its input: no content is lost, and nothing is out of range."""
     image = keras.Input((None, None, 3))
@@ -367,8 +416,8 @@ def test_an_examples_error_comes_through_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"photos": []}, r"photos is \[\]; give a list of files"),
-        ({"photos": "photos"}, "photos is 'photos'; give a list"),
+        ({"photos": []}, r"photos is \[\]; it must be a list of files"),
+        ({"photos": "photos"}, "photos is 'photos'; it must be a list"),
         ({"size": 30}, "size is 30; it must be a multiple of 4, 32 or more"),
         ({"size": 28}, "size is 28; it must be a multiple of 4"),
         ({"steps": 0}, "steps is 0; it must be a whole number, 1 or more"),
@@ -524,6 +573,24 @@ def test_the_command_trains_and_exports(
     assert painted.shape == (1, 3, 32, 40)
 
 
+def test_a_complete_training_whose_network_was_not_written_is_no_interrupted_one(
+    nst: Callable[..., tuple[int, list[str], list[str]]],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OutputError("m.onnx: cannot be written (the disk is full)")
+
+    command = ["mosaic", "--photos", folder, "-o", "m.keras", "--checkpoint", "m.npz", *TINY]
+    with monkeypatch.context() as patch:
+        patch.setattr("nstlib.networks.files.save_network", refuse)
+        assert nst(*command)[0] == 2
+    assert Path("m.npz").exists()
+    code, out, _ = nst(*command)
+    assert (code, out[0].split(",")[0]) == (0, "wrote m.keras: 2 steps")
+    assert not Path("m.npz").exists()
+
+
 def fake(monkeypatch: pytest.MonkeyPatch, ends: int) -> list[dict[str, Any]]:
     """Put a training that ends after so many steps in the place of the real one."""
     calls = []
@@ -583,7 +650,10 @@ def test_a_network_is_trained_further(
     np.testing.assert_allclose(painted, first(image), atol=0.01)
 
     Path("notes.keras").write_text("no network")
+    image = keras.Input((None, None, 3))
+    save_network(keras.Model(image, keras.layers.Dropout(0.5)(image)), "odd.keras")
     for name, message in (
+        ("odd.keras", "--start is a network that does not turn RGB into RGB as a style network"),
         ("notes.keras", "notes.keras cannot be read as a Keras network"),
         ("absent.keras", "absent.keras cannot be read"),
         ("c.keras", "c.keras is an input or another output already"),

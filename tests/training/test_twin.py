@@ -18,7 +18,8 @@ from nstlib.images.encode import save_image
 from nstlib.sources import load_image
 from nstlib.synthesis.texture import synthesize_texture
 from nstlib.training.photos import load_photos
-from nstlib.training.twin.run import Report, Settings, Training
+from nstlib.training.twin.pictures import Pools
+from nstlib.training.twin.run import Report, Settings, Training, train_twin
 from nstlib.vgg19 import CONVOLUTIONS, build_vgg19, load_vgg19, save_vgg19
 
 WIDTHS = (3, 3, 5, 5, 8, 8, 8, 8, 12, 12, 12, 12, 16, 16, 16, 16)
@@ -111,11 +112,46 @@ def test_the_twin_learns_and_an_interruption_changes_nothing(
         ({"steps": 0}, "steps is 0; it must be a whole number, 1 or more"),
         ({"batch": 0}, "batch is 0; it must be a whole number, 1 or more"),
         ({"seed": -1}, "seed is -1; it must be a whole number, 0 or more"),
+        ({"widths": (16, 16)}, "widths is .*; it must be 16 whole numbers, 1 or more each"),
+        ({"rate": 0.0}, "rate is 0.0; it must be a number above 0"),
+        ({"start": 0}, "start is 0"),
+        ({"uses": 0.5}, "uses is 0.5"),
+        ({"own_share": 1}, "own_share is 1; it must be a number, 0 or more and less than 1"),
+        ({"pair_share": -0.1}, "pair_share is -0.1; it must be a number from 0 to 1"),
+        ({"own_every": 0}, "own_every is 0"),
+        ({"iterations": (30, 60)}, r"iterations is \(30, 60\); it must be three whole numbers"),
+        ({"dtype": "half"}, "dtype is 'half'; it must be one of bfloat16, float32"),
     ],
+    ids=str,
 )
-def test_settings_that_cannot_be(wrong: dict[str, int], message: str) -> None:
+def test_settings_that_cannot_be(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
-        Settings(**wrong)  # type: ignore[arg-type]
+        Settings(**wrong)
+
+
+def test_what_is_no_number_is_never_saved(
+    vgg: keras.Model, pictures: list[NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "state.npz"
+    training = start(vgg, pictures, checkpoint)
+    training.run(stop=lambda: training.step == 2, progress=False)
+    before = checkpoint.read_bytes()
+    bias = training.distiller.variables["block5_conv4/bias"]
+    # Which shows in no loss: a ReLU makes 0 of it.
+    bias.assign(bias * np.nan)
+    words = r"at step 2 .*; the rate in settings is 0\.003: use"
+    with pytest.raises(ArgumentError, match=words) as error:
+        training.save()
+    assert "another --seed" in error.value.command
+    assert checkpoint.read_bytes() == before
+
+
+def test_pictures_that_the_twin_cannot_learn_from(vgg: keras.Model) -> None:
+    tiny = [np.zeros((15, 40, 3), np.uint8)]
+    given: list[Pools] = [{}, {"photo": (1.0, [])}, {"photo": (1.0, tiny)}]
+    for pools in given:
+        with pytest.raises(ArgumentError, match="no picture of 16 pixels or more"):
+            train_twin(vgg, pools, settings=SETTINGS, progress=False)
 
 
 def test_a_damaged_photo_is_left_out(folder: Path, tmp_path: Path) -> None:

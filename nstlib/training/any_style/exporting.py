@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def export_any_style(
     ModelError
         If a runtime computes something else. Nothing is written then.
     OutputError
-        If a file cannot be written.
+        If a file cannot be written. What stood there before stays then, both files of it.
     """
     for variable, mean in zip(teacher.trainable_variables, averaged(teacher), strict=True):
         variable.assign(mean)
@@ -81,9 +82,11 @@ def export_any_style(
         _proven(files[ENCODER], encoder, TOLERANCE * largest, ENCODER),
         _proven(painter_for(style, files[PAINTER]), painter, TOLERANCE, PAINTER),
     )
-    for name, proto in files.items():
-        with atomic_write(Path(folder) / name) as file:
+    with contextlib.ExitStack() as both:  # a new encoder beside an old painter serves nobody
+        for name, proto in files.items():
+            file = both.enter_context(atomic_write(Path(folder) / name))
             file.write(proto.SerializeToString(deterministic=True))
+            file.flush()
     return proofs
 
 

@@ -20,15 +20,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nstlib._checks import check_count
-from nstlib._files import atomic_write
+from nstlib._checks import check_count, check_kind, check_number, check_path, refusal
+from nstlib._files import atomic_write, check_output, reason
 from nstlib.art.catalogue import DRAWN_STYLES, draw
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import to_uint8
 from nstlib.training.photos import image_files, keep_back, load_photo
 
-#: Shorter sides, in pixels, of packed photographs and of packed styles.
-PHOTO_SIDE, STYLE_SIDE = 320, 512
+#: The shorter side of packed photographs, in pixels.
+PHOTO_SIDE = 320
+
+#: The shorter side of packed styles, in pixels.
+STYLE_SIDE = 512
+
+#: The smallest crops to learn from, in pixels: what judges paintings halves them four times.
+LEAST_CROP = 32
 
 #: What the style of an example is: a painting, a drawn style, another photograph, or the photograph
 #: itself. The last teaches that a picture's own vector leaves it as it is.
@@ -37,6 +43,16 @@ SHARES = {"painting": 0.66, "drawn": 0.16, "photo": 0.10, "own": 0.08}
 
 def held_back(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Part styles, sorted by name, into those to learn from and a tenth to judge by.
+
+    Parameters
+    ----------
+    files : sequence of pathlib.Path
+        In any order.
+
+    Returns
+    -------
+    learned, kept : list of pathlib.Path
+        By name; every tenth, from the first on, is kept.
 
     Examples
     --------
@@ -61,14 +77,25 @@ class Pack:
     paintings: list[NDArray[np.uint8]]
     drawn: list[NDArray[np.uint8]]
 
+    def pictures(self) -> list[NDArray[np.uint8]]:
+        """List all of them."""
+        return [*self.photos, *self.paintings, *self.drawn]
+
     @classmethod
     def load(cls, path: str | Path) -> Pack:
-        """Read what :func:`write_pack` wrote."""
+        """Read what :func:`write_pack` wrote.
+
+        Raises
+        ------
+        ArgumentError
+            If the file is absent, damaged, or no such pack.
+        """
+        path = check_path("path", path, "the path of a pack of pictures, .npz")
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return cls(*(_unpacked(arrays, kind) for kind in cls.__dataclass_fields__))
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise ArgumentError(f"{path} is no pack of pictures ({error})") from error
+            raise ArgumentError(f"{path} is no pack of pictures ({reason(error)})") from error
 
 
 def write_pack(
@@ -85,7 +112,7 @@ def write_pack(
     Parameters
     ----------
     path : str or pathlib.Path
-        What is there is replaced.
+        A name that ends in ``.npz``. What is there is replaced.
     photos, styles : sequence of str or pathlib.Path
         Folders. Of the styles those that :func:`held_back` keeps back are left out.
     megabytes : float, default 60
@@ -94,19 +121,34 @@ def write_pack(
     drawn : int, default 6
         How many pictures of each drawn style.
     quality : int, default 85
-        Of JPEG.
+        Of JPEG, from 1 to 100.
 
     Returns
     -------
     dict of str to int
         How many pictures of each kind.
+
+    Raises
+    ------
+    ArgumentError
+        For values outside those above, a folder without images, or if no photograph fits into the
+        file beside the styles.
+    ImageError
+        If a picture cannot be read.
+    OutputError
+        If `path` ends otherwise, or the file cannot be written.
     """
+    path = check_output(check_path("path", path), [".npz"])
+    check_number("megabytes", megabytes, above=0)
     check_count("drawn", drawn, 0)
+    if check_count("quality", quality) > 100:
+        raise refusal("quality", quality, "a whole number from 1 to 100")
 
     def encoded(picture: NDArray[np.uint8]) -> bytes:
         bgr = np.ascontiguousarray(picture[..., ::-1])
         return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
+    files = image_files(photos)
     learned, _ = held_back(image_files(styles))
     packed = {
         "paintings": [encoded(load_photo(file, STYLE_SIDE)) for file in learned],
@@ -118,7 +160,6 @@ def write_pack(
         "photos": [],
     }
     left = 1e6 * megabytes - sum(len(data) for kind in packed.values() for data in kind)
-    files = image_files(photos)
     # In an order that is even at every length: by the golden ratio's multiples.
     order = np.argsort(np.arange(len(files)) * (math.sqrt(5) - 1) / 2 % 1, kind="stable")
     for number in order:
@@ -127,11 +168,16 @@ def write_pack(
         if left < 0:
             break
         packed["photos"].append(data)
+    if not packed["photos"]:
+        most = f"is {megabytes:g}; the styles leave no room in it for a photograph"
+        raise ArgumentError(
+            f"megabytes {most}: allow more", command=f"--megabytes {most}: give more"
+        )
     arrays: dict[str, Any] = {}
     for kind, entries in packed.items():
         arrays[kind] = np.frombuffer(b"".join(entries), np.uint8)
         arrays[f"{kind}/ends"] = np.cumsum([len(entry) for entry in entries], dtype=np.int64)
-    with atomic_write(Path(path)) as file:
+    with atomic_write(path) as file:
         np.savez(file, **arrays)
     return {kind: len(entries) for kind, entries in packed.items()}
 
@@ -143,7 +189,9 @@ def _unpacked(arrays: Any, kind: str) -> list[NDArray[np.uint8]]:
 
 
 def _decoded(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    picture: Any = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    picture: Any = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if picture is None:
+        raise ValueError("one of its pictures is damaged")  # for `Pack.load` to report
     return np.ascontiguousarray(picture[..., ::-1])
 
 
@@ -158,18 +206,29 @@ class Batches:
     pack : Pack
         What they are cut from.
     size : int
-        Side of the photographs' crops.
+        Side of the photographs' crops, a multiple of 8, :data:`LEAST_CROP` or more.
     batch : int
         Pairs in a batch.
     seed : int
         Of what is chosen.
     style_size : int, optional
         Side of the styles' crops; by default `size`.
+
+    Raises
+    ------
+    ArgumentError
+        For a pack without photographs, or values outside those above.
     """
 
     def __init__(
         self, pack: Pack, size: int, batch: int, seed: int, style_size: int | None = None
     ) -> None:
+        check_kind("pack", pack, Pack, "a Pack, as Pack.load reads it")
+        if not pack.photos:
+            raise ArgumentError("pack has no photographs; give one that has some")
+        if check_count("size", size) < LEAST_CROP or size % 8:
+            raise refusal("size", size, f"a multiple of 8, {LEAST_CROP} or more")
+        check_count("batch", batch)
         self.pack, self.size, self.batch, self.seed = pack, size, batch, seed
         self.style_size = style_size or size
         pictures = {"painting": pack.paintings, "drawn": pack.drawn, "photo": pack.photos}

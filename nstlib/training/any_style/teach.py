@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nstlib._checks import check_choice, check_count, check_kind, check_number
 from nstlib._keras import keras
 from nstlib.networks.any_style import (
+    DTYPES,
     LAYERS,
     AnyStyleNet,
     ChannelStatistics,
@@ -22,12 +24,13 @@ from nstlib.networks.any_style import (
 )
 from nstlib.training.any_style import losses
 from nstlib.training.any_style.pictures import Batches, Pack
-from nstlib.training.loop import LossModel, begin, fit
+from nstlib.training.loop import LossModel, begin, check_options, fit
+from nstlib.training.state import checksum
 from nstlib.vgg19 import vgg19_with
 
 ops = keras.ops
 
-#: Where style and content are compared, as :mod:`nstlib.features` names them.
+#: Where styles are compared, as :mod:`nstlib.features` names them.
 STYLE_LAYERS = (
     *(f"block{block}_conv1" for block in range(1, 6)),
     # As in :mod:`nstlib.training.style`, which says why.
@@ -36,6 +39,8 @@ STYLE_LAYERS = (
     "block3_conv3",
     "block4_conv3",
 )
+
+#: Where contents are compared.
 CONTENT_LAYER = "block4_conv2"
 
 #: What is reported.
@@ -56,8 +61,14 @@ class Settings:
         Adam's, at its highest; see :class:`Schedule`.
     steps : int
         How many are planned.
-    dtype : str
+    dtype : {"float32", "mixed_bfloat16", "mixed_float16"}
         What convolutions compute with.
+
+    Raises
+    ------
+    ArgumentError
+        For a weight below 0, a rate of 0, no steps, or another `dtype`. Of the others
+        :func:`nstlib.networks.any_style.AnyStyleNet` says what is wrong.
     """
 
     channels: tuple[int, ...] = (16, 32, 64, 96)
@@ -68,6 +79,14 @@ class Settings:
     learning_rate: float = 1e-3
     steps: int = 10000
     dtype: str = "mixed_bfloat16"
+
+    def __post_init__(self) -> None:
+        """Check what is counted and weighed."""
+        check_number("content_weight", self.content_weight, least=0)
+        check_number("lattice_weight", self.lattice_weight, least=0)
+        check_number("learning_rate", self.learning_rate, above=0)
+        check_count("steps", self.steps)
+        check_choice("dtype", self.dtype, DTYPES)
 
 
 class Teacher(LossModel):
@@ -179,7 +198,13 @@ def usual_statistics(teacher: Teacher, batches: Batches, count: int = 240) -> ND
 
 
 def averaged(teacher: Teacher) -> list[NDArray[np.float32]]:
-    """Return the variables' running means, which paint more evenly than the last step's."""
+    """Return the variables' running means, which paint more evenly than the last step's.
+
+    Returns
+    -------
+    list of ndarray of float32
+        In the order of `teacher.trainable_variables`.
+    """
     means = [v for v in teacher.optimizer.variables if v.path.endswith("_average")]
     return [ops.convert_to_numpy(v) for v in means]
 
@@ -187,7 +212,7 @@ def averaged(teacher: Teacher) -> list[NDArray[np.float32]]:
 def train(
     pack: Pack,
     settings: Settings,
-    checkpoint: Path,
+    checkpoint: str | Path | None,
     *,
     size: int = 256,
     batch: int = 4,
@@ -201,14 +226,51 @@ def train(
 ) -> Teacher:
     """Train, or go on training, until `settings.steps` are done or `stop` says so.
 
-    `weights` and `judge` are those of :class:`Teacher`. The state is saved after `every` steps, and
-    at the end.
+    Parameters
+    ----------
+    pack : Pack
+        Photographs and styles, see :mod:`nstlib.training.any_style.pictures`.
+    settings : Settings
+        What is trained, and how.
+    checkpoint : str, pathlib.Path or None
+        A file for the state. If it is there, the training goes on from it.
+    size, batch : int
+        Side of the crops in pixels, a multiple of 8, 32 or more; and how many pairs at a time.
+    seed : int
+        Of the networks and of what they see.
+    weights, judge : str
+        See :class:`Teacher`.
+    every, workers, report, stop
+        See :func:`nstlib.training.loop.fit`.
+
+    Returns
+    -------
+    Teacher
+        With the networks as they are at the end; see :func:`averaged`.
+
+    Raises
+    ------
+    ArgumentError
+        For values outside those above, a checkpoint of another training, or if a loss becomes NaN
+        or infinite.
+    OutputError
+        If `checkpoint` cannot be written.
+    WeightsError
+        If `weights` or `judge` cannot be had.
+
+    Warns
+    -----
+    NstWarning
+        If the checkpoint cannot be written any more.
     """
+    check_kind("settings", settings, Settings, "Settings")
+    check_options(every, workers, report, stop)
+    check_count("seed", seed, 0)
+    batches = Batches(pack, size, batch, seed)
     for name in (weights, judge or weights):
         vgg19_with(name)  # building it, the first time, would use up random numbers
     keras.utils.set_random_seed(seed)
     teacher = Teacher(settings, weights, judge)
-    batches = Batches(pack, size, batch, seed)
     optimizer = keras.optimizers.Adam(
         Schedule(settings.learning_rate, settings.steps),
         beta_2=0.99,
@@ -216,12 +278,22 @@ def train(
         use_ema=True,
         ema_momentum=0.998,
     )
-    if not begin(teacher, optimizer, checkpoint):
+    asked = {
+        **asdict(settings),
+        "size": size,
+        "batch": batch,
+        "seed": seed,
+        "weights": str(weights),
+        "judge": str(judge or weights),
+        "pack": checksum(pack.pictures()),
+    }
+    state, goes_on = begin(teacher, optimizer, checkpoint, asked)
+    if not goes_on:
         standardise(teacher.predictor, usual_statistics(teacher, batches))
     fit(
         teacher,
         batches,
-        checkpoint,
+        state,
         steps=settings.steps,
         every=every,
         workers=workers,

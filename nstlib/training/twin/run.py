@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,20 @@ import numpy as np
 import tqdm.auto
 from numpy.typing import NDArray
 
-from nstlib._checks import check_count, refusal
+from nstlib._checks import (
+    check_choice,
+    check_count,
+    check_counts,
+    check_function,
+    check_number,
+    refusal,
+)
 from nstlib._files import SavedState
 from nstlib._tensorflow import keras, tf
+from nstlib.errors import ArgumentError
 from nstlib.images.arrays import from_uint8
 from nstlib.training.photos import random_crop
-from nstlib.training.state import check_loss
+from nstlib.training.state import check_loss, checksum
 from nstlib.training.twin.distillation import Adam, Distiller
 from nstlib.training.twin.layers import Params, forward, network_of, params_of, preprocess
 from nstlib.training.twin.painting import Painter
@@ -63,7 +70,7 @@ class Settings:
         How often a batch is learned from, on average: VGG19's answer costs twice what the twin's
         step does.
     own_share : float
-        The share of crops that are cut from the twin's own pictures.
+        The share of crops that are cut from the twin's own pictures; less than 1.
     pair_share : float
         The share of steps that compare the twin's own pictures with what they were made from.
     own_every : int
@@ -72,8 +79,13 @@ class Settings:
         From which part of the run on.
     iterations : tuple of (int, int, int)
         How long a picture of its own is worked on, at a quarter of `size`, half of it, and `size`.
-    dtype : str
+    dtype : {"bfloat16", "float32"}
         What the twin computes with while it is trained.
+
+    Raises
+    ------
+    ArgumentError
+        For values outside those above.
     """
 
     steps: int = 12000
@@ -92,10 +104,20 @@ class Settings:
     dtype: str = "bfloat16"
 
     def __post_init__(self) -> None:
-        """Check what the command passes on."""
-        check_count("steps", self.steps)
-        check_count("batch", self.batch)
+        """Check everything."""
+        for name in ("steps", "batch", "start", "uses", "own_every"):
+            check_count(name, getattr(self, name))
         check_count("seed", self.seed, 0)
+        layers = len(CONVOLUTIONS)
+        check_counts("widths", self.widths, (layers,), f"{layers} whole numbers, 1 or more each")
+        accepted = "three whole numbers, 1 or more each"
+        check_counts("iterations", self.iterations, (3,), accepted)
+        check_number("rate", self.rate, above=0)
+        for name in ("own_share", "pair_share", "own_from"):
+            check_number(name, getattr(self, name), least=0, most=1)
+        if self.own_share == 1:
+            raise refusal("own_share", self.own_share, "a number, 0 or more and less than 1")
+        check_choice("dtype", self.dtype, ("bfloat16", "float32"))
         if check_count("size", self.size, 0) < 64 or self.size % 4:
             raise refusal("size", self.size, "a multiple of 4, 64 or more")
 
@@ -195,8 +217,8 @@ class Training:
                 checkpoint,
                 {
                     **asdict(settings),
-                    "teacher": _checksum(kernel for kernel, _ in weights.values()),
-                    "pictures": _checksum([*pictures, *scaling]),
+                    "teacher": checksum(kernel for kernel, _ in weights.values()),
+                    "pictures": checksum([*pictures, *scaling]),
                 },
             )
             saved = self.state.read(_understood)
@@ -241,7 +263,18 @@ class Training:
         stop: Callable[[], bool] | None = None,
         progress: bool = True,
     ) -> None:
-        """Train to the end, or until `stop`, asked after every step, says True."""
+        """Train to the end, or until `stop`, asked after every step, says True.
+
+        Raises
+        ------
+        ArgumentError
+            If `callback` or `stop` is no function, or the loss becomes NaN or infinite. What was
+            saved before stays.
+        """
+        if callback is not None:
+            check_function("callback", callback, "a function that takes a Report, or None")
+        if stop is not None:
+            check_function("stop", stop, "a function that returns True to end, or None")
         first, began, steps = self.step, time.perf_counter(), self.settings.steps
         with tqdm.auto.tqdm(initial=first, total=steps, disable=not progress) as bar:
             while self.step < steps:
@@ -274,7 +307,7 @@ class Training:
         warm = min(1.0, (self.step + 1) / min(150, 1 + asked.steps // 10))
         rate = asked.rate * warm * max(0.01, 0.5 + 0.5 * math.cos(math.pi * done))
         errors, gradients = self.distiller.train(*self._seen(batch), in_pairs)
-        check_loss(float(tf.reduce_mean(errors)), self.step + 1, rate)
+        self._check(float(tf.reduce_mean(errors)), self.step + 1)
         self.adam.apply(gradients, tf.constant(rate, tf.float32))
         self.step += 1
         if not in_pairs:
@@ -319,7 +352,8 @@ class Training:
         return Report(self.step, learned, of_held, own, seconds, remaining)
 
     def save(self) -> None:
-        """Write the state."""
+        """Write the state, unless the last step has spoiled it."""
+        self._check(0.0, self.step, weights=self.distiller.variables.values())
         if self.state is None:
             return
         arrays: dict[str, Any] = {
@@ -342,6 +376,9 @@ class Training:
         values = self.adam.values()
         params = {n: (p[0].numpy(), p[1].numpy()) for n, p in self.distiller.params(values).items()}
         return network_of(normalized(params, self.scaling), "average")
+
+    def _check(self, loss: float, step: int, **weights: Any) -> None:
+        check_loss(loss, step, self.settings.rate, "the rate in settings", **weights)
 
     def _new_batch(self) -> _Batch:
         random = self.pictures.random
@@ -409,7 +446,15 @@ def train_twin(
     Raises
     ------
     ArgumentError
-        For settings outside their ranges, or a checkpoint of another training.
+        For pools without a picture, a checkpoint of another training, or if the loss becomes NaN or
+        infinite.
+    OutputError
+        If `checkpoint` cannot be written.
+
+    Warns
+    -----
+    NstWarning
+        If the checkpoint cannot be written any more.
 
     References
     ----------
@@ -417,8 +462,13 @@ def train_twin(
     deep nets", ICLR 2015.
     """
     # Of a smaller one block 5 has nothing left.
-    large = [photo for photo in next(iter(pools.values()))[1] if min(photo.shape[:2]) >= 16]
-    scaling = large[::60]
+    first = next(iter(pools.values()))[1] if pools else []
+    scaling = [photo for photo in first if min(photo.shape[:2]) >= 16][::60]
+    if not scaling:
+        raise ArgumentError(
+            "the first pool has no picture of 16 pixels or more on its shorter side; give some",
+            command="--photos has no picture of 16 pixels or more on its shorter side; give some",
+        )
     training = Training(teacher, pools, scaling, held, settings, checkpoint)
     training.run(callback=callback, stop=stop, progress=progress)
     return training.twin()
@@ -457,13 +507,6 @@ def _bytes(images: Any) -> NDArray[np.uint8]:
 
 def _floats(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return images.astype(np.float32) / np.float32(255)
-
-
-def _checksum(arrays: Iterable[NDArray[Any]]) -> int:
-    found = 0
-    for array in arrays:
-        found = zlib.crc32(array.tobytes(), found)
-    return found
 
 
 def _understood(arrays: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:

@@ -28,6 +28,7 @@ from nstlib.inference.any_style import STYLE_SIZE
 from nstlib.inference.stylizer import Stylizer
 from nstlib.sources import load_picture, sample_names
 
+#: What is done to each picture.
 Paint: TypeAlias = Callable[[Picture], Picture]
 
 #: Seconds to wait for a scheduler to answer.

@@ -33,6 +33,10 @@ PHOTOS = {
 def sample_names() -> tuple[str, ...]:
     """Names that :func:`load_image` knows offline: photos, then the drawn styles.
 
+    Returns
+    -------
+    tuple of str
+
     Examples
     --------
     >>> "astronaut" in sample_names(), "mosaic" in sample_names()

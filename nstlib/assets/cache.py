@@ -71,7 +71,17 @@ def checkout_root() -> Path | None:
 
 
 def embedded_model(filename: str) -> Path:
-    """Path of a model that comes with the library: in ``models/``, or inside the wheel."""
+    """Path of a model that comes with the library: in ``models/``, or inside the wheel.
+
+    Parameters
+    ----------
+    filename : str
+        As ``mosaic.onnx``.
+
+    Returns
+    -------
+    pathlib.Path
+    """
     root = checkout_root()
     return (root / "models" if root else Path(__file__).resolve().parents[1] / "_models") / filename
 

@@ -18,8 +18,12 @@ from nstlib._checks import shown
 from nstlib._files import reason
 from nstlib.errors import ImageError
 
+#: RGB in [0, 1], shape (H, W, 3).
 Image: TypeAlias = NDArray[np.float32]
+
+#: A longest side, or (height, width), in pixels.
 Size: TypeAlias = int | tuple[int, int]
+
 #: What ``cv2.dnn`` and ONNX Runtime compute on, (B, C, H, W).
 Blob: TypeAlias = NDArray[np.float32]
 
@@ -68,6 +72,11 @@ def check_image(image: ArrayLike, name: str = "image") -> Image:
         What a caller gave.
     name : str
         How the error calls it.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        A copy, RGB in [0, 1]: what lies outside by 1e-6 or less is clipped.
 
     Raises
     ------
@@ -122,6 +131,18 @@ def _way_to_image(shape: tuple[int, ...]) -> str:
 def check_alpha(alpha: ArrayLike, image: Image) -> NDArray[np.float32]:
     """Return `alpha` as float32 (H, W) in [0, 1] if it is a matte or a mask of `image`.
 
+    Parameters
+    ----------
+    alpha : array_like, shape (H, W) or (H, W, 1)
+        Float in [0, 1], bool, or uint8.
+    image : ndarray of float32, shape (H, W, 3)
+        The picture that it belongs to.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W)
+        In [0, 1].
+
     Raises
     ------
     ImageError
@@ -159,6 +180,21 @@ def per_channel(share: NDArray[np.float32]) -> Image:
 def to_uint8(image: ArrayLike) -> NDArray[np.uint8]:
     """Float RGB in [0, 1] → uint8 RGB in 0..255, rounded.
 
+    Parameters
+    ----------
+    image : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+        RGB in 0..255.
+
+    Raises
+    ------
+    ImageError
+        If `image` is not an image; see :func:`check_image`.
+
     Examples
     --------
     >>> to_uint8(np.full((1, 1, 3), 0.5, np.float32))
@@ -172,6 +208,22 @@ def to_rgba(image: ArrayLike, alpha: ArrayLike) -> NDArray[np.uint8]:
 
     The colours are :math:`C = (I - (1 - \alpha)) / \alpha`, and white where nothing is seen: that
     is what a program shows that ignores alpha.
+
+    Parameters
+    ----------
+    image : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+    alpha : array_like, shape (H, W)
+        As in :func:`nstlib.composite`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 4)
+
+    Raises
+    ------
+    ImageError
+        If `image` is not an image, or `alpha` no matte of it.
 
     Examples
     --------
@@ -187,6 +239,16 @@ def to_rgba(image: ArrayLike, alpha: ArrayLike) -> NDArray[np.uint8]:
 
 def from_uint8(pixels: ArrayLike) -> Image:
     """Uint8 RGB in 0..255 → float32 RGB in [0, 1].
+
+    Parameters
+    ----------
+    pixels : array_like of uint8, shape (H, W, 3)
+        RGB in 0..255.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1].
 
     Raises
     ------
@@ -210,6 +272,20 @@ def from_uint8(pixels: ArrayLike) -> Image:
 def rgb_to_bgr(image: NDArray[Any]) -> NDArray[Any]:
     """Reverse the channel order of an (H, W, 3) array, any dtype: what OpenCV's functions expect.
 
+    Parameters
+    ----------
+    image : array_like of numbers, shape (H, W, 3)
+
+    Returns
+    -------
+    ndarray of the same type and shape
+        A copy, contiguous in memory.
+
+    Raises
+    ------
+    ImageError
+        For another shape, or what holds no numbers.
+
     Examples
     --------
     >>> rgb_to_bgr(np.array([[[1, 2, 3]]], np.uint8))
@@ -229,6 +305,21 @@ bgr_to_rgb = rgb_to_bgr
 def to_blob(image: ArrayLike) -> Blob:
     """Image (H, W, 3) → blob (1, 3, H, W): float32 RGB in [0, 1], the layout of ``cv2.dnn``.
 
+    Parameters
+    ----------
+    image : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+
+    Returns
+    -------
+    ndarray of float32, shape (1, 3, H, W)
+        RGB in [0, 1], contiguous in memory.
+
+    Raises
+    ------
+    ImageError
+        If `image` is not an image; see :func:`check_image`.
+
     Examples
     --------
     >>> to_blob(np.zeros((4, 6, 3), np.float32)).shape
@@ -238,7 +329,23 @@ def to_blob(image: ArrayLike) -> Blob:
 
 
 def from_blob(blob: ArrayLike) -> Image:
-    """Blob (1, 3, H, W) → image (H, W, 3): the inverse of :func:`to_blob`."""
+    """Blob (1, 3, H, W) → image (H, W, 3): the inverse of :func:`to_blob`.
+
+    Parameters
+    ----------
+    blob : array_like of float, shape (1, 3, H, W)
+        RGB in [0, 1].
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        RGB in [0, 1].
+
+    Raises
+    ------
+    ImageError
+        For another shape, or values outside [0, 1].
+    """
     array = as_array(blob, "blob")
     if array.ndim != 4 or array.shape[:2] != (1, 3):
         raise ImageError(f"blob has shape {array.shape}; one RGB image is (1, 3, H, W)")

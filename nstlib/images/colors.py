@@ -10,7 +10,7 @@ import numpy as np
 import skimage.color
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib.errors import ArgumentError
+from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image, as_array, check_image
 
 
@@ -118,6 +118,11 @@ def luminance(image: ArrayLike) -> NDArray[np.float32]:
     -------
     ndarray of float32, shape (H, W)
         In [0, 1].
+
+    Raises
+    ------
+    ImageError
+        If `image` is not an image; see :func:`check_image`.
     """
     y: NDArray[np.float32] = skimage.color.rgb2yiq(check_image(image))[..., 0]
     return np.clip(y, 0.0, 1.0, dtype=np.float32)
@@ -137,6 +142,11 @@ def match_luminance(image: ArrayLike, reference: ArrayLike) -> Image:
     -------
     ndarray of float32, shape (H, W, 3)
         Three equal channels in [0, 1].
+
+    Raises
+    ------
+    ImageError
+        If one of the two is not an image.
 
     References
     ----------
@@ -165,6 +175,11 @@ def replace_luminance(image: ArrayLike, brightness: ArrayLike) -> Image:
     ndarray of float32, shape (H, W, 3)
         RGB in [0, 1].
 
+    Raises
+    ------
+    ImageError
+        If one of the two is not an image, or they differ in size.
+
     References
     ----------
     L. Gatys et al., "Preserving color in neural artistic style transfer", 2016, section 4.2.
@@ -175,8 +190,12 @@ def replace_luminance(image: ArrayLike, brightness: ArrayLike) -> Image:
     >>> luminance(replace_luminance(red * 0.5, white * 0.2)).round(2)
     array([[0.2]], dtype=float32)
     """
-    yiq = skimage.color.rgb2yiq(check_image(image))
-    yiq[..., 0] = luminance(brightness)
+    yiq, y = skimage.color.rgb2yiq(check_image(image)), luminance(brightness)
+    if y.shape != yiq.shape[:2]:
+        raise ImageError(
+            f"brightness has shape {y.shape}, the image {yiq.shape[:2]}; resize one of them"
+        )
+    yiq[..., 0] = y
     return np.clip(skimage.color.yiq2rgb(yiq), 0.0, 1.0).astype(np.float32)
 
 
@@ -209,6 +228,16 @@ def to_linear(image: Image) -> Image:
 def from_linear(light: Image) -> Image:
     """Turn amounts of light into sRGB's code values: the inverse of :func:`to_linear`.
 
+    Parameters
+    ----------
+    light : ndarray of float32
+        In [0, 1], of any shape.
+
+    Returns
+    -------
+    ndarray of float32
+        In [0, 1], of the same shape.
+
     Examples
     --------
     >>> from_linear(np.float32([0, 0.0031, 0.5, 1])).round(4)
@@ -219,7 +248,23 @@ def from_linear(light: Image) -> Image:
 
 
 def grey(image: ArrayLike) -> Image:
-    """Leave an image its brightness alone: three equal channels (H, W, 3) in [0, 1]."""
+    """Leave an image its brightness alone: three equal channels (H, W, 3) in [0, 1].
+
+    Parameters
+    ----------
+    image : array_like of float, shape (H, W, 3)
+        RGB in [0, 1].
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        In [0, 1].
+
+    Raises
+    ------
+    ImageError
+        If `image` is not an image.
+    """
     return _grey(luminance(image))
 
 

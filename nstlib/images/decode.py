@@ -47,6 +47,18 @@ def read_picture(
         at a half, a quarter or an eighth of its size, which takes a fraction of time and memory.
     adjustable : bool, default True
         Whether the user can raise the limit, and the error says so.
+
+    Returns
+    -------
+    Picture
+        At its own size, or at the reduced one.
+
+    Raises
+    ------
+    ImageError
+        If the file is absent, damaged, no picture, or larger than `max_megapixels`.
+    DependencyError
+        If it takes a package that is not installed: HEIC.
     """
     import PIL.Image
 

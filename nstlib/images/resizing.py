@@ -26,6 +26,13 @@ def resize(image: ArrayLike, size: Size) -> Image:
     ndarray of float32, shape (height, width, 3)
         RGB in [0, 1]: cubic interpolation overshoots at edges, and is clipped.
 
+    Raises
+    ------
+    ArgumentError
+        If `size` is neither of those, or out of that range.
+    ImageError
+        If `image` is not an image.
+
     Examples
     --------
     >>> checkerboard = np.indices((4, 8)).sum(axis=0) % 2
@@ -71,6 +78,11 @@ def resize_mask(mask: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
 def target_size(shape: tuple[int, ...], size: Size) -> tuple[int, int]:
     """Height and width that `size` means for an image of `shape`.
 
+    Raises
+    ------
+    ArgumentError
+        If `size` is not what :func:`resize` takes.
+
     Examples
     --------
     >>> target_size((400, 600), 300), target_size((400, 600), (10, 20))
@@ -92,6 +104,14 @@ def target_size(shape: tuple[int, ...], size: Size) -> tuple[int, int]:
 
 def halved(array: NDArray[np.float32]) -> NDArray[np.float32]:
     """Shrink an image or a mask to half its sides, rounded up, by means over areas.
+
+    Parameters
+    ----------
+    array : ndarray of float32, shape (H, W, 3) or (H, W)
+
+    Returns
+    -------
+    ndarray of float32, shape (⌈H / 2⌉, ⌈W / 2⌉, 3) or (⌈H / 2⌉, ⌈W / 2⌉)
 
     Examples
     --------

@@ -129,6 +129,11 @@ def save_decoder(network: keras.Model, layer: str, path: str | Path) -> None:
 def load_decoder(path: str | Path) -> keras.Model:
     """Read a decoder that :func:`save_decoder` wrote.
 
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
     Returns
     -------
     keras.Model

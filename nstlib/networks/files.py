@@ -49,6 +49,16 @@ def save_network(network: keras.Model, path: str | Path) -> None:
 def load_network(path: str | Path) -> keras.Model:
     """Read a network that :func:`save_network` wrote.
 
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A file whose name ends in ``.keras``.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+
     Raises
     ------
     ArgumentError

@@ -84,7 +84,13 @@ def metadata_with(
 
 
 def check_graph(proto: onnx.ModelProto) -> None:
-    """Refuse what ONNX does not allow."""
+    """Refuse what ONNX does not allow.
+
+    Raises
+    ------
+    ModelError
+        Naming the node, or saying what ONNX's checker says.
+    """
     for node in proto.graph.node:
         _check_operator(node, proto)
     try:
@@ -117,7 +123,13 @@ def _check_operator(node: onnx.NodeProto, proto: onnx.ModelProto) -> None:
 
 
 def check_memory(proto: onnx.ModelProto, shape: Sequence[int]) -> None:
-    """Refuse a graph that makes absurdly large tensors of a picture (B, C, H, W) of this shape."""
+    """Refuse a graph that makes absurdly large tensors of a picture (B, C, H, W) of this shape.
+
+    Raises
+    ------
+    ModelError
+        Naming the tensor; or if the graph does not fit together at this size.
+    """
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
     picture = picture_input(copy)

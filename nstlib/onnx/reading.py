@@ -40,6 +40,11 @@ def load_onnx(source: str | Path | bytes) -> onnx.ModelProto:
     source : str, pathlib.Path or bytes
         A file, or its content.
 
+    Returns
+    -------
+    onnx.ModelProto
+        With all of its data in it.
+
     Raises
     ------
     ArgumentError
@@ -194,6 +199,16 @@ def graph_inputs(proto: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 
 def picture_input(proto: onnx.ModelProto) -> PictureInput:
     """Describe the picture that goes into a network.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+        What :func:`load_onnx` returned.
+
+    Returns
+    -------
+    PictureInput
+        Its name, type, order of axes and size.
 
     Raises
     ------

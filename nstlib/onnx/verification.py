@@ -323,19 +323,43 @@ def photo_blob(size: Size, channels: int, value_range: tuple[float, float]) -> B
 
 
 def largest_difference(one: Blob | str, other: Blob | str) -> float:
-    """Compare two outputs; infinite for a refusal or another shape."""
+    """Compare two outputs; infinite for a refusal or another shape.
+
+    Parameters
+    ----------
+    one, other : ndarray of float32, or str
+        What two runtimes computed, or why one did not.
+
+    Returns
+    -------
+    float
+    """
     if isinstance(one, str) or isinstance(other, str) or one.shape != other.shape:
         return math.inf
     return float(np.abs(one - other).max())
 
 
 def check_place(path: str | Path) -> Path:
-    """Return a path at which an ONNX file can be written, before there is any work to lose."""
+    """Return a path at which an ONNX file can be written, before there is any work to lose.
+
+    Raises
+    ------
+    ArgumentError
+        If `path` is no path.
+    OutputError
+        If it does not end in ``.onnx``, or nothing can be written there.
+    """
     return check_output(check_path("path", path), [".onnx"])
 
 
 def check_sizes(sizes: Sequence[Size] | None) -> Sequence[Size] | None:
-    """Return sizes to compare runtimes on, if there are any: none at all would prove nothing."""
+    """Return sizes to compare runtimes on, if there are any: none at all would prove nothing.
+
+    Raises
+    ------
+    ArgumentError
+        If `sizes` is no list of (height, width), or an empty one.
+    """
     if sizes is None:
         return None
     accepted = "a list of (height, width), one at least"
@@ -358,6 +382,13 @@ def write_proven(
     """Write a file once :func:`verify` finds that the runtimes agree on it.
 
     `path` went through :func:`check_place`, and `sizes` through :func:`check_sizes`.
+
+    Raises
+    ------
+    ModelError
+        If two runtimes compute different pictures. Nothing is written then.
+    OutputError
+        If the file cannot be written.
     """
     content = proto.SerializeToString(deterministic=True)
     result = verify(model, content, sizes, value_range=value_range, tolerance=tolerance)

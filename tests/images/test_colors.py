@@ -214,8 +214,9 @@ def test_what_is_no_image(function: Any, wrong: int) -> None:
 
 
 def test_brightness_of_another_shape() -> None:
-    with pytest.raises(ValueError, match="shape"):
-        replace_luminance(plain(0.5, 0.5, 0.5), np.zeros((3, 3, 3), np.float32))
+    for shape in ((3, 3, 3), (1, 1, 3)):  # the second would go by unnoticed
+        with pytest.raises(ImageError, match=r"brightness has shape .*; resize one of them"):
+            replace_luminance(plain(0.5, 0.5, 0.5), np.zeros(shape, np.float32))
 
 
 @pytest.mark.parametrize(

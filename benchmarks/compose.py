@@ -35,7 +35,7 @@ from nstlib.compose import Calm, Composer, Uncalmed
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.inference.segmenter import PersonSegmenter
 from nstlib.inference.stylizer import Stylizer
-from nstlib.video.carry import Carry
+from nstlib.video.carry import CarryPainting, CarryPeople
 from nstlib.video.convert import convert_video
 from nstlib.video.steady import Steady, flicker, half_the_cores, steady_painter
 from nstlib.video.writer import VideoWriter
@@ -210,7 +210,7 @@ def main() -> None:
         threads = half_the_cores()
         painter = Stylizer(style, backend="ort", eight_bits=True, threads=threads)
         finder = PersonSegmenter(person, backend="ort", threads=threads)
-        composer = Composer(background=painter, segmenter=Carry(finder))
+        composer = Composer(background=CarryPainting(painter), segmenter=CarryPeople(finder))
         spent = sum(os.times()[:4])
         ours = convert_video(clip, folder / "out.mp4", steady_painter(composer), progress=False)
         spent = sum(os.times()[:4]) - spent
@@ -229,7 +229,7 @@ def main() -> None:
         print("flicker where nothing moves, in levels: frame by frame, steadied, far from the ball")
         parts = flicker_of_parts(
             Composer(background=painter, segmenter=finder),
-            Composer(background=painter, segmenter=Carry(finder)),
+            Composer(background=CarryPainting(painter), segmenter=CarryPeople(finder)),
             source,
         )
         for name, row in parts.items():

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nstlib.cli._styles import Computing
-    from nstlib.compose import Calm, Composer, Options, PaintParts, Segmenter
+    from nstlib.compose import Calm, Composer, Options, PaintParts, Segmenter, StylePainter
     from nstlib.images.arrays import Image, Picture
     from nstlib.inference.segmenter import PersonSegmenter
     from nstlib.video.convert import PaintFrame
@@ -280,7 +280,7 @@ def webcam(
 
     def make(style: Given | None) -> PaintCamera:
         styles = (None, style) if only_people else (style, people)
-        return steady_painter(_compose(*styles, look, networks, options))
+        return steady_painter(_compose(*styles, look, networks, options, film=True))
 
     walk = StyleWalk(pictures_in(given) or [given], make)
     shown = show(walk.first(), change=walk, camera=camera, size=size)
@@ -304,12 +304,13 @@ def _make_composer(
     film: bool = False,
 ) -> Composer:
     """Load the networks, and make what composes by them."""
-    return _compose(world, people, look, networks, _composer_options(look, networks, film=film))
+    options = _composer_options(look, networks, film=film)
+    return _compose(world, people, look, networks, options, film=film)
 
 
 def _composer_options(look: Look, networks: Networks, *, film: bool) -> Options:
     """Load what finds people; list all that a composer is told beside the styles."""
-    from nstlib.video.carry import Carry
+    from nstlib.video.carry import CarryPeople
     from nstlib.video.follow import Follow
     from nstlib.video.steady import half_the_cores
 
@@ -323,7 +324,7 @@ def _composer_options(look: Look, networks: Networks, *, film: bool) -> Options:
         networks.segmenter_range,
         "segmenter_range",
     )
-    segmenter: Segmenter = Carry(found) if film else found
+    segmenter: Segmenter = CarryPeople(found) if film else found
     person_at = look.person_at
     if film and person_at is not None:
         segmenter, person_at = Follow(segmenter, person_at), None
@@ -345,10 +346,17 @@ def _composer_options(look: Look, networks: Networks, *, film: bool) -> Options:
 
 
 def _compose(
-    world: Given | None, people: Given | None, look: Look, networks: Networks, options: Options
+    world: Given | None,
+    people: Given | None,
+    look: Look,
+    networks: Networks,
+    options: Options,
+    *,
+    film: bool,
 ) -> Composer:
     """Load what paints, each style once, and make what composes."""
     from nstlib.compose import Composer
+    from nstlib.video.carry import CarryPainting
 
     by: Computing = {
         "backend": options["backend"],
@@ -360,5 +368,9 @@ def _compose(
         for style in {world, people}
         if style is not None
     }
-    painters = (None if style is None else stylizers[style] for style in (world, people))
+    painters: list[StylePainter | None] = [
+        None if style is None else stylizers[style] for style in (world, people)
+    ]
+    if film:
+        painters = [painter and CarryPainting(painter) for painter in painters]
     return Composer(*painters, **options)

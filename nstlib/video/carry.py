@@ -1,4 +1,4 @@
-"""Let the person network look at every second frame of a film."""
+"""Let the networks work on every second frame of a film, and carry along what they made."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nstlib.compose import Segmenter
+from nstlib.compose import Segmenter, StylePainter
 from nstlib.images.arrays import Image
 
 #: At which longest side, in pixels, it is found out what moved.
-SIDE = 256
+SIDE = 320
 
-#: How far a picture may be off from the one before, once that has moved along, in levels of 255 on
-#: average. Beyond that, as when a film cuts to another scene, the network looks again.
-OFF = 8.0
+#: A place is new if it is off by more than the first number from where it seems to come from, of 1.
+#: If more of a frame is new than the second one says, what was made of the frame before does not
+#: serve: the film has cut to another scene, or much came out from behind something.
+OFF, NEW = 0.1, 0.02
+
+#: A place moves as the camera does if it is then off by no more than this.
+AS_CAMERA = 0.012
 
 
 class Looks(Segmenter, Protocol):
@@ -29,27 +33,21 @@ class Looks(Segmenter, Protocol):
         """Give what was found the edges of the picture, (H, W)."""
 
 
-class Carry:
+class CarryPeople:
     """Finds people in a film as a segmenter does, whose network looks at every second frame only.
 
     In the frames between, what it found is carried along by what moved since, and gets the edges of
-    the frame itself. If the scene changes there, the network looks again.
+    the frame itself. If that does not serve, the network looks again.
 
     Parameters
     ----------
     segmenter : PersonSegmenter
         Finds people; or anything that has its methods ``look``, ``refine`` and ``mask``.
-
-    References
-    ----------
-    T. Kroeger, R. Timofte, D. Dai and L. Van Gool, "Fast optical flow using dense inverse search",
-    ECCV 2016.
     """
 
     def __init__(self, segmenter: Looks) -> None:
         self._segmenter = segmenter
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._before: NDArray[np.uint8] | None = None
+        self._motion = _Motion()
         self._person: NDArray[np.float32] | None = None  # until it is carried along
 
     def mask(self, image: Image) -> NDArray[np.uint8]:
@@ -58,36 +56,103 @@ class Carry:
 
     def matte(self, image: Image) -> NDArray[np.float32]:
         """Share of a person in each pixel of the next frame: (H, W, 3) → (H, W), in [0, 1]."""
-        now, before, person = _small(image), self._before, self._person
-        self._before, self._person = now, None
-        carried = None
-        if before is not None and person is not None and before.shape == now.shape:
-            carried = self._carried(person, before, now)
+        person, self._person = self._person, None
+        carried = self._motion.carry(image, person)
         if carried is None:
             carried = self._person = self._segmenter.look(image)
         return self._segmenter.refine(image, carried)
 
-    def _carried(
-        self, person: NDArray[np.float32], before: NDArray[np.uint8], now: NDArray[np.uint8]
-    ) -> NDArray[np.float32] | None:
-        """Move what was found along; None if the picture is another one."""
-        height, width = now.shape
-        still = np.zeros((height, width, 2), np.float32)
-        right, down = cv2.split(self._flow.calc(now, before, still))  # to where it was before
-        right += np.arange(width, dtype=np.float32)
-        down += np.arange(height, dtype=np.float32)[:, np.newaxis]
 
-        def moved(array: NDArray[Any]) -> NDArray[Any]:
-            return cv2.remap(array, right, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+class CarryPainting:
+    """Paints a film's frames as another painter does, which paints every second frame only.
 
-        if cv2.absdiff(moved(before), now).mean() > OFF:
+    In the frames between, the strokes are carried along by what moved since, and flicker less. If
+    that does not serve, the frame is painted.
+
+    Parameters
+    ----------
+    painter : Stylizer
+        Paints; or anything that is called like one.
+    """
+
+    def __init__(self, painter: StylePainter) -> None:
+        self._painter = painter
+        self._motion = _Motion()
+        self._painting: Image | None = None  # until it is carried along
+        self._begun = False
+
+    def __call__(self, image: Image, *, strength: float, preserve_colors: bool) -> Image:
+        """Return the next frame painted."""
+        before, self._painting = self._painting, None
+        carried = self._motion.carry(image, before)
+        if carried is not None:
+            return np.clip(carried, 0.0, 1.0, out=carried)
+        painting = self._painter(image, strength=strength, preserve_colors=preserve_colors)
+        # The second frame is painted as well, so that those which are painted are not those in
+        # which people are looked for.
+        self._painting, self._begun = painting if self._begun else None, True
+        return painting
+
+
+class _Motion:
+    """Finds out where in the frame before each place of a frame was.
+
+    References
+    ----------
+    T. Kroeger, R. Timofte, D. Dai and L. Van Gool, "Fast optical flow using dense inverse search",
+    ECCV 2016.
+    """
+
+    def __init__(self) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._before: NDArray[np.uint8] | None = None
+
+    def carry(self, image: Image, made: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+        """Take in the next frame; move along what was made of the one before, (h, w) or (h, w, 3).
+
+        Returns None if there is nothing to move, or it does not serve.
+        """
+        before, now = self._before, _small(image)
+        self._before = now
+        if made is None or before is None or before.shape != now.shape:
             return None
-        return moved(np.asarray(cv2.resize(person, (width, height)), np.float32))
+        still = np.zeros((*now.shape, 2), np.float32)
+        flow = np.array(self._flow.calc(now, before, still), np.float32)
+        # What is beside something that moves seems to move along. But most places move as the
+        # camera does, and where that explains what is seen, they do.
+        camera = np.median(flow[::4, ::4], axis=(0, 1))
+        everywhere = np.full_like(flow, camera)
+        flow[_off(before, everywhere, now) <= 255 * AS_CAMERA] = camera
+        if np.count_nonzero(_off(before, flow, now) > 255 * OFF) > NEW * now.size:
+            return None
+        return _moved(made, flow)
+
+
+def _off(
+    before: NDArray[np.uint8], flow: NDArray[np.float32], now: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """How far places are off from where they seem to come from, in levels of 255."""
+    return np.asarray(cv2.blur(cv2.absdiff(_moved(before, flow), now), (5, 5)), np.uint8)
+
+
+def _moved(made: NDArray[Any], flow: NDArray[np.float32]) -> NDArray[Any]:
+    """Move an array of any size by a flow (h, w, 2): to the right and down to where things were."""
+    height, width = made.shape[:2]
+    larger = width / flow.shape[1], height / flow.shape[0]
+    right, down = (
+        cv2.resize(share, (width, height)) * np.float32(scale)
+        for share, scale in zip(cv2.split(flow), larger, strict=True)
+    )
+    right += np.arange(width, dtype=np.float32)
+    down += np.arange(height, dtype=np.float32)[:, np.newaxis]
+    # Linear interpolation would blur strokes. What comes into view is like what is beside it.
+    way = cv2.INTER_CUBIC if made.ndim == 3 else cv2.INTER_LINEAR
+    return cv2.remap(made, right, down, way, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def _small(image: Image) -> NDArray[np.uint8]:
     """Shrink a frame, and leave out its colours, (h, w)."""
-    scale = SIDE / max(image.shape)
+    scale = min(1.0, SIDE / max(image.shape))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.convertScaleAbs(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), alpha=255))

@@ -36,6 +36,10 @@ PaintFrame: TypeAlias = Callable[[Image], Image | Picture]
 #: Frames that may wait between two threads.
 _WAITING = 4
 
+#: Frames that are begun while one is painted. They are large; but now the one half takes longer and
+#: now the other, and with a single one they would wait for each other.
+_AHEAD = 2
+
 
 @dataclass(frozen=True)
 class Conversion:
@@ -90,7 +94,7 @@ def convert_video(
 ) -> Conversion:
     """Paint every frame of a film; keep its sound and its timing.
 
-    One thread reads, one begins with a frame, one paints the frame before it, one writes. A frame
+    One thread reads, one begins with a frame, one paints a frame before it, one writes. A frame
     that equals the one before is not painted again. Ctrl-C ends the work early: what is painted is
     written, and the film can be played. So it is when memory runs out.
 
@@ -221,7 +225,7 @@ def _run(
         ) as bar,
     ):
         waiting: deque[Future[None]] = deque()
-        painted: Future[Frame] | None = None
+        begun: deque[Future[Frame]] = deque()
 
         def settle(most: int) -> None:
             while len(waiting) > most or (waiting and waiting[0].done()):
@@ -233,13 +237,13 @@ def _run(
 
         try:
             for frame in frames:
-                earlier = painted
                 prepared = preparing.submit(work.prepare, frame)
                 painted = painting.submit(work, frame, prepared)
+                begun.append(painted)
                 waiting.append(writing.submit(write, painted))
                 settle(_WAITING)
-                if earlier is not None:
-                    wait([earlier])  # only one frame is prepared ahead: they are large
+                if len(begun) > _AHEAD:
+                    wait([begun.popleft()])
                 if caught:
                     return True, None
             while waiting and not caught:

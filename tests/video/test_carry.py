@@ -1,4 +1,4 @@
-"""The person network looks at every second frame; between, what it found moves along."""
+"""Networks work on every second frame of a film; between, what they made moves along."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from nstlib.images.arrays import Image
-from nstlib.video.carry import Carry
+from nstlib.video.carry import CarryPainting, CarryPeople
 
 HEIGHT, WIDTH = 90, 160
 
@@ -46,7 +46,7 @@ def frame(column: int, seed: int = 0) -> Image:
 
 def test_between_two_looks_the_matte_moves_along() -> None:
     segmenter = Looking()
-    carry = Carry(segmenter)
+    carry = CarryPeople(segmenter)
     for number in range(8):
         image = frame(20 + 6 * number)
         matte = carry.matte(image)
@@ -59,7 +59,7 @@ def test_between_two_looks_the_matte_moves_along() -> None:
 
 def test_a_new_scene_is_looked_at_at_once() -> None:
     segmenter = Looking()
-    carry = Carry(segmenter)
+    carry = CarryPeople(segmenter)
     other = 1 - frame(90, seed=1)
     carry.matte(frame(20))
     np.testing.assert_array_equal(carry.matte(other), Looking().matte(other))
@@ -70,7 +70,7 @@ def test_a_new_scene_is_looked_at_at_once() -> None:
 
 def test_another_size_is_looked_at_at_once() -> None:
     segmenter = Looking()
-    carry = Carry(segmenter)
+    carry = CarryPeople(segmenter)
     carry.matte(frame(20))
     assert carry.matte(frame(20)[:60, :120]).shape == (60, 120)
     assert segmenter.looks == 2
@@ -79,7 +79,73 @@ def test_another_size_is_looked_at_at_once() -> None:
 @pytest.mark.parametrize("count", [1, 4])
 def test_masks_are_found_in_each_frame(count: int) -> None:
     segmenter = Looking()
-    carry = Carry(segmenter)
+    carry = CarryPeople(segmenter)
     for number in range(count):
         np.testing.assert_array_equal(carry.mask(frame(20)), Looking().mask(frame(20)))
         assert segmenter.looks == number + 1
+
+
+class Negative:
+    """Paints negatives, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, image: Image, *, strength: float, preserve_colors: bool) -> Image:
+        assert (strength, preserve_colors) == (0.5, True)
+        self.count += 1
+        return 1 - image
+
+
+def panned(number: int) -> Image:
+    """Draw what a camera sees that moves by 3 pixels to the right a frame."""
+    random = np.random.default_rng(0)
+    scene = cv2.GaussianBlur(random.uniform(-2, 3, (HEIGHT, WIDTH + 40, 3)), (0, 0), 2)
+    return scene[:, 3 * number :][:, :WIDTH].clip(0, 1).astype(np.float32)
+
+
+def test_between_two_paintings_strokes_move_along() -> None:
+    painter = Negative()
+    carry = CarryPainting(painter)
+    counts = []
+    for number in range(8):
+        image = panned(number)
+        painting = carry(image, strength=0.5, preserve_colors=True)
+        counts.append(painter.count)
+        inner = np.s_[8:-8, 8:-8]  # what is seen for the first time cannot be right
+        still = np.abs(image - panned(max(0, number - 1)))[inner].mean()
+        assert np.abs(painting - (1 - image))[inner].mean() <= 0.25 * still
+        assert painting.min() >= 0
+        assert painting.max() <= 1
+    assert counts == [1, 2, 2, 3, 3, 4, 4, 5]
+
+
+def test_a_new_scene_is_painted_at_once() -> None:
+    painter = Negative()
+    carry = CarryPainting(painter)
+    for image in (panned(0), panned(1), 1 - panned(9)):
+        painting = carry(image, strength=0.5, preserve_colors=True)
+        np.testing.assert_array_equal(painting, 1 - image)
+    assert painter.count == 3
+
+
+def test_what_comes_out_from_behind_something_is_painted_at_once() -> None:
+    """A wall with a pattern, and before it a dark square, which goes away or stays."""
+    wall = panned(0)
+    hidden = wall.copy()
+    hidden[20:60, 40:80] = 0
+    for last, count in ((wall, 3), (hidden, 2)):
+        painter = Negative()
+        carry = CarryPainting(painter)
+        for image in (hidden, hidden, last):
+            painting = carry(image, strength=0.5, preserve_colors=True)
+        assert painter.count == count
+        np.testing.assert_allclose(painting, 1 - last, atol=0.02)
+
+
+def test_another_size_is_painted_at_once() -> None:
+    painter = Negative()
+    carry = CarryPainting(painter)
+    for image in (panned(0), panned(0), panned(0)[:60, :80]):
+        assert carry(image, strength=0.5, preserve_colors=True).shape == image.shape
+    assert painter.count == 3

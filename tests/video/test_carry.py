@@ -149,3 +149,22 @@ def test_another_size_is_painted_at_once() -> None:
     for image in (panned(0), panned(0), panned(0)[:60, :80]):
         assert carry(image, strength=0.5, preserve_colors=True).shape == image.shape
     assert painter.count == 3
+
+
+def test_what_stands_beside_something_that_moves_stays() -> None:
+    """A wall with a faint pattern, and a disc that is thrown past it."""
+    random = np.random.default_rng(0)
+    wall = cv2.GaussianBlur(random.uniform(0, 1, (HEIGHT, WIDTH)), (0, 0), 3).astype(np.float32)
+    wall = np.repeat((0.5 + 0.5 * (wall - 0.5))[..., np.newaxis], 3, axis=2)
+    strokes = random.uniform(0, 1, wall.shape).astype(np.float32)
+    carry = CarryPainting(lambda image, **_: strokes)  # noqa: ARG005
+    beside = np.ones((HEIGHT, WIDTH), np.uint8)
+    for number in range(3):
+        image = wall.copy()
+        place = (50 + 8 * number, 45)
+        cv2.circle(image, place, 6, (1.0, 0.9, 0.0), -1)
+        cv2.circle(beside, place, 10, 0, -1)
+        painting = carry(image, strength=1.0, preserve_colors=False)
+    still = beside > 0
+    assert painting is not strokes
+    assert np.abs(painting - strokes)[still].max() < 0.02

@@ -53,22 +53,23 @@ def check_network(output: Path, sources: Iterable[str], **others: Path | None) -
 
 def write_network(path: Path, network: Any, metadata: dict[str, str], **options: Any) -> None:
     """Write a trained network as its suffix says; if it cannot be exported, as a Keras file."""
-    from nstlib._files import is_there
+    from nstlib._files import is_there, reason
     from nstlib.networks.files import save_network
 
     if path.suffix.lower() == ".keras":
         save_network(network, path)
         return
-    from nstlib.onnx.exporting import export
-
     try:
+        from nstlib.onnx.exporting import export
+
         export(network, path, metadata=metadata, **options)
-    except NstError as error:  # a long training went into it
+    except Exception as error:  # whatever it is, a long training went into the network
         # What has such a name already may be the network that the training began with.
         names = (f"{path.stem}{f'-{n}' if n else ''}.keras" for n in itertools.count())
         kept = next(place for place in map(path.with_name, names) if not is_there(place))
         save_network(network, kept)
-        raise ModelError(f"{error.command}; the network is kept in {kept}") from error
+        fault = error.command if isinstance(error, NstError) else f"{path}: {reason(error)}"
+        raise ModelError(f"{fault}; the network is kept in {kept}") from error
 
 
 class Film:

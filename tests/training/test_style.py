@@ -696,6 +696,15 @@ def test_a_network_that_cannot_be_exported_is_kept(
     assert (code, err[-1]) == (2, "nst: the runtimes disagree; the network is kept in c.keras")
     assert keras.models.load_model("c.keras").name == "transformer_net"
 
+    def fail(*_: object, **__: object) -> None:
+        raise ImportError("no module named onnx")  # which was there when the training began
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nstlib.onnx.exporting.export", fail)
+        code, _, err = nst("candy", "--photos", folder, "-o", "d.onnx", "--variant", "lite")
+    assert err[-1] == "nst: d.onnx: no module named onnx; the network is kept in d.keras"
+    assert (code, Path("d.keras").exists()) == (2, True)
+
     # A file of this name may be what the training began with.
     before = Path("c.keras").read_bytes()
     code, _, err = nst("candy", "--photos", folder, "-o", "c.onnx", "--start", "c.keras")

@@ -16,6 +16,9 @@ from nstlib.inference.runtimes import load_model, start_network
 from nstlib.inference.stylizer import STYLE_NETWORKS, Stylizer
 from nstlib.sources import load_image
 
+#: Photographs, to measure on and to find ranges by.
+PAIR = ("astronaut", "coffee")
+
 
 def whole_convolutions(proto: onnx.ModelProto) -> int:
     return sum(node.op_type == "QLinearConv" for node in proto.graph.node)
@@ -71,3 +74,14 @@ def test_a_network_that_it_does_not_suit_stays(
 def test_opencv_refuses() -> None:
     with pytest.raises(ArgumentError, match=r"OpenCV does not compute in 8 bits; .*'ort'"):
         Stylizer("candy", eight_bits=True)
+
+
+def test_a_border_computed_in_full_fits_what_is_computed_in_eight_bits() -> None:
+    """Where an enlargement is folded, only the middle of its result is in 8 bits."""
+    photo, other = (load_image(name, (160, 240)).transpose(2, 0, 1)[None] * 255 for name in PAIR)
+    network = fold_enlargements(load_model("great_wave", STYLE_NETWORKS))
+    expected = start_network(network, "ort", "it")(photo)
+    off = np.abs(start_network(in_eight_bits(network, [other]), "ort", "it")(photo) - expected)
+    inner = off[..., 8:-8, 8:-8].mean()
+    for border in (off[..., :4, :], off[..., -4:, :], off[..., :4], off[..., -4:]):
+        assert border.mean() < 1.5 * inner

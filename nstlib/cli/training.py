@@ -184,7 +184,9 @@ def train_style_network(
 
         # Its layers round more than those of a transformer; half a level of 255 nobody sees.
         proof = {"sizes": SIZES, "tolerance": 0.5}
-    write_network(output, network, {"style": style}, value_range=(0, 255), **proof)
+    # Who gets the file need not know the folders of who made it.
+    told = {"style": Path(style).name}
+    write_network(output, network, told, value_range=(0, 255), **proof)
     # None are done where an earlier run did them all, and could not write the network.
     interrupted = 0 < done < steps
     if checkpoint is not None and not interrupted:

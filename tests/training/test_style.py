@@ -558,9 +558,9 @@ TINY = ["--variant", "lite", "--steps", 2, "--size", 32, "--batch", 1, "--style-
 def test_the_command_trains_and_exports(
     nst: Callable[..., tuple[int, list[str], list[str]]], folder: Path
 ) -> None:
-    code, out, err = nst(
-        "mosaic", "--photos", folder, "-o", "m.onnx", *TINY, "--preview", "seen.png"
-    )
+    style = folder.parent / "own style.png"
+    save_image(draw("mosaic", 64), style)
+    code, out, err = nst(style, "--photos", folder, "-o", "m.onnx", *TINY, "--preview", "seen.png")
     assert (code, len(out), len(err)) == (0, 1, 1), (out, err)
     assert out[0].startswith("wrote m.onnx: 2 steps, ")
     assert err[0].startswith("step 2 of 2: content ")
@@ -568,7 +568,7 @@ def test_the_command_trains_and_exports(
     import onnxruntime
 
     session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
-    assert session.get_modelmeta().custom_metadata_map["style"] == "mosaic"
+    assert session.get_modelmeta().custom_metadata_map["style"] == "own style.png"
     (painted,) = session.run(None, {"image": np.zeros((1, 3, 32, 40), np.float32)})
     assert painted.shape == (1, 3, 32, 40)
 

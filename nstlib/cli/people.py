@@ -27,6 +27,7 @@ from nstlib.cli._options import (
     with_groups,
 )
 from nstlib.cli._pictures import is_folder, paint_inputs, paint_parts
+from nstlib.cli._run import say
 from nstlib.cli._styles import (
     Given,
     StyleWalk,
@@ -90,15 +91,17 @@ def segment(
     frames/%04d.png stands for numbered pictures that are a film's frames, in INPUT and in MASK. An
     animated GIF is a film if MASK is one; else its first frame counts.
     """
+    empty: list[tuple[int, ...]] = []
 
-    def load(film: bool) -> PersonSegmenter:
+    def load(film: bool) -> Segmenter:
         by = computing(backend, film=film)
-        return _load_segmenter(segmenter, segmenter_size, by, value_range, "value_range")
+        found = _load_segmenter(segmenter, segmenter_size, by, value_range, "value_range")
+        return found if film else _Noting(found, empty)
 
     find = functools.partial(_make_finder, load, matte or cutout, smallest, person_at)
     if cutout:
         _check_cutout(source, output, matte)
-        return paint_inputs(
+        code = paint_inputs(
             [source],
             output,
             lambda: _make_cutter(find()),
@@ -107,8 +110,45 @@ def segment(
             max_megapixels=max_megapixels,
             suffix=".png",
         )
-    recipe = functools.partial(_make_mask_painter, find, matte)
-    return paint_parts(source, output, recipe, size, max_megapixels, rate, mask=True)
+    else:
+        recipe = functools.partial(_make_mask_painter, find, matte)
+        code = paint_parts(source, output, recipe, size, max_megapixels, rate, mask=True)
+    _say_nobody(empty)
+    return code
+
+
+class _Noting:
+    """Finds people as another segmenter does, and notes the pictures in which there is nobody."""
+
+    def __init__(self, segmenter: Segmenter, empty: list[tuple[int, ...]]) -> None:
+        self._segmenter = segmenter
+        self._empty = empty
+
+    def mask(self, image: Image) -> NDArray[np.uint8]:
+        """Find them as :meth:`nstlib.PersonSegmenter.mask` does."""
+        mask = self._segmenter.mask(image)
+        self._note(image, bool((mask > 0).any()))
+        return mask
+
+    def matte(self, image: Image) -> NDArray[np.float32]:
+        """Find them as :meth:`nstlib.PersonSegmenter.matte` does."""
+        matte = self._segmenter.matte(image)
+        self._note(image, bool((matte > 0.5).any()))
+        return matte
+
+    def _note(self, image: Image, anybody: bool) -> None:
+        # A plain picture, as in the trial before a folder's first one, is no photograph.
+        if not anybody and (image != image[0, 0]).any():
+            self._empty.append(image.shape)
+
+
+def _say_nobody(empty: list[tuple[int, ...]]) -> None:
+    """Say in how many pictures there was nobody, so that nobody looks for the fault elsewhere."""
+    if empty:
+        say(
+            f"nobody was found in {counted(len(empty), 'picture')}; with a larger "
+            "--segmenter-size smaller people are found"
+        )
 
 
 def _check_cutout(source: str, output: str, matte: bool) -> None:
@@ -146,7 +186,7 @@ def _load_segmenter(
 
 
 def _make_finder(
-    load: Callable[[bool], PersonSegmenter],
+    load: Callable[[bool], Segmenter],
     matte: bool,
     smallest: float,
     person_at: str | None,
@@ -247,11 +287,15 @@ def compose(
     that are a film's frames, and so does a folder if OUT is a film. An animated GIF is a film if
     OUT is one; else its first frame is painted. What is transparent stays so where OUT can be
     (.png, .webp, .webm, .mov), unless it gets a background. Films keep their sound and their
-    timing. Ctrl-C ends a film early, and keeps what is painted so far.
+    timing. Every second frame of them is painted; in between, strokes follow what moves. Ctrl-C
+    ends a film early, and keeps what is painted so far.
     """
-    recipe = functools.partial(_make_composer, *_parse_styles(look), look, networks)
+    empty: list[tuple[int, ...]] = []
+    recipe = functools.partial(_make_composer, *_parse_styles(look), look, networks, empty)
     opaque = look.background is not None
-    return paint_parts(source, output, recipe, size, max_megapixels, rate, opaque=opaque)
+    code = paint_parts(source, output, recipe, size, max_megapixels, rate, opaque=opaque)
+    _say_nobody(empty)
+    return code
 
 
 @with_groups
@@ -300,15 +344,22 @@ def _make_composer(
     people: Given | None,
     look: Look,
     networks: Networks,
+    empty: list[tuple[int, ...]],
     *,
     film: bool = False,
 ) -> Composer:
-    """Load the networks, and make what composes by them."""
-    options = _composer_options(look, networks, film=film)
+    """Load the networks, and make what composes by them and notes pictures without anybody."""
+    options = _composer_options(look, networks, film=film, empty=empty)
     return _compose(world, people, look, networks, options, film=film)
 
 
-def _composer_options(look: Look, networks: Networks, *, film: bool) -> Options:
+def _composer_options(
+    look: Look,
+    networks: Networks,
+    *,
+    film: bool,
+    empty: list[tuple[int, ...]] | None = None,
+) -> Options:
     """Load what finds people; list all that a composer is told beside the styles."""
     from nstlib.video.carry import CarryPeople
     from nstlib.video.follow import Follow
@@ -325,6 +376,8 @@ def _composer_options(look: Look, networks: Networks, *, film: bool) -> Options:
         "segmenter_range",
     )
     segmenter: Segmenter = CarryPeople(found) if film else found
+    if empty is not None and not film:
+        segmenter = _Noting(segmenter, empty)
     person_at = look.person_at
     if film and person_at is not None:
         segmenter, person_at = Follow(segmenter, person_at), None

@@ -102,6 +102,33 @@ def test_segment_softly(nst: Run, photo: Path, models: Path) -> None:
     np.testing.assert_allclose(pixels("m.png")[..., 0] / 255, expected, atol=0.003)
 
 
+def test_pictures_without_anybody_are_counted(nst: Run, photo: Path, models: Path) -> None:
+    """Or who sees a black mask looks for the fault elsewhere."""
+    folder = Path("some")
+    folder.mkdir()
+    PIL.Image.open(photo).save(folder / "red.png")
+    for name in ("one.png", "other.png"):
+        sky = np.linspace(BLUE, (60, 90, 255), 48 * 64).reshape(48, 64, 3).astype(np.uint8)
+        PIL.Image.fromarray(sky).save(folder / name)
+    options = ("--segmenter", models / "red.onnx")
+    compose = ("compose", "--style", models / "negative.onnx")
+    way = "; with a larger --segmenter-size smaller people are found"
+    for number, (command, *more) in enumerate(
+        (
+            ("segment",),
+            ("segment", "--matte"),
+            ("segment", "--cutout"),
+            compose,
+            (*compose, "--hard"),
+        )
+    ):
+        one = nst(command, folder / "one.png", *more, *options, "-o", f"{number}.png")
+        assert (one[0], one[2]) == (0, [f"nst: nobody was found in 1 picture{way}"])
+        assert nst(command, photo, *more, *options, "-o", f"red{number}.png")[2] == []
+        code, _, err = nst(command, folder, *more, *options, "-o", f"out{number}")
+        assert (code, err[-1]) == (0, f"nst: nobody was found in 2 pictures{way}")
+
+
 def test_compose(nst: Run, photo: Path, models: Path) -> None:
     options = ("--segmenter", models / "red.onnx")
     negative = models / "negative.onnx"
@@ -146,7 +173,7 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
     given = " ".join((options, flags, ranges, world)).split()
     assert nst("compose", photo, *given, "-o", "out.png")[0] == 0
     *networks, (composed, looks) = made
-    segmenter = looks.pop("segmenter")
+    looks.pop("segmenter")
     assert looks == {
         "backend": "ort",
         "eight_bits": False,
@@ -166,7 +193,7 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
     assert sorted(networks[1:]) == [(("candy",), network), (("my.onnx",), network)]
     person = {"backend": "ort", "threads": None, "value_range": "imagenet", "size": 512}
     assert networks[0] == (("pp_humanseg",), person)
-    assert all(isinstance(part, Recorder) for part in (*composed, segmenter))
+    assert all(isinstance(part, Recorder) for part in composed)
 
 
 def test_one_network_for_both_parts_is_loaded_once(

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 import nstlib as nst
+from nstlib.assets.cache import asset_path
 from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
+from nstlib.inference.stylizer import STYLE_NETWORKS
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import fast_styles
@@ -158,10 +160,10 @@ def test_the_styles_by_default_are_those_whose_pictures_are_here(
 ) -> None:
     monkeypatch.setenv("NSTLIB_CACHE", str(tmp_path))
     if cached:
-        painting = fast_styles.asset_path("great_wave")
+        painting = asset_path("great_wave")
         painting.parent.mkdir(parents=True)
         nst.save_image(photo(), painting)
-    known = (*fast_styles.STYLE_NETWORKS, *fast_styles.OF_2018)
+    known = (*STYLE_NETWORKS, *fast_styles.OF_2018)
     found = [name for name in known if fast_styles.here(name)]
     # These three draw themselves; a painting has to be downloaded first, if it can be at all.
     assert found == ["mosaic", "candy", "shards", *(["great_wave"] if cached else [])]

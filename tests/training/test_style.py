@@ -555,12 +555,29 @@ def nst(
 TINY = ["--variant", "lite", "--steps", 2, "--size", 32, "--batch", 1, "--style-size", 48]
 
 
+def test_of_a_style_file_only_the_name_is_written(
+    nst: Callable[..., tuple[int, list[str], list[str]]],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who gets the network need not know the folders of who trained it."""
+    style = folder.parent / "own style.png"
+    save_image(draw("mosaic", 64), style)
+    told: list[dict[str, str]] = []
+    monkeypatch.setattr(
+        "nstlib.cli.training.write_network",
+        lambda output, network, metadata, **proof: told.append(metadata),
+    )
+    assert nst(style, "--photos", folder, "-o", "m.onnx", *TINY)[0] == 0
+    assert told == [{"style": "own style.png"}]
+
+
 def test_the_command_trains_and_exports(
     nst: Callable[..., tuple[int, list[str], list[str]]], folder: Path
 ) -> None:
-    style = folder.parent / "own style.png"
-    save_image(draw("mosaic", 64), style)
-    code, out, err = nst(style, "--photos", folder, "-o", "m.onnx", *TINY, "--preview", "seen.png")
+    code, out, err = nst(
+        "mosaic", "--photos", folder, "-o", "m.onnx", *TINY, "--preview", "seen.png"
+    )
     assert (code, len(out), len(err)) == (0, 1, 1), (out, err)
     assert out[0].startswith("wrote m.onnx: 2 steps, ")
     assert err[0].startswith("step 2 of 2: content ")
@@ -568,7 +585,7 @@ def test_the_command_trains_and_exports(
     import onnxruntime
 
     session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
-    assert session.get_modelmeta().custom_metadata_map["style"] == "own style.png"
+    assert session.get_modelmeta().custom_metadata_map["style"] == "mosaic"
     (painted,) = session.run(None, {"image": np.zeros((1, 3, 32, 40), np.float32)})
     assert painted.shape == (1, 3, 32, 40)
 

@@ -49,7 +49,7 @@ def needed_megabytes(
     if method == "lbfgs":
         values = 3 * math.prod(sides)
         kept = min(iterations, kept_steps(values))
-        needed += 4 * (2 * kept + 10) * values
+        needed += 8 * (2 * kept + 10) * values  # in double precision
     return TRACE + needed / 1e6
 
 

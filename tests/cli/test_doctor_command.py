@@ -39,7 +39,7 @@ def test_package_that_does_not_import(
     nst: Run, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.delitem(sys.modules, "nstlib.optimize", raising=False)
-    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     code, out, err = nst(*command.split(), "-o", "out.png")
     assert (code, out) == (1, [])
     assert len(err) == 1

@@ -82,11 +82,11 @@ def test_memory_of_the_optimiser(
         estimate(content, style, size=1024, iterations=50, method=method).megabytes
         for method in ("lbfgs", "adam")
     )
-    # Two images for each of six steps, and a few more.
-    assert lbfgs - frugal > 16 * 819 * 1024 * 3 * 4 / 1e6
+    # Two images for each of six steps, and a few more, in double precision.
+    assert lbfgs - frugal > 16 * 819 * 1024 * 3 * 8 / 1e6
     few = estimate(content, style, size=1024, iterations=2).megabytes
     # Two iterations keep two steps, so eight images fewer; they are as large as the framed picture.
-    assert lbfgs - few == pytest.approx(8 * 851 * 1056 * 3 * 4 / 1e6)
+    assert lbfgs - few == pytest.approx(8 * 851 * 1056 * 3 * 8 / 1e6)
 
 
 @pytest.mark.usefixtures("timed")

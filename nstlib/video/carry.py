@@ -14,6 +14,9 @@ from nstlib.images.arrays import Image
 #: At which longest side, in pixels, it is found out what moved.
 SIDE = 320
 
+#: The shortest side at which it can be: OpenCV refuses narrower pictures, or crashes.
+LEAST_SIDE = 32
+
 #: A place is new if it is off by more than the first number from where it seems to come from, of 1.
 #: If more of a frame is new than the second one says, what was made of the frame before does not
 #: serve: the film has cut to another scene, or much came out from behind something.
@@ -106,6 +109,7 @@ class _Motion:
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._before: NDArray[np.uint8] | None = None
+        self._size: tuple[int, ...] = ()
 
     def carry(self, image: Image, made: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
         """Take in the next frame; move along what was made of the one before, (h, w) or (h, w, 3).
@@ -113,8 +117,9 @@ class _Motion:
         Returns None if there is nothing to move, or it does not serve.
         """
         before, now = self._before, _small(image)
-        self._before = now
-        if made is None or before is None or before.shape != now.shape:
+        same_size = self._size == image.shape
+        self._before, self._size = now, image.shape
+        if made is None or before is None or not same_size or min(now.shape) < LEAST_SIDE:
             return None
         still = np.zeros((*now.shape, 2), np.float32)
         flow = np.array(self._flow.calc(now, before, still), np.float32)

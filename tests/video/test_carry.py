@@ -143,11 +143,26 @@ def test_what_comes_out_from_behind_something_is_painted_at_once() -> None:
         np.testing.assert_allclose(painting, 1 - last, atol=0.02)
 
 
-def test_another_size_is_painted_at_once() -> None:
+@pytest.mark.parametrize("size", [(60, 80), (180, 320)])
+def test_another_size_is_painted_at_once(size: tuple[int, int]) -> None:
+    """Also half of it, where both are as large once they are shrunk to find out what moved."""
     painter = Negative()
     carry = CarryPainting(painter)
-    for image in (panned(0), panned(0), panned(0)[:60, :80]):
-        assert carry(image, strength=0.5, preserve_colors=True).shape == image.shape
+    large = cv2.resize(panned(0), (640, 360))
+    for image in (large, large, cv2.resize(large, size[::-1])):
+        painting = carry(image, strength=0.5, preserve_colors=True)
+        assert painting.shape == image.shape
+    assert painter.count == 3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (8, 64), (20, 320), (120, 1920), (640, 40)])
+def test_narrow_frames_are_painted_each(size: tuple[int, int]) -> None:
+    painter = Negative()
+    carry = CarryPainting(painter)
+    for number in range(3):
+        image = np.full((*size, 3), 0.1 * number, np.float32)
+        painting = carry(image, strength=0.5, preserve_colors=True)
+        np.testing.assert_array_equal(painting, 1 - image)
     assert painter.count == 3
 
 

@@ -247,6 +247,8 @@ def test_a_pack_without_room_for_photographs_is_refused(tmp_path: Path) -> None:
         write_pack(tmp_path / "pack.zip", [folder], [folder])
     with pytest.raises(ArgumentError, match=r"folders is .*a list of folders"):
         write_pack(path, str(folder), [folder])
+    with pytest.raises(ArgumentError, match=r"photos is \[\]; .* a list of folders, one at least"):
+        write_pack(path, [], [folder])
     assert not path.exists()
     with pytest.raises(ArgumentError, match="path is None"):
         Pack.load(None)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +54,9 @@ def test_what_is_kept_back_is_not_trained_on(count: int, share: float) -> None:
 
 def test_shares_to_keep_back() -> None:
     assert keep_back([1, 2, 3], 0) == ([1, 2, 3], [])
+    numpys: list[Any] = [np.float32(0.5), np.int64(0)]
+    assert keep_back([1, 2, 3], numpys[0]) == ([2], [1, 3])
+    assert keep_back([1, 2, 3], numpys[1]) == ([1, 2, 3], [])
     for share in (-0.1, 0.6, 1.0):
         with pytest.raises(ArgumentError, match=r"it lies between 0 and 0\.5"):
             keep_back([1, 2, 3], share)

@@ -149,6 +149,8 @@ def write_pack(
         return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
     files = image_files(photos)
+    if not files:
+        raise refusal("photos", photos, "a list of folders, one at least")
     learned, _ = held_back(image_files(styles))
     packed = {
         "paintings": [encoded(load_photo(file, STYLE_SIDE)) for file in learned],

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import helper, numpy_helper
 
-from nstlib._checks import check_choice, check_kind, refusal
+from nstlib._checks import check_kind, refusal
 from nstlib._tensorflow import keras
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.networks.any_style import EPSILON, ChannelStatistics, StyleAffine
@@ -56,7 +56,7 @@ def to_onnx(
     """
     check_kind("model", model, keras.Model, "a keras.Model")
     metadata = metadata_with(metadata, None)
-    check_choice("half", half, (True, False))
+    check_kind("half", half, (bool, np.bool_), "True or False")
     for argument, name in (("input_name", input_name), ("output_name", output_name)):
         if not isinstance(name, str) or not name:
             raise refusal(argument, name, "a name")
@@ -100,7 +100,11 @@ def to_onnx(
         ("output_name", output_name, within - {result} | {*input_names}),
     ):
         if name in taken:
-            raise ArgumentError(f"{argument} is {name!r}; a part of the model is called so already")
+            raise ArgumentError(
+                f"{argument} is {name!r}; a part of the model is called so already",
+                command=f"a part of the model is called {name!r}, as its {argument[:-5]} will be; "
+                "give that layer another name",
+            )
     if graph.nodes:
         graph.rename(result, output_name)
     else:  # of layers that are for training, such as Dropout

@@ -304,7 +304,7 @@ def test_a_model_without_anything_to_compute_gives_the_picture_back(
     [
         ({"metadata": ["style"]}, "metadata is .*a dict of texts"),
         ({"metadata": {"steps": 3}}, "metadata is .*a dict of texts"),
-        ({"half": "float32"}, "half is 'float32'; it must be one of True, False"),
+        ({"half": "float32"}, "half is 'float32'; it must be True or False"),
         ({"input_name": None}, "input_name is None; it must be a name"),
         ({"output_name": ""}, "output_name is ''; it must be a name"),
         ({"input_name": "in2"}, "input_name is 'in2'; a part of the model is called so"),
@@ -328,6 +328,14 @@ def test_an_argument_of_another_kind_is_refused_in_words(
     with pytest.raises(ArgumentError, match=told):
         export(small_net(), tmp_path / "net.onnx", **options)
     assert not list(tmp_path.iterdir())
+
+
+def test_at_the_command_line_a_name_that_is_taken_is_told_without_an_option() -> None:
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(3, 1, name="image")(image)
+    with pytest.raises(ArgumentError, match="input_name is 'image'") as error:
+        to_onnx(keras.Model(image, layers.ReLU()(x)))
+    assert "called 'image', as its input will be; give that layer" in error.value.command
 
 
 def test_the_last_layers_name_may_be_the_outputs() -> None:

@@ -118,8 +118,11 @@ def check_loss(
         If `loss`, or a number among `weights`, is NaN or infinite.
     """
     arrays = map(keras.ops.convert_to_numpy, weights)
-    if not math.isfinite(loss) or not all(np.isfinite(array).all() for array in arrays):
-        fault = f"at step {step} the loss is no longer a number"
+    lost = "" if math.isfinite(loss) else "the loss"
+    if not lost and not all(np.isfinite(array).all() for array in arrays):
+        lost = "a weight of the network"
+    if lost:
+        fault = f"at step {step} {lost} is no longer a number"
         raise ArgumentError(
             f"{fault}; {name} is {rate:g}: use a smaller one",
             command=f"{fault}; --learning-rate is {rate:g}: give a smaller one"

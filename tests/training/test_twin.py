@@ -139,7 +139,7 @@ def test_what_is_no_number_is_never_saved(
     bias = training.distiller.variables["block5_conv4/bias"]
     # Which shows in no loss: a ReLU makes 0 of it.
     bias.assign(bias * np.nan)
-    words = r"at step 2 .*; the rate in settings is 0\.003: use"
+    words = r"at step 2 a weight of .* no longer a number; the rate in settings is 0\.003: use"
     with pytest.raises(ArgumentError, match=words) as error:
         training.save()
     assert "another --seed" in error.value.command

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import numbers
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -131,7 +130,7 @@ def keep_back(samples: Sequence[T], share: float) -> tuple[list[T], list[T]]:
     >>> keep_back([1, 2, 3, 4, 5, 6], 1 / 3)
     ([2, 3, 5, 6], [1, 4])
     """
-    if not isinstance(share, numbers.Real) or not 0 <= share <= 0.5:
+    if not isinstance(share, int | float | np.number) or not 0 <= share <= 0.5:
         raise ArgumentError(f"the share to keep back is {shown(share)}; it lies between 0 and 0.5")
     if share < 1e-9:
         return list(samples), []

@@ -17,7 +17,8 @@ SIDE = 320
 #: The shortest side at which it can be: OpenCV refuses narrower pictures, or crashes.
 LEAST_SIDE = 32
 
-#: A place is new if it is off by more than the first number from where it seems to come from, of 1.
+#: A place is new if it is off by more than the first number from where it seems to come from, of 1;
+#: in dark or pale scenes, by half the frame's standard deviation.
 #: If more of a frame is new than the second one says, what was made of the frame before does not
 #: serve: the film has cut to another scene, or much came out from behind something.
 OFF, NEW = 0.1, 0.02
@@ -128,7 +129,8 @@ class _Motion:
         camera = np.median(flow[::4, ::4], axis=(0, 1))
         everywhere = np.full_like(flow, camera)
         flow[_off(before, everywhere, now) <= 255 * AS_CAMERA] = camera
-        if np.count_nonzero(_off(before, flow, now) > 255 * OFF) > NEW * now.size:
+        most = max(255 * AS_CAMERA, min(255 * OFF, now.std() / 2))
+        if np.count_nonzero(_off(before, flow, now) > most) > NEW * now.size:
             return None
         return _moved(made, flow)
 

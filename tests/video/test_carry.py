@@ -129,6 +129,16 @@ def test_a_new_scene_is_painted_at_once() -> None:
     assert painter.count == 3
 
 
+def test_a_new_scene_in_the_dark_is_painted_at_once() -> None:
+    """As by night, or once a film has faded; what moves there is carried along all the same."""
+    for last, count in ((panned(2), 2), (1 - panned(9), 3)):
+        painter = Negative()
+        carry = CarryPainting(painter)
+        for image in (panned(0), panned(1), last):
+            carry(np.multiply(image, 0.1, dtype=np.float32), strength=0.5, preserve_colors=True)
+        assert painter.count == count
+
+
 def test_what_comes_out_from_behind_something_is_painted_at_once() -> None:
     """A wall with a pattern, and before it a dark square, which goes away or stays."""
     wall = panned(0)
@@ -171,7 +181,7 @@ def test_what_stands_beside_something_that_moves_stays() -> None:
     random = np.random.default_rng(0)
     wall = cv2.GaussianBlur(random.uniform(0, 1, (HEIGHT, WIDTH)), (0, 0), 3).astype(np.float32)
     wall = np.repeat((0.5 + 0.5 * (wall - 0.5))[..., np.newaxis], 3, axis=2)
-    strokes = random.uniform(0, 1, wall.shape).astype(np.float32)
+    strokes = random.uniform(0, 1, (HEIGHT, WIDTH, 3)).astype(np.float32)
     carry = CarryPainting(lambda image, **_: strokes)  # noqa: ARG005
     beside = np.ones((HEIGHT, WIDTH), np.uint8)
     for number in range(3):

@@ -229,15 +229,15 @@ def _rescale(
 def _linear_ends(network: keras.Model) -> tuple[keras.layers.Layer, keras.layers.Layer]:
     """Find the layers that take over a change of scale, before a training finds out in the end."""
     check_kind("network", network, keras.Model, "a keras.Model")
-    weighted = [layer for layer in network.layers if layer.weights] or network.layers[:1]
+    weighted: list[Any] = [layer for layer in network.layers if layer.weights] or [None]
     first, last = weighted[0], weighted[-1]
-    shapes = [tuple(v.shape) for v in (*first.weights, *last.weights)]
     if (
-        [len(shape) for shape in shapes[:2]] != [4, 1]
-        or shapes[0][2] != 3
+        not isinstance(first, keras.layers.Conv2D)
+        or not first.use_bias
+        or first.kernel.shape[2] != 3
         or (first.padding == "same" and max(first.kernel_size) > 1)  # zeros: on which scale?
-        or len(shapes) != 4
-        or shapes[-1] != (3,)
+        or isinstance(last, keras.Model)  # which may hide an activation
+        or [tuple(v.shape) for v in last.weights[1:]] != [(3,)]
         or last is not network.layers[-1]
         or getattr(last, "activation", None) not in (None, keras.activations.linear)
     ):

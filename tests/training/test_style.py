@@ -230,7 +230,13 @@ def test_what_cannot_be_trained_is_said_before_the_training(
             x = layer(x)
         return keras.Model(image, x)
 
+    class Own(keras.Model):
+        def call(self, x: Any) -> Any:
+            return x
+
     conv = functools.partial(keras.layers.Conv2D, kernel_size=3, padding="same")
+    point, ends = functools.partial(keras.layers.Conv2D, kernel_size=1), keras.layers.Conv2D(3, 1)
+    inner = [keras.Sequential([image, point(3, activation=kind)]) for kind in ("relu", "tanh")]
     for options, message in (
         ({"network": "candy.keras"}, "network is 'candy.keras'; it must be a keras.Model"),
         # `to_bytes` would spoil these, or fail at the end of the training.
@@ -240,6 +246,10 @@ def test_what_cannot_be_trained_is_said_before_the_training(
         ({"network": network(conv(8), conv(2))}, "network must turn RGB into RGB"),
         ({"network": network(conv(8), conv(3))}, "with a bias and padding='valid'"),
         ({"network": network(keras.layers.Dropout(0.5))}, "network must turn RGB into RGB"),
+        ({"network": network(inner[0], ends)}, "network must turn RGB into RGB"),
+        ({"network": network(point(3), inner[1])}, "network must turn RGB into RGB"),
+        ({"network": network(keras.layers.DepthwiseConv2D(1), ends)}, "from a convolution of"),
+        ({"network": Own()}, "network must turn RGB into RGB"),
         ({"callback": 3}, "callback is 3; it must be a function that takes a Progress"),
         ({"stop": True}, "stop is True; it must be a function"),
         ({"style_size": "small"}, "style_size is 'small'"),
@@ -564,10 +574,11 @@ def test_of_a_style_file_only_the_name_is_written(
     style = folder.parent / "own style.png"
     save_image(draw("mosaic", 64), style)
     told: list[dict[str, str]] = []
-    monkeypatch.setattr(
-        "nstlib.cli.training.write_network",
-        lambda output, network, metadata, **proof: told.append(metadata),
-    )
+
+    def write(_: Path, __: keras.Model, metadata: dict[str, str], **___: object) -> None:
+        told.append(metadata)
+
+    monkeypatch.setattr("nstlib.cli.training.write_network", write)
     assert nst(style, "--photos", folder, "-o", "m.onnx", *TINY)[0] == 0
     assert told == [{"style": "own style.png"}]
 

@@ -99,9 +99,10 @@ def stylize(
             preserve_colors=preserve_colors,
             value_range=value_range,
             style_size=style_size,
-            **computing(backend, film=film),
+            backend=by["backend"],
+            eight_bits=by["eight_bits"],
         )
-        for film in (False, True)
+        for by in (computing(backend, film=film) for film in (False, True))
     )
     films = Films(functools.partial(_make_film_stylist, film), size, rate)
     return paint_inputs(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +44,8 @@ class Prepares(Protocol):
 
 def half_the_cores() -> int:
     """Count the threads for one of the two halves: both are at work at the same time."""
-    return max(1, (os.cpu_count() or 1) // 2)
+    # Unlike os.cpu_count, this heeds what a container or the system leaves to the process.
+    return max(1, cv2.getNumberOfCPUs() // 2)
 
 
 @contextmanager

@@ -158,8 +158,8 @@ def test_another_size_is_painted_at_once(size: tuple[int, int]) -> None:
     """Also half of it, where both are as large once they are shrunk to find out what moved."""
     painter = Negative()
     carry = CarryPainting(painter)
-    large = cv2.resize(panned(0), (640, 360))
-    for image in (large, large, cv2.resize(large, size[::-1])):
+    for height, width in ((360, 640), (360, 640), size):
+        image = np.asarray(cv2.resize(panned(0), (width, height)), np.float32)
         painting = carry(image, strength=0.5, preserve_colors=True)
         assert painting.shape == image.shape
     assert painter.count == 3

@@ -745,7 +745,8 @@ nst.animate(
 # %% [markdown]
 # *Left, every frame on its own; right, steadied with a reach of 4. Look at the sky. Every third frame is shown.*
 #
-# The films of `nst compose clip.mp4 --style starry_night -o film.mp4` are made so, and keep their sound.
+# The films of `nst compose clip.mp4 --style starry_night -o film.mp4` are made so, and keep their sound. To be quicker,
+# its networks work on every second frame only. In between, what they made follows what has moved.
 # `nst webcam` does it live.
 #
 # ### To take home

@@ -7,6 +7,7 @@ recorded once as a graph and then replayed: small networks would otherwise wait 
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import itertools
 import queue
@@ -16,20 +17,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: Where styles are compared, and how much each layer counts.
-STYLE_LAYERS = {
-    **{f"block{block}_conv1": 1.0 for block in range(1, 6)},
-    "block1_conv2": 0.5,
-    "block2_conv2": 0.5,
-    "block3_conv3": 0.5,
-    "block4_conv3": 0.5,
-}
+#: Where styles are compared, as in :mod:`nstlib.training.any_style.teach`.
+STYLE_LAYERS = (
+    *(f"block{block}_conv1" for block in range(1, 6)),
+    "block1_conv2",
+    "block2_conv2",
+    "block3_conv3",
+    "block4_conv3",
+)
 
 #: Where contents are compared.
 CONTENT_LAYER = "block4_conv2"
@@ -39,6 +41,9 @@ MEAN_BGR = (103.939, 116.779, 123.68)
 
 #: A style's spread counts as no less than this share of its squared mean.
 _FLOOR = 1e-3
+
+#: How many steps may wait for the card. Were it more, a training would go on after its clock.
+_AHEAD = 8
 
 #: Pixels from a network's one coarsest feature to the next, and side of the windows of `lattice`.
 _PERIOD, _WINDOW = 8, 32
@@ -150,18 +155,6 @@ def beyond(pictures: Tensor) -> Tensor:
     return functional.relu((pictures - 0.5).abs() - 0.5).square().mean()
 
 
-def weighted_style(by_layer: Mapping[str, Tensor]) -> Tensor:
-    """Weigh the layers; the logarithm keeps a far style from deciding a step alone."""
-    total = sum(STYLE_LAYERS.values())
-    return (
-        sum(
-            (STYLE_LAYERS[layer] * loss.log1p().mean() for layer, loss in by_layer.items()),
-            torch.zeros((), device=next(iter(by_layer.values())).device),
-        )
-        / total
-    )
-
-
 class Steps:
     """The steps of a training: Adam with clipped gradients, and running means of the weights.
 
@@ -179,6 +172,9 @@ class Steps:
         Of the running means.
     graph
         Record a step as a graph of the card; by default where there is one.
+    pool
+        The graph's memory, of :func:`torch.cuda.graph_pool_handle`, which those of other networks
+        that take turns with this one may share.
     """
 
     def __init__(
@@ -190,6 +186,7 @@ class Steps:
         *,
         momentum: float = 0.999,
         graph: bool | None = None,
+        pool: Any = None,
     ) -> None:
         device = examples[0].device
         card = device.type == "cuda" if graph is None else graph
@@ -204,8 +201,9 @@ class Steps:
         self.totals: dict[str, Tensor] = {}
         self.count = self.done = 0
         self.graph: torch.cuda.CUDAGraph | None = None
+        self.waiting: collections.deque[torch.cuda.Event] = collections.deque()
         if card:
-            self._record()
+            self._record(pool)
 
     def _step(self) -> None:
         self.optimizer.zero_grad(set_to_none=False)
@@ -221,7 +219,7 @@ class Steps:
                 else:
                     self.totals[name] = term.detach().clone()
 
-    def _record(self) -> None:
+    def _record(self, pool: Any) -> None:
         start = [p.detach().clone() for p in self.parameters]
         self.rate.zero_()
         aside = torch.cuda.Stream()
@@ -231,7 +229,8 @@ class Steps:
                 self._step()
         torch.cuda.current_stream().wait_stream(aside)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        # Threads that make batches may use the card meanwhile.
+        with torch.cuda.graph(self.graph, pool, capture_error_mode="thread_local"):
             self._step()
         with torch.no_grad():  # as if nothing had happened
             for parameter, mean, value in zip(self.parameters, self.means, start, strict=True):
@@ -253,6 +252,11 @@ class Steps:
         else:
             self.rate.fill_(self.highest * share)
             self.graph.replay()
+            event = torch.cuda.Event(blocking=True)
+            event.record()
+            self.waiting.append(event)
+            if len(self.waiting) > _AHEAD:
+                self.waiting.popleft().synchronize()
         self.count += 1
         self.done += 1
 
@@ -294,6 +298,19 @@ class Clock:
         """Share of the rate."""
         gone = self.gone()
         return max(0.0, min(1.0, 50 * gone + 0.01, (1 - gone) / self.falling))
+
+
+def decoded(data: NDArray[np.uint8]) -> Pictures:
+    """Decode a picture, RGB."""
+    picture: Any = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(picture[..., ::-1])
+
+
+def packed(path: str | Path, kind: str) -> list[Pictures]:
+    """Read the pictures of a kind, "photos", "paintings" or "drawn", as ``Pack.load`` does."""
+    with np.load(path) as arrays:
+        parts = np.split(arrays[kind], arrays[f"{kind}/ends"][:-1])
+    return [decoded(part) for part in parts]
 
 
 def background(

@@ -269,9 +269,9 @@ def style_encoder(features: keras.Model, predictor: keras.Model) -> keras.Model:
 
 
 def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
-    channels: Sequence[int] = (16, 32, 64, 96),
+    channels: Sequence[int] = (16, 32, 32, 112),
     blocks: tuple[int, int] = (4, 1),
-    kernels: tuple[int, int] = (7, 3),
+    kernels: tuple[int, int] = (5, 3),
     *,
     one_style: bool = False,
     dtype: str = "float32",
@@ -281,18 +281,18 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
 
     A TransformerNet whose residual blocks work at an eighth of the picture's size, where strokes
     are and where they cost least. What the photograph shows at a quarter of the size, and at full
-    size, goes by them and is added on the way back: lines stay where they are and sharp. On the
-    way down the photograph is read alike for all styles. From there on each instance normalization
-    is followed by a scale and a shift of each channel, linear in the style's vector; the last one
-    gives the colours, which begin as the style's own means and deviations.
+    size, goes by them and is added on the way back: lines stay where they are and sharp. At full
+    and at half size the photograph is read alike for all styles. From there on each instance
+    normalization is followed by a scale and a shift of each channel, linear in the style's vector;
+    the last one gives the colours, which begin as the style's own means and deviations.
 
     Parameters
     ----------
-    channels : sequence of four int, default (16, 32, 64, 96)
+    channels : sequence of four int, default (16, 32, 32, 112)
         At full, half, a quarter, and an eighth of the picture's size.
     blocks : (int, int), default (4, 1)
         Residual blocks at an eighth, and after them at a quarter.
-    kernels : (int, int), default (7, 3)
+    kernels : (int, int), default (5, 3)
         Sides of the first and the last convolution's kernels, odd.
     one_style : bool, default False
         Take no vector: the instance normalizations' own scales and shifts are the style.
@@ -372,12 +372,12 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
     x = relu(norm(conv(x, half, 3, "conv2", 2), "conv2"), "conv2")
     third = conv(x, quarter, 3, "conv3", 2)
     middle = norm(third, "conv3")
-    x = relu(middle, "conv3")
-    x = relu(norm(conv(x, eighth, 3, "conv4", 2), "conv4"), "conv4")
+    x = relu(styled(third, "conv3", middle), "conv3")
+    x = relu(styled(conv(x, eighth, 3, "conv4", 2), "conv4"), "conv4")
     for number in range(1, blocks[0] + 1):
         x = block(x, eighth, f"res{number}")
-    x = styled(conv(enlarge(x, "up1"), quarter, 3, "up1"), "up1")
-    x = relu(add(x, styled(third, "by1", middle), "join1"), "join1")
+    x = styled(conv(x, quarter, 3, "up1"), "up1")
+    x = relu(add(enlarge(x, "up1"), styled(third, "by1", middle), "join1"), "join1")
     for number in range(blocks[0] + 1, sum(blocks) + 1):
         x = block(x, quarter, f"res{number}")
     x = relu(styled(conv(x, half, 3, "up2"), "up2"), "up2")

@@ -34,9 +34,7 @@ TOLERANCE = 0.02
 def export_any_style(
     teacher: Teacher, folder: str | Path, metadata: Mapping[str, str] | None = None
 ) -> tuple[Verification, Verification]:
-    """Write the encoder and the painter, once every runtime is seen to compute what Keras does.
-
-    Their weights are the running means of the training's, their kernels in half precision.
+    """Write the running means of a training's weights; see :func:`write_files`.
 
     Parameters
     ----------
@@ -62,6 +60,33 @@ def export_any_style(
     """
     for variable, mean in zip(teacher.trainable_variables, averaged(teacher), strict=True):
         variable.assign(mean)
+    return write_files(teacher, folder, metadata)
+
+
+def write_files(
+    teacher: Teacher, folder: str | Path, metadata: Mapping[str, str] | None = None
+) -> tuple[Verification, Verification]:
+    """Write the encoder and the painter, once every runtime is seen to compute what Keras does.
+
+    Their kernels are in half precision.
+
+    Parameters
+    ----------
+    teacher : Teacher
+        Has the networks, with their weights.
+    folder, metadata
+        See :func:`export_any_style`.
+
+    Returns
+    -------
+    tuple of Verification
+        The proofs, of the encoder and of the painter.
+
+    Raises
+    ------
+    ModelError, OutputError
+        As :func:`export_any_style`.
+    """
     # The files compute in float32, whatever the training did.
     settings = teacher.settings
     network = AnyStyleNet(settings.channels, settings.blocks, settings.kernels)

@@ -71,9 +71,9 @@ class Settings:
         :func:`nstlib.networks.any_style.AnyStyleNet` says what is wrong.
     """
 
-    channels: tuple[int, ...] = (16, 32, 64, 96)
+    channels: tuple[int, ...] = (16, 32, 32, 112)
     blocks: tuple[int, int] = (4, 1)
-    kernels: tuple[int, int] = (7, 3)
+    kernels: tuple[int, int] = (5, 3)
     content_weight: float = 0.06
     lattice_weight: float = 30.0
     learning_rate: float = 1e-3

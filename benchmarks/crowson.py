@@ -119,15 +119,37 @@ def loss_of(
     return loss
 
 
+def iterations_at(size: int) -> dict[int, int]:
+    """Give the method's own numbers of iterations by scale.
+
+    Examples
+    --------
+    >>> iterations_at(200)
+    {141: 1000, 200: 500}
+    """
+    return {
+        side: ITERATIONS if stage else FIRST_ITERATIONS for stage, side in enumerate(scales(size))
+    }
+
+
 def transfer(
-    vgg: keras.Model, content: Image, style: Image, size: int, iterations: int | None = None
+    vgg: keras.Model,
+    content: Image,
+    style: Image,
+    size: int,
+    iterations: int | None = None,
+    after: Callable[[int], None] | None = None,
 ) -> Image:
-    """Paint a photograph; `iterations` replaces the method's own numbers at every scale."""
+    """Paint a photograph.
+
+    `iterations` replaces the method's own numbers at every scale; `after` is called with the scale
+    after each.
+    """
     extractor = extractor_of(vgg)
     image: Image | None = None
     memory: list[Image] = []
     steps = 0
-    for stage, side in enumerate(scales(size)):
+    for side, count in iterations_at(size).items():
         small = nst.resize(content, side)
         start = small if image is None else nst.resize(image, small.shape[:2])
         variable = tf.Variable(np.clip(start, 0, 1))
@@ -154,10 +176,12 @@ def transfer(
 
         average = MovingAverage(DECAY)
         average.add(tf.convert_to_tensor(variable))
-        count = iterations or (ITERATIONS if stage else FIRST_ITERATIONS)
+        count = iterations or count
         for _ in range(count):
             step()
             average.add(tf.convert_to_tensor(variable))
+            if after:
+                after(side)
         steps += count
         memory = [mean.value.numpy() for mean in _means(adam)]
         image = average.mean.numpy()

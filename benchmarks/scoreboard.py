@@ -39,6 +39,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,8 @@ IN_PEERS, NORMALISED = ("pystiche", "pastiche"), ("pystiche", "crowsonkb")
 
 CLASSIC_STEPS, CLASSIC_RATE = 2000, 0.001
 
-#: Steps of the classic loop that are made as they are, if its picture is made in another way.
-CLASSIC_TIMED = 20
+#: Steps at each size from which a cost is taken, if the picture is made in another way.
+COST_STEPS = 20
 
 
 def normalised(vgg: keras.Model, images: list[Image]) -> keras.Model:
@@ -146,18 +147,55 @@ def make_peers() -> Path:
     return python
 
 
-def run_here(method: str, content: Image, style: Image, weights: Path, trial: int | None) -> Image:
-    """Make a transfer by a method that runs in this environment; the clock is the caller's."""
+class Pace:
+    """The cost of a run that made all of its steps, or the first ones at each of its sizes."""
+
+    def __init__(self) -> None:
+        self._began = self._now()
+        self._marks: dict[int, list[tuple[float, float]]] = {}
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
+
+    def after(self, size: int) -> None:
+        """Note the time after a step at this size."""
+        self._marks.setdefault(size, []).append(self._now())
+
+    def whole(self, steps: Mapping[int, int]) -> dict[str, float]:
+        """Return the time until now, and that of the steps which are missing at their pace."""
+        now, told = self._now(), {}
+        for at, name in enumerate(("seconds", "processor")):
+            told[name] = now[at] - self._began[at]
+            for size, marks in self._marks.items():
+                pace = (marks[-1][at] - marks[0][at]) / max(len(marks) - 1, 1)
+                told[name] += pace * (steps[size] - len(marks))
+        return told
+
+
+def run_here(
+    method: str,
+    content: Image,
+    style: Image,
+    weights: Path,
+    steps: int | None,
+    after: Callable[[int], None],
+) -> Image:
+    """Make a transfer by a method that runs in this environment, with so many steps a size."""
     size = max(content.shape[:2])
     if method == "nstlib":
         paint = functools.partial(
             nst.transfer_style, content, style, weights="imagenet", progress=False
         )
-        return (paint(iterations=trial) if trial else paint()).image
+        return (paint(iterations=steps) if steps else paint()).image
     if method == "classic":
         loss = transfer.two_networks(content, style, "imagenet")
-        return classic.adam_loop(loss, content, trial or CLASSIC_STEPS, CLASSIC_RATE)[0]
-    return crowson.transfer(read_weights(weights), content, style, size, trial)
+        loop = classic.Loop(loss, content, CLASSIC_RATE)
+        for _ in range(steps or CLASSIC_STEPS):
+            loop.step()
+            after(size)
+        return loop.image
+    return crowson.transfer(read_weights(weights), content, style, size, steps, after)
 
 
 def one(
@@ -165,31 +203,38 @@ def one(
 ) -> None:
     """Run one method here, in a process of its own, and print its cost as a line of JSON."""
     content, style = (nst.load_image(folder / f"{name}.png") for name in pair)
+    name, size = stem(method, pair, trial), max(content.shape[:2])
     vgg19_with("imagenet")
-    steps = trial or CLASSIC_STEPS
-    if sooner := method == "classic" and precision != "float32":
-        loop = classic.Loop(
-            transfer.two_networks(content, style, "imagenet"), content, CLASSIC_RATE
-        )
-        loop.step()  # prepares the others, and is not timed
-    clock, processor = time.perf_counter(), time.process_time()
-    if sooner:
-        for _ in range(CLASSIC_TIMED):
-            loop.step()
-    else:
-        made = run_here(method, content, style, weights_for(folder, method), trial)
+    made = picture_of(folder, name)
+    sooner = method == "classic" and precision != "float32" and made is None
+    only_cost = sooner or made is not None
+    steps = crowson.iterations_at(size) if method == "crowsonkb" else {size: CLASSIC_STEPS}
+    pace = Pace()
+    image = run_here(
+        method,
+        content,
+        style,
+        weights_for(folder, method),
+        COST_STEPS if only_cost else trial,
+        pace.after,
+    )
     told: dict[str, Any] = {
-        "seconds": time.perf_counter() - clock,
-        "processor": time.process_time() - processor,
+        **pace.whole({size: trial or count for size, count in steps.items()}),
         "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "picture": made["device"] if made else precision if sooner else "here",
     }
     if sooner:
-        told |= {name: told[name] * steps / CLASSIC_TIMED for name in ("seconds", "processor")}
-        told["precision"] = precision
         loss = transfer.one_network(content, style, "imagenet", precision)
-        made = classic.adam_loop(loss, content, steps, CLASSIC_RATE)[0]
-    nst.save_image(made, folder / f"{stem(method, pair, trial)}.png")
+        image = classic.adam_loop(loss, content, trial or CLASSIC_STEPS, CLASSIC_RATE)[0]
+    if made is None:
+        nst.save_image(image, folder / f"{name}.png")
     print(json.dumps(told))
+
+
+def picture_of(folder: Path, name: str) -> Any:
+    """Return what is told of a picture that was made on another machine, if one was."""
+    file = folder / f"{name}.made.json"
+    return json.loads(file.read_text()) if file.exists() else None
 
 
 def weights_for(folder: Path, method: str) -> Path:
@@ -211,10 +256,13 @@ def result_of(
     if file.exists():
         return json.loads(file.read_text())
     print(f"running {name}", flush=True)
+    made = picture_of(folder, name)
     if method in IN_PEERS:
         command = [str(make_peers()), str(ROOT / "benchmarks" / "peers.py"), method]
         command += [str(folder / f"{part}.png") for part in pair]
         command += [str(weights_for(folder, method)), str(folder / f"{name}.png")]
+        if made:
+            command += ["--cost-of", str(made["evaluations"])]
     else:
         command = [sys.executable, __file__, "--one", method, *pair, "--folder", str(folder)]
         command += ["--precision", precision]
@@ -225,6 +273,8 @@ def result_of(
         print(f"{name} failed, see above")
         return None
     told = {**json.loads(done.stdout.splitlines()[-1]), "load": load, "at": time.ctime()}
+    if method in IN_PEERS:
+        told["picture"] = made["device"] if made else "here"
     file.write_text(json.dumps(told))
     return told
 
@@ -249,8 +299,8 @@ def report(folder: Path, results: Results, trial: int | None) -> None:
     methods = list(dict.fromkeys(method for method, _ in results))
     pairs = list(dict.fromkeys(pair for _, pair in results))
     print(f"\n{platform.platform()}, {os.cpu_count()} cores\n")
-    print("| pair | method | style | content | clock | processor | memory | load before |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| pair | method | style | content | processor | memory | picture |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     pictures: list[Image] = []
     titles: list[str] = []
     for pair in pairs:
@@ -258,7 +308,7 @@ def report(folder: Path, results: Results, trial: int | None) -> None:
         pictures += [content, style]
         titles += list(pair)
         start = judge(content, content, style)
-        print(f"| {' + '.join(pair)} | the photograph | {start[0]:.2f} | {start[1]:.2f} | | | | |")
+        print(f"| {' + '.join(pair)} | the photograph | {start[0]:.2f} | {start[1]:.2f} | | | |")
         for method in methods:
             told = results[method, pair]
             if told is None:
@@ -270,17 +320,17 @@ def report(folder: Path, results: Results, trial: int | None) -> None:
                 image = nst.resize(image, content.shape[:2])
             of_style, of_content = judge(image, content, style)
             print(
-                f"| | {method} | {of_style:.3f} | {of_content:.3f} | {told['seconds']:,.0f} s | "
-                f"{told['processor']:,.0f} s | {told['memory'] / 1e9:.2f} GB | {told['load']:.1f} |"
+                f"| | {method} | {of_style:.3f} | {of_content:.3f} | {told['processor']:,.0f} s | "
+                f"{told['memory'] / 1e9:.2f} GB | {told['picture']} |"
             )
             pictures.append(image)
-            titles.append(f"{method}: {of_style:.2f}, {of_content:.2f}, {told['seconds']:,.0f} s")
+            titles.append(f"{method}: {of_style:.2f}, {of_content:.2f}, {told['processor']:,.0f} s")
     sheet = nst.show_images(
         pictures,
         titles,
         columns=len(methods) + 2,
         caption="A photograph, a painting, and transfers on the same VGG19: its relative style "
-        "loss, its content loss, and the time on the clock.",
+        "loss, its content loss, and the time of the processor.",
         alt="Three rows: a photograph, a painting, and what each method makes of them.",
     ).save(folder / "scoreboard.png")
     print(f"\ncontact sheet: {sheet}")

@@ -119,6 +119,31 @@ def test_scales_are_root_two_apart(largest: int, sizes: list[int]) -> None:
     assert crowson.scales(largest) == sizes
 
 
+def test_the_first_scale_gets_more_iterations() -> None:
+    assert crowson.iterations_at(200) == {141: 1000, 200: 500}
+    assert crowson.iterations_at(100) == {100: 1000}
+
+
+def test_the_cost_of_steps_that_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 s to set up, 2 s a step at one size, 5 s at another, 1 s between, 3 s at the end."""
+    now = [0.0]
+    monkeypatch.setattr(scoreboard.Pace, "_now", staticmethod(lambda: (now[0], 7 * now[0])))
+    pace = scoreboard.Pace()
+    for wait, size in ((12, 1), (2, 1), (2, 1), (6, 2), (5, 2)):
+        now[0] += wait
+        pace.after(size)
+    now[0] += 3
+    assert pace.whole({1: 3, 2: 2}) == {"seconds": 30, "processor": 210}
+    assert pace.whole({1: 100, 2: 50}) == {
+        "seconds": 30 + 97 * 2 + 48 * 5,
+        "processor": 7 * (30 + 97 * 2 + 48 * 5),
+    }
+
+
+def test_the_cost_of_a_run_without_steps() -> None:
+    assert set(scoreboard.Pace().whole({})) == {"seconds", "processor"}
+
+
 def test_a_scaled_difference_has_a_slope_of_about_one() -> None:
     """Whatever the unit: sum of squares over sum of absolute values."""
     found, wanted = tf.constant([3.0, -1.0, 0.0]), tf.constant([1.0, 0.0, 0.0])

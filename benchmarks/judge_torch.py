@@ -339,7 +339,7 @@ def background(
         yield [x.to(device, non_blocking=True).permute(0, 3, 1, 2) for x in made]
 
 
-def save(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+def save(path: str | Path, arrays: Mapping[str, Any]) -> None:
     """Write arrays to a file, whole or not at all."""
     path = Path(path)
     beside = path.with_name(f"{path.name}.part.npz")

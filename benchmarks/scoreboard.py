@@ -26,6 +26,11 @@ is kept in the folder: a run that was stopped goes on. Hours on two cores; close
 ``--precision bfloat16`` makes the picture of the classic loop in a quarter of the time, on
 processors that have such numbers, and with both terms read from one pass. Its cost is then that of
 a few steps as they are.
+
+A picture of another method may also come from a machine with a graphics card, where ``peers.py
+--device cuda`` and ``loops_torch.py`` make it. Put it into the folder under its name, and what was
+printed last into a file beside it, ``chelsea-starry_night-pastiche.made.json``. Then only the cost
+is measured here, from the first steps as they are. The table says where each picture was made.
 """
 
 from __future__ import annotations

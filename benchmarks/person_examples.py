@@ -1,7 +1,9 @@
 """Examples for person_torch.py, made on the graphics card: photographs, and the people in them.
 
 A pack's photographs are decoded once, and lie on the card from then on. What is done with them is
-the recipe of ``nstlib.training.people``, for a whole batch at a time.
+the recipe of ``nstlib.training.people``, for a whole batch at a time, but that more of them show
+nobody or the whole photograph, and that photographs without people are drawn the more often, the
+more people a network has found in them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 #: How many of the examples show nobody, and how many show people before a scene from elsewhere.
-NOBODY, PASTED = 0.19, 0.31
+NOBODY, PASTED = 0.28, 0.27
 
 
 class Pictures(NamedTuple):
@@ -108,7 +110,7 @@ def windows(pictures: Pictures, which: Tensor, nobody: Tensor) -> tuple[Tensor, 
     def instead(where: Tensor, *other: Tensor) -> Tensor:
         return torch.where(where[:, None], torch.stack(other, 1), window)
 
-    as_it_is = way < 0.15
+    as_it_is = way < 0.3
     tall, wide = height * uniform(n, 0.97, 1.03), width * uniform(n, 0.97, 1.03)
     window = instead(as_it_is, height / 2, width / 2, tall, wide)
     # Closer, from the head down.
@@ -116,7 +118,7 @@ def windows(pictures: Pictures, which: Tensor, nobody: Tensor) -> tuple[Tensor, 
     wide = torch.minimum(width * 1.1, tall * uniform(n, 0.6, 1.8))
     y = top - 0.1 * tall + tall / 2 + tall * uniform(n, -0.15, 0.15)
     x = (left + right) / 2 + wide * uniform(n, -0.3, 0.3)
-    window = instead((way > 0.42) & ~nobody, y, x, tall, wide)
+    window = instead((way > 0.48) & ~nobody, y, x, tall, wide)
     # A part of the body.
     tall = ((bottom - top) * uniform(n, 0.25, 0.8)).clamp_min(64)
     wide = torch.minimum(tall * uniform(n, 0.6, 1.6), width)
@@ -129,7 +131,7 @@ def windows(pictures: Pictures, which: Tensor, nobody: Tensor) -> tuple[Tensor, 
     window = instead(way > 0.92, y, x, tall, wide)
     # A scene from near.
     tall, wide = height * uniform(n, 0.3, 0.8), width * uniform(n, 0.3, 0.8)
-    window = instead(nobody & (way < 0.4), window[:, 0], window[:, 1], tall, wide)
+    window = instead(nobody & (way > 0.3) & (way < 0.55), window[:, 0], window[:, 1], tall, wide)
     upright = normal(n, 2.0) * math.pi / 180
     return window, torch.where(as_it_is & ~nobody, upright, angles(n, 0.15))
 
@@ -217,7 +219,8 @@ class Sources(NamedTuple):
     pictures: Pictures
     people: Groups
     pasted: Groups
-    others: Groups
+    others: tuple[int, int]  # the first, and how many
+    found: Tensor  # how much of each of those was taken for people last; at the end, of no matter
 
     @classmethod
     def load(
@@ -243,16 +246,39 @@ class Sources(NamedTuple):
 
         share = share or {group: float(count) for group, count in counts.items() if group}
         pictures = Pictures.load(pack, [row for rows in groups.values() for row in rows])
-        return cls(pictures, drawn(share), drawn(paste or share), drawn({"": 1.0}))
+        others = ends[""] - counts[""], counts[""]
+        sources = cls(
+            pictures, drawn(share), drawn(paste or share), others, torch.zeros(others[1] + 1)
+        )
+        sources.forget()
+        return sources
+
+    def forget(self) -> None:
+        """Let all photographs without people be drawn as often."""
+        self.found.fill_(0.1)
+
+    def note(self, which: Tensor, share: Tensor) -> None:
+        """Note how much of photographs was taken for people; which are below 0 are no such."""
+        places = torch.where(which < 0, len(self.found) - 1, which)
+        self.found.index_put_((places,), 0.7 * self.found[places] + 0.3 * share)
+
+    def without_people(self, n: int) -> Tensor:
+        """Draw n photographs without people."""
+        chances = 0.1 + self.found[:-1].clamp(0, 0.5)
+        return torch.multinomial(chances, n, replacement=True)
 
 
-def examples(sources: Sources, n: int) -> tuple[Tensor, Tensor]:
-    """Make n examples: colours (n, 3, SIDE, SIDE) in [0, 1], and masks (n, 1, SIDE, SIDE)."""
+def examples(sources: Sources, n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Make n examples: colours (n, 3, SIDE, SIDE) in [0, 1], and masks (n, 1, SIDE, SIDE).
+
+    Of each example without people, also the number of its photograph (n,), below 0 of the others.
+    """
     pictures = sources.pictures
     kind = torch.rand(n)
     scene = kind < NOBODY + PASTED
     pasted = scene & (kind >= NOBODY)
-    which = torch.where(scene, sources.others.draw(n), sources.people.draw(n))
+    other = sources.without_people(n)
+    which = torch.where(scene, sources.others[0] + other, sources.people.draw(n))
     image, mask = seen(pictures, which, *windows(pictures, which, scene))
     mask = mask * planes(~scene)
     among_people = torch.where(scene, 0.0, 1.0)
@@ -268,7 +294,8 @@ def examples(sources: Sources, n: int) -> tuple[Tensor, Tensor]:
             behind = torch.where(unsharp, soft, behind)
             image[those] = behind + alpha * (colours - behind)
             mask[those] = alpha + mask[those] * (1 - alpha)
-    return changed(image), mask.clamp(0, 1)
+    empty = torch.where(scene & ~pasted, other, -1)
+    return changed(image), mask.clamp(0, 1), empty
 
 
 def changed(image: Tensor) -> Tensor:
@@ -301,8 +328,8 @@ def changed(image: Tensor) -> Tensor:
 
 
 @functools.cache
-def jpeg_tables() -> tuple[Tensor, Tensor, Tensor]:
-    """Return the cosines (8, 8), brightness and colours of RGB (3, 3), and the steps (3, 8, 8)."""
+def jpeg_tables() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return cosines (8, 8), brightness and colours of RGB and back (3, 3), steps (3, 8, 8)."""
     cosines = np.cos((2 * np.arange(8) + 1) * np.arange(8)[:, None] * np.pi / 16) / 2
     cosines[0] = np.sqrt(1 / 8)
     colours = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
@@ -315,12 +342,13 @@ def jpeg_tables() -> tuple[Tensor, Tensor, Tensor]:
     steps[1:, :4, :4] = torch.tensor(
         [[17.0, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
     )
-    return torch.tensor(cosines).float(), torch.tensor(colours), steps
+    back = torch.tensor(np.linalg.inv(colours)).float()
+    return torch.tensor(cosines).float(), torch.tensor(colours), back, steps
 
 
 def jpeg(image: Tensor, quality: Tensor) -> Tensor:
     """Give pictures JPEG's blocks: its cosines, rounded by its tables. Colours keep their size."""
-    cosines, colours, steps = jpeg_tables()
+    cosines, colours, back, steps = jpeg_tables()
     n, blocks = len(image), SIDE // 8
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
     table = (steps.view(1, 3, 1, 8, 1, 8) * scale.view(n, 1, 1, 1, 1, 1)).clamp_min(1)
@@ -328,5 +356,4 @@ def jpeg(image: Tensor, quality: Tensor) -> Tensor:
     x = torch.einsum("ki,bchiwj,lj->bchkwl", cosines, x.view(n, 3, blocks, 8, blocks, 8), cosines)
     x = torch.round(x / table) * table
     x = torch.einsum("ki,bchkwl,lj->bchiwj", cosines, x, cosines).reshape(n, 3, SIDE, SIDE)
-    back = torch.linalg.inv(colours.cpu()).to(colours.device)
     return (torch.einsum("cd,bdhw->bchw", back, x) + 128) / 255

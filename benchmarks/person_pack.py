@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Sides of what the network sees, and of the canvases that hold the photographs.
-SIDE, CANVAS = 256, 448
+SIDE, CANVAS = 256, 400
 
 #: The group of photographs whose masks networks have guessed.
 GUESSED = "guessed"
@@ -87,39 +87,47 @@ def write_pack(options: argparse.Namespace) -> None:
         rows.append(Row(group, kept, len(files), -1 if mask is None else len(files) + 1))
         files.extend([picture] if mask is None else [picture, mask])
 
-    def reduced(picture: Image, shorter: int, longer: int = CANVAS) -> Image:
+    # All to learn from are as small and as coarse: a network would soon tell those with people from
+    # those without by that, and be wrong about photographs as they are.
+    def reduced(picture: Image) -> Image:
         height, width = picture.shape[:2]
-        scale = min(1.0, shorter / min(height, width), longer / max(height, width))
+        scale = min(1.0, 240 / min(height, width), CANVAS / max(height, width))
         size = round(width * scale), round(height * scale)
         return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
-    def encoded(picture: Image, quality: int) -> NDArray[np.uint8]:
+    def encoded(picture: Image, quality: int = 26) -> NDArray[np.uint8]:
         bgr = rgb_to_bgr(to_uint8(picture))
         return np.asarray(cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1])
 
-    def levels(mask: Any) -> NDArray[np.uint8]:
-        return np.asarray(cv2.imencode(".png", np.rint(255 * mask).astype(np.uint8))[1])
+    def levels(mask: Any, count: int = 2) -> NDArray[np.uint8]:
+        values = np.rint(np.rint((count - 1) * mask) * (255 / (count - 1))).astype(np.uint8)
+        bits = [cv2.IMWRITE_PNG_BILEVEL, int(count == 2), cv2.IMWRITE_PNG_COMPRESSION, 9]
+        return np.asarray(cv2.imencode(".png", values, bits)[1])
 
     learned, judged = keep_back(pairs(options.people), options.kept_back)
     for photo, mask in learned:
         assert mask is not None  # `pairs` has made sure
-        picture = reduced(load_image(photo), 272)
+        picture = reduced(load_image(photo))
         soft = cv2.resize(read_mask(mask), picture.shape[1::-1], interpolation=cv2.INTER_AREA)
-        add(group_of(photo), False, encoded(picture, 72), levels(soft > 0.5))
+        add(group_of(photo), False, encoded(picture), levels(soft))
     for photo, mask in judged:
-        add(group_of(photo), True, np.fromfile(photo, np.uint8), np.fromfile(str(mask), np.uint8))
+        add(group_of(photo), True, encoded(load_image(photo), 80), np.fromfile(str(mask), np.uint8))
     teachers = [PersonSegmenter(name) for name in options.teacher or ["person"]]
-    for photo in image_files(options.guessed or []):
-        picture = load_image(photo)
-        mirrored = np.ascontiguousarray(picture[:, ::-1])
-        said = [x for t in teachers for x in (t(picture), t(mirrored)[:, ::-1])]
-        small = reduced(picture, SIDE)
-        soft = cv2.resize(np.mean(said, axis=0), small.shape[1::-1], interpolation=cv2.INTER_AREA)
-        add(GUESSED, False, encoded(small, 74), levels(soft))
+    guessed, guessed_judged = keep_back(image_files(options.guessed or []), options.kept_back)
+    for kept, photos in ((False, guessed), (True, guessed_judged)):
+        for photo in photos:
+            picture = load_image(photo)
+            mirrored = np.ascontiguousarray(picture[:, ::-1])
+            said = [x for t in teachers for x in (t(picture), t(mirrored)[:, ::-1])]
+            small = reduced(picture)
+            size = small.shape[1::-1]
+            soft = cv2.resize(np.mean(said, axis=0), size, interpolation=cv2.INTER_AREA)
+            add(GUESSED, kept, encoded(small), levels(soft, 5))
     without, without_judged = keep_back(image_files([options.others]), options.kept_back)
     for kept, photos in ((False, without), (True, without_judged)):
         for photo in photos:
-            add("", kept, encoded(reduced(load_image(photo), 224, 400), 57 + 23 * kept))
+            picture = load_image(photo)
+            add("", kept, encoded(picture, 70) if kept else encoded(reduced(picture)))
     weights = {
         f"{layer}.{kind}": array
         for layer, arrays in selfie_weights(options.selfie).items()

@@ -45,8 +45,9 @@ def from_selfie(network: keras.Model, path: str | Path) -> None:
     """Give a person network the weights of MediaPipe's selfie segmentation, in place.
 
     The network then finds the people that MediaPipe's finds, and is less sure of them. What it has
-    beside MediaPipe's layers adds nothing until it is trained. Only along the right and the lower
-    side of a picture do the two differ: beyond them it sees grey, and MediaPipe's sees black.
+    beside MediaPipe's layers adds nothing until it is trained. Only along outlines, where it
+    enlarges scores smoothly, and along the right and the lower side of a picture, beyond which it
+    sees grey and MediaPipe's sees black, do the two differ.
 
     Parameters
     ----------
@@ -102,9 +103,13 @@ def selfie_weights(path: str | Path) -> Weights:
     kernel, bias = weights["conv1"]
     half = np.float32(0.5)
     weights["conv1"] = half * kernel, bias + half * kernel.sum(axis=(1, 2, 3))
+    # Each of MediaPipe's last features makes four scores; ours makes their mean, to be enlarged.
     kernel, bias = weights["scores"]
     softer = np.float32(_SOFTER)
-    weights["scores"] = softer * kernel, softer * bias
+    weights["scores"] = (
+        softer * kernel.mean(axis=(2, 3), keepdims=True).swapaxes(0, 1),
+        softer * bias,
+    )
     return weights
 
 
@@ -132,14 +137,6 @@ def set_weights(network: keras.Model, weights: Weights) -> None:
 def _as_keras(
     layer: keras.Layer, kernel: NDArray[np.float32], bias: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lay a kernel out as Keras does, and put the background's score, 0, before a person's."""
+    """Lay a kernel out as Keras does."""
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-    kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
-    one_before = (1, 0)
-    if layer.name in ("scores", "last.first"):  # channels out of the one, into the other
-        kernel = np.pad(kernel, [(0, 0), (0, 0), one_before, (0, 0)])
-    elif layer.name == "last.second":
-        kernel = np.pad(kernel, [(0, 0), (0, 0), (0, 0), one_before])
-    if layer.name in ("scores", "last.second"):
-        bias = np.pad(bias, one_before)
-    return kernel, bias
+    return kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0)), bias

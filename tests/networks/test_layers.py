@@ -229,6 +229,9 @@ def test_persons_parameters_by_hand() -> None:
         + 4 * block(32, 192, 5, 32, squeezed=48)
     )
     deep = conv(32, 64, 1) + 4 * block(64, 256, 5, 64, squeezed=64) + conv(64, 32, 1)
+    side = block(24, 144, 5, 96) + 2 * block(96, 192, 5, 96, squeezed=48) + conv(96, 128, 1)
+    wide = conv(64, 128, 1) + 4 * block(128, 384, 5, 128, squeezed=96) + conv(128, 64, 1)
+    deep += side + wide + conv(128, 128, 1)
     up = 2 * conv(32, 128, 1) + sum(
         conv(below, known, 1)
         + gate(known, known)
@@ -236,10 +239,9 @@ def test_persons_parameters_by_hand() -> None:
         + window(known, 3)
         + conv(known, between, 3)
         + conv(between, known, 3)
-        for below, known, between in ((128, 24, 64), (24, 16, 48), (16, 16, 8))
+        for below, known, between in ((128, 24, 24), (24, 16, 24), (16, 16, 8))
     )
-    last = conv(16, 2, 2) + conv(2 + 3, 8, 3) + conv(8, 2, 3)
-    assert PersonNet().count_params() == down + deep + up + last
+    assert PersonNet().count_params() == down + deep + up + conv(16, 1, 1)
 
 
 def test_person_gives_probabilities() -> None:

@@ -137,6 +137,24 @@ def test_it_learns_from_the_losses_of_the_library(photos: Any, start: Path) -> N
         beyond = float(keras_losses.beyond(painted))
         assert beyond > 0
         assert found["loss"] == pytest.approx(weighed + 10 * beyond, rel=1e-5)
+    lesson.steer(9.0)  # nothing is aimed at
+    assert float(lesson.weight) == pytest.approx(0.3)
+
+
+def test_the_contents_weight_is_steered() -> None:
+    settings = style_torch.Settings("mosaic", 64, 0.3, aim=0.5)
+    judge = VGG19(MINI, LAYERS, torch.float32)
+    styles = [to_uint8(nst.load_image("candy", 64))]
+    lesson = style_torch.Lesson(torch.nn.Identity(), settings, styles, judge, judge)
+    for content, expected in ((0.5, 0.3), (0.5 * 1.21, 0.33), (0.5 / 1.21, 0.3), (9.0, 0.375)):
+        lesson.steer(content)
+        assert float(lesson.weight) == pytest.approx(expected, rel=1e-5)
+    photo = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    lesson.weight.fill_(1e6)  # the loss reads it anew
+    assert lesson(photo + 200)["content"] == 0
+    lesson.network = torch.nn.AvgPool2d(5, 1, 2)
+    terms = lesson(torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, 64, 64))))
+    assert float(terms["loss"]) > 1e5 * float(terms["content"]) > 0
 
 
 def test_the_losses_of_the_judge() -> None:
@@ -219,6 +237,7 @@ def trained(start: Path, pack: Path, output: Path, **more: Any) -> dict[str, Any
         "workers": 1,
         "threads": 1,
         "device": "cpu",
+        "eager": False,
     }
     style_torch.train(argparse.Namespace(**(usual | more)))
     with np.load(output) as arrays:
@@ -231,13 +250,15 @@ def test_without_steps_the_shipped_network_comes_back(
     weights = tmp_path / "new folder" / "weights.npz"
     trained(start, pack, weights, learning_rate=0.0)
     style_torch.write(
-        argparse.Namespace(weights=weights, folder=tmp_path, only=["mosaic"], metadata=["a=b"])
+        argparse.Namespace(
+            weights=weights, folder=tmp_path / "made", only=["mosaic"], metadata=["a=b"]
+        )
     )
     picture = 255 * nst.load_image("coffee", (64, 96))
     blob = picture.transpose(2, 0, 1)[np.newaxis]
     written, shipped = (
         onnxruntime.InferenceSession(path)
-        for path in (tmp_path / "mosaic.onnx", embedded_model("mosaic.onnx"))
+        for path in (tmp_path / "made" / "mosaic.onnx", embedded_model("mosaic.onnx"))
     )
     found, expected = (
         session.run(None, {session.get_inputs()[0].name: blob})[0] for session in (written, shipped)

@@ -13,8 +13,10 @@ import pytest
 from drawn_people import figure, grey
 
 from nstlib._tensorflow import tf
+from nstlib.images.encode import save_image
 from nstlib.networks.files import load_network
 from nstlib.networks.person import PersonNet
+from nstlib.training import selfie
 from nstlib.training.person import person_loss
 
 torch = pytest.importorskip("torch")
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.torch
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import person_torch  # noqa: E402
 from person_examples import Sources, examples, jpeg  # noqa: E402
-from person_pack import Pack, Row, write_network  # noqa: E402
+from person_pack import Pack, Row, write_network, write_pack  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +187,37 @@ def test_what_is_best_is_least_short_of_what_is_asked() -> None:
     marks = {"ccp": 0.965, "hs": 0.915, "guessed": 0.5, "nobody": 0.018}
     assert person_torch.shortfall(marks) == pytest.approx(0.01 + 0.01)
     assert person_torch.shortfall({"ccp": 0.955}) == 0
+
+
+def test_nothing_but_what_they_show_tells_pictures_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same photographs, as ones with people and as ones without: the same files in the pack."""
+    monkeypatch.setattr(selfie, "selfie_weights", lambda path: {})  # noqa: ARG005
+    random = np.random.default_rng(0)
+    for folder in ("people/images", "people/masks", "others"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("a_1", "a_2", "a_3"):
+        photo = cv2.GaussianBlur(random.uniform(0, 1, (300, 520, 3)).astype(np.float32), (0, 0), 1)
+        save_image(photo, tmp_path / "people" / "images" / f"{name}.png")
+        save_image(photo, tmp_path / "others" / f"{name}.png")
+        save_image(grey(figure(300, 520)), tmp_path / "people" / "masks" / f"{name}.png")
+    write_pack(
+        argparse.Namespace(
+            people=tmp_path / "people",
+            others=tmp_path / "others",
+            pack=str(tmp_path / "pack.npz"),
+            selfie="selfie.onnx",
+            guessed=[tmp_path / "others"],
+            teacher=None,
+            kept_back=1 / 3,
+        )
+    )
+    pack = Pack.load(str(tmp_path / "pack.npz"))
+    learned: dict[str, list[bytes]] = {}
+    for row in pack.rows:
+        if not row.kept_back:
+            learned.setdefault(row.group, []).append(pack.files[row.picture].tobytes())
+    assert set(learned) == {"a", "guessed", ""}
+    assert len(learned["a"]) == 2
+    assert learned["a"] == learned["guessed"] == learned[""]

@@ -272,16 +272,19 @@ class Teacher(nn.Module):
 
     LAYERS = tuple(f"block{b}_conv{c}" for b in range(1, 6) for c in range(1, 3 + 2 * (b > 2)))
 
-    def __init__(self, path: str, kind: torch.dtype) -> None:
+    def __init__(self, paths: Sequence[str], kind: torch.dtype) -> None:
         super().__init__()
-        with np.load(path) as arrays:
-            for name in self.LAYERS:
-                kernel = arrays[f"{name}/table"][arrays[f"{name}/codes"]].transpose(3, 2, 0, 1)
-                for part, values in (("kernel", kernel), ("bias", arrays[f"{name}/bias"])):
-                    tensor = torch.from_numpy(np.ascontiguousarray(values)).to(kind)
-                    if part == "kernel":
-                        tensor = tensor.contiguous(memory_format=torch.channels_last)
-                    self.register_buffer(f"{name}_{part}", tensor.to(torch.get_default_device()))
+        arrays: dict[str, NDArray[Any]] = {}
+        for path in paths:
+            with np.load(path) as some:
+                arrays |= dict(some)
+        for name in self.LAYERS:
+            kernel = arrays[f"{name}/table"][arrays[f"{name}/codes"]].transpose(3, 2, 0, 1)
+            for part, values in (("kernel", kernel), ("bias", arrays[f"{name}/bias"])):
+                tensor = torch.from_numpy(np.ascontiguousarray(values)).to(kind)
+                if part == "kernel":
+                    tensor = tensor.contiguous(memory_format=torch.channels_last)
+                self.register_buffer(f"{name}_{part}", tensor.to(torch.get_default_device()))
         means = [103.939, 116.779, 123.68]
         self.register_buffer("means", torch.tensor(means).view(1, 3, 1, 1))
         self.register_buffer("middle", torch.zeros(1, 512, 1, 1))
@@ -307,6 +310,8 @@ class Teacher(nn.Module):
         roots = torch.cat([self(some) for some in images.split(16)])
         self.middle.copy_(roots.mean((0, 2, 3), keepdim=True))
         spread = roots.std((0, 2, 3), keepdim=True)
+        if not spread.mean() > 0:
+            raise SystemExit("VGG19 sees nothing: are all its weights there?")
         self.spread.copy_(torch.maximum(spread, 0.5 * spread.mean()))
 
 
@@ -610,7 +615,8 @@ def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)  # so that examples do not depend on what was drawn before
     learner.settle(making.made()[0])
     began = judged = time.perf_counter()
-    ends = entered + 60 * (options.minutes or math.inf)
+    minutes = options.minutes or math.inf
+    ends = max(entered + 60 * minutes, began + 6 * minutes)  # a tenth to learn, at least
 
     def progress(step: int) -> float:
         if options.minutes:
@@ -684,7 +690,12 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=0, help="seconds between, at least")
     parser.add_argument("--best", type=int, default=0, help="how many of the best to keep")
     parser.add_argument("--alarm", type=float, default=0, help="weight of people where nobody is")
-    parser.add_argument("--teacher", help="VGG19's weights, .npz, to learn what it sees as well")
+    parser.add_argument(
+        "--teacher",
+        action="append",
+        default=[],
+        help="VGG19's weights, .npz, in one file or in some, to learn what it sees as well",
+    )
     parser.add_argument("--taught", type=int, default=24, help="pictures of a batch it looks at")
     parser.add_argument("--limit", type=int, default=0, help="pictures of a group, to try it")
     parser.add_argument("--seed", type=int, default=0)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -329,15 +330,18 @@ def train(options: argparse.Namespace) -> None:
     steps = Steps(list(network.parameters()), teacher, tensors(0), options.learning_rate)
     batches = background(make, options.workers, device)
     clock = Clock(options.minutes)
-    saved = 0.0
+    saved = waited = 0.0
     print(f"begins after {clock.gone() * clock.seconds:.0f} s", flush=True)
     while clock.gone() < 1 and steps.done != options.steps:
-        steps(next(batches), clock.share())
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - asked
+        steps(batch, clock.share())
         if steps.done % options.every == 0:
             told = steps.told()  # waits for the card
             seconds = clock.gone() * clock.seconds
             terms = " ".join(f"{name} {value:.4f}" for name, value in told.items())
-            print(f"{steps.done} {seconds:.0f} s {terms}", flush=True)
+            print(f"{steps.done} {seconds:.0f} s, {waited:.0f} for examples {terms}", flush=True)
             if not all(map(math.isfinite, told.values())):
                 raise SystemExit("the loss is no number")
             if seconds > saved + 45:

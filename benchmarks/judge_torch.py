@@ -11,6 +11,7 @@ import collections
 import contextlib
 import itertools
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -317,6 +318,8 @@ def background(
     make: Callable[[int], Sequence[Pictures]], workers: int, device: torch.device
 ) -> Iterator[list[Tensor]]:
     """Give batch after batch, made by threads, as tensors (B, 3, H, W) of the device, uint8."""
+    # The thread that feeds the card must never wait long for one of these.
+    sys.setswitchinterval(2e-4)
     queues: list[queue.Queue[Any]] = [queue.Queue(4) for _ in range(workers)]
     card = device.type == "cuda"
 

@@ -1,6 +1,7 @@
 """Transfers by five methods on the same VGG19, one machine, one run: time, memory, losses, sheet.
 
     python benchmarks/scoreboard.py [--size 384] [--folder build/scoreboard] [--precision bfloat16]
+        [--output SHEET]
 
 Each method works as its own documentation says, with its own defaults, on the same two pictures:
 
@@ -299,7 +300,7 @@ def judge(image: Image, content: Image, style: Image) -> tuple[float, float]:
 Results = dict[tuple[str, tuple[str, str]], Any]
 
 
-def report(folder: Path, results: Results, trial: int | None) -> None:
+def report(folder: Path, results: Results, trial: int | None, output: Path) -> None:
     """Print the table and write the contact sheet."""
     methods = list(dict.fromkeys(method for method, _ in results))
     pairs = list(dict.fromkeys(pair for _, pair in results))
@@ -337,7 +338,7 @@ def report(folder: Path, results: Results, trial: int | None) -> None:
         caption="A photograph, a painting, and transfers on the same VGG19: its relative style "
         "loss, its content loss, and the time of the processor.",
         alt="Three rows: a photograph, a painting, and what each method makes of them.",
-    ).save(folder / "scoreboard.png")
+    ).save(output)
     print(f"\ncontact sheet: {sheet}")
 
 
@@ -350,6 +351,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=len(PAIRS), help="how many of the pairs")
     parser.add_argument("--iterations", type=int, help="of every method, to try the command")
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
+    parser.add_argument("--output", type=Path, help="where the contact sheet goes")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -365,7 +367,8 @@ def main() -> None:
         for pair in PAIRS[: options.pairs]
         for method in options.methods
     }
-    report(options.folder, results, options.iterations)
+    output = options.output or options.folder / "scoreboard.png"
+    report(options.folder, results, options.iterations, output)
 
 
 if __name__ == "__main__":

@@ -47,9 +47,6 @@ from nstlib.training.any_style.pictures import Batches, Pack
 LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block4_conv4")
 CHANNELS, BLOCKS, KERNELS, VECTOR, HIDDEN = (16, 32, 32, 112), (4, 1), (5, 3), 256, 192
 
-#: How often a style is a painting, a drawn one, a photograph, or the photograph itself.
-SHARES = {"painting": 0.74, "drawn": 0.14, "photo": 0.06, "own": 0.06}
-
 
 def means_and_deviations(features: Tensor) -> tuple[Tensor, Tensor]:
     """Measure the channels of (B, C, H, W): (B, C, 1, 1) each."""
@@ -288,7 +285,6 @@ class Teacher:
 def maker(pack: Pack, size: int, batch: int, seed: int) -> Callable[[int], list[Pictures]]:
     """Make batches as ``nst train any-style`` does; a third of the styles are turned."""
     batches = Batches(pack, size, batch, seed)
-    batches.shares = {kind: SHARES[kind] for kind in batches.shares}
 
     def make(number: int) -> list[Pictures]:
         photos, styles = batches.make(number)
@@ -384,7 +380,7 @@ def main() -> None:
     command.add_argument("--start", help="weights to go on from, .npz")
     command.add_argument("--minutes", type=float, default=9.0)
     command.add_argument("--steps", type=int, help="at most")
-    command.add_argument("--content-weight", type=float, default=0.1)
+    command.add_argument("--content-weight", type=float, default=0.16)
     command.add_argument("--lattice-weight", type=float, default=30.0)
     command.add_argument("--learning-rate", type=float, default=1e-3)
     command.add_argument("--size", type=int, default=256, help="of the crops")

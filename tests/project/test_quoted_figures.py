@@ -124,9 +124,9 @@ QUOTED = [
     ("13", "one of 169 paintings", CARDS, "169 paintings, prints and ornaments"),
     (
         "13",
-        "one pair in twelve was a photograph with itself",
+        "six pairs in a hundred were a photograph with itself",
         CARDS,
-        "8 % of the photographs are their own style",
+        "6 % of the photographs are their own style",
     ),
 ]
 

@@ -68,7 +68,7 @@ choice(
     right="c",
     a="where one painting has an edge the other one has none, so half of its contrast is left.",
     b="the network sees a style of faint edges, and paints it. Which way avoids that?",
-    c="Each place is painted once, by one set of scales, so nothing is blended away.",
+    c="Each place is painted once, by one set of scales, so little is blended away.",
     d="compare the numbers of the three.",
 )
 

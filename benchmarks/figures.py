@@ -36,7 +36,7 @@ MATERIALS = ("immunohistochemistry", "brushwork", "mosaic", "marble")
 def write(picture: Image | Plot, path: Path) -> None:
     """Write a JPEG for a page.
 
-    It is less than half as large as one by :func:`nstlib.save_image`, and at full size looks the same.
+    It is less than half as large as one by :func:`nstlib.save_image`, and looks the same.
     """
     if isinstance(picture, Plot):
         with tempfile.TemporaryDirectory() as folder:

@@ -54,8 +54,8 @@ def test_what_is_constant_is_computed_once(any_style: AnyStyle) -> None:
     graph = painter_for(vector).graph
     assert [entry.name for entry in graph.input] == ["image"]
     kinds = [node.op_type for node in graph.node]
-    # Only "by1" and "by2" scale and shift what is used elsewhere, too.
-    assert kinds.count("Mul") == 2
+    # Only "conv3", "by1" and "by2" scale and shift what is used elsewhere, too.
+    assert kinds.count("Mul") == 3
     assert not {"Slice", "Cast"}.intersection(kinds)
     convolutions = [x for x in any_style.painter.layers if isinstance(x, keras.layers.Conv2D)]
     assert kinds.count("Conv") == len(convolutions)

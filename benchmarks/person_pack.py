@@ -1,12 +1,14 @@
 """What person_torch.py learns from, in one file; and what it has learned, as a network.
 
     python benchmarks/person_pack.py pack PEOPLE OTHERS PACK.npz --selfie FILE [options]
-    python benchmarks/person_pack.py write WEIGHTS.npz [WEIGHTS.npz ...] person.onnx
+    python benchmarks/person_pack.py write WEIGHTS.npz [WEIGHTS.npz ...] person.onnx [--share S ...]
 
 PEOPLE holds photographs in images/ and their masks in masks/, OTHERS photographs without people,
 FILE is MediaPipe's selfie segmentation. Of more people, ``--guessed DIR``, the masks are what
 networks say, ``--teacher NAME``. The photographs are made smaller; those to judge by are not.
-Of several weights, the network gets the mean (Wortsman et al., "Model soups", 2022).
+Of several weights, the network gets the mean (Wortsman et al., "Model soups", 2022), or by
+``--share``, once for each, something between: between what a training began with and what it ended
+with, for instance (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
 Written as person.keras, the network can be trained further: ``nst train person --start``.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +26,9 @@ from numpy.typing import NDArray
 
 #: Sides of what the network sees, and of the canvases that hold the photographs.
 SIDE, CANVAS = 256, 400
+
+#: What a layer has, by the names in a file of weights.
+KINDS = ("weight", "bias")
 
 #: The group of photographs whose masks networks have guessed.
 GUESSED = "guessed"
@@ -131,9 +137,23 @@ def write_pack(options: argparse.Namespace) -> None:
     weights = {
         f"{layer}.{kind}": array
         for layer, arrays in selfie_weights(options.selfie).items()
-        for kind, array in zip(("weight", "bias"), arrays, strict=True)
+        for kind, array in zip(KINDS, arrays, strict=True)
     }
     Pack(rows, files, weights).save(options.pack)
+
+
+def _mixed(
+    name: str, layer: Any, ends: Sequence[Mapping[str, Any]], shares: Sequence[float]
+) -> Any:
+    """Mix what a layer has in several files; it is 0 or of no account where a file lacks it.
+
+    A file from before a layer was added knows nothing of it. Then the network computed as if what
+    begins as 0 were still 0; the layers before that could be any.
+    """
+    known = [(share, end[name]) for share, end in zip(shares, ends, strict=True) if name in end]
+    mixed = sum(share * array for share, array in known)
+    silent = not layer.get_weights()[0].any()
+    return mixed if silent else mixed / sum(share for share, _ in known)
 
 
 def write_network(options: argparse.Namespace) -> None:
@@ -142,11 +162,16 @@ def write_network(options: argparse.Namespace) -> None:
     from nstlib.networks.person import PersonNet
     from nstlib.training import selfie
 
+    shares = options.share or [1 / len(options.weights)] * len(options.weights)
+    if len(shares) != len(options.weights) or abs(sum(shares) - 1) > 1e-6:
+        raise SystemExit("give a --share for each of the weights; together they make 1")
     ends = [dict(np.load(path)) for path in options.weights]
-    arrays = {name: np.mean([end[name] for end in ends], axis=0) for name in ends[0]}
-    names = {name.rsplit(".", 1)[0] for name in arrays}
-    weights = {name: (arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in names}
     network = PersonNet()
+    weights = {
+        layer.name: tuple(_mixed(f"{layer.name}.{kind}", layer, ends, shares) for kind in KINDS)
+        for layer in network.layers
+        if layer.weights
+    }
     selfie.set_weights(network, weights)
     _outputs.write_network(
         Path(options.output),
@@ -174,6 +199,9 @@ def main() -> None:
     command = commands.add_parser("write", help="from weights to a network")
     command.add_argument("weights", nargs="+", help="what person_torch.py has written, .npz")
     command.add_argument("output", help=".onnx or .keras")
+    command.add_argument(
+        "--share", type=float, action="append", help="of the first weights, the second, …"
+    )
     command.add_argument("--metadata", action="append", default=[], help="KEY=VALUE, for ONNX")
     command.set_defaults(run=write_network)
     options = parser.parse_args()

@@ -638,8 +638,8 @@ print(f"training: {seconds_trained:.0f} s")
 
 # %% [markdown]
 # The search has found the shards themselves, in this one picture. Sixty steps have taught the network colours and
-# lines, for all pictures; the four at the top learned for 2,000 steps and more. When does the training pay? Exercise 1
-# asks after how many pictures.
+# lines, for all pictures; the four at the top learned for about 3,000 steps, or more. When does the training pay?
+# Exercise 1 asks after how many pictures.
 #
 # ## Inside: residual blocks
 #

@@ -50,9 +50,15 @@ QUOTED = [
     ),
     (
         "09",
-        "for 2,000 steps and more",
+        "for about 3,000 steps, or more",
         CARDS,
-        "| `mosaic` | the course's own, drawn | 704 | 611: 0.25; 900: 0.5; 500 by",
+        "| 611: 0.25; 900: 0.5; 500 by VGG19: 0.4 | 512: 0.19 |",
+    ),
+    (
+        "09",
+        "for about 3,000 steps, or more",
+        CARDS,
+        "The last part is 950 steps by VGG19 (`mosaic`: 975)",
     ),
     ("11", "A sixth, 106,000,", CARDS, "from 0.1 to 0.6 million weights"),
     ("11", "992 photographs of people", CARDS, "992 photographs with masks"),

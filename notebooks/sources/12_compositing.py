@@ -512,8 +512,8 @@ show_rows(
     pictures.values(),
     titles=list(pictures),
     height=3.6,
-    alt="A naval officer before a painted flag and a beige sky; with a yellow face and a red and violet "
-    "uniform before the flag; in beige and blue before blue and yellow strokes.",
+    alt="A naval officer before a painted flag and a sky of small waves; with a yellow face and a red uniform with "
+    "round green sweets before the flag; in beige and grey before blue and yellow strokes.",
 )
 
 # %%
@@ -547,7 +547,7 @@ show_rows(
     matched,
     titles=[f"match={m}" for m in matches],
     height=3.6,
-    alt="The astronaut before a painted night, with natural, slightly cooler and pale green colours.",
+    alt="The astronaut before a painted night, with natural, slightly cooler and pale bluish colours.",
 )
 
 # %% [markdown]

@@ -1054,11 +1054,11 @@ for name in ("astronaut", "coffee", "chelsea"):
 # larger, and further than the paintings do. Had we looked at one [style loss](glossary.md#style-loss) alone,
 # we might have taken the photograph's own change for the network's work.
 #
-# So the claim does not hold as a rule. Nor does the distance from the photograph, both looked at in one size, follow
-# the size. What does hold for all three is what you see in two of them. Strokes have the same size in pixels, so within
-# a larger picture they are finer, and small things such as the eyes come out better. If you want bold strokes, make the
-# photograph *smaller* before it is painted. What is true about the claim: in more pixels there are more strokes to be
-# seen.
+# So the claim does not hold as a rule. Nor does the distance from the photograph, both looked at in one size: it may
+# grow, as for the astronaut, or hardly change. What does hold for all three is what you see in two of them.
+# Strokes have the same size in pixels, so within a larger picture they are finer, and small things such as the
+# eyes come out better. If you want bold strokes, make the photograph *smaller* before it is painted. What is true
+# about the claim: in more pixels there are more strokes to be seen.
 #
 # </details>
 #

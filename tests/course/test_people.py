@@ -100,7 +100,7 @@ def test_the_diagram_of_the_network_has_the_files_channels() -> None:
     channels = {w.name.removesuffix(".weight"): w.dims[0] for w in graph.initializer}
     expected = [
         (256, 3),
-        (256, channels["last.second"]),
+        (256, 1 + channels["scores"]),
         (128, channels["conv1"]),
         (128, channels["up2"]),
         (64, channels["down4.project"]),
@@ -110,6 +110,8 @@ def test_the_diagram_of_the_network_has_the_files_channels() -> None:
         (16, channels["down16.project"]),
         (16, channels["bottom"]),
         (8, channels["down32"]),
+        (8, channels["wide32"]),
+        (16, channels["side16.project"]),
     ]
     drawn = re.findall(r">(\d+) × (\d+) × (\d+)<", person_network().svg)
     assert [(int(side), int(count)) for side, _, count in drawn] == expected
@@ -120,8 +122,15 @@ def test_the_diagram_of_the_network_has_the_files_channels() -> None:
     # block8 and more8 stand beside each other, and so do block16 and more16.
     assert blocks["block8"] + blocks["more8"] == 3
     assert blocks["block16"] + blocks["more16"] == 8
-    assert blocks["more32"] == 4
-    for words in ("down8 and 3 blocks", "down16 and 8 blocks", "down32 and 4 blocks"):
+    assert blocks["more32"] == blocks["wide32"] == 4
+    assert blocks["side16"] - 1 == 2  # the first one begins the side way
+    for words in (
+        "down8 and 3 blocks",
+        "down16 and 8 blocks",
+        "down32 and 4 blocks",
+        "wide32 and 4 blocks",
+        "side16 and 2 blocks",
+    ):
         assert words in person_network().svg
 
 

@@ -391,6 +391,6 @@ choice(
     right="c",
     a="at half the size a person still has 128 of the network's 256 pixels.",
     b="in training the light was changed, too, and a tenth still leaves 26 grey levels.",
-    c="It has never seen anybody hang from the ceiling: two of the three fall apart.",
+    c="It has never seen anybody hang from the ceiling: all three fall apart.",
     d="in training, photographs were mirrored at random.",
 )

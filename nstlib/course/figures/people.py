@@ -9,9 +9,9 @@ from nstlib.course.figures.svg import BLUE, GREEN, ORANGE, Diagram, arrow, box, 
 
 
 def person_network() -> Diagram:
-    """Draw PersonNet: MobileNet's way down, a narrow way up, and what joins them."""
+    """Draw PersonNet: MobileNet's way down, a side way, a narrow way up, and what joins them."""
     rows = [
-        ("photograph", "256 × 256 × 3", "a last look → softmax", "256 × 256 × 2"),
+        ("photograph", "256 × 256 × 3", "scores → sigmoid", "256 × 256 × 2"),
         ("conv1", "128 × 128 × 16", "up2, sharp2", "128 × 128 × 16"),
         ("down4", "64 × 64 × 16", "up4, sharp4", "64 × 64 × 16"),
         ("down8 and 3 blocks", "32 × 32 × 24", "up8, sharp8", "32 × 32 × 24"),
@@ -39,17 +39,29 @@ def person_network() -> Diagram:
     parts += [
         arrow((304, y + 24), (576, y + 24)),
         text(440, y + 18, "1 × 1 convolution to 128 channels", size=11, colour=GREY),
-        box(340, y + 64, 200, 48, ("down32 and 4 blocks", "8 × 8 × 64"), edge=BLUE),
-        arrow((204, y + 48), (340, y + 84)),
-        arrow((340, y + 100), (184, y + 48)),
-        text(300, y + 116, "enlarged, added", size=11, colour=GREY, at="end"),
+        box(180, y + 84, 200, 48, ("down32 and 4 blocks", "8 × 8 × 64"), edge=BLUE),
+        arrow((210, y + 48), (230, y + 84)),
+        arrow((300, y + 84), (280, y + 48)),
+        text(302, y + 70, "enlarged, added", size=11, colour=GREY, at="start"),
+        box(500, y + 84, 200, 48, ("wide32 and 4 blocks", "8 × 8 × 128"), edge=BLUE),
+        arrow((380, y + 100), (500, y + 100)),
+        arrow((500, y + 118), (380, y + 118)),
+        text(440, y + 94, "added", size=11, colour=GREY),
+        text(440, y + 132, "added", size=11, colour=GREY),
+        arrow((640, y + 84), (660, y + 48)),
+        text(664, y + 70, "its means", size=11, colour=GREY, at="start"),
+        box(180, y + 168, 200, 48, ("side16 and 2 blocks", "16 × 16 × 96"), edge=BLUE),
+        arrow((88, 302), (40, 302), (40, y + 192), (180, y + 192)),
+        arrow((380, y + 192), (600, y + 192), (600, y + 132)),
     ]
     alt = (
         "A U: on the left five boxes go down from 256 to 16 pixels and from 3 to 32 channels; on "
         "the right five go up again to two channels of 256 pixels. Dashed arrows join boxes of the "
-        "same size. Below the lowest box on the left, one more of 8 pixels is added back to it."
+        "same size. Below the lowest box on the left, one more of 8 pixels is added back to it. "
+        "Beside that, a box of 8 pixels and 128 channels, fed by it and by a side way of 96 "
+        "channels, is added to it, and its means go to the lowest box on the right."
     )
-    return diagram(880, 480, alt, parts)
+    return diagram(880, 588, alt, parts)
 
 
 def matte_window(row: Sequence[float], coarse: Sequence[float], window: slice) -> Diagram:

@@ -786,8 +786,8 @@ show_rows(
 )
 
 # %% [markdown]
-# *The two worst.* Such pictures are strange to a network that knows streets, rooms and landscapes: in the strokes of a
-# painted sky it sees a figure. On 139 ordinary photographs, kept back from training, its card (`models/README.md` in the
+# *The two worst.* Such pictures are strange to a network that knows streets, rooms and landscapes: two trees with a star
+# above each pass for people. On 139 ordinary photographs, kept back from training, its card (`models/README.md` in the
 # repository) reports 1.7 % of the pixels, nothing at all on eight in ten, and **more than 5 % of the picture on 15**, of
 # which 11 show animals. "Where nobody is, it finds nobody" would be false. "In nine of ten such photographs, it finds
 # next to nobody" is what we can say.

@@ -71,7 +71,7 @@ def test_keras_computes_what_pytorch_has_trained(tmp_path: Path) -> None:
         for name, factor in (("larger", 1.25), ("smaller", 0.75)):
             np.savez(tmp_path / name, **{key: factor * array for key, array in arrays.items()})
     ends = [tmp_path / "larger.npz", tmp_path / "smaller.npz"]
-    write_network(argparse.Namespace(weights=ends, output=tmp_path / "person.keras", metadata=[]))
+    write_network(options(weights=ends, output=tmp_path / "person.keras"))
     picture = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 3)).astype(np.float32)
     picture = 5 * cv2.GaussianBlur(picture[0], (0, 0), 8)[np.newaxis]
     found = load_network(tmp_path / "person.keras")(picture).numpy()[..., 1]
@@ -80,6 +80,47 @@ def test_keras_computes_what_pytorch_has_trained(tmp_path: Path) -> None:
     expected = torch.sigmoid(scores)[:, 0].numpy()
     assert expected.std() > 0.01
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def options(**values: Any) -> argparse.Namespace:
+    """Say what to write."""
+    return argparse.Namespace(**{"share": None, "metadata": [], **values})
+
+
+def test_weights_are_mixed_by_shares(tmp_path: Path) -> None:
+    """A file from before some layers were added counts as a network in which they give nothing."""
+    random = np.random.default_rng(0)
+    layers = [layer for layer in PersonNet().layers if layer.weights]
+    kernels = {f"{layer.name}.weight": layer.get_weights()[0] for layer in layers}
+    torch_network = person_torch.Person()
+    person_torch.save_weights(torch_network, str(tmp_path / "after.npz"))
+    with np.load(tmp_path / "after.npz") as arrays:
+        after = {name: random.normal(0, 1, x.shape) for name, x in arrays.items()}
+    before = {name: 2 * x for name, x in after.items() if not name.startswith(("side", "wide"))}
+    np.savez(tmp_path / "after", **after)
+    np.savez(tmp_path / "before", **before)
+    ends = [tmp_path / "before.npz", tmp_path / "after.npz"]
+    output = tmp_path / "person.keras"
+    write_network(options(weights=ends, share=[0.25, 0.75], output=output))
+    network = load_network(output)
+    for name in before:
+        layer, kind = name.rsplit(".", 1)
+        found = network.get_layer(layer).get_weights()[kind == "bias"]
+        assert np.abs(found).sum() == pytest.approx(1.25 * np.abs(after[name]).sum(), rel=1e-4)
+    silent = {name for name in after if name not in before and not kernels[_kernel(name)].any()}
+    assert {"wide32.back.weight", "wide32_1.project.bias"} < silent
+    for name in after.keys() - before.keys():
+        layer, kind = name.rsplit(".", 1)
+        found = network.get_layer(layer).get_weights()[kind == "bias"]
+        factor = 0.75 if name in silent else 1.0
+        assert np.abs(found).sum() == pytest.approx(factor * np.abs(after[name]).sum(), rel=1e-4)
+    for shares in ([1.0], [0.25, 0.5]):
+        with pytest.raises(SystemExit, match="give a --share for each"):
+            write_network(options(weights=ends, share=shares, output=output))
+
+
+def _kernel(name: str) -> str:
+    return f"{name.rsplit('.', 1)[0]}.weight"
 
 
 def test_it_learns_from_the_same_loss() -> None:

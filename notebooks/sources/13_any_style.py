@@ -48,7 +48,7 @@ show_rows(
 # | --- | --- |
 # | Prerequisites | [03 · Gram matrices](03_gram_matrices.ipynb), [09 · Fast style networks](09_fast_style_networks.ipynb) |
 # | Time to read | 40 min; exercises 1 h 50 min |
-# | Time to run on 2 cores | 50 s |
+# | Time to run on 2 cores | 40 s |
 # | Downloads | nothing |
 #
 # ## Learning objectives

@@ -284,11 +284,11 @@ class Steps:
 class Clock:
     """The share of a training's time that has gone, and of its rate that is left for a step.
 
-    The rate rises over the first fiftieth, stays, and falls to zero over the last `falling`.
+    The rate rises over the first fiftieth, stays, and falls to zero over the second half.
     """
 
-    def __init__(self, minutes: float, falling: float = 0.5) -> None:
-        self.seconds, self.falling = 60 * minutes, falling
+    def __init__(self, minutes: float) -> None:
+        self.seconds = 60 * minutes
         self.began = time.perf_counter()
 
     def gone(self) -> float:
@@ -298,7 +298,7 @@ class Clock:
     def share(self) -> float:
         """Share of the rate."""
         gone = self.gone()
-        return max(0.0, min(1.0, 50 * gone + 0.01, (1 - gone) / self.falling))
+        return max(0.0, min(1.0, 50 * gone + 0.01, 2 * (1 - gone)))
 
 
 def decoded(data: NDArray[np.uint8]) -> Pictures:
@@ -343,8 +343,9 @@ def background(
 
 
 def save(path: str | Path, arrays: Mapping[str, Any]) -> None:
-    """Write arrays to a file, whole or not at all."""
+    """Write arrays to a file, whole or not at all; its folder is made if it is not there."""
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.part.npz")
     np.savez(beside, **arrays)
     beside.replace(path)

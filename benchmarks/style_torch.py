@@ -396,7 +396,6 @@ def train(options: argparse.Namespace) -> None:
                 written[f"{name}/{key}"] = mean.cpu().numpy()
         judge_torch.save(options.output, written)
 
-    Path(options.output).parent.mkdir(parents=True, exist_ok=True)
     last = time.perf_counter()
     for _ in range(options.rounds):
         if not learning or clock.gone() >= 1:

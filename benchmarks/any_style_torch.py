@@ -299,6 +299,7 @@ def maker(pack: Pack, size: int, batch: int, seed: int) -> Callable[[int], list[
 
 def train(options: argparse.Namespace) -> None:
     """Train until the time is over."""
+    began = time.perf_counter()
     device = set_up(options.device)
     card = device.type == "cuda"
     half = torch.bfloat16 if card else torch.float32
@@ -327,7 +328,13 @@ def train(options: argparse.Namespace) -> None:
     batches = background(make, options.workers, device)
     clock = Clock(options.minutes)
     saved = waited = 0.0
-    print(f"begins after {clock.gone() * clock.seconds:.0f} s", flush=True)
+
+    def checked(told: dict[str, float]) -> dict[str, float]:
+        if not all(map(math.isfinite, told.values())):
+            raise SystemExit(f"the loss is no number; {options.weights} stays as it was")
+        return told
+
+    print(f"begins after {clock.began - began:.0f} s", flush=True)
     while clock.gone() < 1 and steps.done != options.steps:
         asked = time.perf_counter()
         batch = next(batches)
@@ -338,12 +345,12 @@ def train(options: argparse.Namespace) -> None:
             seconds = clock.gone() * clock.seconds
             terms = " ".join(f"{name} {value:.4f}" for name, value in told.items())
             print(f"{steps.done} {seconds:.0f} s, {waited:.0f} for examples {terms}", flush=True)
-            if not all(map(math.isfinite, told.values())):
-                raise SystemExit("the loss is no number")
+            checked(told)
             if seconds > saved + 45:
                 saved = seconds
                 with steps.averaged():
                     save(options.weights, network.arrays())
+    checked(steps.told())
     with steps.averaged():
         save(options.weights, network.arrays())
     print(f"{steps.done} steps of {options.batch}", flush=True)
@@ -385,7 +392,7 @@ def main() -> None:
     command.add_argument("--learning-rate", type=float, default=1e-3)
     command.add_argument("--size", type=int, default=256, help="of the crops")
     command.add_argument("--batch", type=int, default=8)
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=int, default=0, help="of the examples")
     command.add_argument("--every", type=int, default=100, help="steps between two lines")
     command.add_argument("--workers", type=int, default=5, help="threads that cut crops")
     command.add_argument("--device", help="cuda or cpu")

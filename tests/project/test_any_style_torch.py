@@ -119,15 +119,21 @@ def test_a_training_ends_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     monkeypatch.setattr(any_style_torch.Pack, "load", lambda _: pack)
     monkeypatch.setattr(any_style_torch, "CHANNELS", (4, 4, 4, 8))
+    weights = tmp_path / "new" / "w.npz"
 
     def run(*more: str) -> dict[str, Any]:
-        arguments = f"any_style_torch.py train pack {TWIN} {TWIN} {tmp_path / 'w.npz'} --size 32"
+        arguments = f"any_style_torch.py train pack {TWIN} {TWIN} {weights} --size 32"
         arguments += " --batch 2 --every 4 --steps 8 --workers 1 --minutes 9 --device cpu"
         monkeypatch.setattr(sys, "argv", [*arguments.split(), *more])
         any_style_torch.main()
-        return dict(np.load(tmp_path / "w.npz"))
+        return dict(np.load(weights))
 
     first = run()
-    again = run("--start", str(tmp_path / "w.npz"), "--learning-rate", "0")
+    again = run("--start", str(weights), "--learning-rate", "0")
     for name, array in first.items():
         np.testing.assert_array_equal(again[name], array)
+    broken = {name: np.full_like(array, np.nan) for name, array in first.items()}
+    judge_torch.save(tmp_path / "broken.npz", broken)
+    with pytest.raises(SystemExit, match="the loss is no number"):  # between two lines, too
+        run("--start", str(tmp_path / "broken.npz"), "--steps", "2")
+    np.testing.assert_array_equal(np.load(weights)["conv1/kernel"], first["conv1/kernel"])

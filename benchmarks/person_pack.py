@@ -5,7 +5,8 @@
 
 PEOPLE holds photographs in images/ and their masks in masks/, OTHERS photographs without people,
 FILE is MediaPipe's selfie segmentation. Of more people, ``--guessed DIR``, the masks are what
-networks say, ``--teacher NAME``. The photographs are made smaller; those to judge by are not.
+networks say, ``--teacher NAME``. The photographs are made smaller; those to judge by are not,
+unless their masks are guessed.
 Of several weights, the network gets the mean (Wortsman et al., "Model soups", 2022), or by
 ``--share``, once for each, something between: between what a training began with and what it ended
 with, for instance (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
@@ -170,7 +171,10 @@ def write_network(options: argparse.Namespace) -> None:
     weights = {
         layer.name: tuple(_mixed(f"{layer.name}.{kind}", layer, ends, shares) for kind in KINDS)
         for layer in network.layers
-        if layer.weights
+        # A layer that no file knows stays as it begins.
+        if any(
+            share and f"{layer.name}.weight" in end for share, end in zip(shares, ends, strict=True)
+        )
     }
     selfie.set_weights(network, weights)
     _outputs.write_network(

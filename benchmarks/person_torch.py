@@ -10,7 +10,7 @@ PyTorch, NumPy, OpenCV, this file, person_examples.py and person_pack.py. The we
 means, saved whenever they are judged; ``--start`` goes on from such a file. ``--minutes`` ends it
 by the clock, with the rate at zero by then however many steps there were time for.
 
-Photographs without people are shown the more often, the more people were found in them last.
+A photograph without people is shown more often, the more of it was last taken for people.
 """
 
 from __future__ import annotations
@@ -236,13 +236,14 @@ def set_weights(network: Person, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def save_weights(network: Person, path: str | Path) -> None:
-    """Write such arrays; the file appears as a whole."""
+    """Write such arrays; the file appears as a whole, its folder too if it was not there."""
     arrays = {
         f"{name}.{kind}": parameter.detach().cpu().numpy()
         for name, module in convolutions(network).items()
         for kind, parameter in module.named_parameters()
     }
     part = Path(path).with_suffix(".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
     with part.open("wb") as file:
         np.savez(file, **arrays)
     part.replace(path)
@@ -597,7 +598,7 @@ def train(options: argparse.Namespace) -> None:
     learner, making = Learner(start, sources, options), Making(sources, options.batch)
     keeper = Keeper(options.output, options.best)
     print(f"at the start: {told(judge(learner.network))}", flush=True)
-    torch.manual_seed(options.seed)  # so that examples do not depend on what was drawn before
+    torch.manual_seed(options.seed)  # so that examples don't depend on what was drawn before
     learner.settle(making.made()[0])
     began = judged = time.perf_counter()
     minutes = options.minutes or math.inf

@@ -93,8 +93,8 @@ def test_weights_are_mixed_by_shares(tmp_path: Path) -> None:
     layers = [layer for layer in PersonNet().layers if layer.weights]
     kernels = {f"{layer.name}.weight": layer.get_weights()[0] for layer in layers}
     torch_network = person_torch.Person()
-    person_torch.save_weights(torch_network, str(tmp_path / "after.npz"))
-    with np.load(tmp_path / "after.npz") as arrays:
+    person_torch.save_weights(torch_network, tmp_path / "new" / "begins.npz")
+    with np.load(tmp_path / "new" / "begins.npz") as arrays:
         after = {name: random.normal(0, 1, x.shape) for name, x in arrays.items()}
     before = {name: 2 * x for name, x in after.items() if not name.startswith(("side", "wide"))}
     np.savez(tmp_path / "after", **after)
@@ -114,6 +114,12 @@ def test_weights_are_mixed_by_shares(tmp_path: Path) -> None:
         found = network.get_layer(layer).get_weights()[kind == "bias"]
         factor = 0.75 if name in silent else 1.0
         assert np.abs(found).sum() == pytest.approx(factor * np.abs(after[name]).sum(), rel=1e-4)
+    for files, shares in ((ends[:1], None), (ends, [1.0, 0.0])):  # layers that no file knows
+        write_network(options(weights=files, share=shares, output=output))
+        network = load_network(output)
+        found = network.get_layer("conv1").get_weights()[0]
+        assert np.abs(found).sum() == pytest.approx(2 * np.abs(after["conv1.weight"]).sum())
+        assert not network.get_layer("wide32.back").get_weights()[0].any()
     for shares in ([1.0], [0.25, 0.5]):
         with pytest.raises(SystemExit, match="give a --share for each"):
             write_network(options(weights=ends, share=shares, output=output))

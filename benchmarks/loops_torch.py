@@ -7,8 +7,9 @@ They make the pictures that ``classic.py`` and ``crowson.py`` make, sooner: same
 settings, in float32. What they cost is measured with those two. Needs nothing of TensorFlow.
 CONTENT and STYLE are the pictures that ``scoreboard.py`` has written to its folder.
 
-VGG19.npz is the compact copy of VGG19 that ``nst assets pack vgg19`` writes. From it, and from the
-pictures in FOLDER, the first command makes the two files of weights of ``scoreboard.py`` there.
+VGG19.npz is the compact copy of VGG19 that ``nst assets pack vgg19`` writes. From it, and from all
+pictures in FOLDER, the first command makes the two files of weights of ``scoreboard.py`` there. So
+call it before there are pictures that were made.
 What is printed last is one line of JSON: steps, seconds, the device.
 """
 

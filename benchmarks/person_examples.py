@@ -1,9 +1,9 @@
 """Examples for person_torch.py, made on the graphics card: photographs, and the people in them.
 
 A pack's photographs are decoded once, and lie on the card from then on. What is done with them is
-the recipe of ``nstlib.training.people``, for a whole batch at a time, but that more of them show
-nobody or the whole photograph, and that photographs without people are drawn the more often, the
-more people a network has found in them.
+the recipe of ``nstlib.training.people``, for a whole batch at a time, with two differences: more
+examples show nobody or the whole photograph, and a photograph without people is drawn more often,
+the more of it a network has taken for people.
 """
 
 from __future__ import annotations

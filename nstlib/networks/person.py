@@ -21,7 +21,7 @@ def PersonNet(*, name: str = "person") -> keras.Model:  # noqa: N802
     It is MediaPipe's network for selfies, a small MobileNetV3 with a way up, made larger: more
     blocks at three sizes, a way down to 8 × 8 pixels and many channels, and 3 × 3 convolutions on
     the way up. What was added gives 0 at first, so that a network with MediaPipe's weights
-    (:func:`nstlib.training.selfie.from_selfie`) begins as MediaPipe's, but that its scores are
+    (:func:`nstlib.training.selfie.from_selfie`) begins as MediaPipe's, except that its scores are
     enlarged smoothly.
 
     Parameters

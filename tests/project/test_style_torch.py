@@ -73,7 +73,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write what mosaic, bold starry_night and great_wave begin with, the drawn mosaic for all."""
+    """Write what all networks begin with, the drawn mosaic in place of each style."""
     path = tmp_path_factory.mktemp("start") / "start.npz"
     names = {settings.style for settings in style_torch.NETWORKS.values()}
     pictures = [f"{name}=mosaic" for name in sorted(names)]

@@ -995,7 +995,7 @@ for name, line in zip([*portraits, "mean"], [*scores, scores.mean(axis=0)], stri
 #
 # The higher the threshold, the better for the officer and the cameraman: the network was unsure of the flag
 # and of the tripod, and with a high threshold both go. It was unsure of parts of the helmet, too, so at
-# 0.8 the astronaut loses something. No threshold is the best for all three. On average 0.8 wins by three hundredths. But
+# 0.8 the astronaut loses something. No threshold is the best for all three. On average 0.8 beats ½ by three hundredths. But
 # if you choose it *by this table*, you fit it to three photographs, as training fits weights. To know whether it
 # is better, you need others.
 #
@@ -1366,7 +1366,7 @@ measure_mine(portraits["hopper"], outline[0][:, 0])
 # ## In this lesson you have
 #
 # - made a blob by hand and by `cv2.dnn.blobFromImage`, and found at most one grey level between two orders;
-# - opened a network, counted its 600,000 numbers, and run it in OpenCV alone;
+# - opened a network, counted its 1.5 million numbers, and run it in OpenCV alone;
 # - shown that argmax is a threshold at ½, and where it hides that the network was unsure;
 # - moved a mask's edge to where the photograph has it, and proved by a wrong guide that the photograph did it;
 # - measured masks against outlines drawn by hand, by a convention stated before, and seen a baseline win;

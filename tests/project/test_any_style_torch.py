@@ -20,7 +20,6 @@ from nstlib.training.any_style.teach import LAYERS, Settings, Teacher
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import any_style_torch  # noqa: E402
 import judge_torch  # noqa: E402
 

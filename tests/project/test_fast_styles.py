@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import fast_styles
 import numpy as np
 import onnx
 import pytest
@@ -16,9 +17,6 @@ from nstlib.assets.cache import asset_path
 from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
 from nstlib.inference.stylizer import STYLE_NETWORKS
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
-import fast_styles
 
 
 @pytest.fixture(scope="module")

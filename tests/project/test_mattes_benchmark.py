@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 
+import mattes
 import numpy as np
 import PIL.Image
 import pytest
@@ -14,9 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
-import mattes
 
 unit = st.sampled_from([0, 0.1, 0.25, 0.5, 0.75, 0.9, 1])
 shapes = st.tuples(st.integers(1, 5), st.integers(1, 5))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import types
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import perceptual
 import pytest
 import scipy.ndimage
 from hypothesis import given
@@ -17,9 +17,6 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 import nstlib as nst
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
-import perceptual
 
 
 def source(name: str) -> perceptual.Source:

@@ -22,7 +22,6 @@ from nstlib.training.person import person_loss
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import person_torch  # noqa: E402
 from person_examples import Sources, examples, jpeg  # noqa: E402
 from person_pack import Pack, Row, write_network, write_pack  # noqa: E402

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ from nstlib.vgg19 import build_vgg19, save_vgg19, vgg19_with
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import judge_torch  # noqa: E402
 import style_torch  # noqa: E402
 from judge_torch import CONTENT_LAYER, STYLE_LAYERS, VGG19  # noqa: E402

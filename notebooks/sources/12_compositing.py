@@ -273,8 +273,8 @@ show_rows(
 # The same shares, twice. Mixed by light, the middle is much brighter. That is what happened in the
 # camera, so physics is for `linear=True`. Then why does the library, like most programs, mix code values
 # by default? Because the shares themselves are guesses. We laid people before photographs by a known matte. With
-# that matte, edges were off by 0.031 with code values and by 0.011 with light. With the matte that the network *found*
-# they were off by 0.073 and 0.072: what the network doesn't know weighs more than the mixing. If your matte is
+# that matte, edges were off by 0.031 with code values and by 0.011 with light. With mattes that an earlier network of this course
+# *found* they were off by 0.073 and 0.072: what the network doesn't know weighs more than the mixing. If your matte is
 # exact, turn it on (`--linear` on the command line).
 #
 # </details>

@@ -605,7 +605,7 @@ show_rows(
     [in_one_pass["window"], searched],
     titles=["the window, in one pass", "by a search"],
     height=2.6,
-    alt="Two cats: one in yellow, green and dark blue, of short curled strokes; one whose fur and background have "
+    alt="Two cats: one in yellow, cream and dark green, like a coloured photograph; one whose fur and background have "
     "turned into panes of yellow and white glass with dark lines between them.",
 )
 

@@ -10,14 +10,15 @@ from nstlib._checks import check_number, refusal
 from nstlib.errors import ArgumentError
 
 #: A part of less than this share of the largest part's area is taken for a mistake. On 378
-#: photographs of people, that removed 40,600 pixels that the person network had taken for people by
-#: mistake, and 5,000 of people; the smallest second person there had 11 % of the first one's area.
+#: photographs of people, that removed 40,600 pixels that an earlier person network had taken for
+#: people by mistake, and 5,000 of people; the smallest second person there had 11 % of the first
+#: one's area.
 SMALLEST = 0.05
 
 #: A pit in a matte is filled if all of it is above the first number, and it covers no more than the
 #: second one as a share of the people's area. It reaches up to the third number. On 142 photographs
-#: of people, which the network had not been trained on, 6,600 of the pixels that this changed were
-#: people's, and 3,000 were not.
+#: of people, which an earlier network had not been trained on, 6,600 of the pixels that this
+#: changed were people's, and 3,000 were not.
 UNSURE, LARGEST_PIT, SURE = 0.2, 0.02, 0.9
 
 #: A place in a picture: shares of its width from the left, and of its height from the top.

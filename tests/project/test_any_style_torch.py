@@ -14,8 +14,9 @@ import pytest
 
 from nstlib._tensorflow import keras, tf
 from nstlib.inference.any_style import ENCODER, PAINTER
+from nstlib.networks.any_style import LAYERS
 from nstlib.training.any_style.pictures import Pack
-from nstlib.training.any_style.teach import LAYERS, Settings, Teacher
+from nstlib.training.any_style.teach import Settings, Teacher
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -116,7 +117,7 @@ def test_a_training_ends_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     pack = Pack(
         list(pictures(3, 96, 80, 3)), list(pictures(2, 90, 96, 3)), list(pictures(1, 64, 64, 3))
     )
-    monkeypatch.setattr(any_style_torch.Pack, "load", lambda _: pack)
+    monkeypatch.setattr(Pack, "load", lambda _: pack)
     monkeypatch.setattr(any_style_torch, "CHANNELS", (4, 4, 4, 8))
     weights = tmp_path / "new" / "w.npz"
 

@@ -3,11 +3,11 @@
     python benchmarks/any_style_torch.py train PACK.npz VGG19.npz TWIN.npz WEIGHTS.npz [options]
     python benchmarks/any_style_torch.py write WEIGHTS.npz FOLDER
 
-``nst train any-style`` computes by TensorFlow. Here the same networks learn by the same loss, some
-twenty times as fast on a card. PACK holds photographs and styles, as ``nst train any-style`` packs
-them; VGG19.npz, the judge, and TWIN.npz, which looks at styles, are files that ``nst`` wrote. The
-weights are running means. ``--start WEIGHTS.npz`` goes on from such a file; ``write`` needs the
-whole library, and makes the two files that paint.
+``nst train any-style`` computes by TensorFlow. Here the same networks learn by the same loss, and a
+card makes thousands of steps in minutes. PACK holds photographs and styles, as ``nst train
+any-style`` packs them; VGG19.npz, the judge, and TWIN.npz, which looks at styles, are files that
+``nst`` wrote. The weights are running means. ``--start WEIGHTS.npz`` goes on from such a file;
+``write`` needs the whole library, and makes the two files that paint.
 """
 
 from __future__ import annotations

@@ -174,21 +174,25 @@ $(VENV)/.with-lab $(VENV)/.with-test $(VENV)/.with-browser $(VENV)/.with-torch \
 	    --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
-build/opencv4/.with-opencv4: pyproject.toml constraints.txt
-	$(MAKE) VENV=build/opencv4 build/opencv4/.created
-	grep -v '^opencv-python==' constraints.txt > build/opencv4/constraints.txt
-	build/opencv4/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --constraint build/opencv4/constraints.txt --editable '.[learn,test]' 'opencv-python<5'
+# Beside what they are for, these two environments have little of their own: a .pth file adds the
+# course's packages, those of the environment itself being found first.
+define beside-the-course
+$(PYTHON) -m venv --clear $(1)
+$(1)/bin/python -c 'import sys, sysconfig; \
+    open(sysconfig.get_path("purelib") + "/course.pth", "w").write( \
+        f"import site; site.addsitedir({sys.argv[1]!r})\n")' \
+    "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+endef
+
+build/opencv4/.with-opencv4: $(VENV)/.with-test pyproject.toml constraints.txt
+	$(call beside-the-course,build/opencv4)
+	build/opencv4/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --ignore-installed 'opencv-python<5'
 	@touch $@
 
-# Beside nbgrader this environment has little of its own: a .pth file adds the course's packages, and
-# what Jupyter looks for beside its Python is copied.
+# What Jupyter looks for beside its Python is copied.
 build/assignment/.with-assignment: $(VENV)/.with-lab pyproject.toml constraints.txt
-	$(PYTHON) -m venv --clear build/assignment
-	build/assignment/bin/python -c 'import sys, sysconfig; \
-	    open(sysconfig.get_path("purelib") + "/course.pth", "w").write( \
-	        f"import site; site.addsitedir({sys.argv[1]!r})\n")' \
-	    "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	$(call beside-the-course,build/assignment)
 	cp -R $(VENV)/etc $(VENV)/share build/assignment/
 	build/assignment/bin/python -m pip install --quiet --disable-pip-version-check \
 	    --constraint constraints.txt --editable '.[assignment]'

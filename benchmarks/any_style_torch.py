@@ -371,7 +371,8 @@ def write(options: argparse.Namespace) -> None:
     teacher = teach.Teacher(teach.Settings(dtype="float32"), options.twin)
     with np.load(options.weights) as arrays:
         fill(teacher, arrays)
-    proofs = exporting.write_files(teacher, options.folder)
+    told = dict(entry.split("=", 1) for entry in options.metadata)
+    proofs = exporting.write_files(teacher, options.folder, told)
     print(*proofs, sep="\n")
 
 
@@ -401,6 +402,7 @@ def main() -> None:
     command.add_argument("weights", help="what train has written, .npz")
     command.add_argument("folder")
     command.add_argument("--twin", default="mini", help="weights of the VGG19 that looks at styles")
+    command.add_argument("--metadata", action="append", default=[], help="KEY=VALUE, for both")
     command.set_defaults(run=write)
     options = parser.parse_args()
     options.run(options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -68,12 +69,16 @@ def load_network(path: str | Path) -> keras.Model:
         sizes; or if it holds code, which is not executed.
     """
     path = check_path("path", path, "the path of a Keras network, .keras")
-    if path.suffix != ".keras":  # by the suffix Keras decides how to read it
+    if path.suffix.lower() != ".keras":
         raise ModelError(f"{path}: only .keras files are read as networks of Keras")
     check_archive(path)
     _check_layers(path)
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        with tempfile.TemporaryDirectory() as folder:
+            named = path
+            if path.suffix != ".keras":  # Keras goes by the suffix, and knows it in small letters only
+                named = Path(shutil.copyfile(path, Path(folder) / "network.keras"))
+            return keras.models.load_model(named, compile=False, safe_mode=True)
     except Exception as error:  # Keras's reader raises almost anything
         raise ModelError(
             f"{path} cannot be read as a Keras network (.keras); it may be damaged, or hold code"

@@ -103,7 +103,8 @@ class _Keeper(keras.callbacks.Callback):
         self.model.stop_training = done or (self.stop is not None and self.stop())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-        check_loss(logs["loss"], self._done, self.state.settings["learning_rate"])
+        rate, weights = self.state.settings["learning_rate"], self.model.trainable_variables
+        check_loss(logs["loss"], self._done, rate, weights=weights)
         self.bar.set_postfix(loss=f"{logs['loss']:.3f}")
         self.state.save()
 

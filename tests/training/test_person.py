@@ -145,6 +145,21 @@ def test_the_loss_falls_and_nothing_is_lost(
         train_person(people[1:], others, network=small_network(), **options)
 
 
+class Spoiled(keras.callbacks.Callback):
+    """Spoils a weight after the last loss was taken, as a step that is too large does."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        variable = self.model.trainable_variables[0]
+        variable.assign(np.full(variable.shape, np.nan, np.float32))
+
+
+def test_weights_that_are_no_numbers_are_not_saved(people: list[Sample], tmp_path: Path) -> None:
+    options: dict[str, Any] = {"batch": 1, "progress": False, "checkpoint": tmp_path / "state.npz"}
+    with pytest.raises(ArgumentError, match="a weight of the network is no longer a number"):
+        train_person(people, [], network=small_network(), steps=1, callback=Spoiled(), **options)
+    assert not list(tmp_path.iterdir())
+
+
 class Weights(keras.callbacks.Callback):
     """Collects a layer's weights after each step."""
 

@@ -1,6 +1,7 @@
 """How many frames a second? A film through `nst compose`, and through the tutorial's own code.
 
     python benchmarks/compose.py [--style starry_night|FILE.onnx] [--frames 90] [--size 640 360]
+    python benchmarks/compose.py --webcam [the same]
 
 The clip moves across a portrait. On the library's side it is read, segmented, painted by a network
 of the lite kind, laid together, calmed and written with three threads, as ``nst compose`` does it.
@@ -13,6 +14,10 @@ Then flicker: how much the result changes where the clip does not, steadied and 
 how much the matte and the painting in it do. For that the clip stands still, with the noise of a
 camera, but for a ball that is thrown across. Near the ball nothing is held, so what lies farther
 away is told apart.
+
+With ``--webcam``, the clip takes the camera's place in ``nst webcam``, 30 frames a second, and what
+would be shown is counted: first at the size that was asked for, however slow that is, then at the
+one that ``nst webcam`` chooses.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -35,6 +41,7 @@ from nstlib.compose import Calm, Composer, Uncalmed
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.inference.segmenter import PersonSegmenter
 from nstlib.inference.stylizer import Stylizer
+from nstlib.video.camera import webcam
 from nstlib.video.carry import CarryPainting, CarryPeople
 from nstlib.video.convert import convert_video
 from nstlib.video.steady import Steady, flicker, half_the_cores, steady_painter
@@ -171,6 +178,49 @@ def flicker_of_parts(
     return {name: (*row[:2], row[2] / far.mean()) for name, row in rows.items()}
 
 
+class Film:
+    """A film in place of a camera, over and over, 30 frames a second."""
+
+    def __init__(self, frames: list[Frame]) -> None:
+        self._frames, self._read = frames, 0
+        self._began = time.perf_counter()
+
+    def isOpened(self) -> bool:  # noqa: N802  (as OpenCV calls it)
+        """Say that there is a camera."""
+        return True
+
+    def read(self) -> tuple[bool, Frame]:
+        """Wait until a frame is due; what nobody asked for in time is lost, as with a camera."""
+        due = max(self._read + 1, int(30 * (time.perf_counter() - self._began)))
+        time.sleep(max(0.0, self._began + due / 30 - time.perf_counter()))
+        self._read = due
+        return True, self._frames[due % len(self._frames)]
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+def shown_live(composer: Composer, clip: list[Frame], count: int, **options: Any) -> str:
+    """Count what ``nst webcam`` shows, in a window that isn't there."""
+    times: list[float] = []
+
+    def show(_: str, pixels: Frame) -> None:
+        times.append(time.perf_counter())
+        sizes.append(pixels.shape)
+
+    def key(_: int) -> int:
+        return ord("q") if len(times) == count else 255
+
+    sizes: list[tuple[int, ...]] = []
+    nothing: dict[str, Any] = dict.fromkeys(("setWindowTitle", "destroyAllWindows"), mock.Mock())
+    window = {"imshow": show, "waitKey": key, "getWindowProperty": mock.Mock(return_value=1.0)}
+    with mock.patch.multiple(cv2, **nothing, **window), mock.patch.dict(os.environ, DISPLAY=":0"):
+        webcam(steady_painter(composer), camera=Film(clip), **options)
+    # The first second is for warming up, and for choosing a size.
+    rate = (len(times) - 31) / (times[-1] - times[30])
+    return f"{rate:.1f} frames a second, at last {sizes[-1][1]}×{sizes[-1][0]}"
+
+
 def random_weights(build: Callable[[], Any], path: Path, **options: Any) -> str:
     """Export a network as it is before its training, and return the file's name."""
     from nstlib.onnx.exporting import export
@@ -185,6 +235,7 @@ def main() -> None:
     parser.add_argument("--style", default="starry_night")
     parser.add_argument("--frames", type=int, default=90)
     parser.add_argument("--size", type=int, nargs=2, default=(640, 360))
+    parser.add_argument("--webcam", action="store_true", help="measure nst webcam instead")
     options = parser.parse_args()
     width, height = options.size
 
@@ -211,6 +262,13 @@ def main() -> None:
         painter = Stylizer(style, backend="ort", eight_bits=True, threads=threads)
         finder = PersonSegmenter(person, backend="ort", threads=threads)
         composer = Composer(background=CarryPainting(painter), segmenter=CarryPeople(finder))
+        if options.webcam:
+            frames = [to_uint8(x)[..., ::-1] for x in moving(options.frames, width, height)]
+            count = max(60, options.frames)
+            for label, rule in (("at that size", {"least_rate": 1.0}), ("as it chooses", {})):
+                seen = shown_live(composer, frames, count, size=max(width, height), **rule)
+                print(f"nst webcam, {width}×{height}, {options.style}, {label}: {seen}")
+            return
         spent = sum(os.times()[:4])
         ours = convert_video(clip, folder / "out.mp4", steady_painter(composer), progress=False)
         spent = sum(os.times()[:4]) - spent

@@ -148,10 +148,17 @@ def transfer(
     init: Annotated[
         str, typer.Option(help="What to begin with: content, noise, or a picture.")
     ] = "content",
+    coarsest: Annotated[
+        int,
+        typer.Option(
+            help="Longest side of the first size, in pixels: more keeps faces clearer, less makes "
+            "strokes larger."
+        ),
+    ] = 128,
     weights: Weights = None,
     method: Method = "lbfgs",
     iterations: Annotated[
-        int, typer.Option(help="At most, at each size from 128 pixels up by steps of 1.4.")
+        int, typer.Option(help="At most, at each size from the first one up by steps of 1.4.")
     ] = 50,
     seed: Annotated[int, typer.Option(help="Of the noise, with --init noise.")] = 0,
     max_megapixels: MaxMegapixels = 64.0,
@@ -204,6 +211,7 @@ def transfer(
         "style_scale": style_scale,
         "masks": given.masks,
         "init": given.start,
+        "coarsest": coarsest,
         "weights": weights,
         "method": method,
         "iterations": iterations,

@@ -21,6 +21,9 @@ from nstlib.optimize import Loss, Recorded, Result, Step, UnfinishedError
 #: things at a border; here the border is cut off at the end.
 FRAME = 16
 
+#: Longest side of the picture that :func:`transfer_style` begins with, in pixels.
+COARSEST = 128
+
 
 @dataclass(frozen=True, eq=False)
 class Synthesis(Recorded):
@@ -82,15 +85,17 @@ def first_and_last(
     raise UnfinishedError(size, result.image)
 
 
-def stage_sizes(full: tuple[int, int]) -> list[tuple[int, int]]:
-    """Sizes from about 128 pixels up to `full`, each √2 times the one before.
+def stage_sizes(full: tuple[int, int], coarsest: int = COARSEST) -> list[tuple[int, int]]:
+    """Sizes up to `full`, each √2 times the one before; the first has about `coarsest` pixels.
 
     Examples
     --------
     >>> stage_sizes((200, 300))
     [(100, 150), (141, 212), (200, 300)]
+    >>> stage_sizes((200, 300), coarsest=300)
+    [(200, 300)]
     """
-    steps = max(0, round(2 * math.log2(max(full) / 128)))
+    steps = max(0, round(2 * math.log2(max(full) / coarsest)))
     sizes = []
     for step in range(steps, -1, -1):
         scale = 2 ** (-step / 2)

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_count
 from nstlib._memory import memory
-from nstlib.features import feature_extractor
+from nstlib.features import SMALLEST_SIDE, feature_extractor
 from nstlib.images.arrays import check_image
 from nstlib.images.resizing import target_size
 from nstlib.optimize import Step
-from nstlib.synthesis.common import FRAME, stage_sizes
+from nstlib.synthesis.common import COARSEST, FRAME, stage_sizes
 from nstlib.synthesis.needs import TRACE, needed_megabytes, pixels_of
 from nstlib.synthesis.tiles import step_and_margin
 from nstlib.synthesis.transfer import transfer_style
@@ -81,10 +81,12 @@ def estimate_transfer(
     given["tile"] = check_count("tile", given["tile"], 256)
     shape = check_image(content, "content").shape[:2]
     full = shape if given["size"] is None else target_size(shape, given["size"])
-    sizes = stage_sizes(full)
+    given["coarsest"] = check_count("coarsest", given["coarsest"], SMALLEST_SIDE)
+    sizes = stage_sizes(full, given["coarsest"])
 
     # At 128 pixels, fixed costs would be half of the time, and at the largest size nothing.
-    trial_size = sizes[min(2, len(sizes) - 1)]
+    usual = stage_sizes(full)
+    trial_size = usual[min(2, len(usual) - 1)]
     timed: list[Step] = []  # at the trial's last size, after whatever is done once a size
 
     def note(step: Step) -> None:
@@ -96,6 +98,7 @@ def estimate_transfer(
         **given
         | {
             "size": trial_size,
+            "coarsest": COARSEST,
             "iterations": min(5, given["iterations"]),
             "checkpoint": None,
             "callback": note,

@@ -43,6 +43,7 @@ from nstlib.optimize import (
 )
 from nstlib.scales import Checkpoint, coarse_to_fine
 from nstlib.synthesis.common import (
+    COARSEST,
     FRAME,
     Synthesis,
     check_sizes,
@@ -74,6 +75,7 @@ def transfer_style(
     masks: Sequence[ArrayLike] | None = None,
     preserve_colors: str | None = None,
     init: str | ArrayLike = "content",
+    coarsest: int = COARSEST,
     method: str = "lbfgs",
     iterations: int = 50,
     learning_rate: float = 0.02,
@@ -85,7 +87,7 @@ def transfer_style(
 ) -> Synthesis:
     """Paint the content of one picture in the style of another.
 
-    An image is changed, from coarse to fine in steps of √2 from 128 pixels on, until two things
+    An image is changed, from coarse to fine in steps of √2, until two things
     hold. Its deep features are those of `content` at every position, and its features at all depths
     have the means and covariances of `style`, wherever they lie. One pass through the network
     serves both.
@@ -124,6 +126,11 @@ def transfer_style(
         come along.
     init : {"content", "noise"} or array_like of float, shape (H, W, 3)
         What to begin with.
+    coarsest : int, default 128
+        Longest side of the first size in pixels, about; 32 or more. Small sizes make large strokes,
+        and can lose what is small in the content: a face, for instance. With the result's longest
+        side there is one size. Then shapes stay clearer, strokes are finer, and there is more
+        grain.
     method, iterations, learning_rate
         See :func:`nstlib.minimize_image`; `iterations` at each size.
     seed : int, default 0
@@ -194,6 +201,7 @@ def transfer_style(
     regions = _check_masks(masks, len(styles), content.shape[:2])
     full = content.shape[:2] if size is None else target_size(content.shape[:2], size)
     check_sizes(content.shape[:2], full, 1)
+    coarsest = check_count("coarsest", coarsest, SMALLEST_SIDE)
     if isinstance(init, str) and init not in ("content", "noise"):
         raise refusal("init", init, "content, noise or an image")
 
@@ -236,7 +244,7 @@ def transfer_style(
         )
         return terms.at(size)
 
-    sizes = stage_sizes(full)
+    sizes = stage_sizes(full, coarsest)
     settings = {
         "images": [zlib.crc32(i.tobytes()) for i in (content, start, *styles, *regions)],
         "size": full,
@@ -249,6 +257,7 @@ def transfer_style(
         "layer_weights": dict(layer_weights or {}),
         "style_scale": style_scale,
         "style_shares": shares,
+        "coarsest": coarsest,
         "method": method,
         "iterations": iterations,
         "learning_rate": learning_rate,

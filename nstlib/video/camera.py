@@ -248,7 +248,8 @@ class _Painting:
 
     def _image(self, pixels: Frame) -> Image:
         """Mirror a camera's frame, uint8 BGR, at the size of the moment."""
-        return self._pace.fitted(from_uint8(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)[:, ::-1]))
+        mirrored = cv2.flip(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), 1)
+        return self._pace.fitted(from_uint8(np.asarray(mirrored)))
 
 
 class _Pace:

@@ -95,6 +95,7 @@ DEFAULTS: dict[str, tuple[Callable[..., int], Callable[..., Synthesis], dict[str
                 "preserve_colors",
                 "style_scale",
                 "init",
+                "coarsest",
                 "weights",
                 "seed",
                 "checkpoint",

@@ -156,6 +156,7 @@ def test_bad_options(nst: Run, options: str, words: list[str]) -> None:
         ("--weights imaginet", ["imaginet", ", ".join(WEIGHTS)]),
         ("--method sgd", ["sgd", "lbfgs"]),
         ("--iterations 0", ["iterations", "0"]),
+        ("--coarsest 31", ["--coarsest", "31", "32"]),
         ("--seed -1", ["seed", "-1"]),
         ("--mask black.png", ["mask", "above 0"]),
     ],

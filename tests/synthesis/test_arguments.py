@@ -85,12 +85,12 @@ RECIPES: dict[str, tuple[Callable[..., Any], str]] = {
     "transfer": (
         lambda _, **given: transfer_style(IMAGE, IMAGE, **given),
         "size weights content_weight style_weight tv_weight content_layers style_layers "
-        "layer_weights style_scale style_shares masks preserve_colors init method iterations "
-        "learning_rate seed tile",
+        "layer_weights style_scale style_shares masks preserve_colors init coarsest method "
+        "iterations learning_rate seed tile",
     ),
     "estimate": (
         lambda _, **given: estimate_transfer(IMAGE, IMAGE, **given),
-        "size iterations tile style_scale",
+        "size iterations tile style_scale coarsest",
     ),
     "minimize": (
         lambda _, **given: minimize_image(lambda x: x, IMAGE, **given),

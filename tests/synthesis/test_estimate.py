@@ -67,6 +67,12 @@ def test_time_is_scaled(timed: list[dict[str, Any]], content: Image, style: Imag
         assert expected < found.seconds < 1.3 * expected + 2 * each
     assert [call["size"] for call in timed] == [(205, 256)] * 3
     assert [call["iterations"] for call in timed] == [5] * 3
+    # At which sizes it works changes the time, and not what is timed.
+    found = estimate(content, style, size=724, iterations=20, coarsest=724)
+    assert found.sizes == ((579, 724),)
+    each = 0.1 * (579 + 32) * (724 + 32) / ((205 + 32) * (256 + 32))
+    assert 2 + 20 * each < found.seconds < 1.3 * (2 + 20 * each) + 2 * each
+    assert (timed[-1]["size"], timed[-1]["coarsest"]) == ((205, 256), 128)
     assert estimate(content, style, iterations=1).seconds > 2
     assert (timed[-1]["size"], timed[-1]["iterations"]) == ((64, 80), 1)
 
@@ -127,6 +133,7 @@ def test_an_interrupted_estimate(
     ("options", "words"),
     [
         ({"iterations": 0}, "iterations is 0"),
+        ({"coarsest": 31}, "coarsest is 31"),
         ({"size": 16}, "size is 13×16 pixels"),
         ({"size": 1.5}, "size is 1.5"),
         ({"style_scale": -1.0}, "style_scale is -1.0"),

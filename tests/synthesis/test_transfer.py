@@ -90,13 +90,25 @@ def shapes_seen(content: Image, style: Image, **options: Any) -> list[tuple[int,
 
 
 @pytest.mark.parametrize(
-    ("size", "sides"),
-    [(64, [64]), (128, [128]), (181, [128, 181]), (150, [150]), (200, [141, 200])],
+    ("size", "coarsest", "sides"),
+    [
+        (64, {}, [64]),
+        (128, {}, [128]),
+        (181, {}, [128, 181]),
+        (150, {}, [150]),
+        (200, {}, [141, 200]),
+        (200, {"coarsest": 200}, [200]),
+        (200, {"coarsest": 1000}, [200]),
+        (200, {"coarsest": 100}, [100, 141, 200]),
+        (90, {"coarsest": 32}, [32, 45, 64, 90]),
+    ],
 )
-def test_coarse_to_fine_from_128_pixels(style: Image, size: int, sides: list[int]) -> None:
-    """By steps of √2, and the callback sees pictures of the very sizes."""
+def test_coarse_to_fine(
+    style: Image, size: int, coarsest: dict[str, int], sides: list[int]
+) -> None:
+    """From 128 pixels on by steps of √2, and the callback sees pictures of the very sizes."""
     square = load_image("coffee", size=(64, 64))
-    options = {"style_layers": ["block1_conv1"], "content_layers": ["block1_conv2"]}
+    options = {"style_layers": ["block1_conv1"], "content_layers": ["block1_conv2"], **coarsest}
     shapes = shapes_seen(square, style, size=size, **options)
     assert shapes == [(side, side, 3) for side in sides]
 

@@ -157,6 +157,7 @@ HALF = np.full((64, 80), 0.5, np.float32)
         ({"weights": "magic"}, "weights is 'magic'"),
         ({"method": "sgd"}, "method is 'sgd'"),
         ({"iterations": 0}, "iterations is 0"),
+        ({"coarsest": 31}, "coarsest is 31"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"style_layers": []}, "layers"),
         ({"style_layers": "block1_conv1"}, r"give a list: \['block1_conv1'\]"),

@@ -212,9 +212,14 @@ def shown_live(composer: Composer, clip: list[Frame], count: int, **options: Any
         return ord("q") if len(times) == count else 255
 
     sizes: list[tuple[int, ...]] = []
-    nothing: dict[str, Any] = dict.fromkeys(("setWindowTitle", "destroyAllWindows"), mock.Mock())
-    window = {"imshow": show, "waitKey": key, "getWindowProperty": mock.Mock(return_value=1.0)}
-    with mock.patch.multiple(cv2, **nothing, **window), mock.patch.dict(os.environ, DISPLAY=":0"):
+    window: dict[str, Any] = {
+        "imshow": show,
+        "waitKey": key,
+        "getWindowProperty": lambda *_: 1.0,
+        "setWindowTitle": lambda *_: None,
+        "destroyAllWindows": lambda: None,
+    }
+    with mock.patch.multiple(cv2, **window), mock.patch.dict(os.environ, DISPLAY=":0"):
         webcam(steady_painter(composer), camera=Film(clip), **options)
     # The first second is for warming up, and for choosing a size.
     rate = (len(times) - 31) / (times[-1] - times[30])

@@ -76,9 +76,7 @@ def load_network(path: str | Path) -> keras.Model:
     try:
         with tempfile.TemporaryDirectory() as folder:
             named = path
-            if (
-                path.suffix != ".keras"
-            ):  # Keras goes by the suffix, and knows it in small letters only
+            if path.suffix != ".keras":  # in small letters, or Keras does not know it
                 named = Path(shutil.copyfile(path, Path(folder) / "network.keras"))
             return keras.models.load_model(named, compile=False, safe_mode=True)
     except Exception as error:  # Keras's reader raises almost anything

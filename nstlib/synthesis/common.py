@@ -86,7 +86,7 @@ def first_and_last(
 
 
 def stage_sizes(full: tuple[int, int], coarsest: int = COARSEST) -> list[tuple[int, int]]:
-    """Sizes up to `full`, each √2 times the one before; the first has about `coarsest` pixels.
+    """Sizes up to `full`, each √2 times the one before; the first is about `coarsest` pixels long.
 
     Examples
     --------

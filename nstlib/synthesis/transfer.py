@@ -87,10 +87,9 @@ def transfer_style(
 ) -> Synthesis:
     """Paint the content of one picture in the style of another.
 
-    An image is changed, from coarse to fine in steps of √2, until two things
-    hold. Its deep features are those of `content` at every position, and its features at all depths
-    have the means and covariances of `style`, wherever they lie. One pass through the network
-    serves both.
+    An image is changed, from coarse to fine in steps of √2, until two things hold. Its deep
+    features are those of `content` at every position, and its features at all depths have the means
+    and covariances of `style`, wherever they lie. One pass through the network serves both.
 
     Parameters
     ----------

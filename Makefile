@@ -174,8 +174,8 @@ $(VENV)/.with-lab $(VENV)/.with-test $(VENV)/.with-browser $(VENV)/.with-torch \
 	    --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
-# Beside what they are for, these two environments have little of their own: a .pth file adds the
-# course's packages, those of the environment itself being found first.
+# These two environments hold little but what they are for. A .pth file adds the course's packages;
+# their own are found first.
 define beside-the-course
 $(PYTHON) -m venv --clear $(1)
 $(1)/bin/python -c 'import sys, sysconfig; \

@@ -574,11 +574,11 @@ assert begins[64][0] < begins[256][0]
 # %% [markdown]
 # <details><summary>What you see</summary>
 #
-# At a small size a style's large shapes find room: blossoms float in the background, and one lies over her mouth.
-# The face has only a few pixels there, and so little to say against it. The larger sizes begin with what they are
-# given, and can't undo it. Without a coarse beginning she keeps both eyes and her mouth, and the content loss is the
-# lowest. It has its price: the style loss is a little higher, the blossoms behind her are almost gone, and what is left of
-# the style is small. So begin coarse where shapes may change, as in a landscape, and finer where they may not.
+# At a small size the style's large shapes find room: blossoms float in the background, and one lies over her mouth.
+# What settled there is still there at 256 pixels. Without a coarse beginning she keeps both eyes and her mouth, and
+# the content loss is the lowest. It has its price: the style loss is a little higher, the blossoms behind her are
+# almost gone, and what is left of the style is small. So begin coarse where shapes may change, and finer where they
+# may not.
 #
 # </details>
 #

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from nstlib._checks import check_kind, check_path
 from nstlib._files import LARGEST_FILE, atomic_write, check_suffix, reason
 from nstlib._tensorflow import keras
-from nstlib.errors import ModelError
+from nstlib.errors import ModelError, OutputError
 
 # The layers become known to Keras by being imported.
 from nstlib.networks import any_style as _any_style  # noqa: F401
@@ -40,6 +39,8 @@ def save_network(network: keras.Model, path: str | Path) -> None:
     """
     check_kind("network", network, keras.Model, "a keras.Model")
     path = check_suffix(check_path("path", path), [".keras"])
+    if path.suffix != ".keras":
+        raise OutputError(f"{path}: load_network reads .keras in small letters only; use them")
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "network.keras"
         network.save(whole)
@@ -69,16 +70,12 @@ def load_network(path: str | Path) -> keras.Model:
         sizes; or if it holds code, which is not executed.
     """
     path = check_path("path", path, "the path of a Keras network, .keras")
-    if path.suffix.lower() != ".keras":
+    if path.suffix != ".keras":  # by the suffix Keras decides how to read it
         raise ModelError(f"{path}: only .keras files are read as networks of Keras")
     check_archive(path)
     _check_layers(path)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            named = path
-            if path.suffix != ".keras":  # in small letters, or Keras does not know it
-                named = Path(shutil.copyfile(path, Path(folder) / "network.keras"))
-            return keras.models.load_model(named, compile=False, safe_mode=True)
+        return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras's reader raises almost anything
         raise ModelError(
             f"{path} cannot be read as a Keras network (.keras); it may be damaged, or hold code"

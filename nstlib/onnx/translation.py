@@ -398,7 +398,7 @@ def _channel_statistics(graph: _Graph, layer: Any, x: str) -> str:
     variance = graph.node(f"{layer.name}.variance_above_0", "Add", variance, least)
     deviation = graph.node(f"{layer.name}.deviation", "Sqrt", variance)
     # Until OpenCV 4 sees a picture, it guesses a shape for what comes of sums and products, and
-    # joins it to nothing that does not come of one.
+    # refuses to join that to anything else. So the mean is made a sum, too.
     none = graph.constant(f"{layer.name}.none", [[[[0.0]]]])
     mean = graph.node(f"{layer.name}.mean_as_sum", "Add", mean, none)
     return graph.node(layer.name, "Concat", mean, deviation, axis=1)

@@ -84,7 +84,8 @@ def estimate_transfer(
     given["coarsest"] = check_count("coarsest", given["coarsest"], SMALLEST_SIDE)
     sizes = stage_sizes(full, given["coarsest"])
 
-    # At 128 pixels, fixed costs would be half of the time, and at the largest size nothing.
+    # At 128 pixels, fixed costs would be half of the time, and at the largest size nothing. So the
+    # trial's size does not depend on the first one.
     usual = stage_sizes(full)
     trial_size = usual[min(2, len(usual) - 1)]
     timed: list[Step] = []  # at the trial's last size, after whatever is done once a size

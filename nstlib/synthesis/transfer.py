@@ -126,10 +126,10 @@ def transfer_style(
     init : {"content", "noise"} or array_like of float, shape (H, W, 3)
         What to begin with.
     coarsest : int, default 128
-        Longest side of the first size in pixels, about; 32 or more. Small sizes make large strokes,
-        and can lose what is small in the content: a face, for instance. With the result's longest
-        side there is one size. Then shapes stay clearer, strokes are finer, and there is more
-        grain.
+        Longest side of the first size in pixels, about; 32 or more. A size whose shorter side is
+        below 32 is left out. Small sizes make large strokes, and can lose what is small in the
+        content: a face, for instance. With the result's longest side there is one size. Then shapes
+        stay clearer, strokes are finer, and there is more grain.
     method, iterations, learning_rate
         See :func:`nstlib.minimize_image`; `iterations` at each size.
     seed : int, default 0

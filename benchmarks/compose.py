@@ -221,7 +221,7 @@ def shown_live(composer: Composer, clip: list[Frame], count: int, **options: Any
     }
     with mock.patch.multiple(cv2, **window), mock.patch.dict(os.environ, DISPLAY=":0"):
         webcam(steady_painter(composer), camera=Film(clip), **options)
-    # The first second is for warming up, and for choosing a size.
+    # The first 30 are for warming up, and for choosing a size.
     rate = (len(times) - 31) / (times[-1] - times[30])
     return f"{rate:.1f} frames a second, at last {sizes[-1][1]}×{sizes[-1][0]}"
 

@@ -31,7 +31,7 @@ from nstlib.video.steady import Paint, Prepares, sharing_cores
 KEYS = "q: quit   s: save   h: hide this line"
 KEYS_AND_STYLES = "n, p: next, previous style   q: quit   s: save   h: hide this line"
 
-#: How many paintings are looked at to tell whether the machine is slow. Their median counts, so the
+#: How many paintings are looked at to tell whether the machine is slow. The median counts, so the
 #: first one, for which memory is reserved, does not.
 RECENT = 9
 
@@ -41,6 +41,10 @@ LEAST_SIZE = 160
 #: A picture of twice the size takes four times as long. It comes back when that would take no more
 #: than this share of the time that there is, so that sizes do not go up and down.
 ROOM_TO_GROW = 0.75
+
+#: Frames that may be begun while one is painted. What paints a film takes longer now in the one
+#: half and now in the other; with a single frame they would wait for each other.
+AHEAD = 2
 
 #: Width in pixels from which there is room for the line about the keys.
 _ROOM = 200
@@ -78,11 +82,11 @@ def webcam(
     One thread reads the camera, others paint the newest frame, and this one shows it. Delays do not
     add up: frames that come while one is painted are left out. What paints in two halves, as what
     :func:`nstlib.video.steady.steady_painter` returns, begins with the next frame in a thread of
-    its own while this one is painted. That shows more frames, and each waits at most for the
-    painting before it. A machine that is too slow to paint `least_rate` frames a second, or as many
-    as the camera gives, gets half the size, until it has time for the larger one again. The picture
-    is mirrored, as people are used to see themselves. The key s saves it to the current folder; h
-    hides and shows the line that says what the keys do; n and p change what paints.
+    its own while this one is painted. That shows more frames, and each waits at most for the two
+    paintings before it. A machine that is too slow to paint `least_rate` frames a second, or as
+    many as the camera gives, gets half the size, until it has time for the larger one again. The
+    picture is mirrored, as people are used to see themselves. The key s saves it to the current
+    folder; h hides and shows the line that says what the keys do; n and p change what paints.
 
     Parameters
     ----------
@@ -199,12 +203,12 @@ class _Painting:
         self._camera, self._pace, self._clock = camera, pace, clock
         self._beginning = ThreadPoolExecutor(1, "begin")
         self._painting = ThreadPoolExecutor(1, "paint")
-        self._next: Future[Image]
+        self._coming: deque[Future[Image]] = deque()
         #: How many styles to go on, a number for each key that was pressed.
         self.steps: deque[int] = deque()
 
     def __enter__(self) -> Self:
-        self._go_on_with(self._beginning.submit(self._begin))
+        self._go_on()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -212,14 +216,15 @@ class _Painting:
             threads.shutdown(cancel_futures=True)
 
     def picture(self) -> Image:
-        """Wait for the next painting. While one goes on, the one after it is begun."""
-        begun = self._beginning.submit(self._begin)
-        picture = self._next.result()
-        self._go_on_with(begun)
-        return picture
+        """Wait for the next painting. While one goes on, those after it are begun."""
+        ahead = AHEAD if isinstance(self._paint, Prepares) else 1
+        while len(self._coming) <= ahead:
+            self._go_on()
+        return self._coming.popleft().result()
 
-    def _go_on_with(self, begun: Future[Callable[[], Image]]) -> None:
-        self._next = self._painting.submit(lambda: begun.result()())
+    def _go_on(self) -> None:
+        begun = self._beginning.submit(self._begin)
+        self._coming.append(self._painting.submit(lambda: begun.result()()))
 
     def _begin(self) -> Callable[[], Image]:
         """Do the first half of a painting, if it has halves; return what does the rest."""
@@ -236,14 +241,13 @@ class _Painting:
         # The frame is not taken before it can be painted, lest it be late.
         pixels, began = self._camera.frame(), self._clock()
         painted = paint(self._image(pixels))
-        self._pace.took(self._clock() - began, self._camera.interval())
+        self._pace.took(0.0, self._clock() - began, self._camera.interval())
         return painted
 
-    def _finish(self, rest: Callable[[], Image], seconds: float) -> Image:
+    def _finish(self, rest: Callable[[], Image], first_half: float) -> Image:
         began = self._clock()
         painted = rest()
-        # The halves go on side by side, of this frame and of the next: the longer one counts.
-        self._pace.took(max(seconds, self._clock() - began), self._camera.interval())
+        self._pace.took(first_half, self._clock() - began, self._camera.interval())
         return painted
 
     def _image(self, pixels: Frame) -> Image:
@@ -259,7 +263,7 @@ class _Pace:
         self._longest = 1 / check_number("least_rate", least_rate, above=0)
         self._size = size
         self._halvings = 0
-        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
         self._last = 0  # longest side of the last frame
 
     def fitted(self, frame: Image) -> Image:
@@ -268,20 +272,26 @@ class _Pace:
         self._last = max(min(LEAST_SIZE, full), full // 2**self._halvings)
         return resize(frame, self._last) if max(frame.shape) > self._last else frame
 
-    def took(self, seconds: float, interval: float) -> None:
+    def took(self, first: float, second: float, interval: float) -> None:
         """Note how long a painting took, and a camera's frame: change the size if most ask for it.
 
         Parameters
         ----------
-        seconds : float
-            What it took; of one in two halves, what the longer half took.
+        first, second : float
+            What its halves took, in seconds; the first is 0 if it was painted at once.
         interval : float
-            From one of the camera's frames to the next.
+            From one of the camera's frames to the next, in seconds.
         """
-        self._recent.append(seconds)
+        self._recent.append((first, second))
         if len(self._recent) < RECENT:
             return
-        usual, allowed = statistics.median(self._recent), max(self._longest, interval)
+        # Halves go on side by side, of a frame and of the next: the longer one counts. What works
+        # on every second frame only counts by the mean of two.
+        usual = max(
+            statistics.median(map(statistics.fmean, itertools.pairwise(half)))
+            for half in zip(*self._recent, strict=True)
+        )
+        allowed = max(self._longest, interval)
         if usual > allowed and self._last > LEAST_SIZE:
             self._halvings += 1
         elif self._halvings and 4 * usual < ROOM_TO_GROW * allowed:

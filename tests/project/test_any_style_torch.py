@@ -61,7 +61,9 @@ def test_the_files_compute_what_pytorch_has_trained(
 ) -> None:
     judge_torch.save(tmp_path / "w.npz", network.arrays())
     any_style_torch.write(
-        argparse.Namespace(weights=tmp_path / "w.npz", twin="mini", folder=tmp_path)
+        argparse.Namespace(
+            weights=tmp_path / "w.npz", twin="mini", folder=tmp_path, metadata=["license=CC0"]
+        )
     )
     photo, style = (as_tensor(pictures(1, *sides, 3)) / 255.0 for sides in ((64, 72), (48, 40)))
     with torch.no_grad():

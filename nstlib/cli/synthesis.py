@@ -155,6 +155,14 @@ def transfer(
             "strokes larger."
         ),
     ] = 128,
+    frame: Annotated[
+        bool,
+        typer.Option(
+            help="Continue CONTENT beyond its border while it is painted, and cut that off. "
+            "Without, it is quicker and closer to STYLE, and what STYLE has at its edges comes to "
+            "the picture's."
+        ),
+    ] = True,
     weights: Weights = None,
     method: Method = "lbfgs",
     iterations: Annotated[
@@ -212,6 +220,7 @@ def transfer(
         "masks": given.masks,
         "init": given.start,
         "coarsest": coarsest,
+        "frame": frame,
         "weights": weights,
         "method": method,
         "iterations": iterations,

@@ -102,14 +102,16 @@ def check_image(image: ArrayLike, name: str = "image") -> Image:
             f"{name} holds {array.dtype} values; an image is float32 in [0, 1]; "
             "use from_uint8 to convert 8-bit pixels"
         )
-    if not np.isfinite(array).all():
-        raise ImageError(f"{name} holds NaN or infinite values; an image is float32 in [0, 1]")
     low, high = float(array.min()), float(array.max())
-    if low < -1e-6 or high > 1 + 1e-6:
+    if not (low >= -1e-6 and high <= 1 + 1e-6):  # also false for NaN
+        if not np.isfinite(array).all():
+            raise ImageError(f"{name} holds NaN or infinite values; an image is float32 in [0, 1]")
         raise ImageError(
             f"{name} ranges from {low:.3g} to {high:.3g}; an image lies in [0, 1]; "
             "divide 0..255 values by 255, or clip"
         )
+    if low >= 0 and high <= 1:  # a copy takes a third of the time, eight times for a film's frame
+        return array.astype(np.float32)
     return np.clip(array, 0.0, 1.0, dtype=np.float32)
 
 

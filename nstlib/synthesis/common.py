@@ -17,8 +17,9 @@ from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
 from nstlib.optimize import Loss, Recorded, Result, Step, UnfinishedError
 
-#: Pixels by which :func:`transfer_style` continues a picture while it works. Convolutions do odd
-#: things at a border; here the border is cut off at the end.
+#: Pixels by which :func:`transfer_style` continues a picture while it works, unless it is told not
+#: to. Convolutions do odd things at a border; here the border is cut off at the end. A multiple of
+#: the stride of VGG19's fifth block, so that its positions are the same with and without.
 FRAME = 16
 
 #: Longest side of the picture that :func:`transfer_style` begins with, in pixels.
@@ -105,20 +106,33 @@ def stage_sizes(full: tuple[int, int], coarsest: int = COARSEST) -> list[tuple[i
     return sizes
 
 
-def frame(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Continue a picture, or a mask, by its mirror image on all sides."""
-    sides = [(FRAME, FRAME)] * 2 + [(0, 0)] * (image.ndim - 2)
-    return np.pad(image, sides, mode="symmetric")
+@dataclass(frozen=True)
+class Frame:
+    """Continues pictures on all sides by so many pixels, and takes them off again."""
 
+    width: int
 
-def unframe(image: Image) -> Image:
-    """Take the frame off again."""
-    return image[FRAME:-FRAME, FRAME:-FRAME]
+    def on(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Continue a picture, or a mask, by its mirror image."""
+        sides = [(self.width, self.width)] * 2 + [(0, 0)] * (image.ndim - 2)
+        return np.pad(image, sides, mode="symmetric")
 
+    def off(self, image: Image) -> Image:
+        """Take the frame off."""
+        height, width = self.inside((image.shape[0], image.shape[1]))
+        return image[self.width :, self.width :][:height, :width]
 
-def resize_framed(image: Image, size: tuple[int, int]) -> Image:
-    """Resize a framed image; the frame stays as wide as it is."""
-    return frame(resize(unframe(image), (size[0] - 2 * FRAME, size[1] - 2 * FRAME)))
+    def around(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the height and width with the frame."""
+        return size[0] + 2 * self.width, size[1] + 2 * self.width
+
+    def inside(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the height and width without it."""
+        return size[0] - 2 * self.width, size[1] - 2 * self.width
+
+    def resize(self, image: Image, size: tuple[int, int]) -> Image:
+        """Resize a framed image; the frame stays as wide as it is."""
+        return self.on(resize(self.off(image), self.inside(size)))
 
 
 def check_sizes(source: tuple[int, int], size: tuple[int, int], step: int) -> None:

@@ -15,7 +15,7 @@ from nstlib.features import SMALLEST_SIDE, feature_extractor
 from nstlib.images.arrays import check_image
 from nstlib.images.resizing import target_size
 from nstlib.optimize import Step
-from nstlib.synthesis.common import COARSEST, FRAME, stage_sizes
+from nstlib.synthesis.common import COARSEST, FRAME, Frame, stage_sizes
 from nstlib.synthesis.needs import TRACE, needed_megabytes, pixels_of
 from nstlib.synthesis.tiles import step_and_margin
 from nstlib.synthesis.transfer import transfer_style
@@ -83,6 +83,7 @@ def estimate_transfer(
     full = shape if given["size"] is None else target_size(shape, given["size"])
     given["coarsest"] = check_count("coarsest", given["coarsest"], SMALLEST_SIDE)
     sizes = stage_sizes(full, given["coarsest"])
+    frame = Frame(FRAME if given["frame"] else 0)
 
     # At 128 pixels, fixed costs would be half of the time, and at the largest size nothing. So the
     # trial's size does not depend on the first one.
@@ -115,16 +116,19 @@ def estimate_transfer(
     # L-BFGS's line search needs one more evaluation now and then, and its arithmetic grows with the
     # steps that it keeps; the 2 stand for the targets and the final losses.
     count = (1.25 if given["method"] == "lbfgs" else 1.0) * given["iterations"] + 2
-    _, work_of_trial = pixels_of(trial_size, given["tile"], margin)
-    work = sum(pixels_of(size, given["tile"], margin)[1] for size in sizes)
+    _, work_of_trial = pixels_of(trial_size, frame, given["tile"], margin)
+    work = sum(pixels_of(size, frame, given["tile"], margin)[1] for size in sizes)
     # The first evaluation of all, which includes the tracing, comes once a size.
     seconds = len(sizes) * trial.history[0].seconds + count * each * work / work_of_trial
 
     extractor = feature_extractor(layers, given["weights"])
-    at_once, _ = pixels_of(full, given["tile"], margin)
-    framed = [side + 2 * FRAME for side in full]
+    at_once, _ = pixels_of(full, frame, given["tile"], margin)
     needed = needed_megabytes(
-        extractor, framed, at_once, method=given["method"], iterations=given["iterations"]
+        extractor,
+        frame.around(full),
+        at_once,
+        method=given["method"],
+        iterations=given["iterations"],
     )
     now = memory() or 700.0  # where nothing tells: about what TensorFlow takes before it begins
     return Estimate(seconds, now + TRACE * (len(sizes) - 1) + needed, tuple(sizes))

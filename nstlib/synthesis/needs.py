@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from nstlib._memory import room
 from nstlib._tensorflow import keras
 from nstlib.optimize import kept_steps
-from nstlib.synthesis.common import FRAME
+from nstlib.synthesis.common import Frame
 from nstlib.vgg19 import stride
 
 #: How many times the layers' outputs an evaluation holds at its peak: they, their padded copies,
@@ -65,9 +65,9 @@ class Room:
             raise MemoryError(f"{needed:.0f} MB are needed, and {self._free:.0f} MB are free")
 
 
-def pixels_of(size: tuple[int, int], tile: int, margin: int) -> tuple[float, float]:
+def pixels_of(size: tuple[int, int], frame: Frame, tile: int, margin: int) -> tuple[float, float]:
     """Pixels that one evaluation of a transfer holds at once, and how many it costs."""
-    sides = [side + 2 * FRAME for side in size]
+    sides = frame.around(size)
     if max(size) <= tile:
         return math.prod(sides), math.prod(sides)
     counts = [math.ceil(side / tile) for side in sides]

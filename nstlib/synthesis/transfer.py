@@ -45,13 +45,11 @@ from nstlib.scales import Checkpoint, coarse_to_fine
 from nstlib.synthesis.common import (
     COARSEST,
     FRAME,
+    Frame,
     Synthesis,
     check_sizes,
     first_and_last,
-    frame,
-    resize_framed,
     stage_sizes,
-    unframe,
 )
 from nstlib.synthesis.needs import Room, needed_megabytes, pixels_of
 from nstlib.synthesis.tiles import compare_by_tiles, compare_whole, step_and_margin
@@ -76,6 +74,7 @@ def transfer_style(
     preserve_colors: str | None = None,
     init: str | ArrayLike = "content",
     coarsest: int = COARSEST,
+    frame: bool = True,
     method: str = "lbfgs",
     iterations: int = 50,
     learning_rate: float = 0.02,
@@ -130,6 +129,12 @@ def transfer_style(
         below 32 is left out. Small sizes make large strokes, and can lose what is small in the
         content: a face, for instance. With the result's longest side there is one size. Then shapes
         stay clearer, strokes are finer, and there is more grain.
+    frame : bool, default True
+        Continue the picture by 16 pixels on all sides while it is painted, and cut that off at the
+        end. VGG19 takes what is beyond a border for 0, so that statistics know of borders. Without
+        a frame what a style has there, a painted rim or a signature, comes to the result's borders,
+        and the outermost pixels may get odd colours. It takes about a fifth less time, and the
+        style loss of the result is lower, because nothing that counted is cut off.
     method, iterations, learning_rate
         See :func:`nstlib.minimize_image`; `iterations` at each size.
     seed : int, default 0
@@ -201,6 +206,7 @@ def transfer_style(
     full = content.shape[:2] if size is None else target_size(content.shape[:2], size)
     check_sizes(content.shape[:2], full, 1)
     coarsest = check_count("coarsest", coarsest, SMALLEST_SIDE)
+    around = Frame(FRAME if frame else 0)
     if isinstance(init, str) and init not in ("content", "noise"):
         raise refusal("init", init, "content, noise or an image")
 
@@ -230,14 +236,15 @@ def transfer_style(
         layer_weights=layer_weights,
         factors={"content": content_weight, "style": style_weight, "tv": tv_weight},
         style_scale=style_scale,
+        frame=around,
         tile=tile,
     )
     _, margin = step_and_margin(layers)
     room = Room()
 
     def loss_at(framed: tuple[int, int]) -> Loss:
-        size = (framed[0] - 2 * FRAME, framed[1] - 2 * FRAME)
-        at_once, _ = pixels_of(size, tile, margin)
+        size = around.inside(framed)
+        at_once, _ = pixels_of(size, around, tile, margin)
         room.check(
             needed_megabytes(terms.extractor, framed, at_once, method=method, iterations=iterations)
         )
@@ -257,6 +264,7 @@ def transfer_style(
         "style_scale": style_scale,
         "style_shares": shares,
         "coarsest": coarsest,
+        "frame": frame,
         "method": method,
         "iterations": iterations,
         "learning_rate": learning_rate,
@@ -265,6 +273,7 @@ def transfer_style(
         loss_at,
         start,
         sizes,
+        around,
         callback,
         iterations=[iterations] * len(sizes),
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, settings),
@@ -302,6 +311,8 @@ class _Terms:
         Of the terms ``content``, ``style`` and ``tv``; one of 0 is left out.
     style_scale : float
         Longest side of a style over that of the picture.
+    frame : Frame
+        What the pictures have around them.
     tile : int
         The longest side that is computed in one piece, in pixels.
     """
@@ -316,6 +327,7 @@ class _Terms:
     layer_weights: Mapping[str, float] | None
     factors: dict[str, float]
     style_scale: float
+    frame: Frame
     tile: int
 
     def at(self, size: tuple[int, int]) -> Loss:
@@ -325,10 +337,10 @@ class _Terms:
         compare = compare_whole if whole else functools.partial(compare_by_tiles, tile=self.tile)
         comparison = compare(
             self.extractor,
-            frame(resize(self.content, size)),
+            self.frame.on(resize(self.content, size)),
             self.content_layers,
             self.style_layers,
-            [frame(resize_mask(region, size)) for region in self.regions],
+            [self.frame.on(resize_mask(region, size)) for region in self.regions],
         )
 
         def judge(
@@ -377,6 +389,7 @@ def _minimize_in_frame(
     loss_at: Callable[[tuple[int, int]], Loss],
     start: Image,
     sizes: Sequence[tuple[int, int]],
+    frame: Frame,
     callback: Callable[[Step], object] | None,
     **options: Any,
 ) -> tuple[Result, dict[str, tuple[float, float]]]:
@@ -388,6 +401,8 @@ def _minimize_in_frame(
         As for :func:`nstlib.coarse_to_fine`; `loss_at` is for framed pictures.
     sizes : sequence of (int, int)
         (height, width) without the frame.
+    frame : Frame
+        Put on `start`, and taken off the result.
 
     Returns
     -------
@@ -400,27 +415,25 @@ def _minimize_in_frame(
     def report(step: Step) -> object:
         assert callback is not None
         assert step.image is not None  # a run's steps hold one
-        return callback(replace(step, image=unframe(step.image)))
+        return callback(replace(step, image=frame.off(step.image)))
 
     try:
         result = coarse_to_fine(
             loss_at,
-            frame(start),
-            [(height + 2 * FRAME, width + 2 * FRAME) for height, width in sizes],
-            resize=resize_framed,
+            frame.on(start),
+            [frame.around(size) for size in sizes],
+            resize=frame.resize,
             callback=report if callback else None,
             **options,
         )
-        losses, interrupted = first_and_last(loss_at, frame(resize(start, sizes[-1])), result)
+        losses, interrupted = first_and_last(loss_at, frame.on(resize(start, sizes[-1])), result)
     except OptimizationError as error:
-        error.image = unframe(error.image)
+        error.image = frame.off(error.image)
         raise
     except UnfinishedError as error:
-        height, width = error.size
-        inside = (height - 2 * FRAME, width - 2 * FRAME)
-        raise UnfinishedError(inside, unframe(error.image)) from None
+        raise UnfinishedError(frame.inside(error.size), frame.off(error.image)) from None
     interrupted = interrupted or result.interrupted
-    return replace(result, image=unframe(result.image), interrupted=interrupted), losses
+    return replace(result, image=frame.off(result.image), interrupted=interrupted), losses
 
 
 def style_at_scale(style: Image, size: tuple[int, int], scale: float) -> Image:

@@ -96,6 +96,7 @@ DEFAULTS: dict[str, tuple[Callable[..., int], Callable[..., Synthesis], dict[str
                 "style_scale",
                 "init",
                 "coarsest",
+                "frame",
                 "weights",
                 "seed",
                 "checkpoint",
@@ -122,7 +123,8 @@ def test_help_shows_the_defaults(nst: Run, command: str) -> None:
         assert f"--{option.replace('_', '-')} " in text
         default = theirs[parameter].default
         if default is not None and default is not False:
-            assert f"[default: {default}]" in text
+            shown = option if default is True else default  # of --frame and --no-frame
+            assert f"[default: {shown}]" in text
     assert f"[default: (NSTLIB_WEIGHTS, or {default_weights()})]" in text
     for name in WEIGHTS:
         assert name in text

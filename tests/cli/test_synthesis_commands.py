@@ -168,6 +168,7 @@ def test_transfer_and_its_report(nst: Run, monkeypatch: pytest.MonkeyPatch) -> N
             "style_scale": 1.0,
             "init": "content",
             "coarsest": 128,
+            "frame": True,
             "method": "lbfgs",
             "iterations": 2,
             "seed": 0,
@@ -186,7 +187,7 @@ def test_transfer_options_arrive(nst: Run, calls: Calls, estimated: Calls) -> No
     options = (
         "--size 48 --content-weight 2 --style-weight 3 --tv-weight 0.5 --style-scale 0.75 "
         "--preserve-colors covariance --init noise.png --weights random --method adam "
-        "--iterations 7 --seed 3 --coarsest 40 --checkpoint run.npz"
+        "--iterations 7 --seed 3 --coarsest 40 --no-frame --checkpoint run.npz"
     )
     code, _, _ = nst("transfer", "coffee", "chelsea", "-o", "out.webp", *options.split())
     assert code == 0
@@ -203,6 +204,7 @@ def test_transfer_options_arrive(nst: Run, calls: Calls, estimated: Calls) -> No
         "style_scale": 0.75,
         "masks": None,
         "coarsest": 40,
+        "frame": False,
         "weights": "random",
         "method": "adam",
         "iterations": 7,

@@ -73,6 +73,11 @@ def test_time_is_scaled(timed: list[dict[str, Any]], content: Image, style: Imag
     each = 0.1 * (579 + 32) * (724 + 32) / ((205 + 32) * (256 + 32))
     assert 2 + 20 * each < found.seconds < 1.3 * (2 + 20 * each) + 2 * each
     assert (timed[-1]["size"], timed[-1]["coarsest"]) == ((205, 256), 128)
+    # Without a frame, what grows is the picture's own pixels.
+    found = estimate(content, style, size=724, iterations=20, coarsest=724, frame=False)
+    each = 0.1 * 579 * 724 / (205 * 256)
+    assert 2 + 20 * each < found.seconds < 1.3 * (2 + 20 * each) + 2 * each
+    assert not timed[-1]["frame"]
     assert estimate(content, style, iterations=1).seconds > 2
     assert (timed[-1]["size"], timed[-1]["iterations"]) == ((64, 80), 1)
 
@@ -93,6 +98,11 @@ def test_memory_of_the_optimiser(
     few = estimate(content, style, size=1024, iterations=2).megabytes
     # Two iterations keep two steps, so eight images fewer; they are as large as the framed picture.
     assert lbfgs - few == pytest.approx(8 * 851 * 1056 * 3 * 8 / 1e6)
+    bare, few = (
+        estimate(content, style, size=1024, iterations=count, frame=False).megabytes
+        for count in (50, 2)
+    )
+    assert bare - few == pytest.approx(8 * 819 * 1024 * 3 * 8 / 1e6)
 
 
 @pytest.mark.usefixtures("timed")

@@ -16,10 +16,15 @@ from small_transfers import BLUE, LAYERS, RED, plain, transfer
 
 from nstlib.art.catalogue import DRAWN_STYLES
 from nstlib.assets.registry import search
-from nstlib.features import CONTENT_LAYERS, STYLE_LAYERS
+from nstlib.features import CONTENT_LAYERS, STYLE_LAYERS, feature_extractor
 from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
-from nstlib.losses import total_variation_loss
+from nstlib.losses import (
+    channel_statistics,
+    content_loss,
+    style_loss,
+    total_variation_loss,
+)
 from nstlib.optimize import Step
 from nstlib.sources import PHOTOS, load_image
 from nstlib.synthesis.common import Synthesis
@@ -116,6 +121,36 @@ def test_coarse_to_fine(
 def test_no_size_is_too_small_for_the_network(style: Image) -> None:
     strip = load_image("coffee", size=(40, 160))
     assert shapes_seen(strip, style) == [(40, 160, 3)]  # 28×113 would come before
+
+
+def measured(image: Image, content: Image, style: Image) -> dict[str, float]:
+    """The losses of a picture, as anybody measures them who has only the picture."""
+    extractor = feature_extractor([*LAYERS, "block2_conv2"], "random")
+    found, of_content, of_style = (
+        {name: maps[0] for name, maps in extractor(picture[np.newaxis]).items()}
+        for picture in (image, content, style_at_scale(style, content.shape[:2], 1.0))
+    )
+    targets = {name: channel_statistics(of_style[name]) for name in LAYERS}
+    wanted = {"block2_conv2": of_content["block2_conv2"]}
+    terms = 0.3 * content_loss(found, wanted), style_loss(found, targets)
+    return dict(zip(("content", "style"), map(float, terms), strict=True))
+
+
+def test_without_a_frame_the_losses_are_those_of_the_picture(content: Image, style: Image) -> None:
+    """With one they are those of a larger picture, from which the result is cut."""
+    bare = transfer(content, style, frame=False)
+    framed = transfer(content, style)
+    assert bare.size == framed.size == content.shape[:2]
+    for result, tolerance in ((bare, 1e-4), (framed, 0.5)):
+        for name, value in measured(result.image, content, style).items():
+            assert value == pytest.approx(result.losses[name][1], rel=tolerance)
+    style_of_framed = measured(framed.image, content, style)["style"]
+    assert framed.losses["style"][1] != pytest.approx(style_of_framed, rel=0.01)
+
+
+def test_the_frame_is_never_seen(content: Image, style: Image) -> None:
+    for frame in (True, False):
+        assert shapes_seen(content, style, frame=frame) == [content.shape]
 
 
 def test_adam(content: Image, style: Image) -> None:

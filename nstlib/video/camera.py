@@ -31,9 +31,10 @@ from nstlib.video.steady import Paint, Prepares, sharing_cores
 KEYS = "q: quit   s: save   h: hide this line"
 KEYS_AND_STYLES = "n, p: next, previous style   q: quit   s: save   h: hide this line"
 
-#: How many paintings are looked at to tell whether the machine is slow. The median counts, so the
-#: first one, for which memory is reserved, does not.
-RECENT = 9
+#: How many paintings are looked at to tell whether the machine is slow, at least, and how many
+#: seconds of them: some scenes take longer than others. The median counts, so the first one, for
+#: which memory is reserved, does not.
+RECENT, SPAN = 9, 2.0
 
 #: Longest side, in pixels, below which pictures are not halved further.
 LEAST_SIZE = 160
@@ -263,7 +264,7 @@ class _Pace:
         self._longest = 1 / check_number("least_rate", least_rate, above=0)
         self._size = size
         self._halvings = 0
-        self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[float, float]] = deque()
         self._last = 0  # longest side of the last frame
 
     def fitted(self, frame: Image) -> Image:
@@ -291,6 +292,11 @@ class _Pace:
             statistics.median(map(statistics.fmean, itertools.pairwise(half)))
             for half in zip(*self._recent, strict=True)
         )
+        enough = max(RECENT, round(SPAN / max(usual, interval)))
+        if len(self._recent) < enough:
+            return
+        while len(self._recent) > enough:
+            self._recent.popleft()
         allowed = max(self._longest, interval)
         if usual > allowed and self._last > LEAST_SIZE:
             self._halvings += 1

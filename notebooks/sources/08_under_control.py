@@ -706,6 +706,10 @@ ipywidgets.VBox([knob, shown])
 #
 #     nst transfer cat.jpg mosaic -o cat_in_glass.png --style-scale 2 --preserve-colors luminance
 #
+# One more option is worth a try: `frame=False`, there `--no-frame`. It leaves out the frame of lesson 06. That is
+# quicker, and closer to the style. But what a painting has at its borders, a title or a painted rim, comes to the
+# borders of your picture.
+#
 # ## Exercises
 #
 # Each has three hints, from a nudge to nearly the answer; take one at a time.

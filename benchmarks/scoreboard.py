@@ -3,7 +3,8 @@
     python benchmarks/scoreboard.py [--size 384] [--folder build/scoreboard] [--precision bfloat16]
         [--output SHEET]
 
-Each method works as its own documentation says, with its own defaults, on the same two pictures:
+Each method works as its own documentation says, on the same two pictures, and all but the second
+with its own defaults:
 
 nstlib
     ``nst.transfer_style`` with its defaults.

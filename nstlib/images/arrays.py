@@ -110,7 +110,7 @@ def check_image(image: ArrayLike, name: str = "image") -> Image:
             f"{name} ranges from {low:.3g} to {high:.3g}; an image lies in [0, 1]; "
             "divide 0..255 values by 255, or clip"
         )
-    if low >= 0 and high <= 1:  # a copy takes a third of the time, eight times for a film's frame
+    if low >= 0 and high <= 1:  # every frame of a film comes by here, and copies are quicker
         return array.astype(np.float32)
     return np.clip(array, 0.0, 1.0, dtype=np.float32)
 

@@ -133,8 +133,8 @@ def transfer_style(
         Continue the picture by 16 pixels on all sides while it is painted, and cut that off at the
         end. VGG19 takes what is beyond a border for 0, so that statistics know of borders. Without
         a frame what a style has there, a painted rim or a signature, comes to the result's borders,
-        and the outermost pixels may get odd colours. It takes about a fifth less time, and the
-        style loss of the result is lower, because nothing that counted is cut off.
+        and the outermost pixels may get odd colours. At 384 pixels it takes about a fifth less
+        time, and the style loss of the result is lower, because nothing that counted is cut off.
     method, iterations, learning_rate
         See :func:`nstlib.minimize_image`; `iterations` at each size.
     seed : int, default 0

@@ -36,6 +36,9 @@ KEYS_AND_STYLES = "n, p: next, previous style   q: quit   s: save   h: hide this
 #: which memory is reserved, does not.
 RECENT, SPAN = 9, 2.0
 
+#: Frames a second that no camera exceeds: what bounds the number of these paintings.
+FASTEST = 120
+
 #: Longest side, in pixels, below which pictures are not halved further.
 LEAST_SIZE = 160
 
@@ -82,8 +85,8 @@ def webcam(
 
     One thread reads the camera, others paint the newest frame, and this one shows it. Delays do not
     add up: frames that come while one is painted are left out. What paints in two halves, as what
-    :func:`nstlib.video.steady.steady_painter` returns, begins with the next frame in a thread of
-    its own while this one is painted. That shows more frames, and each waits at most for the two
+    :func:`nstlib.video.steady.steady_painter` returns, begins with the next two frames in a thread
+    of its own while this one is painted. That shows more frames, and each waits at most for the two
     paintings before it. A machine that is too slow to paint `least_rate` frames a second, or as
     many as the camera gives, gets half the size, until it has time for the larger one again. The
     picture is mirrored, as people are used to see themselves. The key s saves it to the current
@@ -96,7 +99,7 @@ def webcam(
     change : callable, optional
         Is given how many styles to go on (below 0: back) when n or p were pressed, and returns what
         paints from then on. It is called by the thread that begins with the next frame, while the
-        frame before may still be painted.
+        two frames before may still be painted.
     camera : int or Capture, default 0
         The number of the camera, or what gives its frames.
     size : int or None, default 640
@@ -286,13 +289,14 @@ class _Pace:
         self._recent.append((first, second))
         if len(self._recent) < RECENT:
             return
+        # Those that had been begun at the size before are among them, but no more than AHEAD.
         # Halves go on side by side, of a frame and of the next: the longer one counts. What works
         # on every second frame only counts by the mean of two.
         usual = max(
             statistics.median(map(statistics.fmean, itertools.pairwise(half)))
             for half in zip(*self._recent, strict=True)
         )
-        enough = max(RECENT, round(SPAN / max(usual, interval)))
+        enough = max(RECENT, round(SPAN / max(usual, interval, 1 / FASTEST)))
         if len(self._recent) < enough:
             return
         while len(self._recent) > enough:

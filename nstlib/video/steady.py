@@ -191,7 +191,7 @@ class SteadyPainter:
     def prepare(self, frame: Image) -> Callable[[], Image]:
         """Begin with the next frame; return what paints it.
 
-        While that is at work, the frame after it can be prepared in another thread.
+        While that is at work, the frames after it can be prepared in another thread.
         """
         calm = self._steady.see(frame)
         if isinstance(self._composer, Divides):

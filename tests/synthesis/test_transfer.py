@@ -141,9 +141,8 @@ def test_without_a_frame_the_losses_are_those_of_the_picture(content: Image, sty
     bare = transfer(content, style, frame=False)
     framed = transfer(content, style)
     assert bare.size == framed.size == content.shape[:2]
-    for result, tolerance in ((bare, 1e-4), (framed, 0.5)):
-        for name, value in measured(result.image, content, style).items():
-            assert value == pytest.approx(result.losses[name][1], rel=tolerance)
+    for name, value in measured(bare.image, content, style).items():
+        assert value == pytest.approx(bare.losses[name][1], rel=1e-4)
     style_of_framed = measured(framed.image, content, style)["style"]
     assert framed.losses["style"][1] != pytest.approx(style_of_framed, rel=0.01)
 

@@ -1,7 +1,7 @@
 """Transfers by six methods on the same VGG19: time, memory, losses, and a sheet of pictures.
 
     python benchmarks/scoreboard.py [--size 384] [--folder build/scoreboard] [--precision bfloat16]
-        [--output SHEET]
+        [--margin 32] [--output SHEET]
 
 Each method works as its own documentation says, on the same two pictures, and all but the second
 with its own defaults:
@@ -24,12 +24,14 @@ and biases scaled so that its mean activation over the pictures is 1, as Gatys e
 theirs. That changes nothing that the network tells apart, only the unit in which each layer speaks.
 
 The judge is VGG19's relative style loss (:func:`nstlib.style_loss`, five layers) and content loss
-(block4_conv2), of which the library minimises a weighted sum. The others minimise sums of
-their own, so look at the sheet before the numbers. Each transfer runs in a process of its own and
-is kept in the folder: a run that was stopped goes on. Hours on two cores; close other programs.
-``--precision bfloat16`` makes the picture of the classic loop in a quarter of the time, on
-processors that have such numbers, and with both terms read from one pass. Its cost is then that of
-a few steps as they are.
+(block4_conv2), of which the library minimises a weighted sum. The others minimise sums of their
+own, so look at the sheet before the numbers. At a picture's border VGG19 sees zeros, to which a
+picture may be fitted: ``--margin 32`` judges without the outermost 32 pixels.
+
+Each transfer runs in a process of its own and is kept in the folder: a run that was stopped goes
+on. Hours on two cores; close other programs. ``--precision bfloat16`` makes the picture of the
+classic loop in a quarter of the time, on processors that have such numbers, and with both terms
+read from one pass. Its cost is then that of a few steps as they are.
 
 All pictures but the library's may also come from a machine with a graphics card, where ``peers.py
 --device cuda`` and ``loops_torch.py`` make them. Put each into the folder under its name, and what
@@ -60,7 +62,7 @@ import nstlib as nst
 from nstlib import keras
 from nstlib.features import PRECISIONS
 from nstlib.images.arrays import Image
-from nstlib.vgg19 import build_vgg19, vgg19_with
+from nstlib.vgg19 import build_vgg19, stride, vgg19_with
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build" / "peers"
@@ -293,13 +295,18 @@ def result_of(
     return told
 
 
-def judge(image: Image, content: Image, style: Image) -> tuple[float, float]:
-    """Measure VGG19's relative style and content loss of a result."""
+def judge(image: Image, content: Image, style: Image, margin: int = 0) -> tuple[float, float]:
+    """Measure VGG19's relative style and content loss of a result, `margin` pixels inside it."""
     extractor = nst.feature_extractor([*nst.STYLE_LAYERS, *nst.CONTENT_LAYERS], "imagenet")
-    found, of_content, of_style = (
-        {name: maps[0] for name, maps in extractor(picture[np.newaxis]).items()}
-        for picture in (image, content, style)
-    )
+
+    def features(picture: Image) -> dict[str, Any]:
+        inside = {}
+        for name, maps in extractor(picture[np.newaxis]).items():
+            out = margin // stride(name)
+            inside[name] = maps[0, out : maps.shape[1] - out, out : maps.shape[2] - out]
+        return inside
+
+    found, of_content, of_style = map(features, (image, content, style))
     targets = {name: nst.channel_statistics(of_style[name]) for name in nst.STYLE_LAYERS}
     wanted = {name: of_content[name] for name in nst.CONTENT_LAYERS}
     return float(nst.style_loss(found, targets)), float(nst.content_loss(found, wanted))
@@ -308,7 +315,7 @@ def judge(image: Image, content: Image, style: Image) -> tuple[float, float]:
 Results = dict[tuple[str, tuple[str, str]], Any]
 
 
-def report(folder: Path, results: Results, trial: int | None, output: Path) -> None:
+def report(folder: Path, results: Results, trial: int | None, margin: int, output: Path) -> None:
     """Print the table and write the contact sheet."""
     methods = list(dict.fromkeys(method for method, _ in results))
     pairs = list(dict.fromkeys(pair for _, pair in results))
@@ -321,7 +328,7 @@ def report(folder: Path, results: Results, trial: int | None, output: Path) -> N
         content, style = (nst.load_image(folder / f"{name}.png") for name in pair)
         pictures += [content, style]
         titles += list(pair)
-        start = judge(content, content, style)
+        start = judge(content, content, style, margin)
         print(f"| {' + '.join(pair)} | the photograph | {start[0]:.2f} | {start[1]:.2f} | | | |")
         for method in methods:
             told = results[method, pair]
@@ -332,7 +339,7 @@ def report(folder: Path, results: Results, trial: int | None, output: Path) -> N
             image = nst.load_image(folder / f"{stem(method, pair, trial)}.png")
             if image.shape != content.shape:
                 image = nst.resize(image, content.shape[:2])
-            of_style, of_content = judge(image, content, style)
+            of_style, of_content = judge(image, content, style, margin)
             print(
                 f"| | {method} | {of_style:.3f} | {of_content:.3f} | {told['processor']:,.0f} s | "
                 f"{told['memory'] / 1e9:.2f} GB | {told['picture']} |"
@@ -359,6 +366,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=len(PAIRS), help="how many of the pairs")
     parser.add_argument("--iterations", type=int, help="of every method, to try the command")
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
+    parser.add_argument("--margin", type=int, default=0, help="pixels of the border not to judge")
     parser.add_argument("--output", type=Path, help="where the contact sheet goes")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -376,7 +384,7 @@ def main() -> None:
         for method in options.methods
     }
     output = options.output or options.folder / "scoreboard.png"
-    report(options.folder, results, options.iterations, output)
+    report(options.folder, results, options.iterations, options.margin, output)
 
 
 if __name__ == "__main__":

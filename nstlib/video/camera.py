@@ -36,7 +36,7 @@ KEYS_AND_STYLES = "n, p: next, previous style   q: quit   s: save   h: hide this
 #: which memory is reserved, does not.
 RECENT, SPAN = 9, 2.0
 
-#: Frames a second that no camera exceeds: what bounds the number of these paintings.
+#: So many paintings a second are looked at, at most, however fast the camera and the machine are.
 FASTEST = 120
 
 #: Longest side, in pixels, below which pictures are not halved further.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import blog
 import classic
@@ -13,8 +14,9 @@ import scoreboard
 import vgg19
 from numpy.typing import NDArray
 
+import nstlib as nst
 from nstlib._tensorflow import keras, tf
-from nstlib.vgg19 import build_vgg19
+from nstlib.vgg19 import build_vgg19, stride
 
 Array = NDArray[np.float64]
 
@@ -189,3 +191,24 @@ def test_the_nearest_channel_is_the_same_one_moved_and_scaled() -> None:
     columns = np.column_stack([wanted[..., 1].ravel(), maps.reshape(-1, 4)])
     by_numpy = np.atleast_2d(np.corrcoef(columns, rowvar=False))[0, 1:]
     assert (best[1], alike[1]) == (by_numpy.argmax(), pytest.approx(by_numpy.max(), abs=1e-5))
+
+
+def test_a_margin_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers are the picture itself here, in steps of their stride."""
+
+    def extractor(layers: list[str], _: str) -> Any:
+        return lambda batch: {
+            name: tf.constant(batch[:, :: stride(name), :: stride(name)]) for name in layers
+        }
+
+    monkeypatch.setattr(nst, "feature_extractor", extractor)
+    random = np.random.default_rng(0)
+    content, style = (random.random((96, 128, 3), dtype=np.float32) for _ in range(2))
+    bordered = content.copy()
+    bordered[:32] = bordered[-32:] = bordered[:, :32] = bordered[:, -32:] = 1
+    assert min(scoreboard.judge(bordered, content, style)) > 0.1
+    found, unchanged = (
+        scoreboard.judge(image, content, style, 32) for image in (bordered, content)
+    )
+    assert found == unchanged
+    assert found[1] == 0

@@ -98,11 +98,11 @@ def write_pack(options: argparse.Namespace) -> None:
     # those without by that, and be wrong about photographs as they are.
     def reduced(picture: Image) -> Image:
         height, width = picture.shape[:2]
-        scale = min(1.0, 240 / min(height, width), CANVAS / max(height, width))
+        scale = min(1.0, options.side / min(height, width), CANVAS / max(height, width))
         size = round(width * scale), round(height * scale)
         return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
-    def encoded(picture: Image, quality: int = 26) -> NDArray[np.uint8]:
+    def encoded(picture: Image, quality: int = options.quality) -> NDArray[np.uint8]:
         bgr = rgb_to_bgr(to_uint8(picture))
         return np.asarray(cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1])
 
@@ -199,6 +199,12 @@ def main() -> None:
     command.add_argument("--guessed", action="append", help="a folder of people without masks")
     command.add_argument("--teacher", action="append", help="a network that guesses these masks")
     command.add_argument("--kept-back", type=float, default=0.125, help="share to judge by")
+    command.add_argument(
+        "--side", type=int, default=240, help="the shorter side of what is learned from, at most"
+    )
+    command.add_argument(
+        "--quality", type=int, default=26, help="WebP's, from 0 to 100, of what is learned from"
+    )
     command.set_defaults(run=write_pack)
     command = commands.add_parser("write", help="from weights to a network")
     command.add_argument("weights", nargs="+", help="what person_torch.py has written, .npz")

@@ -255,7 +255,8 @@ def person_loss(scores: Tensor, truth: Tensor) -> Tensor:
     Here the outline is also where people are cut off by the picture's side.
     """
     entropy = functional.binary_cross_entropy_with_logits(scores, truth, reduction="none")
-    around = functional.avg_pool2d(truth, 11, 1, 5)
+    around = functional.avg_pool2d(truth, (11, 1), 1, (5, 0))
+    around = functional.avg_pool2d(around, (1, 11), 1, (0, 5))
     outline = 1 + 4 * ((around > 0.02) & (around < 0.98)).float()
     cross = (outline * entropy).sum((1, 2, 3)) / outline.sum((1, 2, 3))
     person = torch.sigmoid(scores)
@@ -432,8 +433,11 @@ class Learner:
             self.teacher = Teacher(options.teacher, kind)
         self.graph: torch.cuda.CUDAGraph | None = None
         size = (options.batch, 3, SIDE, SIDE)
+        # A processor computes these small layers in half the time if channels lie side by side.
+        layout = torch.contiguous_format if self.card else torch.channels_last
+        image = torch.zeros(size).contiguous(memory_format=layout)
         self.made = Made(
-            torch.zeros(size), torch.zeros(options.batch, 1, *size[2:]), torch.zeros(size[0]).long()
+            image, torch.zeros(options.batch, 1, *size[2:]), torch.zeros(size[0]).long()
         )
         self.kept, self.losses = torch.zeros(()), torch.zeros(3)
         self.begin()
@@ -442,6 +446,8 @@ class Learner:
         """Make the network anew, from the start's weights."""
         torch.manual_seed(self.options.seed)
         self.network = Person()
+        if not self.card:
+            self.network = self.network.to(memory_format=torch.channels_last)
         set_weights(self.network, self.start)
         self.mean = copy.deepcopy(self.network)
         # What only training needs: is somebody there, and what does VGG19 see?
@@ -477,7 +483,9 @@ class Learner:
         options, nobody = self.options, (which >= 0).float()
         for parameter in self.learned:
             parameter.grad = None
-        scores, wide = self.network.seen(image)
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16):
+            scores, wide = self.network.seen(image)
+        wide = wide.float()
         presence, sees = self.heads
         there = presence(mean(wide).flatten(1))[:, 0]
         seen = sees(wide[: options.taught]) if self.teacher else None
@@ -687,6 +695,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="pictures of a group, to try it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="of the processor")
+    parser.add_argument("--bfloat16", action="store_true", help="compute so on the processor")
     train(parser.parse_args())
 
 

@@ -22,6 +22,7 @@ from nstlib.training.person import person_loss
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
+import person_examples  # noqa: E402
 import person_torch  # noqa: E402
 from person_examples import Sources, examples, jpeg  # noqa: E402
 from person_pack import Pack, Row, write_network, write_pack  # noqa: E402
@@ -161,6 +162,26 @@ def test_examples_show_people_where_their_masks_are(sources: Any) -> None:
     assert np.mean(brighter) > 0.95
 
 
+def test_what_is_cut_out_like_a_person_need_not_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two flat photographs without people: one tone is seen, or, with decoys, both."""
+    mask = figure(300, 280)
+    pictures = (grey(mask), mask, 0 * grey(mask), 0 * grey(mask) + 0.6)
+    files = [np.ravel(cv2.imencode(".png", np.asarray(255 * x, np.uint8))[1]) for x in pictures]
+    rows = [Row("ccp", False, 0, 1), Row("", False, 2, -1), Row("", False, 3, -1)]
+    flat = Sources.load(Pack(rows, files, {}), 0, {}, {})
+    monkeypatch.setattr(person_examples, "NOBODY", 1.0)
+    monkeypatch.setattr(person_examples, "changed", lambda image: image)
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(person_examples, "DECOYS", share)
+        torch.manual_seed(0)
+        image, mask, which = (x.numpy() for x in examples(flat, 40))
+        both = np.ptp(image, axis=(1, 2, 3)) > 0.5
+        # Half of the decoys come from the photograph that they are laid upon.
+        assert 10 < both.sum() < 30 if share else not both.any()
+        assert not mask.any()
+        assert (which >= 0).all()
+
+
 def test_blocks_are_jpegs() -> None:
     """At this quality the tables hold whole numbers by themselves; else OpenCV rounds them."""
     quality = 20
@@ -202,6 +223,19 @@ def test_it_trains_saves_and_goes_on(tmp_path: Path, pack: Any, capsys: Any) -> 
     trained(tmp_path, pack, "--steps", "1", "--start", str(tmp_path / "person.npz"))
     first = capsys.readouterr().out.splitlines()[0]
     assert first == f"at the start: {person_torch.told(judged)}"
+
+
+def test_a_step_in_half_precision_is_nearly_the_same(
+    tmp_path: Path, pack: Any, capsys: Any
+) -> None:
+    losses, ends = [], []
+    for more in ([], ["--bfloat16"]):
+        trained(tmp_path, pack, "--steps", "1", "--warm-up", "1", *more)
+        losses.append(float(capsys.readouterr().out.splitlines()[-1].split()[4]))
+        with np.load(tmp_path / "person.npz") as arrays:
+            ends.append(arrays["conv1.weight"])
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert 0 < np.abs(ends[1] - ends[0]).max() < 1e-3  # a step goes 2e-4 at most
 
 
 def test_the_clock_ends_it(tmp_path: Path, pack: Any) -> None:
@@ -257,9 +291,12 @@ def test_nothing_but_what_they_show_tells_pictures_apart(
             guessed=[tmp_path / "others"],
             teacher=None,
             kept_back=1 / 3,
+            side=120,
+            quality=50,
         )
     )
     pack = Pack.load(str(tmp_path / "pack.npz"))
+    assert {pack.picture(row).shape for row in pack.rows if not row.kept_back} == {(120, 208, 3)}
     learned: dict[str, list[bytes]] = {}
     for row in pack.rows:
         if not row.kept_back:

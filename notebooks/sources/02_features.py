@@ -35,7 +35,7 @@ show_rows(
     panels[3:],
     titles=titles,
     height=2.0,
-    alt="A cat, and five maps of it in black, purple and yellow: her fur as fine lines, her outlines, "
+    alt="A cat, and five maps of it in black, purple and yellow: her whole face, brightest at the nose; her outlines in fine lines; "
     "broken strokes, blocks, and at last a coarse mosaic of twelve by eighteen squares.",
 )
 
@@ -428,7 +428,7 @@ show_rows(
 # <details><summary>What you see</summary>
 #
 # In the first four pictures it picked something round with a dark rim and light inside: an eye, a badge, the bowl
-# of a spoon. In the portrait her eyes are too small for it, and get 20; where her face fills the picture they
+# of a spoon. In the portrait her eyes are too small to show that, and get 20; where her face fills the picture they
 # get 44. The stars and the shards are the control: both are full of edges, and both leave it nearly silent, so
 # it isn't simply loud everywhere. The name "eye detector" came from a single picture. Olah et al. (2017, 2020)
 # test such names with many pictures, and with pictures made for the purpose. So will you in Exercise 4.
@@ -662,8 +662,8 @@ def undo_preprocessing(pixels):
 nst.check("undo_preprocessing", undo_preprocessing)
 
 # %% [markdown] tags=["solution"]
-# Any picture whose red equals its blue: every grey one, but also plain green or magenta. What VGG19 gets has no
-# equal numbers then: blue and red differ by 123.68 − 103.939 = 19.741, because different means were subtracted.
+# Any picture whose red equals its blue: every grey one, but also plain green or magenta. The three numbers that VGG19
+# gets are never all equal then: blue and red differ by 123.68 − 103.939 = 19.741, because different means were subtracted.
 
 # %% [markdown]
 # ### Exercise 2 · The receptive field of any network (20 minutes)
@@ -771,26 +771,29 @@ def drawn(width, rim=0.1, middle=0.8, square=False):
     return picture
 
 
-# If "round, with a dark rim and light inside" said too much, one of the last three lines would be like the first.
-print("width in pixels          20   45  110")
+# If "round, with a dark rim and light inside" said too much, one of the last four lines would be like the first.
+print("width in pixels          10   20   45  110")
 for what, changed in {
     "disc": {},
+    "light, dark middle": {"rim": 0.8, "middle": 0.1},
     "square": {"square": True},
     "disc without a rim": {"rim": 0.6},
     "disc without a middle": {"middle": 0.1},
 }.items():
     print(
         f"{what:22}",
-        *(f"{response_of(drawn(width, **changed)).max():4.0f}" for width in (20, 45, 110)),
+        *(f"{response_of(drawn(width, **changed)).max():4.0f}" for width in (10, 20, 45, 110)),
     )
 
 # %% [markdown] tags=["solution"]
-# For channel 88 we drew dark discs (0.1) with a light middle (0.8), half as wide, on grey (0.6). Squares leave the
-# channel nearly silent. Without the rim, or without the light middle, at most about half of the response to the
-# two smaller discs is left. So "round, with a dark rim and light inside" survives, and it has a size: the larger
-# the disc, the less it finds.
-# "Eye" was not wrong, but too narrow. Would a thin ring do? The cat upside down? Report the failures as well: they
-# are what the name was worth.
+# For channel 88 we drew dark discs (0.1) with a light middle (0.8), half as wide, on grey (0.6). All but the smallest
+# square leave the channel nearly silent. To the three smaller discs it responds with two fifths at most where the rim
+# is missing, and with two thirds at most where the middle is. So "round, with a rim and a middle" survives. "Dark" and
+# "light" don't: where they have changed places, it responds about as strongly, and at 20 pixels more. And it has a
+# size: of a disc that is 110 pixels wide, little is left.
+#
+# "Eye" was not wrong, but too narrow; our own name for it was too narrow as well. Would a thin ring do? The cat upside
+# down? Report the failures as well: they are what the name was worth.
 
 # %% [markdown]
 # ## In this lesson you have

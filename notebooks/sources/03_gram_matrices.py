@@ -244,8 +244,8 @@ for name, gram in before.items():
     print(f"{name:38} {shares[0]:8.2%} {shares[1]:20.2%} {shares[2]:19.2%}")
 
 # %% [markdown]
-# At `block5` our twin's channel 0 finds nothing in this tissue. The bars would be empty, though the matrix is
-# not. So let us sort *all* entries. They differ hugely, and in the deepest layer most are small.
+# At `block5` our twin's channel 0 finds hardly anything in this tissue: the longest bar would show about a hundredth of
+# the matrix's largest entry. So let us sort *all* entries. They differ hugely, and in the deepest layer most are small.
 
 # %%
 textures = {
@@ -340,8 +340,8 @@ for what, network in {"trained": extractor, "random kernels": random_kernels[0]}
 # In `block5` few channels are silent, and a third of the pairs hardly ever meet. But a third do as well when each
 # channel is moved by itself: these features are *rare*. Of its pairs 30 % meet less than half as often as they
 # should, which looks like exclusion, until you see the control: 25 %, by luck alone. True exclusion is found in
-# `block1`, 20 % against 0 %. And a network that never learned anything has it at every depth. (The table shows the
-# first of three draws; the two others say the same.) So "the deeper a feature, the more others it excludes" is not what
+# `block1`, 20 % against 0 %. And a network that never learned anything has it at every depth. (The table shows
+# one draw. Try `random_kernels[1]` and `[2]`.) So "the deeper a feature, the more others it excludes" is not what
 # these numbers say.
 #
 # (The twin has few silent channels. In a network with many, most of the empty entries may be theirs, so remove
@@ -412,7 +412,7 @@ for what, parts in statistics.items():
 # <details><summary>What the table says</summary>
 #
 # It is below 50 % everywhere. In `block2` to `block4` it is below 25 %: there **the means dominate**. In `block1` and
-# `block5` means and pattern weigh about the same, except for the stars in `block1` and the mosaic in `block5`.
+# `block5` the pattern counts for more, except for the stars in `block1` and the mosaic in `block5`.
 #
 # Look at single numbers before you tell a story, though. For the stars `block1` is a mere percent off, since nearly
 # all of that picture is black sky; but their `block3` is further off than the tissue's, and `block5` further than
@@ -596,8 +596,8 @@ for what, (one, two) in samples.items():
 
 # %% [markdown]
 # So "style" is a distribution of features here, and Gram matrices are one way among several to compare
-# distributions. They see the means of products of two channels, and nothing else; Exercise 2 finds such a blind
-# spot.
+# distributions. They see the means of products of two channels, and nothing else. So they have blind spots; Exercise 2
+# finds one.
 #
 # ## Like goes with like: a fair test
 #

@@ -360,7 +360,7 @@ show_rows(
 #
 # </details>
 #
-# `nst.minimize_image` is the course's only loop from here on. It takes any loss, reports through a
+# From here on `nst.minimize_image` does the loop, except where a lesson writes one out. It takes any loss, reports through a
 # callback, and returns the best image when you interrupt it.
 #
 # ### One optimiser, two pictures

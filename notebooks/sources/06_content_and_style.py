@@ -470,7 +470,8 @@ for name in ("no content", "tutorial's"):
 # a cat.
 #
 # So the suspicion was right, and we can say more: with the tutorial's loss, the content is what the run has
-# not *yet* removed. (At the tutorial's own layer, block5_conv2, it comes out the same.)
+# not *yet* removed. (We asked at `block4_conv2`. The tutorial's own layer is `block5_conv2`: try
+# it there.)
 #
 # </details>
 #
@@ -926,17 +927,17 @@ show_rows(
 # One choice of many. 1: shapes are held at two depths, so that eyes and outline stay, and strokes fill what
 # is between; control: the same weights with `block4_conv2` alone. 2: `block1_conv1` sees 3 × 3 pixels, so
 # it knows colours and the finest grain, and no stroke; control: all five style layers with the same content
-# weight, which would show strokes if the content weight alone had not kept them away. 3: `block5_conv2`
-# lets the face go; control: a content weight of 0 from the photograph, which shows what the start alone
-# would have left.
+# weight, which would show strokes if the content weight alone had not kept them away. 3: `block5_conv2` with a
+# low weight lets strokes bend and cover more of the face, though it is still plainly a cat; control: a content
+# weight of 0 from the photograph, which shows how much of that the start alone would have left.
 
 # %% [markdown]
 # ## In this lesson you have
 #
 # - computed a content loss of 0.8 by hand, where features had the right values at the wrong places, and
 #   Gram matrices of 5 and 5;
-# - asked five depths for a photograph, and got it back to within 2 levels of 255 from the first, and as
-#   outlines in any colours from the last;
+# - asked five depths for a photograph, and got it back to 2 levels of 255 on average from the first, and
+#   as outlines in any colours from the last;
 # - found a picture without a cat that a tutorial's content loss takes for the cat, and mended the loss;
 # - seen why noise may score better than a cup of coffee: no features cost 1, wrong ones more;
 # - written out a whole transfer, and tested by six runs what the tutorial's content loss holds: next to

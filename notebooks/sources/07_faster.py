@@ -282,8 +282,8 @@ for name, time in times.items():
 #
 # Now the other factor. Kim's texture uses **[Adam](glossary.md#Adam)** with a [learning
 # rate](glossary.md#learning-rate) of 0.2, and the transfer one of 0.001, in units of the range from black to
-# white. TensorFlow's own tutorial takes 0.02. PyTorch's takes **[L-BFGS](glossary.md#L-BFGS)**, which has no
-# learning rate.
+# white. TensorFlow's own tutorial takes 0.02. PyTorch's takes **[L-BFGS](glossary.md#L-BFGS)**, for which
+# you don't have to choose a learning rate.
 #
 # **Question.** With Adam at 0.001, how far has the pixel that moved farthest come after 120 steps?
 #
@@ -343,8 +343,8 @@ print(f"the farthest of all by {moved.max():.2f}")
 # </details>
 #
 # So with a small learning rate most of the steps are needed just to cover the distance. What if we choose a
-# better one? The slow run has had 200 evaluations; the others get about 60. **Predict**: how many evaluations do
-# the best Adam and L-BFGS need to come as far as the slow run did in 200?
+# better one? The slow run has had 200 steps, one evaluation each; the others get about 60. **Predict**: how many
+# evaluations do the best Adam and L-BFGS need to come as far as the slow run did in 200?
 
 # %%
 rates = (0.005, 0.02, 0.05)
@@ -376,7 +376,7 @@ def evaluations_until(run, goal):
 
 # If the method mattered and its rate did not, all four lines of Adam would be alike, and L-BFGS
 # would stand apart.
-print(f"the slow run's loss after 200 evaluations: {slow.loss:.3f}. Others reach it after")
+print(f"the slow run's loss after 200 steps: {slow.loss:.3f}. It is reached after")
 reached = {name: evaluations_until(run, slow.loss) for name, run in runs.items()}
 for name, run in runs.items():
     print(f"{name:12} {reached[name]:4} evaluations; lowest loss of the run: {run.loss:.3f}")

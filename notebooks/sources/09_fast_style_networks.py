@@ -222,9 +222,9 @@ draw_network()
 
 # %% [markdown]
 # *The course's light network. Heights show the size of the [feature maps](glossary.md#feature-map); height ×
-# width × channels stand below. After each convolution but the last come [instance
-# normalization](glossary.md#instance-normalization) and [ReLU](glossary.md#ReLU), which the drawing shows in
-# the block alone.*
+# width × channels stand below. After each convolution but the last comes [instance
+# normalization](glossary.md#instance-normalization), and then [ReLU](glossary.md#ReLU), except at the end of a block.
+# The drawing shows both in the block alone.*
 #
 # Written out, it is shorter than its description. Two layers that Keras lacks come from the library: reflected
 # borders, so that no black frame is painted, and instance normalization, which you will compute below.
@@ -303,7 +303,7 @@ style_training()
 # | **range** | what lies beyond black or white, squared: $\operatorname{mean}\,\operatorname{relu}(\lvert x - ½ \rvert - ½)^2$. A screen would cut it off, and where something is cut off there is no gradient to bring it back | colours that burn out |
 # | **lattice** | what repeats itself every eight pixels | dots in rows |
 #
-# The last one is new. Where a photograph is flat, the optimiser had noise to make strokes of. A network
+# The last one is new. Where a photograph is flat, the optimiser could still change each pixel by itself. A network
 # has nothing but the grid of its own feature maps, which lie four pixels apart, and likes to fill the sky
 # with dots in rows and columns. To measure that, lay windows of 32 × 32 pixels upon themselves in steps
 # of eight, and take the mean: strokes even out, a [lattice](glossary.md#lattice) stays.
@@ -566,8 +566,8 @@ for term, to in {"style": "style picture", "content": "photographs"}.items():
 # network from nothing gets there, too: the four at the top of this lesson began so.
 #
 # Was it fair? Everything was the same, but each start may have its own best learning rate. In our trials a smaller
-# one suited the start from starry_night better still, so the difference does not come from there. You can try it in
-# Exercise 6.
+# one suited the start from starry_night better still. Whether another one brings the start from nothing as far, we
+# haven't shown. You can try it in Exercise 6.
 #
 # </details>
 #

@@ -1027,7 +1027,7 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # 0.02 of 255 is no fault. Instance normalization sums over all pixels, and here there are more of them, so rounding
 # adds up. A change that the proof sees: the largest weight of the first convolution, made 1 % larger, changes the
 # painting by up to 0.02 of a level. No eye sees it, and the tolerance of 0.01 does. What the proof misses: anything
-# that the test photograph doesn't touch. A ReLU in place of a channel that is never negative for this
+# that the test photograph doesn't touch. A ReLU after a channel that is never negative for this
 # photograph; a size that isn't among those tried; a value range of 0..1 where the network wants 0..255,
 # if *all* runtimes are fed the same wrong range. Agreement is not correctness: look at the picture, too.
 

@@ -366,7 +366,7 @@ print(f"together they give the row again, to within {off:.2f}")
 # a colour everywhere, and near ones count most.
 #
 # Does it work? Build a case in which the [truth](glossary.md#truth) is known: a cat's fur with a ragged edge
-# before a bright sky, then before a dark one. The control: perhaps any blur of the photograph would do as a
+# before a bright sky, then before a dark one. The control: perhaps a blur of the photograph would do as a
 # foreground?
 
 # %%
@@ -382,7 +382,7 @@ photo = composite(fur, sky, true_alpha)
 truth = composite(fur, dark, true_alpha)
 layers = {
     "pasted": photo,
-    "any blur": cv2.GaussianBlur(photo, (0, 0), 4),
+    "a blur": cv2.GaussianBlur(photo, (0, 0), 4),
     "estimated": estimate_layers(photo, true_alpha)[0],
 }
 results = {name: composite(layer, dark, true_alpha) for name, layer in layers.items()}
@@ -398,7 +398,7 @@ show_rows(
 )
 
 # %% [markdown]
-# *The halo is the old sky. Any blur leaves it there; the estimate takes out nine tenths of it.* And the
+# *The halo is the old sky. A blur leaves it there; the estimate takes out nine tenths of it.* And the
 # astronaut:
 
 # %%
@@ -809,7 +809,7 @@ print(f"and soft edges:       {frames_per_second(with_soft_edges, clip):.0f}")
 print("frameworks in memory:", [name for name in ("tensorflow", "torch") if name in sys.modules])
 
 # %% [markdown]
-# So keep the networks. Soft edges cost little beside that. And all of it needs neither TensorFlow nor PyTorch.
+# So keep the networks. Soft edges take back a part of what that gains. And all of it needs neither TensorFlow nor PyTorch.
 #
 # ## Exercises
 #
@@ -1163,7 +1163,7 @@ for name, find in {"as found": segmenter.matte, "tidied": tidy.matte}.items():
 #   statistics could be lost;
 # - mixed light and code values, 0.735 and 0.5, and seen when it matters;
 # - found a halo's strength by hand, $\alpha(1-\alpha)$ times a difference, and taken most of it away where the
-#   truth was known, which no blur did;
+#   truth was known, which a blur did not;
 # - opened the Composer and Steady, and written both in a few lines;
 # - found the two causes of flicker, each alone, and what calming costs: ghosts;
 # - collected what you made since lesson 09 in one picture.

@@ -89,7 +89,8 @@ choice(
     a="that is without the pooling: two kernels of 3 see 3 + 2.",
     b="the second kernel looks at three numbers that are two pixels apart. How far is it from the "
     "first to the last?",
-    c="1, then 3, then 4, then 3 more numbers that stand two pixels apart: 4 + 2 · 2.",
+    c="1, then 3, then 4; the last kernel adds two more numbers, each two pixels farther on: "
+    "4 + 2 · 2.",
     d="that would hold if each layer looked at separate pixels. Their windows overlap.",
 )
 

@@ -58,8 +58,8 @@ choice(
     right="c",
     a="that is what its name would promise, but who gave it that name?",
     b="it has no idea of cats, either.",
-    c="It responds to something round with a dark rim and light inside. Her eyes are too small for "
-    "it here.",
+    c="So far it picked what is round, with a dark rim and light inside. Her eyes are too small to "
+    "show that here.",
     d="stars are bright and have corners; look at what the cat's eye looks like from afar.",
 )
 

@@ -197,6 +197,8 @@ def _check_instance_normalization(answer: Answer) -> str:
         [
             (numbers((2, 3, 4, 3), 9), gamma, beta),
             (numbers((3, 5, 2, 3), 7, seed=1), gamma, beta),
+            # So faint that it matters where 1e-5 is added.
+            (numbers((2, 3, 4, 3), 9) / np.float32(1000), gamma, beta),
         ],
         [
             ("the features are unchanged.", lambda x, *_: x),
@@ -248,6 +250,15 @@ def _check_instance_normalization(answer: Answer) -> str:
             (
                 "the mean is not subtracted.",
                 lambda x, g, b: g * x / np.sqrt(x.var(axis=(1, 2), keepdims=True) + 1e-5) + b,
+            ),
+            (
+                "1e-5 is added to the root; it belongs under it, to the variance.",
+                lambda x, g, b: (
+                    g
+                    * (x - x.mean(axis=(1, 2), keepdims=True))
+                    / (x.std(axis=(1, 2), keepdims=True) + 1e-5)
+                    + b
+                ),
             ),
             (
                 "the variance is divided by the number of positions less 1; divide by the number.",

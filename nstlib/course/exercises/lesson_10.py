@@ -377,6 +377,9 @@ def _check_folded_convolution(answer: Answer) -> str:
             "a channel that never changed in training has variance 0, and the weights become "
             "infinite; add 1e-5 to the variance before you take the root."
         )
+    outside = by(scale=lambda g, v: g / (np.sqrt(v) + 1e-5))
+    belongs = "1e-5 is added to the root; it belongs under it, to the variance."
+    compare(answer, folded_convolution, [still], [(belongs, outside)])
     return "One convolution gives what convolution and normalization gave."
 
 

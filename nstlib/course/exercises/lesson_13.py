@@ -66,7 +66,7 @@ choice(
     "half_and_half",
     "Half of one style and half of another: in which picture are edges strongest?",
     right="c",
-    a="where one painting has an edge the other one has none, so half of its contrast is left.",
+    a="where one painting has a stroke and the other one has none, some of its contrast is lost.",
     b="the network sees a style of faint edges, and paints it. Which way avoids that?",
     c="Each place is painted once, by one set of scales, so little is blended away.",
     d="compare the numbers of the three.",
@@ -174,6 +174,13 @@ def _check_adain(answer: Answer) -> str:
                     "it is multiplied by the sum of deviation and mean: multiply first, then add.",
                     of(lambda c, m, d, n, e: (c - m) / d * (e + n)),
                 ),
+                (
+                    "1e-5 is added to the root; it belongs under it, to the variance.",
+                    of(
+                        lambda c, m, d, n, e: (c - m) / (d + EPSILON) * (e + EPSILON) + n,
+                        epsilon=0.0,
+                    ),
+                ),
             ],
         )
 
@@ -184,6 +191,7 @@ def _check_adain(answer: Answer) -> str:
                 "a channel that is the same everywhere gives 0 / 0; add 1e-5 to the variance."
             )
     check(flat)
+    check(content / np.float32(1000))  # so faint that it matters where 1e-5 is added
     return (
         "Each picture of a batch takes its own style's numbers, and a flat channel breaks nothing."
     )

@@ -53,7 +53,7 @@ def predictor_road(measured: int = 896, numbers: int = 256) -> Diagram:
     measured : int
         Means and deviations that are taken of a style.
     numbers : int
-        Of the vector.
+        What scales and shifts come from.
     """
     parts = [
         text(14, 22, "once a style", at="start", size=12, colour=GREY),
@@ -61,12 +61,12 @@ def predictor_road(measured: int = 896, numbers: int = 256) -> Diagram:
         box(176, 34, 150, 50, ("VGG19's twin", "five of its layers"), edge=BLUE),
         box(368, 34, 160, 50, ("means, deviations", f"{measured} numbers"), edge=GREEN),
         box(570, 34, 140, 50, ("predictor", "two dense layers"), edge=ORANGE),
-        box(752, 34, 140, 50, ("style's vector", f"{numbers} numbers"), edge=GREEN),
+        box(752, 34, 140, 50, (f"{numbers} numbers", "six are its colours"), edge=GREEN),
         text(14, 158, "once a photograph", at="start", size=12, colour=GREY),
         box(14, 170, 120, 50, ("photograph",), edge=INK),
         box(176, 170, 130, 50, ("convolution",), edge=ORANGE),
         box(336, 170, 170, 50, ("inst. norm.", "takes its own numbers away"), edge=GREEN, size=12),
-        box(548, 170, 180, 50, ("scale and shift", "from the vector"), edge=ORANGE),
+        box(548, 170, 180, 50, ("scale and shift", "from these"), edge=ORANGE),
         box(806, 170, 86, 50, ("painting",), edge=INK),
         arrow((134, 59), (176, 59)),
         arrow((326, 59), (368, 59)),
@@ -83,8 +83,8 @@ def predictor_road(measured: int = 896, numbers: int = 256) -> Diagram:
     alt = (
         "Above, once a style: the style picture goes through VGG19's twin; the means and "
         f"deviations of five layers, {measured} numbers, go into a predictor of two dense layers, "
-        f"which gives the style's vector of {numbers} numbers. Below, once a photograph: "
-        "convolution, instance normalization, then a scale and a shift that come from the vector, "
+        f"whose numbers are, with six of the style's colours, {numbers}. Below, once a photograph: "
+        "convolution, instance normalization, then a scale and a shift that come from these, "
         "again and again, until a painting comes out."
     )
     return diagram(906, 262, alt, parts)

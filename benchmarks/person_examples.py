@@ -1,10 +1,9 @@
 """Examples for person_torch.py, made on the graphics card: photographs, and the people in them.
 
 A pack's photographs are decoded once, and lie on the card from then on. What is done with them is
-the recipe of ``nstlib.training.people``, for a whole batch at a time, with three differences: more
-examples show nobody or the whole photograph; a photograph without people is drawn more often, the
-more of it a network has taken for people; and to some of these, a piece of another one is pasted
-that is cut out as people are, so that neither an outline nor a seam is a sign of people.
+the recipe of ``nstlib.training.people``, for a whole batch at a time, with two differences: more
+examples show nobody or the whole photograph, and a photograph without people is drawn more often,
+the more of it a network has taken for people.
 """
 
 from __future__ import annotations
@@ -23,9 +22,6 @@ from torch.nn import functional
 
 #: How many of the examples show nobody, and how many show people before a scene from elsewhere.
 NOBODY, PASTED = 0.28, 0.27
-
-#: How many of those that show nobody have something in the shape of a person in them.
-DECOYS = 0.25
 
 
 class Pictures(NamedTuple):
@@ -292,23 +288,14 @@ def examples(sources: Sources, n: int) -> tuple[Tensor, Tensor, Tensor]:
         (those,) = torch.nonzero(torch.rand(n) < chance, as_tuple=True)
         if len(those):
             colours, alpha = cut_out(pictures, sources.pasted.draw(len(those)))
-            image[those] = pasted_on(image[those], colours, alpha)
+            behind = image[those]
+            unsharp = planes(chosen(len(those), 0.3))
+            soft = blurred(behind, uniform(len(those), 0.25, 1.5))
+            behind = torch.where(unsharp, soft, behind)
+            image[those] = behind + alpha * (colours - behind)
             mask[those] = alpha + mask[those] * (1 - alpha)
-    nobody = scene & ~pasted
-    (those,) = torch.nonzero(nobody & chosen(n, DECOYS), as_tuple=True)
-    if len(those):
-        _, alpha = cut_out(pictures, sources.pasted.draw(len(those)))
-        second = sources.others[0] + sources.without_people(len(those))
-        colours, _ = seen(pictures, second, *windows(pictures, second, nobody[those]))
-        image[those] = pasted_on(image[those], colours, alpha)
-    return changed(image), mask.clamp(0, 1), torch.where(nobody, other, -1)
-
-
-def pasted_on(behind: Tensor, colours: Tensor, alpha: Tensor) -> Tensor:
-    """Lay colours over what is behind them, which is sometimes out of focus."""
-    unsharp = planes(chosen(len(behind), 0.3))
-    behind = torch.where(unsharp, blurred(behind, uniform(len(behind), 0.25, 1.5)), behind)
-    return behind + alpha * (colours - behind)
+    empty = torch.where(scene & ~pasted, other, -1)
+    return changed(image), mask.clamp(0, 1), empty
 
 
 def changed(image: Tensor) -> Tensor:

@@ -659,10 +659,9 @@ show_rows(
 #
 # ## The distance decides
 #
-# Lesson 03 found that a distance of [Gram matrices](glossary.md#Gram-matrix) mostly prefers a blank to a true
-# sibling. Now you can see what follows. Two distances, written out: Gram matrices, and means and covariances
-# apart, each relative, each the mean over five layers. Everything else is the same: network, noise, sizes,
-# iterations.
+# Lesson 03 compared two distances by what they call near. Now see what pictures they make. Both written out:
+# [Gram matrices](glossary.md#Gram-matrix), and means and covariances apart, each relative, each the mean over
+# five layers. Everything else is the same: network, noise, sizes, iterations.
 
 # %%
 sky = nst.load_image("hubble")[320:448, 320:448]
@@ -713,15 +712,16 @@ nst.check("two_skies", "c")
 style = judge(sky[np.newaxis])
 static = np.random.default_rng(0).random(sky.shape, dtype=np.float32)
 # If a loss were only a goal, each run would be the best by its own distance.
-print("distance from the photograph        Gram matrices   means and covariances apart")
+print("distance by                     Gram matrices   means, covariances apart   mean colour")
 for what, image in {
+    "the photograph": sky,
     "the noise at the start": static,
     "made by Gram matrices": by_grams.image,
     "made by means and covariances": by_statistics.image,
 }.items():
     found = judge(image[np.newaxis])
     grams, parts = (float(d(found, style)) for d in (gram_distance, statistics_distance))
-    print(f"{what:35} {grams:13.2g} {parts:29.2g}")
+    print(f"{what:31} {grams:13.2g} {parts:26.2g} {image.mean():13.2f}")
 show_rows(
     [sky, by_grams.image, by_statistics.image],
     titles=["photograph", "by Gram matrices", "by means and covariances"],
@@ -734,12 +734,13 @@ show_rows(
 # <details><summary>What came out</summary>
 #
 # The second run never saw a Gram matrix, and came closer to the right ones than the run that looked at
-# nothing else. A loss is not only a goal, it is also the slope that leads there. Where one part makes up
-# nearly all of it, the slope towards the rest is drowned.
+# nothing else. A loss is not only a goal, it is also the slope that leads there. The last column shows what the
+# first run lacks: its sky is still grey, where the photograph's is nearly black. Both losses compare the means,
+# but on the way from noise the one that compares them apart gets to the dark sooner.
 #
-# That holds for this start and thirty steps a size. (`nst.synthesize_texture` starts from the photograph's own
-# pixels in random order, so that the colours are right from the beginning. Try that start here: what do
-# Gram matrices make of it?)
+# That holds for this start and thirty steps a size. (Give both runs more steps. Or start as
+# `nst.synthesize_texture` does, from the photograph's own pixels in random order, so that the colours are right
+# from the beginning: what do Gram matrices make of it?)
 #
 # </details>
 #

@@ -22,7 +22,6 @@ from nstlib.training.person import person_loss
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-import person_examples  # noqa: E402
 import person_torch  # noqa: E402
 from person_examples import Sources, examples, jpeg  # noqa: E402
 from person_pack import Pack, Row, write_network, write_pack  # noqa: E402
@@ -160,26 +159,6 @@ def test_examples_show_people_where_their_masks_are(sources: Any) -> None:
     ]
     assert len(brighter) > 30
     assert np.mean(brighter) > 0.95
-
-
-def test_what_is_cut_out_like_a_person_need_not_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two flat photographs without people: one tone is seen, or, with decoys, both."""
-    mask = figure(300, 280)
-    pictures = (grey(mask), mask, 0 * grey(mask), 0 * grey(mask) + 0.6)
-    files = [np.ravel(cv2.imencode(".png", np.asarray(255 * x, np.uint8))[1]) for x in pictures]
-    rows = [Row("ccp", False, 0, 1), Row("", False, 2, -1), Row("", False, 3, -1)]
-    flat = Sources.load(Pack(rows, files, {}), 0, {}, {})
-    monkeypatch.setattr(person_examples, "NOBODY", 1.0)
-    monkeypatch.setattr(person_examples, "changed", lambda image: image)
-    for share in (0.0, 1.0):
-        monkeypatch.setattr(person_examples, "DECOYS", share)
-        torch.manual_seed(0)
-        image, mask, which = (x.numpy() for x in examples(flat, 40))
-        both = np.ptp(image, axis=(1, 2, 3)) > 0.5
-        # Half of the decoys come from the photograph that they are laid upon.
-        assert 10 < both.sum() < 30 if share else not both.any()
-        assert not mask.any()
-        assert (which >= 0).all()
 
 
 def test_blocks_are_jpegs() -> None:

@@ -57,7 +57,7 @@ choice(
     right="c",
     a="it should, if a loss were only a goal. It is also the slope that leads there.",
     b="they start from the same noise, but follow different slopes.",
-    c="Apart, the pattern's slope isn't drowned by the means', so that run gets further.",
+    c="Compared apart, the means get right sooner: that sky is dark when the other is still grey.",
     d="both were run. A loss can be computed for any picture, also one that was made by another.",
 )
 

@@ -735,8 +735,8 @@ show_rows(
 #
 # The second run never saw a Gram matrix, and came closer to the right ones than the run that looked at
 # nothing else. A loss is not only a goal, it is also the slope that leads there. The last column shows what the
-# first run lacks: its sky is still grey, where the photograph's is nearly black. Both losses compare the means,
-# but on the way from noise the one that compares them apart gets to the dark sooner.
+# first run lacks: on average its sky is still as light as the noise that it began with. Both losses compare the
+# means, but on the way from noise the one that compares them apart gets to the dark sooner.
 #
 # That holds for this start and thirty steps a size. (Give both runs more steps. Or start as
 # `nst.synthesize_texture` does, from the photograph's own pixels in random order, so that the colours are right

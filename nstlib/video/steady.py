@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_count, check_number, refusal
-from nstlib.errors import ArgumentError, NstError
+from nstlib.errors import ArgumentError
 from nstlib.images.arrays import Image, check_image
 
 if TYPE_CHECKING:
@@ -239,8 +239,10 @@ def flicker(
     Raises
     ------
     ArgumentError
-        If there are fewer than two frames, one film is longer, no pixel stays, or `tolerance` is
-        negative.
+        If there are fewer than two frames, one film is longer, frames differ in size, no pixel
+        stays, or `tolerance` is negative.
+    ImageError
+        If a frame is not an image.
 
     Examples
     --------
@@ -253,18 +255,28 @@ def flicker(
         if not isinstance(film, Iterable):
             raise refusal(name, film, "a film's frames, two or more")
     total, count, pairs = 0.0, 0, 0
-    films = zip(source, result, strict=True)
-    try:
-        for (was, shown_was), (now, shown_now) in itertools.pairwise(films):
-            pairs += 1
-            change = np.abs(check_image(now) - check_image(was)).max(axis=2)
-            stays = change <= tolerance
-            total += float(np.abs(check_image(shown_now) - check_image(shown_was))[stays].sum())
-            count += 3 * int(stays.sum())
-    except ValueError as error:
-        if isinstance(error, NstError):
-            raise
-        raise ArgumentError("source and result have different numbers of frames") from error
+    ended: Any = object()
+    films = itertools.zip_longest(source, result, fillvalue=ended)
+    for (was, shown_was), (now, shown_now) in itertools.pairwise(films):
+        if now is ended or shown_now is ended:
+            raise ArgumentError(
+                "source and result have different numbers of frames; give as many of both"
+            )
+        pairs += 1
+        was, now = (check_image(frame, "a frame of source") for frame in (was, now))
+        shown_was, shown_now = (
+            check_image(frame, "a frame of result") for frame in (shown_was, shown_now)
+        )
+        for frame in (now, shown_was, shown_now):
+            if frame.shape != was.shape:
+                sizes = (f"{x.shape[1]}×{x.shape[0]}" for x in (was, frame))
+                raise ArgumentError(
+                    f"there are frames of {' and of '.join(sizes)} pixels; all frames of both "
+                    "films must have one size: nstlib.resize changes it"
+                )
+        stays = np.abs(now - was).max(axis=2) <= tolerance
+        total += float(np.abs(shown_now - shown_was)[stays].sum())
+        count += 3 * int(stays.sum())
     if not pairs:
         raise ArgumentError("there are fewer than two frames, and so no change between them")
     if not count:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -290,8 +290,36 @@ def test_flicker_of_what_cannot_be_compared() -> None:
         flicker([black, white], [black, black])
     with pytest.raises(ArgumentError, match="fewer than two frames"):
         flicker([black], [black])
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError, match="a frame of source holds uint8"):
         flicker([black.astype(np.uint8)] * 2, [black] * 2)
+    with pytest.raises(ImageError, match="a frame of result has shape"):
+        flicker([black] * 2, [black[..., 0]] * 2)
+
+
+@pytest.mark.parametrize(
+    ("source", "result", "words"),
+    [
+        ([(4, 4), (5, 4)], [(4, 4), (4, 4)], "4×4 and of 4×5"),
+        ([(4, 4), (4, 4)], [(4, 4), (5, 4)], "4×4 and of 4×5"),
+        ([(4, 4), (4, 4)], [(2, 3), (2, 3)], "4×4 and of 3×2"),
+        ([(4, 4), (4, 4)], [(1, 1), (1, 1)], "4×4 and of 1×1"),
+    ],
+)
+def test_flicker_of_frames_that_differ_in_size(
+    source: list[tuple[int, int]], result: list[tuple[int, int]], words: str
+) -> None:
+    before, after = ([np.zeros((*size, 3)) for size in sizes] for sizes in (source, result))
+    with pytest.raises(ArgumentError, match=f"frames of {words} pixels; .* nstlib.resize"):
+        flicker(before, after)
+
+
+def test_a_fault_of_a_films_own_is_not_taken_for_its_length() -> None:
+    def broken() -> Iterator[Image]:
+        yield np.zeros((2, 2, 3), np.float32)
+        raise ValueError("the disk is gone")
+
+    with pytest.raises(ValueError, match="the disk is gone"):
+        flicker(broken(), broken())
 
 
 @pytest.mark.parametrize(

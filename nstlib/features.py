@@ -57,6 +57,32 @@ def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
+def check_sides(
+    name: str, size: tuple[int, ...], remedy: str | None = None, *, command: str | None = None
+) -> None:
+    """Refuse a picture whose height and width are too small for VGG19.
+
+    `command` is its name at the command line, if that is another one.
+
+    Examples
+    --------
+    >>> check_sides("size", (20, 64), "give a larger size")
+    Traceback (most recent call last):
+    nstlib.errors.ArgumentError: size is 64×20 pixels; ... must be 32 or more: give a larger size
+    """
+    height, width = size
+    if min(size) < SMALLEST_SIDE:
+        fault = (
+            f"is {width}×{height} pixels; VGG19 halves it five times, so each side must be "
+            f"{SMALLEST_SIDE} or more"
+        )
+        raise ArgumentError(
+            f"{name} {fault}: {remedy or 'enlarge it with nstlib.resize, or give another picture'}",
+            command=f"{command or name} {fault}: "
+            f"{remedy or 'give a larger picture, or crop a narrow one'}",
+        )
+
+
 def feature_extractor(
     layers: Iterable[str],
     weights: str | None = None,
@@ -210,8 +236,8 @@ class FeatureExtractor(keras.Model):
             )
         if any(side is not None and side < SMALLEST_SIDE for side in shape.with_rank(4)[1:3]):
             raise ArgumentError(
-                f"images are {shape[1]}×{shape[2]} pixels; VGG19 halves them five times: each "
-                f"side needs {SMALLEST_SIDE} or more"
+                f"images are {shape[2]}×{shape[1]} pixels; VGG19 halves them five times, so each "
+                f"side must be {SMALLEST_SIDE} or more: enlarge them with nstlib.resize"
             )
         return super().__call__(images, *args, **options)
 

@@ -354,6 +354,8 @@ def test_a_file_of_something_else(tmp_path: Path, name: str) -> None:
     np.savez(tmp_path / "other.npz", block1_conv1=np.zeros(3))
     with pytest.raises(WeightsError, match="does not hold VGG19's layers"):
         load_vgg19(tmp_path / "other.npz")
+    with pytest.raises(WeightsError, match=rf"absent-{name}: no such file; give a file of Keras"):
+        load_vgg19(tmp_path / f"absent-{name}")
 
 
 def test_a_path_is_as_good_as_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -501,7 +503,7 @@ def test_bad_weights_and_padding() -> None:
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((1, 31, 64, 3), "images are 31×64 pixels"),
+        ((1, 31, 64, 3), "images are 64×31 pixels.*resize"),
         ((1, 64, 31, 3), "32 or more"),
         ((64, 64, 3), "newaxis"),
         ((1, 64, 64), "newaxis"),

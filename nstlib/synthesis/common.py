@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nstlib._memory import ran_out
 from nstlib._tensorflow import tf
 from nstlib.errors import ArgumentError
-from nstlib.features import SMALLEST_SIDE
+from nstlib.features import SMALLEST_SIDE, check_sides
 from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
 from nstlib.optimize import Loss, Recorded, Result, Step, UnfinishedError
@@ -135,17 +135,18 @@ class Frame:
         return self.on(resize(self.off(image), self.inside(size)))
 
 
-def check_sizes(source: tuple[int, int], size: tuple[int, int], step: int) -> None:
-    """Refuse sizes that VGG19 cannot take, and tiles that would not fit together."""
-    for name, sides in (("source", source), ("size", size)):
-        if min(sides) < SMALLEST_SIDE:
-            raise ArgumentError(
-                f"{name} is {sides[0]}×{sides[1]} pixels; VGG19 halves it five times: each side "
-                f"needs {SMALLEST_SIDE} or more"
-            )
+def check_sizes(
+    source: tuple[int, int], size: tuple[int, int], step: int, name: str = "source"
+) -> None:
+    """Refuse sizes that VGG19 cannot take, and tiles that would not fit together.
+
+    `name` is what the caller's argument is called whose height and width `source` is.
+    """
+    check_sides(name, source)
+    check_sides("size", size, "give a larger size")
     if any(side % step for side in size):
         near = sorted({max(2, side // step + more) * step for side in size for more in (0, 1)})
         raise ArgumentError(
-            f"size is {size[0]}×{size[1]}; a tileable texture needs sides that are multiples of "
-            f"{step}, the stride of its deepest layer: use {', '.join(map(str, near))}"
+            f"size is {size[1]}×{size[0]} pixels; a tileable texture needs sides that are "
+            f"multiples of {step}, the stride of its deepest layer: use {', '.join(map(str, near))}"
         )

@@ -21,6 +21,7 @@ from nstlib.features import (
     SMALLEST_SIDE,
     STYLE_LAYERS,
     check_layers,
+    check_sides,
     feature_extractor,
 )
 from nstlib.images.arrays import Image, Size, check_image
@@ -204,7 +205,7 @@ def transfer_style(
     shares = _check_shares(style_shares, len(styles))
     regions = _check_masks(masks, len(styles), content.shape[:2])
     full = content.shape[:2] if size is None else target_size(content.shape[:2], size)
-    check_sizes(content.shape[:2], full, 1)
+    check_sizes(content.shape[:2], full, 1, "content")
     coarsest = check_count("coarsest", coarsest, SMALLEST_SIDE)
     around = Frame(FRAME if frame else 0)
     if isinstance(init, str) and init not in ("content", "noise"):
@@ -450,13 +451,13 @@ def _check_styles(style: NDArray[Any] | Sequence[ArrayLike]) -> list[Image]:
     given: list[Any] = [style] if one else list(style)
     if not given:
         raise ArgumentError("style is empty; give an image, or a list of images")
-    styles = [check_image(s, "style") for s in given]
-    for s in styles:
-        if min(s.shape[:2]) < SMALLEST_SIDE:
-            raise ArgumentError(
-                f"style is {s.shape[0]}×{s.shape[1]} pixels; VGG19 halves it five times: each side "
-                f"needs {SMALLEST_SIDE} or more"
-            )
+    styles = []
+    for number, picture in enumerate(given):
+        several = len(given) > 1
+        name = f"style[{number}]" if several else "style"
+        styles.append(check_image(picture, name))
+        command = f"STYLE number {number + 1}" if several else "STYLE"
+        check_sides(name, styles[-1].shape[:2], command=command)
     return styles
 
 
@@ -491,15 +492,15 @@ def _check_masks(
             f"there are {counted(len(regions), 'mask')} and {counted(count, 'style')}; each style "
             "has one"
         )
-    for region in regions:
+    for number, region in enumerate(regions):
         if region.shape != shape:
             raise ArgumentError(
-                f"a mask has shape {region.shape}, the content {shape[0]}×{shape[1]} pixels; a "
-                "mask is an array of the content's height and width"
+                f"masks[{number}] has shape {region.shape}; it must have the content's height and "
+                f"width, {shape}"
             )
         if not (np.isfinite(region).all() and region.min() >= 0 and 0 < region.max() <= 1):
             raise ArgumentError(
-                f"a mask ranges from {region.min():.3g} to {region.max():.3g}; it lies in [0, 1], "
-                "and is above 0 somewhere"
+                f"masks[{number}] ranges from {region.min():.3g} to {region.max():.3g}; it must "
+                "lie in [0, 1], and be above 0 somewhere"
             )
     return regions

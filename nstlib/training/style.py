@@ -26,7 +26,13 @@ from nstlib._checks import (
 )
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.features import CONTENT_LAYERS, SMALLEST_SIDE, STYLE_LAYERS, feature_extractor
+from nstlib.features import (
+    CONTENT_LAYERS,
+    SMALLEST_SIDE,
+    STYLE_LAYERS,
+    check_sides,
+    feature_extractor,
+)
 from nstlib.images.arrays import Image, check_image
 from nstlib.images.resizing import resize
 from nstlib.losses import channel_statistics, content_loss, style_loss, total_variation_loss
@@ -405,6 +411,7 @@ def train_style(
     judged = style
     if style_size is not None and max(style.shape) > style_size:
         judged = resize(style, style_size)
+    check_sides("style", judged.shape[:2], None if judged is style else "give a larger style size")
     trainer = StyleTrainer(
         network,
         judged,

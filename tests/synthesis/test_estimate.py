@@ -144,7 +144,7 @@ def test_an_interrupted_estimate(
     [
         ({"iterations": 0}, "iterations is 0"),
         ({"coarsest": 31}, "coarsest is 31"),
-        ({"size": 16}, "size is 13×16 pixels"),
+        ({"size": 16}, "size is 16×13 pixels"),
         ({"size": 1.5}, "size is 1.5"),
         ({"style_scale": -1.0}, "style_scale is -1.0"),
     ],

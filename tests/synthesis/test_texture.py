@@ -252,7 +252,7 @@ def test_a_resized_tile_is_still_one(size: tuple[int, int]) -> None:
     ("size", "layers", "words"),
     [
         (72, ["block5_conv1"], "multiples of 16.*use 64, 80"),
-        ((64, 70), ["block1_conv1", "block4_conv2"], "64×70.*multiples of 8.*72"),
+        ((64, 70), ["block1_conv1", "block4_conv2"], "70×64 pixels.*multiples of 8.*72"),
         (65, LAYERS, "multiples of 2"),
         (80, ["block5_pool"], "multiples of 32.*64, 96"),
     ],
@@ -367,8 +367,8 @@ def test_nan_keeps_the_last_good_image(monkeypatch: pytest.MonkeyPatch, source: 
         ({"tv_weight": math.nan}, "tv_weight is nan"),
         ({"tv_weight": math.inf}, "tv_weight is inf"),
         ({"seed": -1}, "seed is -1"),
-        ({"size": 31}, "size is 31×31 pixels.*32 or more"),
-        ({"size": (64, 20)}, "size is 64×20"),
+        ({"size": 31}, "size is 31×31 pixels.*32 or more: give a larger size"),
+        ({"size": (64, 20)}, "size is 20×64 pixels"),
         ({"size": 0}, "size is 0"),
         ({"size": 64.0}, "size is 64.0"),
         ({"layers": []}, "layers is empty"),
@@ -403,7 +403,7 @@ def test_a_source_that_is_no_image(source: NDArray[Any], words: str) -> None:
 
 
 def test_a_source_too_small() -> None:
-    with pytest.raises(ArgumentError, match=r"source is 31×64 pixels.*32 or more"):
+    with pytest.raises(ArgumentError, match=r"source is 64×31 pixels.*32 or more: enlarge it"):
         synthesize(np.zeros((31, 64, 3), np.float32), 64)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -145,9 +146,9 @@ HALF = np.full((64, 80), 0.5, np.float32)
         ({"style_scale": math.inf}, "style_scale is inf"),
         ({"seed": -1}, "seed is -1"),
         ({"tile": 255}, "tile is 255; it must be a whole number, 256 or more"),
-        ({"size": 16}, "size is 13×16 pixels.*32 or more"),
+        ({"size": 16}, "size is 16×13 pixels.*32 or more: give a larger size"),
         ({"size": 0}, "size is 0"),
-        ({"size": (64, 20)}, "size is 64×20"),
+        ({"size": (64, 20)}, "size is 20×64 pixels"),
         ({"size": 64.0}, "size is 64.0"),
         ({"init": "photo"}, "init is 'photo'; it must be content, noise or an image"),
         (
@@ -173,11 +174,11 @@ HALF = np.full((64, 80), 0.5, np.float32)
         ({"masks": HALF}, "masks is an array of shape .*; it must be a list of arrays"),
         ({"callback": "print"}, "callback is 'print'; it must be a function"),
         ({"checkpoint": 3}, "checkpoint is 3; it must be the path of a file"),
-        ({"masks": [HALF[:60]]}, r"a mask has shape \(60, 80\), the content 64×80 pixels"),
-        ({"masks": [0 * HALF]}, "a mask ranges from 0 to 0.*above 0 somewhere"),
-        ({"masks": [3 * HALF]}, "a mask ranges from 1.5 to 1.5"),
-        ({"masks": [-HALF]}, "a mask ranges from -0.5"),
-        ({"masks": [HALF * np.nan]}, "a mask ranges from nan"),
+        ({"masks": [HALF[:60]]}, r"masks\[0\] has shape \(60, 80\); .* width, \(64, 80\)"),
+        ({"masks": [0 * HALF]}, r"masks\[0\] ranges from 0 to 0.*above 0 somewhere"),
+        ({"masks": [3 * HALF]}, r"masks\[0\] ranges from 1.5 to 1.5"),
+        ({"masks": [-HALF]}, r"masks\[0\] ranges from -0.5"),
+        ({"masks": [HALF * np.nan]}, r"masks\[0\] ranges from nan"),
     ],
 )
 def test_bad_arguments(content: Image, style: Image, options: dict[str, Any], words: str) -> None:
@@ -193,8 +194,24 @@ def test_no_style(content: Image, style: Sequence[Any]) -> None:
 
 
 def test_a_style_too_small(content: Image) -> None:
-    with pytest.raises(ArgumentError, match=r"style is 31×64 pixels.*32 or more"):
-        transfer(content, plain(0.5, 0.5, 0.5, size=(31, 64)))
+    small = plain(0.5, 0.5, 0.5, size=(31, 64))
+    words = "64×31 pixels; .* each side must be 32 or more"
+    with pytest.raises(ArgumentError, match=f"^style is {words}: .* nstlib.resize") as caught:
+        transfer(content, small)
+    assert re.match(f"STYLE is {words}: .* crop", caught.value.command)
+    with pytest.raises(ArgumentError, match=rf"^style\[1\] is {words}") as caught:
+        transfer(content, [content, small])
+    assert re.match(f"STYLE number 2 is {words}", caught.value.command)
+
+
+def test_a_content_too_small(style: Image) -> None:
+    with pytest.raises(ArgumentError, match=r"^content is 64×31 pixels.*: enlarge it"):
+        transfer(plain(0.5, 0.5, 0.5, size=(31, 64)), style)
+
+
+def test_a_wrong_mask_among_others(content: Image, style: Image) -> None:
+    with pytest.raises(ArgumentError, match=r"^masks\[1\] has shape"):
+        transfer(content, [style, style], masks=[HALF, HALF[:60]])
 
 
 @pytest.mark.parametrize("which", ["content", "style", "init", "styles"])
@@ -205,7 +222,8 @@ def test_what_is_no_image(content: Image, style: Image, which: str) -> None:
         given["style"] = [style, wrong]
     else:
         given[which] = wrong
-    with pytest.raises(ImageError, match=f"{which.rstrip('s')} holds uint8"):
+    name = r"style\[1\]" if which == "styles" else which
+    with pytest.raises(ImageError, match=f"^{name} holds uint8"):
         transfer(**given)
 
 

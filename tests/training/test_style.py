@@ -440,6 +440,7 @@ def test_an_examples_error_comes_through_as_it_is() -> None:
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be a number above 0"),
         ({"weights": "huge"}, "weights is 'huge'; it must be one of"),
         ({"precision": "half"}, "precision is 'half'; it must be one of"),
+        ({"style_size": 16}, "style is 16×16 pixels; .* 32 or more: give a larger style size"),
     ],
 )
 def test_what_is_not_accepted(
@@ -751,6 +752,10 @@ def test_a_network_that_cannot_be_exported_is_kept(
         ("mosaic --photos PHOTOS -o m.onnx --preview m.txt", "m.txt: cannot write '.txt'"),
         ("mosaic --photos PHOTOS -o m.onnx --checkpoint m.onnx", "m.onnx is an input or another"),
         (
+            "mosaic --photos PHOTOS -o m.onnx --weights v.npz --checkpoint v.npz",
+            "v.npz is an input or another output already; choose another checkpoint file",
+        ),
+        (
             "mosaic --photos PHOTOS -o m.onnx --variant tiny",
             "--variant is tiny; it must be one of full",
         ),
@@ -769,3 +774,25 @@ def test_what_the_command_refuses(
     code, out, err = nst(*(str(folder) if a == "PHOTOS" else a for a in arguments.split()))
     assert (code, out, len(err), calls) == (2, [], 1, [])
     assert err[0].startswith(f"nst: {message}")
+
+
+def test_a_preview_is_not_written_over_a_photograph(
+    nst: Callable[..., tuple[int, list[str], list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor beside one, where the next run would learn from it."""
+    calls = fake(monkeypatch, ends=2000)
+    Path("d").mkdir()
+    photo = save_image(draw("waves", 40), "d/a.png")
+    Path("soft.png").symlink_to("d/a.png")
+    Path("hard.png").hardlink_to("d/a.png")
+    before = photo.read_bytes()
+    for preview, message in (
+        ("d/a.png", "d/a.png lies among the photographs of d; choose another folder for the"),
+        ("./d/b.png", "d/b.png lies among the photographs of d; choose another folder for the"),
+        ("soft.png", "soft.png lies among the photographs of d"),
+        ("hard.png", "hard.png is an input or another output already; choose another preview"),
+    ):
+        code, out, err = nst("mosaic", "--photos", "d", "-o", "m.onnx", "--preview", preview)
+        assert (code, out, len(err), calls) == (2, [], 1, [])
+        assert err[0].startswith(f"nst: {message}")
+    assert photo.read_bytes() == before

@@ -173,7 +173,8 @@ def style_loss(
     Raises
     ------
     ArgumentError
-        If a layer of `targets` is missing from `features`, or `layer_weights` are not usable.
+        If a layer of `targets` is missing from `features` or has other channels or another batch
+        there, or `layer_weights` are not usable.
 
     Notes
     -----
@@ -199,7 +200,7 @@ def style_loss(
     weights = _layer_weights(features, targets, layer_weights)
     loss = tf.add_n(
         [
-            weights[layer] * _relative_difference(features[layer], target)
+            weights[layer] * _relative_difference(features[layer], target, layer)
             for layer, target in targets.items()
         ]
     )
@@ -235,8 +236,8 @@ def content_loss(
     Raises
     ------
     ArgumentError
-        If a layer of `targets` is missing from `features` or has another shape there, or
-        `layer_weights` are not usable.
+        If a layer of `targets` is missing from `features`, is no feature map or has another shape
+        there, or `layer_weights` are not usable.
 
     References
     ----------
@@ -253,7 +254,7 @@ def content_loss(
     weights = _layer_weights(features, targets, layer_weights)
     terms = []
     for layer, given in targets.items():
-        found, target = _precise("features", features[layer]), _precise("targets", given)
+        found, target = _feature_maps(features[layer]), _precise("targets", given)
         difference = found - _same_shape(target, found, layer)
         size = tf.reduce_sum(tf.square(target), axis=(-3, -2, -1))
         squares = tf.reduce_sum(tf.square(difference), axis=(-3, -2, -1))
@@ -309,7 +310,9 @@ def total_variation_loss(image: tf.Tensor) -> tf.Tensor:
 _FLOOR = 1e-3
 
 
-def _relative_difference(features: tf.Tensor | Statistics, target: Statistics) -> tf.Tensor:
+def _relative_difference(
+    features: tf.Tensor | Statistics, target: Statistics, layer: str
+) -> tf.Tensor:
     found = features if isinstance(features, Statistics) else channel_statistics(features)
     if not isinstance(target, Statistics):
         raise refusal(
@@ -319,6 +322,14 @@ def _relative_difference(features: tf.Tensor | Statistics, target: Statistics) -
         Statistics(*(_precise(name, x) for x in statistics))
         for name, statistics in (("features", found), ("targets", target))
     )
+    for ours, theirs in zip(found, target, strict=True):
+        _check_channels(ours.shape, theirs.shape, layer)
+    pictures = [x.mean.shape[0] if x.mean.shape.rank == 2 else 1 for x in (found, target)]
+    if not {None, 1} & {*pictures} and pictures[0] != pictures[1]:
+        raise ArgumentError(
+            f"at {layer}, features are of {pictures[0]} pictures and targets of {pictures[1]}; "
+            "give one style for all, or one for each"
+        )
     floor = _FLOOR * tf.reduce_sum(tf.square(target.mean), axis=-1)
     spread = tf.maximum(tf.linalg.trace(target.covariance), floor)
     size = tf.maximum(tf.reduce_sum(tf.square(target.covariance), axis=(-2, -1)), floor**2)
@@ -381,7 +392,17 @@ def _not_zero(size: tf.Tensor) -> tf.Tensor:
     return tf.where(size > 0, size, tf.ones_like(size))
 
 
+def _check_channels(features: tf.TensorShape, targets: tf.TensorShape, layer: str) -> None:
+    ours, theirs = (shape[-1] if shape.rank else None for shape in (features, targets))
+    if None not in (ours, theirs) and ours != theirs:
+        raise ArgumentError(
+            f"at {layer}, features have {ours} channels and targets {theirs}; take both from "
+            "networks with the same weights"
+        )
+
+
 def _same_shape(target: tf.Tensor, features: tf.Tensor, layer: str) -> tf.Tensor:
+    _check_channels(features.shape, target.shape, layer)
     if not target.shape.is_compatible_with(features.shape):
         raise ArgumentError(
             f"at {layer}, features have shape {features.shape} and targets {target.shape}; "

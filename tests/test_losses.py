@@ -341,7 +341,7 @@ def test_content_loss_in_a_graph_of_unknown_size() -> None:
     assert float(traced(features)) == pytest.approx(content_distance(features, content), rel=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(9, 8, 3), (8, 9, 1), (1, 1, 3), (1, 8, 9, 3), (8, 9)])
+@pytest.mark.parametrize("shape", [(9, 8, 3), (1, 1, 3), (1, 8, 9, 3), (9, 3)])
 def test_contents_of_another_shape(shape: tuple[int, ...]) -> None:
     """Also where TensorFlow would stretch one to the other."""
     features = {"a": tf.ones((8, 9, 3)), "b": tf.ones((1, 1, 1))}
@@ -350,6 +350,12 @@ def test_contents_of_another_shape(shape: tuple[int, ...]) -> None:
     assert str(shape) in str(caught.value)
     assert "(8, 9, 3)" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (8, 9), (0, 9, 3)])
+def test_contents_that_are_no_feature_maps(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ArgumentError, match=r"features has shape .*\(H, W, C\)"):
+        content_loss({"a": tf.ones(shape)}, {"a": tf.ones(shape)})
 
 
 # ------------------------------------------------------------------------------ layers and weights
@@ -413,6 +419,30 @@ def test_features_in_the_place_of_a_styles_statistics() -> None:
     maps = two_layers(0)
     with pytest.raises(ArgumentError, match=r"^targets is an array.*what channel_statistics makes"):
         style_loss(maps, maps)  # type: ignore[arg-type]
+
+
+@style_and_content
+@pytest.mark.parametrize("channels", [(3, 5), (1, 5), (5, 1)])
+@pytest.mark.parametrize("batch", [(), (1,)])
+def test_features_of_another_network(
+    loss: Any, target_of: Any, channels: tuple[int, int], batch: tuple[int, ...]
+) -> None:
+    """Also where TensorFlow would repeat one channel for all."""
+    ours, theirs = (np.ones((*batch, 2, 2, count), np.float32) for count in channels)
+    words = f"at a, features have {channels[0]} channels and targets {channels[1]}; .* same weights"
+    with pytest.raises(ArgumentError, match=words):
+        loss({"a": ours}, {"a": target_of(theirs)})
+    if loss is style_loss:
+        with pytest.raises(ArgumentError, match=words):
+            loss({"a": channel_statistics(ours)}, {"a": target_of(theirs)})
+
+
+def test_styles_that_are_not_as_many_as_the_pictures() -> None:
+    two, three = (channel_statistics(random(count, 2, 2, 3)) for count in (2, 3))
+    with pytest.raises(ArgumentError, match="at a, features are of 2 pictures and targets of 3; "):
+        style_loss({"a": two}, {"a": three})
+    one = channel_statistics(random(1, 2, 2, 3))
+    assert float(style_loss({"a": three}, {"a": one})) >= 0  # one style for all
 
 
 # ------------------------------------------------------------------------------- total variation

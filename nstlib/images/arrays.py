@@ -130,7 +130,7 @@ def _way_to_image(shape: tuple[int, ...]) -> str:
     return "use load_image to read files"
 
 
-def check_alpha(alpha: ArrayLike, image: Image) -> NDArray[np.float32]:
+def check_alpha(alpha: ArrayLike, image: Image, name: str = "alpha") -> NDArray[np.float32]:
     """Return `alpha` as float32 (H, W) in [0, 1] if it is a matte or a mask of `image`.
 
     Parameters
@@ -139,6 +139,8 @@ def check_alpha(alpha: ArrayLike, image: Image) -> NDArray[np.float32]:
         Float in [0, 1], bool, or uint8.
     image : ndarray of float32, shape (H, W, 3)
         The picture that it belongs to.
+    name : str
+        How the error calls it.
 
     Returns
     -------
@@ -150,24 +152,28 @@ def check_alpha(alpha: ArrayLike, image: Image) -> NDArray[np.float32]:
     ImageError
         If it is not: see :func:`nstlib.composite` for what is accepted.
     """
-    array = as_array(alpha, "alpha")
+    array = as_array(alpha, name)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
-    height, width = image.shape[:2]
-    if array.shape != (height, width):
+    if array.shape != image.shape[:2]:
         raise ImageError(
-            f"alpha has shape {array.shape}, the picture is {height}×{width} pixels; "
-            "alpha is (H, W), one number for each pixel"
+            f"{name} has shape {array.shape} and the picture {image.shape}; "
+            f"{name} must be (H, W), one number for each pixel"
         )
+    return check_shares(array, name)
+
+
+def check_shares(array: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Return shares as float32 in [0, 1]: float as they are, bool as 0 and 1, uint8 over 255."""
     if array.dtype == np.uint8:
         return array.astype(np.float32) / np.float32(255)
     if array.dtype != np.bool_ and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(
-            f"alpha holds {array.dtype} values; it must be float in [0, 1], bool, or uint8"
+            f"{name} holds {array.dtype} values; it must be float in [0, 1], bool, or uint8"
         )
     low, high = float(array.min()), float(array.max())
     if not (low >= -1e-6 and high <= 1 + 1e-6):  # also false for NaN
-        raise ImageError(f"alpha ranges from {low:.3g} to {high:.3g}; it lies in [0, 1]")
+        raise ImageError(f"{name} ranges from {low:.3g} to {high:.3g}; it must lie in [0, 1]")
     return np.clip(array, 0.0, 1.0, dtype=np.float32)
 
 

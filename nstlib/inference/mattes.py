@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_count, check_number
-from nstlib.errors import ArgumentError
-from nstlib.images.arrays import Image, as_array, check_image
+from nstlib.images.arrays import Image, check_alpha, check_image
 
 #: How :meth:`PersonSegmenter.matte` refines what the network says: at which longest side in pixels,
 #: in windows of which radius as a share of it, and above which variance of the colours; then by how
@@ -34,8 +33,8 @@ def guided_filter(
     ----------
     guide : array_like of float, shape (H, W, 3)
         The picture, RGB in [0, 1].
-    mask : array_like of float, shape (H, W)
-        What to refine.
+    mask : array_like, shape (H, W) or (H, W, 1)
+        What to refine: float in [0, 1], bool, or uint8 in 0..255.
     radius : int
         Of the window, in pixels, 1 or more: about as far as the mask may be off.
     epsilon : float
@@ -44,12 +43,14 @@ def guided_filter(
     Returns
     -------
     ndarray of float32, shape (H, W)
-        Not clipped: it may leave the range of `mask` a little.
+        Not clipped: it may leave [0, 1] a little.
 
     Raises
     ------
+    ImageError
+        If `guide` is not an image, or `mask` not a mask of it.
     ArgumentError
-        For a mask of another size, or for a `radius` or `epsilon` outside those above.
+        For a `radius` or `epsilon` outside those above.
 
     References
     ----------
@@ -67,9 +68,7 @@ def guided_filter(
     array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
     """
     image = check_image(guide, "guide")
-    values = as_array(mask, "mask").astype(np.float32)
-    if values.shape != image.shape[:2]:
-        raise ArgumentError(f"mask has shape {values.shape}; guide has {image.shape[:2]}")
+    values = check_alpha(mask, image, "mask")
     check_count("radius", radius)
     check_number("epsilon", epsilon, above=0)
     return evaluate_fit(*fit_locally(image, values, radius, epsilon), image)

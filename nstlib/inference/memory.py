@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from nstlib._memory import ran_out
 from nstlib.errors import MemoryLimitError, NstError
+
+
+def shape_of(image: ArrayLike) -> tuple[int, ...]:
+    """Return the shape of what may be a picture; :func:`check_image` says why something is none.
+
+    Examples
+    --------
+    >>> shape_of([[1, 2]]), shape_of([[1, 2], [3]])
+    ((1, 2), ())
+    """
+    try:
+        return np.shape(image)
+    except (TypeError, ValueError):
+        return ()
 
 
 @contextmanager

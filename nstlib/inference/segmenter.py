@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_count
-from nstlib.errors import ModelError
-from nstlib.images.arrays import Image, check_image
+from nstlib.errors import ImageError, ModelError
+from nstlib.images.arrays import Image, as_array, check_image, check_shares
 from nstlib.images.resizing import resize, target_size
 from nstlib.inference.foreign import (
     Scale,
@@ -30,7 +30,7 @@ from nstlib.inference.mattes import (
     evaluate_fit,
     fit_locally,
 )
-from nstlib.inference.memory import memory_for
+from nstlib.inference.memory import memory_for, shape_of
 from nstlib.inference.runtimes import (
     check_computation,
     check_threads,
@@ -166,7 +166,7 @@ class PersonSegmenter:
         ModelError
             If the network cannot be run on it, or computes values that are no numbers.
         """
-        with memory_for(np.shape(image)):
+        with memory_for(shape_of(image)):
             photo = check_image(image)
             return self._enlarged(photo)[..., 1].copy()
 
@@ -185,7 +185,7 @@ class PersonSegmenter:
         ndarray of uint8, shape (H, W)
             0 or 255.
         """
-        with memory_for(np.shape(image)):
+        with memory_for(shape_of(image)):
             photo = check_image(image)
             classes = self._enlarged(photo).argmax(axis=2)
             return np.where(classes == 1, 255, 0).astype(np.uint8)
@@ -205,7 +205,7 @@ class PersonSegmenter:
         ndarray of float32, shape (H, W)
             In [0, 1].
         """
-        with memory_for(np.shape(image)):
+        with memory_for(shape_of(image)):
             photo = check_image(image)
             return self._refined(photo, self._probabilities(photo)[..., 1])
 
@@ -222,7 +222,7 @@ class PersonSegmenter:
         ndarray of float32, shape (h, w)
             For each place the probability of a person, in [0, 1].
         """
-        with memory_for(np.shape(image)):
+        with memory_for(shape_of(image)):
             return self._probabilities(check_image(image))[..., 1].copy()
 
     def refine(self, image: ArrayLike, person: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -239,9 +239,19 @@ class PersonSegmenter:
         -------
         ndarray of float32, shape (H, W)
             In [0, 1].
+
+        Raises
+        ------
+        ImageError
+            If `image` is not an image, or `person` is not what :meth:`look` returns.
         """
-        with memory_for(np.shape(image)):
-            return self._refined(check_image(image), person)
+        found = as_array(person, "person")
+        if found.ndim != 2 or not found.size:
+            raise ImageError(
+                f"person has shape {found.shape}; it must be (h, w), as look returns it"
+            )
+        with memory_for(shape_of(image)):
+            return self._refined(check_image(image), check_shares(found, "person"))
 
     def _refined(self, photo: Image, person: NDArray[np.float32]) -> NDArray[np.float32]:
         height, width, _ = photo.shape

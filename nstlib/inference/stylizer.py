@@ -59,7 +59,7 @@ from nstlib.inference.foreign import (
     to_float32,
     trial_picture,
 )
-from nstlib.inference.memory import memory_for
+from nstlib.inference.memory import memory_for, shape_of
 from nstlib.inference.runtimes import (
     BACKENDS,
     check_computation,
@@ -247,7 +247,7 @@ class Stylizer:
             If the network cannot be run on it, or computes values that are no numbers.
         """
         check_number("strength", strength, least=0, most=1)
-        with memory_for(np.shape(image)):
+        with memory_for(shape_of(image)):
             photo = check_image(image)
             if strength == 0:
                 return photo

@@ -122,7 +122,7 @@ def test_transparency_of_all_kinds(
 @pytest.mark.parametrize(
     ("alpha", "words"),
     [
-        (np.zeros((3, 2)), "alpha has shape (3, 2), the picture is 2×3 pixels"),
+        (np.zeros((3, 2)), "alpha has shape (3, 2) and the picture (2, 3, 3)"),
         (np.full((2, 3), 1.5), "alpha ranges from 1.5 to 1.5"),
         (np.full((2, 3), np.nan), "alpha ranges from nan"),
         (np.zeros((2, 3), np.int64), "alpha holds int64 values"),

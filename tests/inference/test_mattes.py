@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from onnx_files import (
     picture,
     save,
     two_channels,
 )
 
-from nstlib.errors import ArgumentError
+from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image
 from nstlib.images.resizing import resize
 from nstlib.inference.mattes import guided_filter
@@ -66,15 +66,29 @@ def test_guided_filter_is_least_squares_in_windows(
 @pytest.mark.parametrize(
     ("mask", "radius", "epsilon", "words"),
     [
-        (np.zeros((8, 9)), 1, 1e-3, r"mask has shape \(8, 9\); guide has \(8, 8\)"),
+        (np.zeros((8, 9)), 1, 1e-3, r"mask has shape \(8, 9\) and the picture \(8, 8, 3\)"),
+        (np.full((8, 8), np.nan), 1, 1e-3, "mask ranges from nan to nan; it must lie in"),
+        (np.full((8, 8), 255.0), 1, 1e-3, "mask ranges from 255 to 255; it must lie in"),
+        (np.ones((8, 8), np.int64), 1, 1e-3, "mask holds int64 values; it must be float"),
+        ([[0.0], [0.0, 1.0]], 1, 1e-3, "mask cannot become an array"),
         (np.zeros((8, 8)), 0, 1e-3, "radius is 0; it must be a whole number, 1 or more"),
         (np.zeros((8, 8)), 1, 0.0, r"epsilon is 0\.0; it must be a number above 0"),
         (np.zeros((8, 8)), 1, float("nan"), "epsilon is nan; it must be a number above 0"),
     ],
 )
-def test_guided_filter_refuses(mask: NDArray[Any], radius: int, epsilon: float, words: str) -> None:
-    with pytest.raises(ArgumentError, match=words):
+def test_guided_filter_refuses(mask: ArrayLike, radius: int, epsilon: float, words: str) -> None:
+    with pytest.raises((ArgumentError, ImageError), match=words):
         guided_filter(np.zeros((8, 8, 3)), mask, radius, epsilon)
+
+
+@pytest.mark.parametrize("full", [np.uint8(255), np.True_], ids=["uint8", "bool"])
+def test_guided_filter_takes_the_masks_that_composite_takes(full: np.generic) -> None:
+    guide, person = disc(32)
+    mask = np.where(person, full, full.dtype.type(0))
+    assert mask.dtype == full.dtype
+    expected = guided_filter(guide, person.astype(np.float32), 2, 1e-3)
+    np.testing.assert_array_equal(guided_filter(guide, mask, 2, 1e-3), expected)
+    np.testing.assert_array_equal(guided_filter(guide, mask[..., np.newaxis], 2, 1e-3), expected)
 
 
 def disc(size: int) -> tuple[Image, NDArray[np.bool_]]:
@@ -122,3 +136,28 @@ def test_matte_of_odd_shapes(person_file: Path, size: tuple[int, int]) -> None:
     matte = PersonSegmenter(person_file).matte(picture(*size))
     assert matte.shape == size
     assert ((matte >= 0) & (matte <= 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("person", "words"),
+    [
+        (None, "person is None; it must be an array of numbers"),
+        ([[0.0], [0.0, 1.0]], "person cannot become an array"),
+        (0.5, r"person has shape \(\); it must be \(h, w\), as look returns it"),
+        (np.zeros((4, 0)), r"person has shape \(4, 0\)"),
+        (np.zeros((4, 4, 2)), r"person has shape \(4, 4, 2\)"),
+        (np.full((4, 4), 255.0), "person ranges from 255 to 255"),
+        (np.full((4, 4), np.nan), "person ranges from nan"),
+        (np.zeros((4, 4), np.int64), "person holds int64 values"),
+    ],
+)
+def test_refining_what_is_no_probability(person: Any, words: str) -> None:
+    with pytest.raises(ImageError, match=words):
+        Coarse().refine(picture(8, 8), person)
+
+
+def test_refining_a_mask_of_pixels() -> None:
+    photo, person = disc(64)
+    refined = Coarse().refine(photo, person.astype(np.float32))
+    pixels: Any = np.where(person, 255, 0).astype(np.uint8)
+    np.testing.assert_array_equal(Coarse().refine(photo, pixels), refined)

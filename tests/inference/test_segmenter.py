@@ -20,7 +20,7 @@ from onnx_files import (
 )
 
 from nstlib.assets.cache import asset_path, embedded_model
-from nstlib.errors import ModelError
+from nstlib.errors import ImageError, ModelError
 from nstlib.images.arrays import from_uint8, to_uint8
 from nstlib.inference.segmenter import PersonSegmenter, resize_for_network
 from nstlib.sources import load_image
@@ -173,3 +173,11 @@ def test_small_photographs_are_enlarged_linearly_and_mixed_ones_by_both() -> Non
     grain = np.random.default_rng(0).uniform(0, 1, (16, 4, 3)).astype(np.float32)
     seen = resize_for_network(grain, (1, 8))
     np.testing.assert_allclose(seen[0, 0], grain[:, 0].mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("image", [[[1, 2], [3]], None, "coffee", 3])
+@pytest.mark.parametrize("method", ["__call__", "mask", "matte", "look", "refine"])
+def test_what_is_no_image(person_file: Path, method: str, image: Any) -> None:
+    more = [np.zeros((4, 4), np.float32)] if method == "refine" else []
+    with pytest.raises(ImageError, match=r"^image (cannot become an array|is )"):
+        getattr(PersonSegmenter(person_file), method)(image, *more)

@@ -21,7 +21,7 @@ from onnx_files import (
 )
 
 from nstlib.assets.cache import embedded_model
-from nstlib.errors import ArgumentError
+from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.colors import replace_luminance
 from nstlib.inference.stylizer import STYLE_NETWORKS, Stylizer
 from nstlib.sources import load_image
@@ -101,6 +101,20 @@ def test_strength_mixes_photograph_and_painting(style_file: Path) -> None:
 def test_strength_outside_its_range(style_file: Path, strength: float) -> None:
     with pytest.raises(ArgumentError, match=r"strength is .*; it must be a number from 0 to 1"):
         Stylizer(style_file)(picture(16, 16), strength)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ([[1, 2], [3]], "image cannot become an array"),
+        (None, "image is None"),
+        ("coffee", "image is 'coffee'; .*load_image"),
+        (3, "image is 3"),
+    ],
+)
+def test_what_is_no_image(style_file: Path, image: Any, words: str) -> None:
+    with pytest.raises(ImageError, match=words):
+        Stylizer(style_file)(image)
 
 
 def test_colours_are_kept(style_file: Path) -> None:

@@ -174,13 +174,11 @@ def mix_styles(shares: Shares, *, size: int = STYLE_SIZE, backend: str = "cv2") 
 
 def check_share(style: str | Path, share: object) -> None:
     """Refuse what is no share of a style in a mixture."""
-    # Of a name as long as a path, the check's own wording would make an option.
     try:
-        check_number("share", share, above=0)
+        check_number(f"the share of {style}", share, above=0)
     except ArgumentError as error:
-        raise ArgumentError(
-            f"the share of {style} is {share}; it must be a number above 0"
-        ) from error
+        # At the command line, the check's own wording would make an option of the name.
+        raise ArgumentError(str(error)) from error
 
 
 def check_style_size(name: str, size: object) -> int:

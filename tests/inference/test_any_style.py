@@ -223,15 +223,18 @@ def test_too_little_memory_for_a_style(monkeypatch: pytest.MonkeyPatch) -> None:
         (np.full(262, np.nan), "262 finite numbers"),
         ("nothing.npy", r"nothing\.npy: cannot be read \(No such file or directory\)"),
         ({}, "no style to mix"),
-        ({"coffee": 0}, "the share of coffee is 0"),
+        ({"coffee": 0}, "the share of coffee is 0; it must be a number above 0"),
+        ({"coffee": "1"}, "the share of coffee is '1'; it must be a number above 0"),
+        ({"coffee": np.float64(-1)}, "the share of coffee is -1.0; it must be"),
         ({"coffee": 1, "net.onnx": 1}, "net.onnx is a network; only pictures and vectors"),
         ("mosaik", "'mosaik' is no style: give one of mosaic, candy"),
         (Path("net.keras"), "'net.keras' is no style"),
     ],
 )
 def test_what_is_no_style(style: object, words: str) -> None:
-    with pytest.raises(ArgumentError, match=words):
+    with pytest.raises(ArgumentError, match=words) as caught:
         nst.Stylizer(style)  # type: ignore[arg-type]
+    assert "--the" not in caught.value.command
 
 
 @pytest.mark.parametrize(

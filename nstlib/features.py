@@ -237,7 +237,7 @@ class FeatureExtractor(keras.Model):
         if any(side is not None and side < SMALLEST_SIDE for side in shape.with_rank(4)[1:3]):
             raise ArgumentError(
                 f"images are {shape[2]}×{shape[1]} pixels; VGG19 halves them five times, so each "
-                f"side must be {SMALLEST_SIDE} or more: enlarge them with nstlib.resize"
+                f"side must be {SMALLEST_SIDE} or more: enlarge them, or give others"
             )
         return super().__call__(images, *args, **options)
 

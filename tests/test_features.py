@@ -503,7 +503,7 @@ def test_bad_weights_and_padding() -> None:
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((1, 31, 64, 3), "images are 64×31 pixels.*resize"),
+        ((1, 31, 64, 3), "images are 64×31 pixels.*enlarge them"),
         ((1, 64, 31, 3), "32 or more"),
         ((64, 64, 3), "newaxis"),
         ((1, 64, 64), "newaxis"),

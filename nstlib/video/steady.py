@@ -272,7 +272,7 @@ def flicker(
                 sizes = (f"{x.shape[1]}×{x.shape[0]}" for x in (was, frame))
                 raise ArgumentError(
                     f"there are frames of {' and of '.join(sizes)} pixels; all frames of both "
-                    "films must have one size: nstlib.resize changes it"
+                    "films must have one size: resize them"
                 )
         stays = np.abs(now - was).max(axis=2) <= tolerance
         total += float(np.abs(shown_now - shown_was)[stays].sum())

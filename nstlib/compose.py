@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from nstlib._checks import check_number, refusal
 from nstlib.backdrops import Backdrop, Behind
 from nstlib.errors import ArgumentError, ImageError
-from nstlib.images.arrays import Image, check_alpha, check_image, per_channel
+from nstlib.images.arrays import Image, as_array, check_alpha, check_image, per_channel
 from nstlib.images.colors import from_linear, match_colors, to_linear
 from nstlib.images.resizing import halved
 from nstlib.inference.memory import memory_for
@@ -252,13 +252,15 @@ def feather_alpha(alpha: ArrayLike, pixels: float) -> NDArray[np.float32]:
     ------
     ArgumentError
         If `pixels` is no number from 0 to 1000.
+    ImageError
+        If `alpha` is no array of numbers.
 
     Examples
     --------
     >>> feather_alpha([[0, 0, 0, 1, 1, 1.0]], 2).round(1)
     array([[0. , 0.1, 0.3, 0.7, 0.9, 1. ]], dtype=float32)
     """
-    share = np.asarray(alpha, np.float32)
+    share = np.asarray(as_array(alpha, "alpha"), np.float32)
     check_number("feather", pixels, least=0, most=1000)
     if pixels == 0:
         return share
@@ -389,7 +391,10 @@ class Composer:
         check_number("match", match, least=0, most=1)
         feather_alpha([[0.0]], feather)
         if hard and (feather or match):
-            raise ArgumentError("hard cuts along a mask; it goes with neither feather nor match")
+            raise ArgumentError(
+                "hard cuts along a mask; it goes with neither feather nor match",
+                command="--hard cuts along a mask; it goes with neither --feather nor --match",
+            )
         keep_people([[0.0]], smallest=smallest, person_at=person_at)
         self._smallest, self._person_at, self._linear = smallest, person_at, linear
         self._backdrop = None if backdrop is None else Behind(backdrop, linear)
@@ -432,8 +437,9 @@ class Composer:
         While :meth:`paint` does the second half of one frame, another thread can do the first half
         of the next. Parameters and errors are those of a call.
         """
-        with memory_for(np.shape(photo)):
-            return self._divide(check_image(photo, "photo"), calm or Uncalmed())
+        array = as_array(photo, "photo")
+        with memory_for(array.shape):
+            return self._divide(check_image(array, "photo"), calm or Uncalmed())
 
     def paint(self, layers: Layers, calm: Calm | None = None) -> Image:
         """Do the second half of a call: paint what :meth:`divide` made, and lay it together."""

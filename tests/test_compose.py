@@ -417,7 +417,8 @@ def test_bad_arguments(styles: tuple[Any, ...], options: dict[str, Any], words: 
 
 
 @pytest.mark.parametrize(
-    "photo", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4)), [[[np.nan] * 3]]]
+    "photo",
+    [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4)), [[[np.nan] * 3]], [[[0.0] * 3], [0.0]]],
 )
 def test_what_is_no_photo(photo: Any) -> None:
     with pytest.raises(ImageError, match="photo"):

@@ -165,7 +165,7 @@ def verify_assets(names: Iterable[str] | None = None) -> dict[str, str]:
 
 def _asset(name: str) -> Asset:
     if not isinstance(name, str):
-        raise ArgumentError(f"name is {shown(name)}; it must be a text: search() lists the names")
+        raise ArgumentError(f"name is {shown(name)}; it must be a name that nst assets list shows")
     if name not in ASSETS:
         near = difflib.get_close_matches(name, ASSETS, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""

@@ -71,7 +71,7 @@ def _invoke(command: Any, given: list[str], name: str) -> int:
         if not hasattr(error, "format_message"):
             raise
         context = getattr(error, "ctx", None)
-        where = context.command_path if context else name
+        where = context.command_path if context else _called(command, given, name)[1]
         return fail(f"{_not_a_number(error) or error.format_message()} (see {where} --help)", 2)
 
 
@@ -95,10 +95,19 @@ def _not_a_number(error: Any) -> str | None:
     return f"{error.param.opts[0]} is {cut(str(faults[0]['input']))}; it must be {accepted[kind]}"
 
 
+def _called(command: Any, given: Sequence[str], name: str) -> tuple[Any, str]:
+    """Return the command that is called, and its name with those of its groups."""
+    for word in given:
+        inner = getattr(command, "commands", {})
+        if word not in inner:
+            break
+        command, name = inner[word], f"{name} {word}"
+    return command, name
+
+
 def _relief(command: Any, given: Sequence[str]) -> str:
     """Say what needs less memory, in options that the command has."""
-    for word in given:
-        command = getattr(command, "commands", {}).get(word, command)
+    command, _ = _called(command, given, "")
     options = {option for parameter in command.params for option in parameter.opts}
     helpful = [option for option in ("--size", "--batch", "--jobs") if option in options]
     return f"give a smaller {' or '.join(helpful)}" if helpful else "end other programs first"

@@ -232,6 +232,8 @@ def test_unknown_kind_and_name_are_refused() -> None:
         fetch("starry_nigth")
     with pytest.raises(ArgumentError, match="no asset is called 'x'; nst assets list"):
         verify_assets(["x"])
+    with pytest.raises(ArgumentError, match="name is None; it must be a name that nst assets list"):
+        fetch(None)  # type: ignore[arg-type]
 
 
 # Downloads

@@ -134,6 +134,21 @@ def test_what_is_no_number_is_shown(nst: Run, option: str, value: str, accepted:
     assert line == f"nst: {option} is {shown}; it must be {accepted} (see nst stylize --help)"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option", "command"),
+    [
+        ("transfer photo.png mosaic --preserve-colors", "--preserve-colors", "nst transfer"),
+        ("train style mosaic --steps", "--steps", "nst train style"),
+        ("texture photo.png --tileable=yes", "--tileable", "nst texture"),
+    ],
+)
+def test_help_is_that_of_the_command(nst: Run, arguments: str, option: str, command: str) -> None:
+    code, out, [line] = nst(*arguments.split())
+    assert (code, out) == (2, [])
+    assert option in line
+    assert line.endswith(f" (see {command} --help)")
+
+
 def test_sizes_are_explained_in_words_of_the_command_line(nst: Run) -> None:
     """A pair of sides, which Python's functions take, cannot be given there."""
     *_, [line] = nst("stylize", photo(), "-s", negative(), "-o", "o.png", "--size", "0")

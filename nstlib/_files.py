@@ -65,6 +65,8 @@ def check_output(path: str | Path, formats: Iterable[str]) -> Path:
     if found is not None and stat.S_ISDIR(found.st_mode):
         raise OutputError(f"{path} is a folder; give the name of a file in it")
     folder = destination(path).parent
+    if (file := file_in_the_way(folder)) is not None:
+        raise OutputError(f"{path}: {file} is a file, not a folder; choose another folder")
     if not folder.is_dir():
         raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
     if not os.access(folder, os.W_OK):
@@ -74,6 +76,12 @@ def check_output(path: str | Path, formats: Iterable[str]) -> Path:
     if found is not None and not os.access(path, os.W_OK):
         raise OutputError(f"{path} is write-protected; choose another name")
     return path
+
+
+def file_in_the_way(folder: Path) -> Path | None:
+    """Return the file because of which there can be no such folder: itself or one above it."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    return None if there is None or there.is_dir() else there
 
 
 def destination(path: Path) -> Path:
@@ -299,7 +307,8 @@ def check_places(taken: Iterable[Path], **others: Path | None) -> None:
             raise OutputError(
                 f"{path} is an input or another output already; choose another {kind} file"
             )
-        if path.is_dir() or not os.access(destination(path).parent, os.W_OK):
+        folder = destination(path).parent
+        if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
             raise OutputError(
                 f"{path}: cannot be written; give a file in an existing folder of yours"
             )
@@ -347,9 +356,10 @@ def is_there(path: str | Path, *, folders: bool = True) -> bool:
 
 def same_file(one: Path, other: Path) -> bool:
     """Tell whether two paths lead to the same file, which need not be there yet."""
-    if one.exists() and other.exists():
+    there = one.exists(), other.exists()
+    if all(there):
         return one.samefile(other)
-    return one.resolve() == other.resolve()
+    return not any(there) and one.resolve() == other.resolve()
 
 
 #: What may be a report is smaller than this, in bytes.

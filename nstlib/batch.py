@@ -18,7 +18,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from nstlib._checks import check_count
-from nstlib._files import check_output, same_file
+from nstlib._files import check_output, file_in_the_way, same_file
 from nstlib.errors import ArgumentError, DependencyError, NstError, OutputError
 from nstlib.images.arrays import Picture
 from nstlib.images.decode import MEGAPIXELS
@@ -151,8 +151,8 @@ def plan(
     >>> [task.target.as_posix() for task in planned.tasks]
     ['painted/astronaut.png', 'painted/me.jpg']
     """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file; several pictures need a folder")
+    if (file := file_in_the_way(folder)) is not None:
+        raise OutputError(f"{file} is a file; several pictures need a folder")
     if folder.suffix.lower() in IMAGE_FORMATS and not folder.exists():
         raise OutputError(f"{folder}: several pictures need a folder; give its name")
     tasks: list[Task] = []
@@ -209,6 +209,7 @@ def paint_all(
     max_megapixels: float = MEGAPIXELS,
     jobs: int = 1,
     scheduler: str | None = None,
+    tell: Callable[[Task], object] | None = None,
     progress: bool = False,
 ) -> Outcome:
     """Paint many pictures.
@@ -230,6 +231,9 @@ def paint_all(
         Address of the scheduler of a Dask cluster, ``"tcp://host:8786"``, that paints them instead.
         Its workers have nstlib installed, and see the same files under the same paths. The pictures
         of a worker that is lost are given to another.
+    tell : callable, optional
+        Is called with each task once it is over. With one job on this machine, that is before the
+        next one begins.
     progress : bool, default False
         Show a progress bar on stderr.
 
@@ -263,6 +267,8 @@ def paint_all(
                     painted.append(task)
                 else:
                     failed.append((task, fault))
+                if tell is not None:
+                    tell(task)
                 bar.update()
     except KeyboardInterrupt:
         interrupted = True

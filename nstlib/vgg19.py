@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._checks import check_choice, refusal
-from nstlib._files import atomic_write
+from nstlib._files import atomic_write, is_there
 from nstlib._keras import keras
 from nstlib.assets.cache import cache_dir, embedded_model
 from nstlib.errors import ArgumentError, WeightsError
@@ -180,8 +180,11 @@ def load_vgg19(path: str | Path) -> keras.Model:
     Raises
     ------
     WeightsError
-        If the file does not hold VGG19's layers.
+        If there is no such file, or it does not hold VGG19's layers.
     """
+    accepted = "a file of Keras (.h5, without the classifier) or of 'nst assets pack' (.npz)"
+    if isinstance(path, str | Path) and not is_there(path):
+        raise WeightsError(f"{path}: no such file; give {accepted}")
     try:
         if str(path).endswith(".h5"):
             vgg = build_vgg19()
@@ -200,8 +203,8 @@ def load_vgg19(path: str | Path) -> keras.Model:
     except Exception as error:  # readers of damaged files raise almost anything
         reason = " ".join(str(error).split())[:120]
         raise WeightsError(
-            f"{path} does not hold VGG19's layers ({type(error).__name__}: {reason}); give a "
-            "file of Keras (.h5, without the classifier) or of 'nst assets pack' (.npz)"
+            f"{path} does not hold VGG19's layers ({type(error).__name__}: {reason}); give "
+            f"{accepted}"
         ) from error
     return vgg
 

@@ -112,6 +112,7 @@ def test_results_inside_the_folder_are_not_pictures_to_paint() -> None:
         (["one", "two"], "./one", OutputError, "one is the input itself"),
         (["one/a.png", "two"], "one", OutputError, "one/a.png is the input itself"),
         (["one"], "file", OutputError, "file is a file; several pictures need a folder"),
+        (["one"], "file/out", OutputError, "file is a file; several pictures need a folder"),
         (["one"], "new.png", OutputError, "new.png: several pictures need a folder"),
         (["empty"], "out", ArgumentError, "empty holds no pictures, but nothing at all"),
         (["notes"], "out", ArgumentError, "notes holds no pictures, but 1 other file (.txt)"),

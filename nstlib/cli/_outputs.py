@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -29,26 +30,45 @@ def check_outputs(
 
     `formats` are the suffixes that the command writes besides those of pictures.
     """
-    from nstlib._files import check_output, check_places, check_suffix, same_file
+    from nstlib._files import check_output, check_places, check_suffix
     from nstlib.images.encode import IMAGE_FORMATS
-    from nstlib.sources import source_path
 
-    inputs = [path for path in map(source_path, sources) if path]
+    inputs = _files(sources)
     check_output(output, [*IMAGE_FORMATS, *formats])
-    if any(same_file(output, path) for path in inputs):
-        raise OutputError(f"{output} is the input itself; choose another name for the picture")
+    refuse_inputs(output, inputs, "picture")
     if (animate := others.get("animate")) is not None:
         check_suffix(animate, (".gif", ".mp4"))
     check_places([*inputs, output], **others)
 
 
+def refuse_inputs(output: Path, sources: Iterable[str | Path], kind: str) -> None:
+    """Refuse to write what a command makes, of this kind, over a file that it reads."""
+    from nstlib._files import same_file
+
+    if any(same_file(output, path) for path in _files(sources)):
+        raise OutputError(f"{output} is the input itself; choose another name for the {kind}")
+
+
+def _files(sources: Iterable[str | Path]) -> list[Path]:
+    """List the files that names stand for, and paths."""
+    from nstlib.sources import source_path
+
+    named = (source_path(source) if isinstance(source, str) else source for source in sources)
+    return [path for path in named if path]
+
+
+def weights_file(weights: str | None) -> list[str]:
+    """List the file of VGG19's layers that --weights names, if it names one."""
+    name = weights or os.environ.get("NSTLIB_WEIGHTS", "")
+    return [name] if name.endswith((".npz", ".h5")) else []
+
+
 def check_network(output: Path, sources: Iterable[str], **others: Path | None) -> None:
     """Refuse what could not be written after the long training, or would overwrite its input."""
     from nstlib._files import check_places, check_suffix
-    from nstlib.sources import source_path
 
     check_suffix(output, (".onnx", ".keras"))
-    check_places([path for path in map(source_path, sources) if path], model=output, **others)
+    check_places(_files(sources), model=output, **others)
 
 
 def write_network(path: Path, network: Any, metadata: dict[str, str], **options: Any) -> None:

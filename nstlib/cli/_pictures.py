@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nstlib.cli._films import Films, becomes_film, is_film
-from nstlib.cli._outputs import check_outputs
+from nstlib.cli._outputs import check_outputs, refuse_inputs
 from nstlib.cli._run import fail, shown
 from nstlib.errors import ArgumentError, OutputError
 
@@ -39,6 +39,20 @@ def _check_names(sources: Sequence[str], output: str) -> None:
         raise OutputError(f"{output} is a suffix without a name; give a name before it")
 
 
+def _check_numbered(sources: Sequence[str]) -> None:
+    """Refuse a film's numbered frames where pictures are painted one by one."""
+    from nstlib._files import is_there
+    from nstlib.video.sequence import is_pattern
+
+    for source in sources:
+        if is_pattern(source) and not is_there(source):
+            raise ArgumentError(
+                f"{source} stands for the numbered frames of a film; give it alone, with a film "
+                "(out.mp4) or numbered pictures (out/%04d.png) as --output, or give their folder "
+                "to paint them one by one"
+            )
+
+
 def paint_inputs(
     sources: Sequence[str],
     output: str,
@@ -50,8 +64,14 @@ def paint_inputs(
     jobs: int = 1,
     scheduler: str | None = None,
     suffix: str | None = None,
+    reads: Sequence[str] = (),
+    tell: Callable[[str | Path], object] | None = None,
 ) -> int:
-    """Paint a picture or a film into a file, or several and folders into a folder."""
+    """Paint a picture or a film into a file, or several and folders into a folder.
+
+    `reads` are the files that the recipes read, which are not to be overwritten; `tell` is called
+    with each picture once it is painted.
+    """
     from nstlib._checks import check_count
     from nstlib._files import check_suffix
     from nstlib.batch import paint_all, plan
@@ -66,7 +86,9 @@ def paint_inputs(
     if scheduler is not None and (single or becomes_film(output)):
         raise ArgumentError("--scheduler is for many pictures and a folder as OUT; leave it out")
     if len(sources) == 1 and becomes_film(output):
+        refuse_inputs(place, reads, "film")
         return films.paint(sources[0], place)
+    _check_numbered(sources)
     if films.rate is not None:
         raise ArgumentError(
             f"--rate is for numbered pictures that become a film, and {output} is none; leave it "
@@ -75,10 +97,12 @@ def paint_inputs(
     if single:
         if is_film(sources[0]):
             check_suffix(place, FILM_FORMATS)
-        check_outputs(sources, place, formats=FILM_FORMATS)
+        check_outputs([*sources, *reads], place, formats=FILM_FORMATS)
         photo = load_picture(sources[0], size, max_megapixels=max_megapixels)
         picture = recipe()(photo)
         save_image(picture.image, place, alpha=picture.alpha)
+        if tell is not None:
+            tell(sources[0])
         height, width, _ = picture.image.shape
         print(f"wrote {shown(place)}: {width}x{height} pixels")
         return 0
@@ -99,6 +123,7 @@ def paint_inputs(
         max_megapixels=max_megapixels,
         jobs=jobs,
         scheduler=scheduler,
+        tell=None if tell is None else lambda task: tell(task.source),
         progress=sys.stderr.isatty(),
     )
     counts = {"painted": done.painted, "there already": done.skipped, "failed": done.failed}
@@ -123,6 +148,8 @@ def paint_parts(
     *,
     mask: bool = False,
     opaque: bool = False,
+    reads: Sequence[str] = (),
+    tell: Callable[[str | Path], object] | None = None,
 ) -> int:
     """Paint a picture, a film or a folder. Masks are opaque, and those of a folder are PNGs."""
     from nstlib.video.steady import steady_painter
@@ -136,6 +163,8 @@ def paint_parts(
         size=size,
         max_megapixels=max_megapixels,
         suffix=".png" if mask else None,
+        reads=reads,
+        tell=tell,
     )
 
 

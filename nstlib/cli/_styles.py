@@ -44,6 +44,12 @@ def _split(text: str) -> tuple[str, float]:
     return text, 1.0
 
 
+def styles_in(*given: Given | None) -> list[str]:
+    """List the styles that are given, also those of mixtures."""
+    mixtures = (((one, 1.0),) if isinstance(one, str) else one or () for one in given)
+    return [style for mixture in mixtures for style, _ in mixture]
+
+
 class Computing(TypedDict):
     """What computes, as arguments of a stylizer or a composer."""
 

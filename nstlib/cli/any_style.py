@@ -84,7 +84,7 @@ def train_any_style_networks(
         raise OutputError(f"{output} is no folder; make it first")
     check_suffix(pack, [".npz"])
     check_suffix(checkpoint, [".npz"])
-    check_places([*photos, *styles], checkpoint=checkpoint, pack=pack)
+    check_places([*photos, *styles, Path(judge)], checkpoint=checkpoint, pack=pack)
     _check(steps, batch, size, megabytes, seed)
     check_number("content_weight", content_weight, least=0)
     try:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from nstlib.cli._outputs import refuse_inputs
 from nstlib.cli._run import fail_to_start, shown
-from nstlib.errors import ArgumentError
+from nstlib.errors import ArgumentError, WeightsError
 
 assets_app = typer.Typer(help="List, download and check paintings, photos and models.")
 
@@ -114,11 +115,18 @@ def pack_assets(
     try:
         from nstlib.features import STYLE_LAYERS, feature_differences
         from nstlib.sources import load_image
-        from nstlib.vgg19 import COMPACT_FILE, keras_file, load_vgg19, save_vgg19
+        from nstlib.vgg19 import COMPACT_FILE, IMAGENET_FILE, keras_file, load_vgg19, save_vgg19
     except Exception as error:
         return fail_to_start(error)
     target = check_output(folder / COMPACT_FILE if output is None else output, [".npz"])
-    exact = load_vgg19(source or keras_file())
+    if source is None and not keras_file().is_file():
+        raise WeightsError(
+            f"the ImageNet weights are not at {keras_file()}; give the file {IMAGENET_FILE} by "
+            "--from"
+        )
+    source = source or keras_file()
+    refuse_inputs(target, [source], "copy")
+    exact = load_vgg19(source)
     save_vgg19(exact, target, codes=True)
     print(f"wrote {shown(target)}: {target.stat().st_size / 1e6:.1f} MB")
     photo = load_image("astronaut", 224)

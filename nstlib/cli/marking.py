@@ -48,13 +48,14 @@ def check_notebook(
     Exit code 0 if everything is solved, 1 if not, 2 if a FILE is not a notebook of the course.
     """
     from nstlib._checks import check_number
-    from nstlib._files import check_output
+    from nstlib._files import check_output, check_places
     from nstlib.course.exercises import LESSONS
     from nstlib.course.marking import NotebookError, lesson_of, mark, read_notebook
 
     check_number("limit", limit, above=0)
     if table is not None:
         check_output(table, [".csv"])
+        check_places(files, table=table)
 
     rows: dict[Path, tuple[str, Marks | str]] = {}
     lessons: dict[str, dict[Path, Any]] = {}

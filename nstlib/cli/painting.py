@@ -19,7 +19,7 @@ from nstlib.cli._options import (
     ValueRange,
 )
 from nstlib.cli._pictures import paint_inputs
-from nstlib.cli._styles import computing, parse_style, tell_sizes
+from nstlib.cli._styles import computing, parse_style, styles_in, tell_sizes
 
 if TYPE_CHECKING:
     from nstlib.batch import Recipe
@@ -114,6 +114,7 @@ def stylize(
         max_megapixels=max_megapixels,
         jobs=jobs,
         scheduler=scheduler,
+        reads=styles_in(painted),
     )
 
 

@@ -35,6 +35,7 @@ from nstlib.cli._styles import (
     load_stylizer,
     parse_style,
     pictures_in,
+    styles_in,
     tell_sizes,
 )
 from nstlib.errors import ArgumentError, OutputError
@@ -91,12 +92,12 @@ def segment(
     frames/%04d.png stands for numbered pictures that are a film's frames, in INPUT and in MASK. An
     animated GIF is a film if MASK is one; else its first frame counts.
     """
-    empty: list[tuple[int, ...]] = []
+    nobody = _Nobody()
 
     def load(film: bool) -> Segmenter:
         by = computing(backend, film=film)
         found = _load_segmenter(segmenter, segmenter_size, by, value_range, "value_range")
-        return found if film else _Noting(found, empty)
+        return found if film else _Noting(found, nobody)
 
     find = functools.partial(_make_finder, load, matte or cutout, smallest, person_at)
     if cutout:
@@ -109,20 +110,62 @@ def segment(
             size=size,
             max_megapixels=max_megapixels,
             suffix=".png",
+            reads=[segmenter],
+            tell=nobody.tell,
         )
     else:
         recipe = functools.partial(_make_mask_painter, find, matte)
-        code = paint_parts(source, output, recipe, size, max_megapixels, rate, mask=True)
-    _say_nobody(empty)
+        code = paint_parts(
+            source,
+            output,
+            recipe,
+            size,
+            max_megapixels,
+            rate,
+            mask=True,
+            reads=[segmenter],
+            tell=nobody.tell,
+        )
+    nobody.say(segmenter)
     return code
+
+
+class _Nobody:
+    """The pictures in which nobody is found."""
+
+    def __init__(self) -> None:
+        self._pictures: list[str] = []
+        self.found = False
+
+    def tell(self, picture: str | Path) -> None:
+        """Take the name of the picture that was looked at last."""
+        if self.found:
+            self._pictures.append(str(picture))
+        self.found = False
+
+    def say(self, segmenter: str) -> None:
+        """Say which pictures they are, so that nobody looks for the fault elsewhere."""
+        from nstlib.inference.runtimes import load_model
+        from nstlib.onnx.reading import picture_input
+
+        if not self._pictures:
+            return
+        where, count = ", ".join(self._pictures[:3]), len(self._pictures)
+        if count > 1:
+            where = f"{counted(count, 'picture')} ({where}{', …' if count > 3 else ''})"
+        if picture_input(load_model(segmenter, ("person",))).size is None:
+            advice = "with a larger --segmenter-size smaller people are found"
+        else:
+            advice = "a picture that is cropped closer to the person may help"
+        say(f"nobody was found in {where}; {advice}")
 
 
 class _Noting:
     """Finds people as another segmenter does, and notes the pictures in which there is nobody."""
 
-    def __init__(self, segmenter: Segmenter, empty: list[tuple[int, ...]]) -> None:
+    def __init__(self, segmenter: Segmenter, nobody: _Nobody) -> None:
         self._segmenter = segmenter
-        self._empty = empty
+        self._nobody = nobody
 
     def mask(self, image: Image) -> NDArray[np.uint8]:
         """Find them as :meth:`nstlib.PersonSegmenter.mask` does."""
@@ -139,16 +182,7 @@ class _Noting:
     def _note(self, image: Image, anybody: bool) -> None:
         # A plain picture, as in the trial before a folder's first one, is no photograph.
         if not anybody and (image != image[0, 0]).any():
-            self._empty.append(image.shape)
-
-
-def _say_nobody(empty: list[tuple[int, ...]]) -> None:
-    """Say in how many pictures there was nobody, so that nobody looks for the fault elsewhere."""
-    if empty:
-        say(
-            f"nobody was found in {counted(len(empty), 'picture')}; with a larger "
-            "--segmenter-size smaller people are found"
-        )
+            self._nobody.found = True
 
 
 def _check_cutout(source: str, output: str, matte: bool) -> None:
@@ -290,11 +324,21 @@ def compose(
     timing. Every second frame of them is painted; in between, strokes follow what moves. Ctrl-C
     ends a film early, and keeps what is painted so far.
     """
-    empty: list[tuple[int, ...]] = []
-    recipe = functools.partial(_make_composer, *_parse_styles(look), look, networks, empty)
-    opaque = look.background is not None
-    code = paint_parts(source, output, recipe, size, max_megapixels, rate, opaque=opaque)
-    _say_nobody(empty)
+    nobody = _Nobody()
+    styles = _parse_styles(look)
+    backdrop = [] if look.background is None else [look.background]
+    code = paint_parts(
+        source,
+        output,
+        functools.partial(_make_composer, *styles, look, networks, nobody),
+        size,
+        max_megapixels,
+        rate,
+        opaque=bool(backdrop),
+        reads=[*styles_in(*styles), *backdrop, networks.segmenter],
+        tell=nobody.tell,
+    )
+    nobody.say(networks.segmenter)
     return code
 
 
@@ -344,12 +388,12 @@ def _make_composer(
     people: Given | None,
     look: Look,
     networks: Networks,
-    empty: list[tuple[int, ...]],
+    nobody: _Nobody,
     *,
     film: bool = False,
 ) -> Composer:
     """Load the networks, and make what composes by them and notes pictures without anybody."""
-    options = _composer_options(look, networks, film=film, empty=empty)
+    options = _composer_options(look, networks, film=film, nobody=nobody)
     return _compose(world, people, look, networks, options, film=film)
 
 
@@ -358,7 +402,7 @@ def _composer_options(
     networks: Networks,
     *,
     film: bool,
-    empty: list[tuple[int, ...]] | None = None,
+    nobody: _Nobody | None = None,
 ) -> Options:
     """Load what finds people; list all that a composer is told beside the styles."""
     from nstlib.video.carry import CarryPeople
@@ -376,8 +420,8 @@ def _composer_options(
         "segmenter_range",
     )
     segmenter: Segmenter = CarryPeople(found) if film else found
-    if empty is not None and not film:
-        segmenter = _Noting(segmenter, empty)
+    if nobody is not None and not film:
+        segmenter = _Noting(segmenter, nobody)
     person_at = look.person_at
     if film and person_at is not None:
         segmenter, person_at = Follow(segmenter, person_at), None

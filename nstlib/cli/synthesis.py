@@ -21,7 +21,14 @@ from nstlib.cli._options import (
     TvWeight,
     Weights,
 )
-from nstlib.cli._outputs import Film, check_outputs, print_estimate, print_result, write_report
+from nstlib.cli._outputs import (
+    Film,
+    check_outputs,
+    print_estimate,
+    print_result,
+    weights_file,
+    write_report,
+)
 from nstlib.cli._run import fail, fail_interrupted, fail_to_start
 from nstlib.cli._signals import signals
 from nstlib.errors import ArgumentError, ImageError
@@ -64,7 +71,7 @@ def texture(
     from nstlib.images.encode import save_image
     from nstlib.sources import load_image
 
-    check_outputs([image], output, report=report)
+    check_outputs([image, *weights_file(weights)], output, report=report)
     source = load_image(image, size=size, max_megapixels=max_megapixels)
     try:
         from nstlib.optimize import OptimizationError, UnfinishedError
@@ -199,7 +206,11 @@ def transfer(
         raise ArgumentError(f"--mask divides a picture between 2 styles; there are {len(styles)}")
     pictures = [name for name in (mask, init) if name not in (None, "content", "noise")]
     check_outputs(
-        [content, *styles, *pictures], output, report=report, animate=animate, checkpoint=checkpoint
+        [content, *styles, *pictures, *weights_file(weights)],
+        output,
+        report=report,
+        animate=animate,
+        checkpoint=checkpoint,
     )
     given = _read(content, styles, mask, init, size, style_scale, max_megapixels)
     try:

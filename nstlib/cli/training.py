@@ -11,7 +11,13 @@ import typer
 
 from nstlib._checks import counted
 from nstlib.cli._options import ContentWeight, MaxMegapixels, StyleWeight, TvWeight, Weights
-from nstlib.cli._outputs import check_network, duration, write_network
+from nstlib.cli._outputs import (
+    check_network,
+    duration,
+    refuse_inputs,
+    weights_file,
+    write_network,
+)
 from nstlib.cli._run import fail_to_start, say, shown
 from nstlib.cli._signals import signals
 from nstlib.cli._training import Photos, Seed, asked_to_stop, say_interrupted, time_left
@@ -129,6 +135,7 @@ def train_style_network(
     if tuned and size % 8:
         raise ArgumentError(f"--size is {size}; with --start any-style it is a multiple of 8")
     sources = [style] if start is None or tuned else [style, str(start)]
+    sources += weights_file(weights)
     check_network(output, sources, checkpoint=checkpoint, preview=preview)
     if preview is not None:
         check_output(preview, IMAGE_FORMATS)
@@ -136,6 +143,8 @@ def train_style_network(
     if max(picture.shape) > style_size:
         picture = resize(picture, style_size)
     files = image_files(photos)
+    if preview is not None:
+        _check_preview(preview, photos, files)
     try:
         from nstlib.networks.any_style import is_one_style_network
         from nstlib.training.style import Progress, train_style
@@ -240,14 +249,16 @@ def train_small_twin(
     from nstlib._files import check_output, check_places
 
     check_output(output, [".npz"])
-    check_places([output], checkpoint=checkpoint)
+    check_places([output, Path(teacher)], checkpoint=checkpoint)
     try:
         from nstlib.training.photos import keep_back, load_photos
         from nstlib.training.twin.pictures import drawn_styles
         from nstlib.training.twin.run import Report, Settings, train_twin
-        from nstlib.vgg19 import DEPTHS, load_vgg19, save_vgg19, vgg19_with
+        from nstlib.vgg19 import DEPTHS, imagenet_file, load_vgg19, save_vgg19, vgg19_with
     except Exception as error:
         return fail_to_start(error)
+    taught_by = imagenet_file() if teacher == "imagenet" else Path(teacher)
+    refuse_inputs(output, [] if taught_by is None else [taught_by], "twin")
     settings = Settings(steps=steps, size=size, batch=batch, seed=seed)
     vgg = vgg19_with(teacher) if teacher == "imagenet" else load_vgg19(teacher)
     done = 0
@@ -348,7 +359,8 @@ def train_person_network(
         from nstlib.training.photos import image_files, keep_back
     except Exception as error:
         return fail_to_start(error)
-    check_network(output, [], checkpoint=checkpoint)
+    given = [str(file) for file in (start, selfie) if file is not None]
+    check_network(output, given, checkpoint=checkpoint)
     learned, judged = keep_back(pairs(people), kept_back)
     times = dict(map(_times, repeat or []))
     learned = [sample for sample in learned for _ in range(times.get(group_of(sample[0]), 1))]
@@ -416,6 +428,20 @@ def _network_to_train(start: Path | None, variant: str, seed: int, style: Image)
         )
     from_bytes(network)
     return network
+
+
+def _check_preview(preview: Path, photos: list[Path], files: list[Path]) -> None:
+    """Refuse to write it over a photograph, or where later runs would take it for one."""
+    from nstlib._files import check_places
+
+    folders = preview.resolve().parents
+    inside = next((folder for folder in photos if folder.resolve() in folders), None)
+    if inside is not None:
+        raise OutputError(
+            f"{preview} lies among the photographs of {inside}; choose another folder for the "
+            "preview"
+        )
+    check_places(files, preview=preview)  # links lead elsewhere
 
 
 def _say_left_out(folders: list[Path]) -> None:

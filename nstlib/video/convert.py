@@ -131,7 +131,7 @@ def convert_video(
     VideoError
         If `source` is not a film.
     OutputError
-        If `output` cannot be written, or is `source` itself.
+        If `output` cannot be written, or is `source` itself or one of its pictures.
     ArgumentError
         If `rate` is given for a film, `paint` cannot be called, or `source` or `output` is neither
         a text nor a path.
@@ -144,7 +144,8 @@ def convert_video(
     if not is_pattern(output):
         check_output(output, FILM_FORMATS)
     reader = _open(source, output, size, rate)
-    if same_file(output, reader.path):
+    read = [reader.path, *(reader.files if isinstance(reader, PictureReader) else [])]
+    if any(same_file(output, path) for path in read):
         raise OutputError(f"{output} is the input itself; choose another name for the film")
     can_be_transparent = output.suffix.lower() in (*ALPHA_FILMS, *ALPHA_FORMATS)
     began = time.perf_counter()

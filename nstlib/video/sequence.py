@@ -56,6 +56,8 @@ class PictureReader:
 
     Attributes
     ----------
+    files : list of pathlib.Path
+        The pictures, in their order.
     rate, seconds, sound, size, tone_mapped, broken
         As a :class:`VideoReader` has them. Pictures have no sound, and are no HDR films.
 
@@ -74,14 +76,14 @@ class PictureReader:
         self.rate = check_number("rate", rate, above=0, most=MAX_RATE)
         check_longest_side(size)
         self._longest = size
-        self._files = _numbered(self.path)
-        if not self._files:
+        self.files = _numbered(self.path)
+        if not self.files:
             what = "no picture has such a name" if is_pattern(path) else "it holds no pictures"
             raise VideoError(f"{self.path}: {what}; give a folder, or a pattern like %04d.png")
-        first = self._load(self._files[0])
+        first = self._load(self.files[0])
         self.size = (first.image.shape[0], first.image.shape[1])
         self._alpha = first.alpha is not None
-        self.seconds: float | None = len(self._files) / self.rate
+        self.seconds: float | None = len(self.files) / self.rate
         self.sound: str | None = None
         self.tone_mapped = False
         self.broken = 0
@@ -89,7 +91,7 @@ class PictureReader:
     @property
     def expected(self) -> int | None:
         """How many frames there are."""
-        return len(self._files)
+        return len(self.files)
 
     def transparent(self) -> bool:
         """Tell whether the first picture is transparent."""
@@ -103,7 +105,7 @@ class PictureReader:
         """Yield uint8 frames (H, W, 3), or with `alpha` (H, W, 4). All get the first one's size."""
         self.broken = 0
         last: Frame | None = None
-        for file in self._files:
+        for file in self.files:
             try:
                 picture = self._load(file)
             except ImageError:

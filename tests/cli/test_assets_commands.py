@@ -122,18 +122,26 @@ def test_the_usual_places(nst: Run, layers: Layers, monkeypatch: pytest.MonkeyPa
     ("arguments", "words"),
     [
         ("vgg16", "vgg16 cannot be packed; vgg19 can"),
-        ("vgg19 --from absent.h5", "absent.h5 does not hold VGG19's layers"),
+        ("vgg19", f"{vgg19.IMAGENET_FILE}; give the file {vgg19.IMAGENET_FILE} by --from"),
+        ("vgg19 --from absent.h5", "absent.h5: no such file; give a file of Keras"),
+        ("vgg19 --from small.npz -o ./small.npz", "small.npz is the input itself; choose another"),
         ("vgg19 --from text.h5", "text.h5 does not hold VGG19's layers"),
         ("vgg19 --from text.h5 -o copy.h5", "copy.h5: cannot write '.h5'; use .npz"),
         ("vgg19 --from text.h5 -o no/copy.npz", "the folder no does not exist"),
     ],
 )
 @pytest.mark.usefixtures("layers")
-def test_what_cannot_be_packed(nst: Run, arguments: str, words: str) -> None:
+def test_what_cannot_be_packed(
+    nst: Run, monkeypatch: pytest.MonkeyPatch, arguments: str, words: str
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(Path("keras").absolute()))
     Path("text.h5").write_text("no weights")
+    vgg19.save_vgg19(vgg19.build_vgg19(), "small.npz")
+    before = Path("small.npz").read_bytes()
     code, out, [line] = nst("assets", "pack", *arguments.split())
     assert (code, out) == (2, [])
     assert words in line
+    assert Path("small.npz").read_bytes() == before
 
 
 # Lists and downloads

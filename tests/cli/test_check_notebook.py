@@ -126,6 +126,9 @@ def test_what_cannot_be_done_is_refused_before_anything_runs(nst: Run, tmp_path:
     refused(nst("check-notebook", "a.ipynb", "--limit", "0"), "--limit is 0.0", "above 0")
     refused(nst("check-notebook", "a.ipynb", "--csv", "table.txt"), ".csv")
     refused(nst("check-notebook", "a.ipynb", "--csv", "no/table.csv"), "folder no does not exist")
+    Path("marks.csv").write_text("name,mark")
+    refused(nst("check-notebook", "marks.csv", "--csv", "./marks.csv"), "another table file")
+    assert Path("marks.csv").read_text() == "name,mark"
     refused(nst("check-notebook", "a.ipynb"), "a.ipynb calls none of the course's checks")
 
 

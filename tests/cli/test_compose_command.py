@@ -102,7 +102,7 @@ def test_segment_softly(nst: Run, photo: Path, models: Path) -> None:
     np.testing.assert_allclose(pixels("m.png")[..., 0] / 255, expected, atol=0.003)
 
 
-def test_pictures_without_anybody_are_counted(nst: Run, photo: Path, models: Path) -> None:
+def test_pictures_without_anybody_are_named(nst: Run, photo: Path, models: Path) -> None:
     """Or who sees a black mask looks for the fault elsewhere."""
     folder = Path("some")
     folder.mkdir()
@@ -112,7 +112,7 @@ def test_pictures_without_anybody_are_counted(nst: Run, photo: Path, models: Pat
         PIL.Image.fromarray(sky).save(folder / name)
     options = ("--segmenter", models / "red.onnx")
     compose = ("compose", "--style", models / "negative.onnx")
-    way = "; with a larger --segmenter-size smaller people are found"
+    way = "; a picture that is cropped closer to the person may help"
     for number, (command, *more) in enumerate(
         (
             ("segment",),
@@ -123,10 +123,38 @@ def test_pictures_without_anybody_are_counted(nst: Run, photo: Path, models: Pat
         )
     ):
         one = nst(command, folder / "one.png", *more, *options, "-o", f"{number}.png")
-        assert (one[0], one[2]) == (0, [f"nst: nobody was found in 1 picture{way}"])
+        assert (one[0], one[2]) == (0, [f"nst: nobody was found in some/one.png{way}"])
         assert nst(command, photo, *more, *options, "-o", f"red{number}.png")[2] == []
         code, _, err = nst(command, folder, *more, *options, "-o", f"out{number}")
-        assert (code, err[-1]) == (0, f"nst: nobody was found in 2 pictures{way}")
+        names = "some/one.png, some/other.png"
+        assert (code, err[-1]) == (0, f"nst: nobody was found in 2 pictures ({names}){way}")
+
+
+def test_advice_where_nobody_is_found_is_true_of_the_network(nst: Run) -> None:
+    """A larger size helps only a network that takes any."""
+    for side in (None, 32):
+        graph = Graph()
+        weights = np.array([[0, 0, 0], [20, 0, -20]], np.float32).reshape(2, 3, 1, 1)
+        scores = graph.node("Conv", "image", graph.constant(weights))
+        shares = graph.node("Softmax", scores, axis=1)
+        save(graph.model(shares, (1, 3, side, side), (1, 2, side, side)), Path(f"{side}.onnx"))
+    Path("skies").mkdir()
+    sky = np.linspace(BLUE, (60, 90, 255), 48 * 64).reshape(48, 64, 3).astype(np.uint8)
+    for name in "abcde":
+        PIL.Image.fromarray(sky).save(f"skies/{name}.png")
+    Path("skies/c.png").write_bytes(b"damaged")
+    PIL.Image.fromarray(picture()).save("skies/d.png")
+    where = "3 pictures (skies/a.png, skies/b.png, skies/e.png)"
+    for side, advice in (
+        (None, "with a larger --segmenter-size smaller people are found"),
+        (32, "a picture that is cropped closer to the person may help"),
+    ):
+        code, _, err = nst("segment", "skies", "--segmenter", f"{side}.onnx", "-o", f"out{side}")
+        assert (code, err[-1]) == (1, f"nst: nobody was found in {where}; {advice}")
+    for name in "cd":
+        PIL.Image.fromarray(sky).save(f"skies/{name}.png")
+    _, _, [line] = nst("segment", "skies", "--segmenter", "32.onnx", "-o", "again")
+    assert "in 5 pictures (skies/a.png, skies/b.png, skies/c.png, …); a" in line
 
 
 def test_compose(nst: Run, photo: Path, models: Path) -> None:
@@ -370,7 +398,7 @@ def test_no_camera(nst: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("compose text.mp4 --style NEGATIVE -o out.mp4", "is not a film"),
         ("compose photo.png --style NEGATIVE --strength 2 -o out.png", "strength is 2.0"),
         ("compose photo.png --style NEGATIVE --feather -1 -o out.png", "feather is -1.0"),
-        ("compose photo.png --style NEGATIVE --hard --match 0.5 -o out.png", "neither feather"),
+        ("compose photo.png --style NEGATIVE --hard --match 0.5 -o out.png", "neither --feather"),
         ("compose photo.png --style NEGATIVE --size 0 -o out.png", "size is 0"),
         ("compose film.mp4 --style NEGATIVE --size 0 -o out.mp4", "size is 0"),
         ("compose film.mp4 --style NEGATIVE -o film.mp4", "is the input itself"),

@@ -184,6 +184,32 @@ def test_numbered_pictures(nst: Run) -> None:
     assert err == ["nst: --rate is for pictures, and silent.mp4 is a film; leave it out"]
 
 
+@pytest.mark.parametrize("command", ["stylize -s mosaic", "segment", "compose --background navy"])
+@pytest.mark.parametrize("output", ["out/", "out.png"])
+def test_numbered_pictures_that_are_to_be_painted_one_by_one(
+    nst: Run, command: str, output: str
+) -> None:
+    Path("c").mkdir()
+    for number in (1, 2):
+        PIL.Image.new("RGB", (8, 8)).save(f"c/f_{number:04d}.png")
+    code, out, [line] = nst(*command.split(), "c/f_%04d.png", "-o", output)
+    assert (code, out) == (2, [])
+    assert line.startswith("nst: c/f_%04d.png stands for the numbered frames of a film; give it")
+    assert not Path(output).exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_part_of_a_film_is_not_written_over_another_film(nst: Run) -> None:
+    film = Path("silent.mp4").read_bytes()
+    for name in ("in/sub/a.mp4", "out/sub/a.part.mp4"):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).write_bytes(film)
+    code, _, err = nst("stylize", "in", "out/sub", "-s", "n.onnx", "-o", "out")
+    assert (code, err) == (0, [])
+    assert Path("out/sub/a.part.mp4").read_bytes() == film
+    assert len(read(Path("out/sub/a.mp4"))) == len(read(Path("out/a.part.mp4"))) == COUNT
+
+
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("rate", ["5", "nan", "-1"])
 @pytest.mark.parametrize(

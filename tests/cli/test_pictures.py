@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,48 @@ def test_refused_suffixes_are_answered_by_those_of_the_command(
     assert (code, out) == (2, [])
     suffix = arguments[arguments.rindex(".") :]
     assert f"cannot write '{suffix}'; use one of {suffixes}" in line
+
+
+#: Commands, and a file that each of them reads.
+READING = [
+    ("stylize photo.png -s read.png", "read.png"),
+    ("stylize photo.png -s mosaic -s read.png:2", "read.png"),
+    ("stylize film.mp4 -s read.gif", "read.gif"),
+    ("stylize photo.png -s negative.onnx", "negative.onnx"),
+    ("compose photo.png --style read.png", "read.png"),
+    ("compose photo.png --style mosaic --person read.png", "read.png"),
+    ("compose photo.png --background read.png", "read.png"),
+    ("compose film.mp4 --background read.gif", "read.gif"),
+    ("compose photo.png --background navy --segmenter red.onnx", "red.onnx"),
+    ("segment photo.png --segmenter red.onnx", "red.onnx"),
+    ("segment photo.png --cutout --segmenter red.onnx", "red.onnx"),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "read", "way"),
+    [
+        (command, read, way)
+        for command, read in READING
+        for way in ("same", "absolute", "symlink", "hardlink")
+        if "link" in way or not read.endswith(".onnx")
+    ],
+)
+@pytest.mark.usefixtures("negative", "red")
+def test_what_a_command_reads_is_not_overwritten(
+    nst: Run, command: str, read: str, way: str
+) -> None:
+    for name in ("photo.png", "read.png", "read.gif"):
+        write(name, GREY)
+    before = Path(read).read_bytes()
+    output = Path(read) if way == "same" else Path(read).absolute()
+    if "link" in way:
+        output = Path(read).with_name("link" + Path(read).suffix.replace("onnx", "png"))
+        output.symlink_to(read) if way == "symlink" else os.link(read, output)
+    code, out, [line] = nst(*command.split(), "-o", output)
+    assert (code, out) == (2, [])
+    assert line.startswith(f"nst: {output} is the input itself; choose another name for the ")
+    assert Path(read).read_bytes() == before
 
 
 # Folders

@@ -55,7 +55,8 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
         ("texture coffee -o out.gif", ["out.gif", ".png, .jpg, .jpeg, .webp"]),
         ("texture coffee -o out", ["out", ".png, .jpg, .jpeg, .webp"]),
         ("texture coffee -o nowhere/out.png", ["nowhere"]),
-        ("texture coffee -o notes.txt/out.png", ["notes.txt"]),
+        ("texture coffee -o notes.txt/out.png", ["notes.txt is a file, not a folder; choose"]),
+        ("texture coffee -o notes.txt/a/out.png", ["notes.txt is a file, not a folder; choose"]),
         ("texture coffee -o folder.png", ["folder.png is a folder"]),
         ("texture coffee -o out.png --size 0", ["--size is 0", "1 to 16384"]),
         ("texture coffee -o out.png --size -5", ["--size is -5"]),
@@ -94,6 +95,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ("transfer coffee mosaic -o out.png --report folder", ["folder"]),
         ("transfer coffee mosaic -o out.png --report nowhere/run.json", ["nowhere/run.json"]),
+        ("transfer coffee mosaic -o out.png --report notes.txt/run.json", ["an existing folder"]),
         ("transfer coffee mosaic -o out.png --report out.png", ["another report file"]),
         ("transfer coffee mosaic -o out.png --checkpoint folder", ["folder"]),
         ("transfer coffee mosaic -o out.png --checkpoint nowhere/run", ["nowhere/run"]),
@@ -202,6 +204,19 @@ def test_nothing_that_went_in_is_overwritten(nst: Run, option: str, which: str) 
     refused(result, names[which], "input")
     assert {name: Path(name).read_bytes() for name in before} == before
     assert len(list(Path().iterdir())) == len(before)
+
+
+@pytest.mark.usefixtures("never")
+@pytest.mark.parametrize("way", ["option", "setting"])
+def test_a_file_of_weights_is_no_place_for_a_checkpoint(
+    nst: Run, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    np.savez("vgg.npz", x=np.zeros(3))
+    given = ["--weights", "vgg.npz"] if way == "option" else []
+    if way == "setting":
+        monkeypatch.setenv("NSTLIB_WEIGHTS", "vgg.npz")
+    command = ("transfer", "coffee", "mosaic", "-o", "out.png", *given)
+    refused(nst(*command, "--checkpoint", "./vgg.npz"), "vgg.npz is an input", "another checkpoint")
 
 
 def test_bad_setting(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:

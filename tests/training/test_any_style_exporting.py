@@ -190,6 +190,7 @@ def test_the_command(command: dict[str, Any], capsys: pytest.CaptureFixture[str]
         ({"--megabytes": 0}, "nst: --megabytes is 0.0"),
         ({"--content-weight": -1}, "nst: --content-weight is -1.0"),
         ({"--checkpoint": "state.keras"}, "cannot write '.keras'"),
+        ({"--judge": "state.npz"}, "nst: state.npz is an input or another output already"),
         ({"--photos": "gone"}, "nst: gone is not a folder"),
         ({"--pack": "bad.npz"}, "bad.npz is no pack of pictures"),
     ],

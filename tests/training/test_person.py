@@ -335,3 +335,13 @@ def test_the_command_names_what_is_wrong(
     save_network(keras.Sequential([keras.Input((8, 8, 3)), keras.layers.ReLU()]), start)
     assert main([*begin, "--start", str(start)]) == 2
     assert "leave out --selfie or --start" in capsys.readouterr().err
+    before = start.read_bytes()
+    for options, kind in (
+        (["-o", str(start)], "model"),
+        (["-o", output, "--checkpoint", str(start)], "checkpoint"),
+    ):
+        command = ["train", "person", "--people", folder, "--start", str(start), *options]
+        assert main([*command, "--steps", "1"]) == 2
+        words = f"{start} is an input or another output already; choose another {kind} file"
+        assert words in capsys.readouterr().err
+    assert start.read_bytes() == before

@@ -20,7 +20,7 @@ from nstlib.synthesis.texture import synthesize_texture
 from nstlib.training.photos import load_photos
 from nstlib.training.twin.pictures import Pools
 from nstlib.training.twin.run import Report, Settings, Training, train_twin
-from nstlib.vgg19 import CONVOLUTIONS, build_vgg19, load_vgg19, save_vgg19
+from nstlib.vgg19 import COMPACT_FILE, CONVOLUTIONS, build_vgg19, load_vgg19, save_vgg19
 
 WIDTHS = (3, 3, 5, 5, 8, 8, 8, 8, 12, 12, 12, 12, 16, 16, 16, 16)
 SETTINGS = Settings(
@@ -193,7 +193,11 @@ def test_the_command_from_nothing_to_a_file_that_serves(
     ("words", "message"),
     [
         ("--photos nowhere --styles {here}", "nowhere is not a folder"),
-        ("--photos {here} --styles {here} --teacher no.npz", "no.npz does not hold VGG19's layers"),
+        ("--photos {here} --styles {here} --teacher no.npz", "no.npz: no such file; give a file"),
+        (
+            "--photos {here} --styles {here} --teacher vgg19.npz --checkpoint vgg19.npz",
+            "vgg19.npz is an input or another output already; choose another checkpoint file",
+        ),
         ("--photos {here} --styles {here} --size 30", "--size is 30; it must be"),
     ],
 )
@@ -208,3 +212,19 @@ def test_the_command_says_what_is_wrong(
     assert code == 2
     assert message in err[-1]
     assert not Path("twin.npz").exists()
+
+
+@pytest.mark.parametrize("name", ["own.npz", "imagenet"])
+def test_the_teacher_is_not_overwritten(
+    nst: Any, monkeypatch: pytest.MonkeyPatch, name: str, vgg: keras.Model, folder: Path
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(Path("keras").absolute()))
+    file = Path("cache/models") / COMPACT_FILE if name == "imagenet" else Path(name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_vgg19(vgg, file)
+    before = file.read_bytes()
+    folders = ("--photos", folder, "--styles", folder)
+    code, _, err = nst("train", "twin", *folders, "--teacher", name, "--steps", 1, "-o", file)
+    words = f"nst: {file} is the input itself; choose another name for the twin"
+    assert (code, err) == (2, [words])
+    assert file.read_bytes() == before

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import imageio_ffmpeg
 import numpy as np
+import PIL.Image
 import pytest
 from film_files import ffmpeg, left_edge, moving_square, read, same
 from numpy.typing import NDArray
@@ -254,6 +255,16 @@ def test_refused_outputs(films: Path, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=words):
             convert_video(source, output, same, progress=False)
         assert source.read_bytes() == before
+
+
+def test_a_film_is_not_written_over_one_of_its_pictures(tmp_path: Path) -> None:
+    for number in (1, 2):
+        PIL.Image.new("RGB", (16, 16)).save(tmp_path / f"{number}.gif")
+    before = (tmp_path / "2.gif").read_bytes()
+    for source in (tmp_path, tmp_path / "%d.gif"):
+        with pytest.raises(OutputError, match=r"2\.gif is the input itself"):
+            convert_video(source, tmp_path / "2.gif", same, progress=False)
+    assert (tmp_path / "2.gif").read_bytes() == before
 
 
 def test_an_encoder_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,7 @@ def file_in_the_way(folder: Path) -> Path | None:
 
 def destination(path: Path) -> Path:
     """Return the file that a symbolic link stands for, or `path` itself."""
-    return path.resolve() if path.is_symlink() else path
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 @contextmanager
@@ -359,7 +359,8 @@ def same_file(one: Path, other: Path) -> bool:
     there = one.exists(), other.exists()
     if all(there):
         return one.samefile(other)
-    return not any(there) and one.resolve() == other.resolve()
+    # Not Path.resolve, which fails at a link that leads to itself.
+    return not any(there) and os.path.realpath(one) == os.path.realpath(other)
 
 
 #: What may be a report is smaller than this, in bytes.

@@ -191,7 +191,7 @@ def check_targets(tasks: Sequence[Task]) -> None:
                 f"{other.source} and {task.source} would both become {task.target}; paint them "
                 "into two folders"
             )
-        if Path(task.source).resolve() == task.target.resolve():
+        if same_file(Path(task.source), task.target):
             raise OutputError(f"{task.target} is the input itself; choose another folder")
 
 

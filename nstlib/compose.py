@@ -21,7 +21,7 @@ from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image, as_array, check_alpha, check_image, per_channel
 from nstlib.images.colors import from_linear, match_colors, to_linear
 from nstlib.images.resizing import halved
-from nstlib.inference.memory import memory_for
+from nstlib.inference.memory import memory_for, shape_of
 from nstlib.inference.parts import SMALLEST, Point, keep_people
 
 if TYPE_CHECKING:
@@ -437,9 +437,8 @@ class Composer:
         While :meth:`paint` does the second half of one frame, another thread can do the first half
         of the next. Parameters and errors are those of a call.
         """
-        array = as_array(photo, "photo")
-        with memory_for(array.shape):
-            return self._divide(check_image(array, "photo"), calm or Uncalmed())
+        with memory_for(shape_of(photo)):
+            return self._divide(check_image(photo, "photo"), calm or Uncalmed())
 
     def paint(self, layers: Layers, calm: Calm | None = None) -> Image:
         """Do the second half of a call: paint what :meth:`divide` made, and lay it together."""

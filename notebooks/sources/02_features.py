@@ -787,10 +787,10 @@ for what, changed in {
 
 # %% [markdown] tags=["solution"]
 # For channel 88 we drew dark discs (0.1) with a light middle (0.8), half as wide, on grey (0.6). All but the smallest
-# square leave the channel nearly silent. To the three smaller discs it responds with two fifths at most where the rim
-# is missing, and with two thirds at most where the middle is. So "round, with a rim and a middle" survives. "Dark" and
-# "light" don't: where they have changed places, it responds about as strongly, and at 20 pixels more. And it has a
-# size: of a disc that is 110 pixels wide, little is left.
+# square leave the channel nearly silent. To the three smaller discs it responds with about two fifths at most if the
+# rim is missing, and with about two thirds at most if the middle is missing. So "round, with a rim and a middle"
+# survives. "Dark" and "light" don't: if they change places, it responds as strongly at 10 pixels, and more strongly at
+# 20 and 45. And it has a size: at 110 pixels a third of its best is left.
 #
 # "Eye" was not wrong, but too narrow; our own name for it was too narrow as well. Would a thin ring do? The cat upside
 # down? Report the failures as well: they are what the name was worth.

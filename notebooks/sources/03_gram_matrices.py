@@ -412,7 +412,7 @@ for what, parts in statistics.items():
 # <details><summary>What the table says</summary>
 #
 # It is below 50 % everywhere. In `block2` to `block4` it is below 25 %: there **the means dominate**. In `block1` and
-# `block5` the pattern counts for more, except for the stars in `block1` and the mosaic in `block5`.
+# `block5` neither clearly does, except for the stars in `block1` and the mosaic in `block5`, where the means do.
 #
 # Look at single numbers before you tell a story, though. For the stars `block1` is a mere percent off, since nearly
 # all of that picture is black sky; but their `block3` is further off than the tissue's, and `block5` further than

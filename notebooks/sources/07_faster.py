@@ -343,8 +343,8 @@ print(f"the farthest of all by {moved.max():.2f}")
 # </details>
 #
 # So with a small learning rate most of the steps are needed just to cover the distance. What if we choose a
-# better one? The slow run has had 200 steps, one evaluation each; the others get about 60. **Predict**: how many
-# evaluations do the best Adam and L-BFGS need to come as far as the slow run did in 200?
+# better one? The slow run has had 200 steps: 200 evaluations, and one more to see where the last step led. The
+# others get about 60. **Predict**: how many evaluations do the best Adam and L-BFGS need to come as far?
 
 # %%
 rates = (0.005, 0.02, 0.05)

@@ -73,7 +73,7 @@ class Films:
         So a film that ends early must not stand in its place: the next run begins it anew.
         """
         worst = 0
-        taken = {Path(file).resolve() for film in films for file in (film.source, film.target)}
+        taken = {os.path.realpath(x) for film in films for x in (film.source, film.target)}
         for film in films:
             source, target = str(film.source), film.target
             if target.is_file():
@@ -81,8 +81,8 @@ class Films:
                 continue
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                part = next(place for place in _parts(target) if place.resolve() not in taken)
-                taken.add(part.resolve())
+                part = next(p for p in _parts(target) if os.path.realpath(p) not in taken)
+                taken.add(os.path.realpath(part))
                 code = self.paint(source, target, part)
             except NstError as error:
                 # The library's messages begin with the file; others are told which it was.

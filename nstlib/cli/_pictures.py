@@ -70,7 +70,7 @@ def paint_inputs(
     """Paint a picture or a film into a file, or several and folders into a folder.
 
     `reads` are the files that the recipes read, which are not to be overwritten; `tell` is called
-    with each picture once it is painted.
+    with each picture once it is over, also if it failed.
     """
     from nstlib._checks import check_count
     from nstlib._files import check_suffix

@@ -126,7 +126,7 @@ def segment(
             reads=[segmenter],
             tell=nobody.tell,
         )
-    nobody.say(segmenter)
+    nobody.say()
     return code
 
 
@@ -135,7 +135,7 @@ class _Nobody:
 
     def __init__(self) -> None:
         self._pictures: list[str] = []
-        self.found = False
+        self.found = self.any_size = False
 
     def tell(self, picture: str | Path) -> None:
         """Take the name of the picture that was looked at last."""
@@ -143,17 +143,14 @@ class _Nobody:
             self._pictures.append(str(picture))
         self.found = False
 
-    def say(self, segmenter: str) -> None:
+    def say(self) -> None:
         """Say which pictures they are, so that nobody looks for the fault elsewhere."""
-        from nstlib.inference.runtimes import load_model
-        from nstlib.onnx.reading import picture_input
-
         if not self._pictures:
             return
         where, count = ", ".join(self._pictures[:3]), len(self._pictures)
         if count > 1:
             where = f"{counted(count, 'picture')} ({where}{', …' if count > 3 else ''})"
-        if picture_input(load_model(segmenter, ("person",))).size is None:
+        if self.any_size:
             advice = "with a larger --segmenter-size smaller people are found"
         else:
             advice = "a picture that is cropped closer to the person may help"
@@ -163,9 +160,10 @@ class _Nobody:
 class _Noting:
     """Finds people as another segmenter does, and notes the pictures in which there is nobody."""
 
-    def __init__(self, segmenter: Segmenter, nobody: _Nobody) -> None:
+    def __init__(self, segmenter: PersonSegmenter, nobody: _Nobody) -> None:
         self._segmenter = segmenter
         self._nobody = nobody
+        nobody.any_size = segmenter.any_size
 
     def mask(self, image: Image) -> NDArray[np.uint8]:
         """Find them as :meth:`nstlib.PersonSegmenter.mask` does."""
@@ -338,7 +336,7 @@ def compose(
         reads=[*styles_in(*styles), *backdrop, networks.segmenter],
         tell=nobody.tell,
     )
-    nobody.say(networks.segmenter)
+    nobody.say()
     return code
 
 
@@ -421,7 +419,7 @@ def _composer_options(
     )
     segmenter: Segmenter = CarryPeople(found) if film else found
     if nobody is not None and not film:
-        segmenter = _Noting(segmenter, nobody)
+        segmenter = _Noting(found, nobody)
     person_at = look.person_at
     if film and person_at is not None:
         segmenter, person_at = Follow(segmenter, person_at), None

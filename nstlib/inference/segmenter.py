@@ -92,6 +92,11 @@ class PersonSegmenter:
         How many threads ONNX Runtime computes with. By default as many as the processor has cores.
         Fewer do with less of the processor, where other work goes on beside.
 
+    Attributes
+    ----------
+    any_size : bool
+        Whether the network takes pictures of any size, so that `size` counts.
+
     Raises
     ------
     ArgumentError
@@ -130,6 +135,7 @@ class PersonSegmenter:
         if entry.channels != 3:
             raise ModelError(f"{model} takes {entry}; a person network takes 3 channels")
         self._size = entry.size
+        self.any_size = entry.size is None
         known = known_range(value_range, self._proto, self._name)
         self._run = start_network(self._proto, backend, self._name, check_threads(threads))
         self._checked = 0

@@ -124,7 +124,10 @@ def test_the_usual_places(nst: Run, layers: Layers, monkeypatch: pytest.MonkeyPa
         ("vgg16", "vgg16 cannot be packed; vgg19 can"),
         ("vgg19", f"{vgg19.IMAGENET_FILE}; give the file {vgg19.IMAGENET_FILE} by --from"),
         ("vgg19 --from absent.h5", "absent.h5: no such file; give a file of Keras"),
-        ("vgg19 --from small.npz -o ./small.npz", "small.npz is the input itself; choose another"),
+        (
+            "vgg19 --from small.npz -o ./small.npz",
+            "small.npz is a file that this command reads; choose another",
+        ),
         ("vgg19 --from text.h5", "text.h5 does not hold VGG19's layers"),
         ("vgg19 --from text.h5 -o copy.h5", "copy.h5: cannot write '.h5'; use .npz"),
         ("vgg19 --from text.h5 -o no/copy.npz", "the folder no does not exist"),

@@ -183,6 +183,8 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
     made: list[Any] = []
 
     class Recorder:
+        any_size = False
+
         def __init__(self, *arguments: Any, **options: Any) -> None:
             made.append((arguments, options))
 
@@ -390,7 +392,7 @@ def test_no_camera(nst: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("compose photo.png -o out.png", "there is no style"),
         ("compose photo.png --style nobody -o out.png", "'nobody' is no style"),
-        ("compose photo.png --style NEGATIVE -o photo.png", "is the input itself"),
+        ("compose photo.png --style NEGATIVE -o photo.png", "is a file that this command reads"),
         ("compose photo.png --style NEGATIVE -o out.avi", "cannot write '.avi'"),
         ("compose photo.png --style NEGATIVE -o no/out.png", "does not exist"),
         ("compose absent.png --style NEGATIVE -o out.png", "absent.png: no such file"),
@@ -408,7 +410,7 @@ def test_no_camera(nst: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> N
             "nst: --segmenter-range is 5; it must be LOW,HIGH",
         ),
         ("segment photo.png --segmenter-size 31 -o out.png", "nst: --segmenter-size is 31; it"),
-        ("segment photo.png -o photo.png", "is the input itself"),
+        ("segment photo.png -o photo.png", "is a file that this command reads"),
         ("segment photo.png", "Missing option"),
         ("webcam", "there is no style"),
     ],

@@ -138,8 +138,19 @@ def test_what_a_command_reads_is_not_overwritten(
         output.symlink_to(read) if way == "symlink" else os.link(read, output)
     code, out, [line] = nst(*command.split(), "-o", output)
     assert (code, out) == (2, [])
-    assert line.startswith(f"nst: {output} is the input itself; choose another name for the ")
+    assert line.startswith(
+        f"nst: {output} is a file that this command reads; choose another name for the "
+    )
     assert Path(read).read_bytes() == before
+
+
+def test_a_link_that_leads_to_itself(nst: Run) -> None:
+    write("photo.png", GREY)
+    Path("loop.png").symlink_to("loop.png")
+    for arguments in ("photo.png -s loop.png -o new.png", "loop.png -s mosaic -o new.png"):
+        code, out, [line] = nst("stylize", *arguments.split())
+        assert (code, out) == (2, [])
+        assert line.startswith("nst: loop.png: ")
 
 
 # Folders

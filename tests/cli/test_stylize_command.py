@@ -119,7 +119,7 @@ def test_file_that_is_not_there_is_one_of_several(nst: Run, style: str) -> None:
         ("coffee -s style.onnx -o out.tiff", "cannot write '.tiff'"),
         ("coffee -s style.onnx -o no/out.png", "does not exist"),
         ("nothing.png -s style.onnx -o out.png", "no such file"),
-        ("in/a.png -s style.onnx -o in/a.png", "is the input itself"),
+        ("in/a.png -s style.onnx -o in/a.png", "is a file that this command reads"),
         ("in -s style.onnx -o in", "is the input itself"),
         ("in coffee -s style.onnx -o out.png", "several pictures need a folder"),
         ("in -s style.onnx -o out --jobs 0", "--jobs is 0"),

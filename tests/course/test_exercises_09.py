@@ -172,6 +172,13 @@ WRONG: Wrong = {
         (instance(ddof=1), "positions less 1"),
         (instance(epsilon=0), "add 1e-5"),
         (
+            lambda x, gamma, beta: (
+                gamma * (x - x.mean((1, 2), keepdims=True)) / (x.std((1, 2), keepdims=True) + 1e-5)
+                + beta
+            ),
+            "it belongs under it",
+        ),
+        (
             lambda features, gamma, beta: standardised(features, gamma, beta)[0],
             "the result has shape",
         ),

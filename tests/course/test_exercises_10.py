@@ -187,6 +187,7 @@ WRONG: Wrong = {
         (folded(scale=lambda g, v: 1 / np.sqrt(v + 1e-5)), "gamma is left out"),  # noqa: ARG005
         (folded(scale=lambda g, v: g), "not divided by the root"),  # noqa: ARG005
         (folded(scale=lambda g, v: g / np.sqrt(v)), "never changed in training"),
+        (folded(scale=lambda g, v: g / (np.sqrt(v) + 1e-5)), "it belongs under it"),
         (lambda *given: folded()(*given).T, "shape (4, 3)"),
     ],
 }

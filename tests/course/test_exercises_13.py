@@ -120,6 +120,10 @@ WRONG: Wrong = {
             "each channel has its own",
         ),
         (exchange(lambda c, m, d, n, e: (c - m) / d * e + n, epsilon=0.0), "0 / 0"),
+        (
+            exchange(lambda c, m, d, n, e: (c - m) / (d + 1e-5) * (e + 1e-5) + n, epsilon=0.0),
+            "it belongs under it",
+        ),
         (exchange(lambda c, m, d, n, e: (c - m) / d * e), "mean is not added"),  # noqa: ARG005
         (exchange(lambda c, m, d, n, e: (c - m) / d + n), "deviation is missing"),  # noqa: ARG005
         (exchange(lambda c, m, d, n, e: c / d * e + n), "not taken away"),  # noqa: ARG005

@@ -126,7 +126,7 @@ def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "folder.png").mkdir()
     cases = {
         tmp_path / "absent" / "picture.png": "does not exist",
-        tmp_path / "file" / "picture.png": "does not exist",
+        tmp_path / "file" / "picture.png": "is a file, not a folder",
         tmp_path / "folder.png": "is a folder",
         tmp_path / ("a" * 300 + ".png"): "too long",
         tmp_path / ("a" * 252 + ".png"): "too long",

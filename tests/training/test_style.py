@@ -760,6 +760,11 @@ def test_a_network_that_cannot_be_exported_is_kept(
             "--variant is tiny; it must be one of full",
         ),
         ("mosaic --photos PHOTOS -o m.onnx --seed -1", "--seed is -1"),
+        (
+            "mosaic --photos PHOTOS -o m.onnx --style-size 16",
+            "STYLE is 16×16 pixels; VGG19 halves it five times, so each side must be 32 or more: "
+            "give a larger --style-size",
+        ),
         ("mosaic -o m.onnx", "Missing option '--photos'."),
     ],
 )

@@ -225,6 +225,6 @@ def test_the_teacher_is_not_overwritten(
     before = file.read_bytes()
     folders = ("--photos", folder, "--styles", folder)
     code, _, err = nst("train", "twin", *folders, "--teacher", name, "--steps", 1, "-o", file)
-    words = f"nst: {file} is the input itself; choose another name for the twin"
+    words = f"nst: {file} is a file that this command reads; choose another name for the twin"
     assert (code, err) == (2, [words])
     assert file.read_bytes() == before

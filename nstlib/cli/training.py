@@ -140,20 +140,16 @@ def train_style_network(
     if preview is not None:
         check_output(preview, IMAGE_FORMATS)
     picture = load_style(style, style_size, max_megapixels=max_megapixels)
-    limited = max(picture.shape) >= style_size
-    if limited:
+    if max(picture.shape) > style_size:
         picture = resize(picture, style_size)
     files = image_files(photos)
     if preview is not None:
         _check_preview(preview, photos, files)
     try:
-        from nstlib.features import check_sides
         from nstlib.networks.any_style import is_one_style_network
         from nstlib.training.style import Progress, train_style
     except Exception as error:
         return fail_to_start(error)
-    larger = "give a larger --style-size, or crop a narrow picture" if limited else None
-    check_sides("STYLE", picture.shape[:2], larger)
     network = _network_to_train(start, variant, seed, picture)
     done = 0
     previews = _Previews(preview)
@@ -175,6 +171,7 @@ def train_style_network(
         files,
         network=network,
         size=size,
+        style_size=style_size,
         steps=steps,
         batch=batch,
         learning_rate=learning_rate,

@@ -411,7 +411,9 @@ def train_style(
     judged = style
     if style_size is not None and max(style.shape) > style_size:
         judged = resize(style, style_size)
-    check_sides("style", judged.shape[:2], None if judged is style else "give a larger style size")
+    limited = style_size is not None and max(judged.shape) >= style_size
+    larger = "give a larger style size, or crop a narrow picture" if limited else None
+    check_sides("style", judged.shape[:2], larger, command="STYLE")
     trainer = StyleTrainer(
         network,
         judged,

@@ -433,7 +433,7 @@ class Learner:
             self.teacher = Teacher(options.teacher, kind)
         self.graph: torch.cuda.CUDAGraph | None = None
         size = (options.batch, 3, SIDE, SIDE)
-        # A processor computes these small layers in half the time if channels lie side by side.
+        # A processor takes three fifths of the time if the channels of a place lie side by side.
         layout = torch.contiguous_format if self.card else torch.channels_last
         image = torch.zeros(size).contiguous(memory_format=layout)
         self.made = Made(

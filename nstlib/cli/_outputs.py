@@ -46,8 +46,9 @@ def refuse_inputs(output: Path, sources: Iterable[str | Path], kind: str) -> Non
     from nstlib._files import same_file
 
     if any(same_file(output, path) for path in _files(sources)):
-        read = "a file that this command reads"
-        raise OutputError(f"{output} is {read}; choose another name for the {kind}")
+        raise OutputError(
+            f"{output} is a file that this command reads; choose another name for the {kind}"
+        )
 
 
 def _files(sources: Iterable[str | Path]) -> list[Path]:

@@ -13,6 +13,8 @@ import build
 import nbformat
 import pytest
 
+from nstlib.course.exercises import _engine as engine
+
 LESSONS = [
     pytest.param(source, edition, id=f"{source.stem}-{edition}")
     for source in build.sources()
@@ -70,6 +72,25 @@ def test_exercises(source: Path, edition: build.Edition) -> None:
     notebook = read(source, edition)
     assert list(build.exercises_open_or_solved(notebook, edition)) == []
     assert list(build.choices_open_or_solved(notebook, edition)) == []
+
+
+@pytest.mark.parametrize("name", [*engine.EXERCISES, *engine.CHOICES])
+def test_the_solutions_show_what_the_check_says_today(name: str) -> None:
+    """The sources don't hold these words: a check may change, and no notebook looks stale."""
+    if name in engine.CHOICES:
+        answer: object = engine.CHOICES[name].right
+    else:
+        answer = engine.EXERCISES[name].reference
+    said = engine.evaluate(name, answer).message
+    stored = re.compile(rf"^{build.RIGHT} {name}: .*$", re.M)
+    shown = [
+        line
+        for source in build.sources()
+        for cell in read(source, "solution").cells
+        for output in cell.get("outputs", [])
+        for line in stored.findall(output.get("text", ""))
+    ]
+    assert set(shown) == {said}, "build the lesson again: make lessons LESSONS=NN"
 
 
 @each_notebook

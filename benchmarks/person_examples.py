@@ -1,9 +1,10 @@
 """Examples for person_torch.py, made on the graphics card: photographs, and the people in them.
 
 A pack's photographs are decoded once, and lie on the card from then on. What is done with them is
-the recipe of ``nstlib.training.people``, for a whole batch at a time, with two differences: more
-examples show nobody or the whole photograph, and a photograph without people is drawn more often,
-the more of it a network has taken for people.
+the recipe of ``nstlib.training.people``, for a whole batch at a time, with three differences: more
+examples show nobody or the whole photograph; a photograph without people is drawn more often, the
+more of it a network has taken for people; and where the pack has things that are cut out, such as
+animals, they are pasted as people are, so that not everything that was pasted is a person.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from person_pack import CANVAS, SIDE, Pack, Row
+from person_pack import CANVAS, SIDE, THINGS, Pack, Row
 from torch import Tensor
 from torch.nn import functional
 
 #: How many of the examples show nobody, and how many show people before a scene from elsewhere.
 NOBODY, PASTED = 0.28, 0.27
+
+#: How many of the scenes, and of the photographs of people, have a cut-out thing in them.
+IN_SCENES, AMONG_PEOPLE = 0.45, 0.06
 
 
 class Pictures(NamedTuple):
@@ -183,7 +187,7 @@ def blurred(x: Tensor, sigma: Tensor) -> Tensor:
 
 
 def cut_out(pictures: Pictures, which: Tensor) -> tuple[Tensor, Tensor]:
-    """Put people where they may stand in an empty square: colours, and how much they cover."""
+    """Put people or things where they may stand in an empty square: colours, and their share."""
     n = len(which)
     height, width = pictures.sides[which].unbind(1)
     top, bottom, left, right = pictures.ends[which].unbind(1)
@@ -191,7 +195,7 @@ def cut_out(pictures: Pictures, which: Tensor) -> tuple[Tensor, Tensor]:
     tall = (bottom - top).clamp_min(8) / share
     wide = tall * torch.exp(normal(n, 0.22))
     # Half of them as if the whole photograph had been stretched to the square.
-    wide = torch.where(chosen(n, 0.5), wide, wide * (width / height))
+    wide = torch.where(chosen(n, 0.5), wide, wide * (width / height).clamp(0.5, 2))
     from_left = uniform(n, 0.05, 0.95)
     from_top = torch.where(
         share > 0.8, uniform(n, 0, 0.35), uniform(n, 0, 1) * (1.05 - share).clamp_min(0.02)
@@ -220,6 +224,7 @@ class Sources(NamedTuple):
     people: Groups
     pasted: Groups
     others: tuple[int, int]  # the first, and how many
+    things: tuple[int, int]  # likewise
     found: Tensor  # how much of each of those was taken for people last; at the end, of no matter
 
     @classmethod
@@ -244,12 +249,13 @@ class Sources(NamedTuple):
             columns = ([*shares.values()], firsts, [counts[group] for group in shares])
             return Groups(*map(torch.tensor, columns))
 
-        share = share or {group: float(count) for group, count in counts.items() if group}
+        people = {group: float(n) for group, n in counts.items() if group not in ("", THINGS)}
+        share = share or people
         pictures = Pictures.load(pack, [row for rows in groups.values() for row in rows])
         others = ends[""] - counts[""], counts[""]
-        sources = cls(
-            pictures, drawn(share), drawn(paste or share), others, torch.zeros(others[1] + 1)
-        )
+        things = ends.get(THINGS, 0) - counts.get(THINGS, 0), counts.get(THINGS, 0)
+        found = torch.zeros(others[1] + 1)
+        sources = cls(pictures, drawn(share), drawn(paste or share), others, things, found)
         sources.forget()
         return sources
 
@@ -282,20 +288,32 @@ def examples(sources: Sources, n: int) -> tuple[Tensor, Tensor, Tensor]:
     image, mask = seen(pictures, which, *windows(pictures, which, scene))
     mask = mask * planes(~scene)
     among_people = torch.where(scene, 0.0, 1.0)
+    first, count = sources.things
+    (those,) = torch.nonzero(
+        torch.rand(n) < torch.where(scene, IN_SCENES, AMONG_PEOPLE), as_tuple=True
+    )
+    if count and len(those):
+        alpha = paste(image, those, cut_out(pictures, first + torch.randint(count, (len(those),))))
+        mask[those] *= 1 - alpha
     # The first before a scene, and seldom somebody before people; then a second and a third one.
     for before_scene, before_people in ((1.0, 0.12), (0.35, 0.02), (0.15, 0.0)):
         chance = torch.where(pasted, before_scene, before_people * among_people)
         (those,) = torch.nonzero(torch.rand(n) < chance, as_tuple=True)
         if len(those):
-            colours, alpha = cut_out(pictures, sources.pasted.draw(len(those)))
-            behind = image[those]
-            unsharp = planes(chosen(len(those), 0.3))
-            soft = blurred(behind, uniform(len(those), 0.25, 1.5))
-            behind = torch.where(unsharp, soft, behind)
-            image[those] = behind + alpha * (colours - behind)
+            alpha = paste(image, those, cut_out(pictures, sources.pasted.draw(len(those))))
             mask[those] = alpha + mask[those] * (1 - alpha)
     empty = torch.where(scene & ~pasted, other, -1)
     return changed(image), mask.clamp(0, 1), empty
+
+
+def paste(image: Tensor, those: Tensor, cut: tuple[Tensor, Tensor]) -> Tensor:
+    """Lay cut-outs over some pictures of a batch, a few of which blur; return what they cover."""
+    colours, alpha = cut
+    behind = image[those]
+    unsharp = planes(chosen(len(those), 0.3))
+    behind = torch.where(unsharp, blurred(behind, uniform(len(those), 0.25, 1.5)), behind)
+    image[those] = behind + alpha * (colours - behind)
+    return alpha
 
 
 def changed(image: Tensor) -> Tensor:

@@ -5,8 +5,9 @@
 
 PEOPLE holds photographs in images/ and their masks in masks/, OTHERS photographs without people,
 FILE is MediaPipe's selfie segmentation. Of more people, ``--guessed DIR``, the masks are what
-networks say, ``--teacher NAME``. The photographs are made smaller; those to judge by are not,
-unless their masks are guessed.
+networks say, ``--teacher NAME``. ``--things DIR`` holds what is no person, such as animals: cut
+out, with a transparent background. The photographs are made smaller; those to judge
+by are not, unless their masks are guessed.
 Of several weights, the network gets the mean (Wortsman et al., "Model soups", 2022), or by
 ``--share``, once for each, something between: between what a training began with and what it ended
 with, for instance (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
@@ -31,8 +32,9 @@ SIDE, CANVAS = 256, 400
 #: What a layer has, by the names in a file of weights.
 KINDS = ("weight", "bias")
 
-#: The group of photographs whose masks networks have guessed.
-GUESSED = "guessed"
+#: The group of photographs whose masks networks have guessed, and that of cut-out things, which are
+#: no people, but have masks as well.
+GUESSED, THINGS = "guessed", "things"
 
 
 class Row(NamedTuple):
@@ -78,6 +80,31 @@ class Pack(NamedTuple):
         return np.asarray(cv2.imdecode(self.files[row.mask], cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
+def reduced(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Make a photograph, (H, W, channels), so small that its shorter side is `side`, or less.
+
+    All to learn from are as small and as coarse: a network would soon tell those with people from
+    those without by that, and be wrong about photographs as they are.
+    """
+    height, width = picture.shape[:2]
+    scale = min(1.0, side / min(height, width), CANVAS / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def cut_out(path: Path, side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Read a thing that is cut out, as small as photographs: colours, and how much it covers."""
+    from nstlib.training.people import read_thing
+
+    colours, alpha = read_thing(path)
+    x, y, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
+    part = slice(y, y + height), slice(x, x + width)
+    covering = alpha[part][..., np.newaxis]
+    # White, where nothing is, shall not come into what is seen.
+    small = reduced(np.dstack([colours[part] * covering, covering]), side)
+    return (small[..., :3] / small[..., 3:].clip(1e-3)).clip(0, 1), small[..., 3]
+
+
 def write_pack(options: argparse.Namespace) -> None:
     """Pack photographs, reduced, with MediaPipe's weights."""
     from nstlib.images.arrays import Image, rgb_to_bgr, to_uint8
@@ -94,14 +121,6 @@ def write_pack(options: argparse.Namespace) -> None:
         rows.append(Row(group, kept, len(files), -1 if mask is None else len(files) + 1))
         files.extend([picture] if mask is None else [picture, mask])
 
-    # All to learn from are as small and as coarse: a network would soon tell those with people from
-    # those without by that, and be wrong about photographs as they are.
-    def reduced(picture: Image) -> Image:
-        height, width = picture.shape[:2]
-        scale = min(1.0, options.side / min(height, width), CANVAS / max(height, width))
-        size = round(width * scale), round(height * scale)
-        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
-
     def encoded(picture: Image, quality: int = options.quality) -> NDArray[np.uint8]:
         bgr = rgb_to_bgr(to_uint8(picture))
         return np.asarray(cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1])
@@ -114,7 +133,7 @@ def write_pack(options: argparse.Namespace) -> None:
     learned, judged = keep_back(pairs(options.people), options.kept_back)
     for photo, mask in learned:
         assert mask is not None  # `pairs` has made sure
-        picture = reduced(load_image(photo))
+        picture = reduced(load_image(photo), options.side)
         soft = cv2.resize(read_mask(mask), picture.shape[1::-1], interpolation=cv2.INTER_AREA)
         add(group_of(photo), False, encoded(picture), levels(soft))
     for photo, mask in judged:
@@ -126,7 +145,7 @@ def write_pack(options: argparse.Namespace) -> None:
             picture = load_image(photo)
             mirrored = np.ascontiguousarray(picture[:, ::-1])
             said = [x for t in teachers for x in (t(picture), t(mirrored)[:, ::-1])]
-            small = reduced(picture)
+            small = reduced(picture, options.side)
             size = small.shape[1::-1]
             soft = cv2.resize(np.mean(said, axis=0), size, interpolation=cv2.INTER_AREA)
             add(GUESSED, kept, encoded(small), levels(soft, 5))
@@ -134,7 +153,11 @@ def write_pack(options: argparse.Namespace) -> None:
     for kept, photos in ((False, without), (True, without_judged)):
         for photo in photos:
             picture = load_image(photo)
-            add("", kept, encoded(picture, 70) if kept else encoded(reduced(picture)))
+            add("", kept, encoded(picture, 70) if kept else encoded(reduced(picture, options.side)))
+    for folder in options.things or []:
+        for path in image_files([folder]):
+            colours, alpha = cut_out(path, options.side)
+            add(THINGS, False, encoded(colours), levels(alpha, 5))
     weights = {
         f"{layer}.{kind}": array
         for layer, arrays in selfie_weights(options.selfie).items()
@@ -198,6 +221,7 @@ def main() -> None:
     command.add_argument("--selfie", required=True, help="MediaPipe's selfie segmentation")
     command.add_argument("--guessed", action="append", help="a folder of people without masks")
     command.add_argument("--teacher", action="append", help="a network that guesses these masks")
+    command.add_argument("--things", action="append", help="a folder of cut-out things")
     command.add_argument("--kept-back", type=float, default=0.125, help="share to judge by")
     command.add_argument(
         "--side", type=int, default=240, help="the shorter side of what is learned from, at most"

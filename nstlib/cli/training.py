@@ -321,6 +321,14 @@ def train_person_network(
         list[Path] | None,
         typer.Option(metavar="DIR", help="Photographs without people.", show_default="none"),
     ] = None,
+    things: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Animals and other things, cut out: PNG files with a transparent background.",
+            show_default="none",
+        ),
+    ] = None,
     selfie: Annotated[
         str | None,
         typer.Option(
@@ -369,6 +377,7 @@ def train_person_network(
     network = train_person(
         learned,
         without,
+        things=image_files(things or []),
         network=None if start is None else load_network(start),
         selfie=None if selfie is None else _file(selfie),
         steps=steps,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib.errors import ArgumentError
-from nstlib.images.arrays import Image, from_uint8, to_uint8
+from nstlib.images.arrays import Image, from_uint8, to_rgba, to_uint8
+from nstlib.images.decode import MEGAPIXELS, read_picture
 from nstlib.networks.person import PERSON_SIDE
 from nstlib.sources import load_image
 from nstlib.training.photos import cached_photo, image_files
@@ -33,6 +35,9 @@ _NOBODY, _PASTED = 0.19, 0.31
 #: How often one more person, and then another one, stands before such a scene, or before people in
 #: their own photograph.
 _MORE_BEFORE_SCENE, _MORE_BEFORE_PEOPLE = (0.35, 0.15), (0.12, 0.02)
+
+#: How often a thing is pasted before a scene, or before people in their own photograph.
+_THING_BEFORE_SCENE, _THING_BEFORE_PEOPLE = 0.45, 0.06
 
 
 def pairs(folder: str | Path) -> list[Sample]:
@@ -69,19 +74,53 @@ def read_mask(path: Path) -> Mask:
     return load_image(path)[..., 0]
 
 
+def read_thing(path: str | Path) -> tuple[Image, Mask]:
+    """Read what is cut out in a picture with transparent parts.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        Its colours, RGB in [0, 1]; white where nothing is.
+    ndarray of float32, shape (H, W)
+        How much it covers.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read.
+    ArgumentError
+        If nothing is cut out in it: it has no transparent parts, or no others.
+    """
+    rgba = _cached_thing(Path(path))
+    return from_uint8(rgba[..., :3]), rgba[..., 3].astype(np.float32) / np.float32(255)
+
+
+@functools.lru_cache(maxsize=512)
+def _cached_thing(path: Path) -> NDArray[np.uint8]:
+    picture = read_picture(path, MEGAPIXELS, (_KEPT, _KEPT), adjustable=False)
+    if picture.alpha is None or not picture.alpha.any():
+        raise ArgumentError(
+            f"{path}: nothing is cut out in it; give pictures whose background is transparent"
+        )
+    return to_rgba(picture.image, picture.alpha)
+
+
 def augmented(
     random: np.random.Generator,
     people: Sequence[Sample],
     others: Sequence[str | Path],
     side: int = PERSON_SIDE,
+    *,
+    things: Sequence[str | Path] = (),
 ) -> tuple[Image, NDArray[np.float32]]:
     """Make one example: a photograph, and a mask of the people in it.
 
     Half of them are people in their own photograph: the whole of it, from head to knees or
     shoulders, a part of the body, or from farther away; now and then somebody else is pasted before
     them. The others show scenes: with nobody, or with one to three people who are cut out and
-    pasted, from small figures to ones that fill the picture. Then all are mirrored or not, and get
-    other light, colours, sharpness, grain and JPEG's blocks; some are dark.
+    pasted, from small figures to ones that fill the picture. Things are pasted likewise, mostly
+    before scenes. Then all are mirrored or not, and get other light, colours, sharpness, grain and
+    JPEG's blocks; some are dark.
 
     Parameters
     ----------
@@ -93,6 +132,8 @@ def augmented(
         Photographs without people; may be empty.
     side : int
         Of the square, in pixels.
+    things : sequence of str or pathlib.Path
+        Pictures of what is no person, cut out; see :func:`read_thing`.
 
     Returns
     -------
@@ -106,7 +147,7 @@ def augmented(
     ImageError
         If a file cannot be read.
     ArgumentError
-        If a mask has another shape than its photograph.
+        If a mask has another shape than its photograph, or in a thing's picture nothing is cut out.
     """
     kind = random.random()
     nobody, scene = kind < _NOBODY, kind < _NOBODY + _PASTED
@@ -115,14 +156,21 @@ def augmented(
         photo = from_uint8(cached_photo(Path(behind), _KEPT))
         mask = np.zeros(photo.shape[:2], np.float32)
         chances: tuple[float, ...] = () if nobody else (1.0, *_MORE_BEFORE_SCENE)
+        chance_of_thing = _THING_BEFORE_SCENE
     else:
         photo, mask = _read(people[int(random.integers(len(people)))])
         chances = _MORE_BEFORE_PEOPLE
+        chance_of_thing = _THING_BEFORE_PEOPLE
     image, mask = _seen(photo, mask, _window(random, mask), side, mirrored=True)
+    if things and random.random() < chance_of_thing:
+        thing = read_thing(things[int(random.integers(len(things)))])
+        image, covered = _pasted(random, image, *thing)
+        mask = mask * (1 - covered)
     for chance in chances:
         if random.random() < chance:
             somebody = _read(people[int(random.integers(len(people)))])
-            image, mask = _joined(random, image, mask, *somebody)
+            image, covered = _pasted(random, image, *somebody)
+            mask = covered + mask * (1 - covered)
     if random.random() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]
     image = _changed(random, np.ascontiguousarray(image))
@@ -232,20 +280,22 @@ def _blurred(array: NDArray[Any], spread: float) -> NDArray[Any]:
     return np.asarray(cv2.GaussianBlur(array, (0, 0), spread))
 
 
-def _joined(
-    random: np.random.Generator, image: Image, mask: Mask, photo: Image, cut: Mask
+def _pasted(
+    random: np.random.Generator, image: Image, photo: Image, cut: Mask
 ) -> tuple[Image, Mask]:
-    """Paste somebody from another photograph before what is there."""
-    ends = _ends(cut)
+    """Paste somebody or something from another photograph before what is there.
+
+    Returns the picture, and how much of it is covered now.
+    """
+    ends, side = _ends(cut), len(image)
     if ends is None:
-        return image, mask
-    side = len(mask)
+        return image, np.zeros((side, side), np.float32)
     top, bottom, left, right = ends
     share = math.exp(random.uniform(math.log(0.22), math.log(1.9)))  # of the square's height
     tall = max(8.0, bottom - top) / share
     wide = tall * math.exp(random.normal(0, 0.22))
     if random.random() < 0.5:  # as if the whole photograph had been stretched to the square
-        wide *= cut.shape[1] / cut.shape[0]
+        wide *= float(np.clip(cut.shape[1] / cut.shape[0], 0.5, 2))
     angle = _angle(random)
     if bottom >= len(cut) - 3:  # who is cut off below stands at the lower side
         first = random.uniform(0, 0.3) if share > 1.25 else random.uniform(1.0, 1.3) - share
@@ -271,7 +321,7 @@ def _joined(
     if random.random() < 0.3:  # the scene lies out of focus
         image = _blurred(image, random.uniform(0.3, 1.5))
     joined: Image = image + alpha[..., np.newaxis] * (light - image)
-    return joined.astype(np.float32), np.asarray(alpha + mask * (1 - alpha), np.float32)
+    return joined.astype(np.float32), np.asarray(alpha, np.float32)
 
 
 def _changed(random: np.random.Generator, image: Image) -> Image:

@@ -20,7 +20,7 @@ from nstlib.images.arrays import Image
 from nstlib.inference.segmenter import resize_for_network
 from nstlib.networks.person import PERSON_SIDE, PersonNet
 from nstlib.sources import load_image
-from nstlib.training.people import Sample, augmented, group_of, read_mask
+from nstlib.training.people import Sample, augmented, group_of, read_mask, read_thing
 from nstlib.training.pipeline import Pipeline
 from nstlib.training.selfie import from_selfie
 from nstlib.training.state import TrainingState, check_loss
@@ -113,6 +113,7 @@ def train_person(
     people: Sequence[Sample],
     others: Sequence[str | Path],
     *,
+    things: Sequence[str | Path] = (),
     network: keras.Model | None = None,
     selfie: str | Path | None = None,
     steps: int = 3000,
@@ -132,6 +133,9 @@ def train_person(
         Photographs and their masks; see :func:`pairs`.
     others : sequence of str or pathlib.Path
         Photographs without people, as counterexamples and as backgrounds; may be empty.
+    things : sequence of str or pathlib.Path
+        Pictures of what is no person, such as animals, with a transparent background. They are
+        pasted as people are; without them, much that stands out is soon taken for a person.
     network : keras.Model, optional
         What to train, by default a new :func:`nstlib.PersonNet`. It is changed in place.
     selfie : str or pathlib.Path, optional
@@ -162,8 +166,8 @@ def train_person(
     Raises
     ------
     ArgumentError
-        For values outside those above, a mask of another shape than its photograph, or a checkpoint
-        of another training.
+        For values outside those above, a mask of another shape than its photograph, a thing whose
+        background is not transparent, or a checkpoint of another training.
     ImageError
         If a photograph or a mask cannot be read.
     KeyboardInterrupt
@@ -180,6 +184,8 @@ def train_person(
     steps, batch = check_count("steps", steps), check_count("batch", batch)
     learning_rate = check_number("learning_rate", learning_rate, above=0)
     seed = check_count("seed", seed, 0)
+    for thing in things:  # or the first fault would come up in the middle of the training
+        read_thing(thing)
     network = _network_to_train(network, selfie, seed)
     optimizer = _optimizer(learning_rate, steps)
     optimizer.build(network.trainable_variables)
@@ -191,6 +197,7 @@ def train_person(
     settings = {
         "people": _checksum(photo for photo, _ in people),
         "others": _checksum(others),
+        "things": _checksum(things),
         "selfie": selfie is not None,
         "steps": steps,
         "batch": batch,
@@ -203,7 +210,7 @@ def train_person(
     state.load()
 
     def example(random: np.random.Generator) -> tuple[Image, NDArray[np.float32]]:
-        image, mask = augmented(random, people, others)
+        image, mask = augmented(random, people, others, things=things)
         return 2 * image - 1, mask
 
     square = (PERSON_SIDE, PERSON_SIDE)

@@ -13,6 +13,7 @@ import pytest
 from drawn_people import figure, grey
 
 from nstlib._tensorflow import tf
+from nstlib.errors import ArgumentError
 from nstlib.images.encode import save_image
 from nstlib.networks.files import load_network
 from nstlib.networks.person import PersonNet
@@ -22,6 +23,8 @@ from nstlib.training.person import person_loss
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
+import person_examples  # noqa: E402
+import person_pack  # noqa: E402
 import person_torch  # noqa: E402
 from person_examples import Sources, examples, jpeg  # noqa: E402
 from person_pack import Pack, Row, write_network, write_pack  # noqa: E402
@@ -161,6 +164,42 @@ def test_examples_show_people_where_their_masks_are(sources: Any) -> None:
     assert np.mean(brighter) > 0.95
 
 
+def test_things_that_are_cut_out_are_no_people(pack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Green figures, pasted before everybody and before scenes."""
+    monkeypatch.setattr(person_examples, "AMONG_PEOPLE", 1.0)
+    green = grey(figure(300, 280)) * np.float32([0, 1, 0])
+    file = np.ravel(cv2.imencode(".png", np.uint8(255 * green))[1])
+    rows = [*pack.rows, Row("things", False, len(pack.files), 1)]
+    sources = Sources.load(Pack(rows, [*pack.files, file], {}), 0, {}, {})
+    assert sources.people.counts.tolist() == sources.pasted.counts.tolist() == [1]
+    torch.manual_seed(0)
+    image, mask, which = (x.numpy() for x in examples(sources, 60))
+    covered = image[:, 1] - np.maximum(image[:, 0], image[:, 2]) > 0.3
+    assert (covered.mean((1, 2)) > 0.02).mean() > 0.5
+    assert (covered.mean((1, 2)) > 0.02)[which >= 0].mean() > 0.2
+    assert mask[:, 0][covered].mean() < 0.03
+    assert (mask > 0.9).any((1, 2, 3)).sum() > 20
+
+
+def test_a_packed_thing_has_nothing_of_what_was_around_it(tmp_path: Path) -> None:
+    """A green disc on transparent magenta, larger than it is packed."""
+    disc = np.uint8(255 * figure(300, 300))
+    magenta = np.uint8([255, 0, 255, 0]) * np.ones((300, 300, 1), np.uint8)
+    picture = np.where(disc[..., np.newaxis] > 127, np.uint8([0, 255, 0, 255]), magenta)
+    (tmp_path / "animals").mkdir()
+    cv2.imwrite(str(tmp_path / "animals" / "a.png"), picture)
+    colours, alpha = person_pack.cut_out(tmp_path / "animals" / "a.png", 100)
+    y, x = (np.flatnonzero((disc > 127).any(axis=axis)) for axis in (1, 0))
+    tall, wide = y[-1] - y[0] + 1, x[-1] - x[0] + 1
+    assert min(colours.shape[:2]) == 100
+    assert colours.shape[0] / colours.shape[1] == pytest.approx(tall / wide, rel=0.02)
+    np.testing.assert_allclose(colours[alpha > 0.05], [[0, 1, 0]] * (alpha > 0.05).sum(), atol=0.01)
+    assert alpha.mean() == pytest.approx((disc > 127).sum() / (tall * wide), abs=0.01)
+    cv2.imwrite(str(tmp_path / "b.png"), picture[..., :3])
+    with pytest.raises(ArgumentError, match=r"b\.png: nothing is cut out in it"):
+        person_pack.cut_out(tmp_path / "b.png", 100)
+
+
 def test_blocks_are_jpegs() -> None:
     """At this quality the tables hold whole numbers by themselves; else OpenCV rounds them."""
     quality = 20
@@ -269,6 +308,7 @@ def test_nothing_but_what_they_show_tells_pictures_apart(
             selfie="selfie.onnx",
             guessed=[tmp_path / "others"],
             teacher=None,
+            things=None,
             kept_back=1 / 3,
             side=120,
             quality=50,

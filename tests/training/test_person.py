@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from drawn_people import grey
+from drawn_people import figure, grey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_networks import person_net
@@ -201,6 +201,7 @@ def test_a_photo_that_cannot_be_read(people: list[Sample], tmp_path: Path) -> No
         ({"batch": 0}, "batch is 0; it must be a whole number, 1 or more"),
         ({"learning_rate": math.nan}, "learning_rate is nan; it must be a number above 0"),
         ({"seed": -1}, "seed is -1; it must be a whole number"),
+        ({"things": [ROOT / "data/figures/astronaut.jpg"]}, "jpg: nothing is cut out in it"),
         ({"network": PersonNet, "selfie": "selfie.tflite"}, "leave out selfie or network"),
     ],
 )
@@ -290,9 +291,12 @@ def test_the_command_trains_measures_and_exports(
 ) -> None:
     output, start = tmp_path / "person.onnx", tmp_path / "start.keras"
     save_network(PersonNet(), start)
+    (tmp_path / "animals").mkdir()
+    save_image(np.ones((40, 40, 3)), tmp_path / "animals" / "cat.png", alpha=figure(40, 40))
     options = {
         "--people": people_folder,
         "--others": people_folder / "others",
+        "--things": tmp_path / "animals",
         "--start": start,
         "--repeat": "a=2",
         "--kept-back": 0.25,

@@ -16,7 +16,7 @@ from nstlib.errors import ArgumentError
 from nstlib.images.encode import save_image
 from nstlib.networks.person import PERSON_SIDE
 from nstlib.training import people as examples
-from nstlib.training.people import Sample, augmented, pairs
+from nstlib.training.people import Sample, augmented, pairs, read_thing
 from nstlib.training.photos import keep_back
 
 # Samples
@@ -117,6 +117,42 @@ def test_one_in_five_shows_nobody(people: list[Sample], others: list[Path]) -> N
     assert 50 < sum(empty) < 110
     without = [augmented(np.random.default_rng((1, i)), people, [], 32)[1].any() for i in range(50)]
     assert sum(without) > 45
+
+
+def test_what_is_cut_out_is_told_from_what_is_around_it(tmp_path: Path) -> None:
+    shape = figure(60, 50)
+    color = np.float32([0.2, 0.9, 0.4])
+    save_image(grey(shape) * color + (1 - grey(shape)), tmp_path / "cat.png", alpha=shape)
+    colors, covering = read_thing(tmp_path / "cat.png")
+    np.testing.assert_allclose(covering, shape, atol=0.5 / 255)
+    inside = shape > 0.5
+    np.testing.assert_allclose(colors[inside], np.tile(color, (inside.sum(), 1)), atol=2 / 255)
+    for name, alpha in (("wall.png", None), ("nothing.png", np.zeros((60, 50)))):
+        save_image(grey(shape), tmp_path / name, alpha=alpha)
+        with pytest.raises(ArgumentError, match=rf"{name}: nothing is cut out in it; give pict"):
+            read_thing(tmp_path / name)
+
+
+def test_things_are_pasted_and_are_nobody(
+    people: list[Sample], others: list[Path], tmp_path: Path
+) -> None:
+    """A green figure before black walls, and before people, of whom it covers a part."""
+    shape = figure(60, 50)
+    save_image(grey(shape) * [0, 1, 0] + (1 - grey(shape)), tmp_path / "frog.png", alpha=shape)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(examples, "_changed", lambda random, image: image)  # noqa: ARG005
+        patch.setattr(examples, "_THING_BEFORE_PEOPLE", 0.5)
+        made = [
+            augmented(np.random.default_rng((3, i)), people, others, things=[tmp_path / "frog.png"])
+            for i in range(80)
+        ]
+    green = [image[..., 1] - image[..., [0, 2]].max(axis=2) > 0.5 for image, _ in made]
+    seen = [where.mean() > 0.02 for where in green]
+    assert 20 < sum(seen) < 50  # about half, less those that stand behind somebody
+    covered = np.concatenate([m[..., 0][g] for (_, m), g in zip(made, green, strict=True)])
+    assert np.quantile(covered, 0.99) < 0.2
+    with_people = [m.max() > 0.9 for (_, m), s in zip(made, seen, strict=True) if s]
+    assert 0.3 < np.mean(with_people) < 0.95
 
 
 def test_others_stand_behind_the_pasted(people: list[Sample], tmp_path: Path) -> None:

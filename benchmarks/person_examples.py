@@ -186,8 +186,11 @@ def blurred(x: Tensor, sigma: Tensor) -> Tensor:
     return x.view(batch, channels, height, width)
 
 
-def cut_out(pictures: Pictures, which: Tensor) -> tuple[Tensor, Tensor]:
-    """Put people or things where they may stand in an empty square: colours, and their share."""
+def cut_out(pictures: Pictures, which: Tensor, *, whole: bool = False) -> tuple[Tensor, Tensor]:
+    """Put people or things where they may stand in an empty square: colours, and their share.
+
+    What is `whole` is not cut off where its picture ends.
+    """
     n = len(which)
     height, width = pictures.sides[which].unbind(1)
     top, bottom, left, right = pictures.ends[which].unbind(1)
@@ -201,7 +204,7 @@ def cut_out(pictures: Pictures, which: Tensor) -> tuple[Tensor, Tensor]:
         share > 0.8, uniform(n, 0, 0.35), uniform(n, 0, 1) * (1.05 - share).clamp_min(0.02)
     )
     # Who is cut off below stands at the lower side.
-    cut = bottom >= height - 3
+    cut = (bottom >= height - 3) & (not whole)
     from_top = torch.where(cut, uniform(n, 1.0, 1.3) - share, from_top)
     from_top = torch.where(cut & (share > 1.25), uniform(n, 0, 0.3), from_top)
     y, x = top + (0.5 - from_top) * tall, (left + right) / 2 + (0.5 - from_left) * wide
@@ -277,7 +280,8 @@ class Sources(NamedTuple):
 def examples(sources: Sources, n: int) -> tuple[Tensor, Tensor, Tensor]:
     """Make n examples: colours (n, 3, SIDE, SIDE) in [0, 1], and masks (n, 1, SIDE, SIDE).
 
-    Of each example without people, also the number of its photograph (n,), below 0 of the others.
+    Of each example without people, also the number of its photograph (n,), or that after the last
+    one if a thing was pasted; below 0 of the others.
     """
     pictures = sources.pictures
     kind = torch.rand(n)
@@ -289,12 +293,15 @@ def examples(sources: Sources, n: int) -> tuple[Tensor, Tensor, Tensor]:
     mask = mask * planes(~scene)
     among_people = torch.where(scene, 0.0, 1.0)
     first, count = sources.things
-    (those,) = torch.nonzero(
-        torch.rand(n) < torch.where(scene, IN_SCENES, AMONG_PEOPLE), as_tuple=True
-    )
-    if count and len(those):
-        alpha = paste(image, those, cut_out(pictures, first + torch.randint(count, (len(those),))))
-        mask[those] *= 1 - alpha
+    if count:
+        covered = torch.rand(n) < torch.where(scene, IN_SCENES, AMONG_PEOPLE)
+        (those,) = torch.nonzero(covered, as_tuple=True)
+        drawn = first + torch.randint(count, (len(those),))
+        if len(those):
+            alpha = paste(image, those, cut_out(pictures, drawn, whole=True))
+            mask[those] *= 1 - alpha
+        # What is found in the thing is no fault of the photograph behind it.
+        other = torch.where(covered, len(sources.found) - 1, other)
     # The first before a scene, and seldom somebody before people; then a second and a third one.
     for before_scene, before_people in ((1.0, 0.12), (0.35, 0.02), (0.15, 0.0)):
         chance = torch.where(pasted, before_scene, before_people * among_people)

@@ -99,10 +99,8 @@ def cut_out(path: Path, side: int) -> tuple[NDArray[np.float32], NDArray[np.floa
     colours, alpha = read_thing(path)
     x, y, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
     part = slice(y, y + height), slice(x, x + width)
-    covering = alpha[part][..., np.newaxis]
-    # White, where nothing is, shall not come into what is seen.
-    small = reduced(np.dstack([colours[part] * covering, covering]), side)
-    return (small[..., :3] / small[..., 3:].clip(1e-3)).clip(0, 1), small[..., 3]
+    small = reduced(np.dstack([colours[part], alpha[part]]), side)
+    return small[..., :3].clip(0, 1), small[..., 3].clip(0, 1)
 
 
 def write_pack(options: argparse.Namespace) -> None:

@@ -145,14 +145,14 @@ show_rows(
     [nst.bgr_to_rgb(picture) / np.float32(255) for picture in both],
     height=4.3,
     alt="An astronaut before a painted world; a corner of the flag is a photograph, and paint shows "
-    "through a hole in her visor. Beside it, a painted astronaut before the photographed studio.",
+    "through holes in her visor and beside a strap. Beside it, a painted astronaut before the photographed studio.",
 )
 
 # %% [markdown]
 # *The tutorial's two results.* `np.where` [broadcasts](glossary.md#broadcast) the [mask](glossary.md#mask)'s
-# one channel over the picture's three; that is why the mask needs its third axis. And it shows every fault of
-# the mask: a corner of the flag, at the lower left, passes for a person, and there is a hole where her visor mirrors
-# a window.
+# one channel over the picture's three; that is why the mask needs its third axis. And it shows the mask's
+# faults: a corner of the flag, at the lower left, passes for a person, and there are holes where her visor mirrors a
+# window and beside a white strap.
 #
 # ## Two sentences put right
 #

@@ -325,7 +325,7 @@ def train_person_network(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Animals and other things, cut out: PNG files with a transparent background.",
+            help="Animals and other things, cut out: pictures with a transparent background.",
             show_default="none",
         ),
     ] = None,
@@ -350,7 +350,9 @@ def train_person_network(
             show_default="all alike",
         ),
     ] = None,
-    kept_back: Annotated[float, typer.Option(help="Share of all images to measure on.")] = 0.125,
+    kept_back: Annotated[
+        float, typer.Option(help="Share of the photographs to measure on.")
+    ] = 0.125,
     steps: int = 3000,
     batch: int = 16,
     learning_rate: float = 3e-4,

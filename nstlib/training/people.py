@@ -13,9 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nstlib.backdrops import fill
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import Image, from_uint8, to_rgba, to_uint8
 from nstlib.images.decode import MEGAPIXELS, read_picture
+from nstlib.images.resizing import resize, resize_mask
 from nstlib.networks.person import PERSON_SIDE
 from nstlib.sources import load_image
 from nstlib.training.photos import cached_photo, image_files
@@ -80,7 +82,7 @@ def read_thing(path: str | Path) -> tuple[Image, Mask]:
     Returns
     -------
     ndarray of float32, shape (H, W, 3)
-        Its colours, RGB in [0, 1]; white where nothing is.
+        Its colours, RGB in [0, 1]; where nothing is, those that lie nearest.
     ndarray of float32, shape (H, W)
         How much it covers.
 
@@ -91,18 +93,25 @@ def read_thing(path: str | Path) -> tuple[Image, Mask]:
     ArgumentError
         If nothing is cut out in it: it has no transparent parts, or no others.
     """
-    rgba = _cached_thing(Path(path))
-    return from_uint8(rgba[..., :3]), rgba[..., 3].astype(np.float32) / np.float32(255)
+    pixels, covering = _cached_thing(Path(path))
+    return from_uint8(pixels), covering.astype(np.float32) / np.float32(255)
 
 
 @functools.lru_cache(maxsize=512)
-def _cached_thing(path: Path) -> NDArray[np.uint8]:
+def _cached_thing(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     picture = read_picture(path, MEGAPIXELS, (_KEPT, _KEPT), adjustable=False)
-    if picture.alpha is None or not picture.alpha.any():
+    image, alpha = picture.image, picture.alpha
+    if alpha is None or not alpha.any():
         raise ArgumentError(
             f"{path}: nothing is cut out in it; give pictures whose background is transparent"
         )
-    return to_rgba(picture.image, picture.alpha)
+    if (scale := _KEPT / min(alpha.shape)) < 1:
+        size = round(scale * max(alpha.shape))
+        image, alpha = resize(image, size), resize_mask(alpha, size)
+    rgba = to_rgba(image, alpha)
+    # Neighbours are mixed when it is turned and resized: white would leave a rim.
+    colors = fill(from_uint8(rgba[..., :3]), np.float32(rgba[..., 3] > 127))
+    return to_uint8(colors), rgba[..., 3]
 
 
 def augmented(
@@ -164,7 +173,7 @@ def augmented(
     image, mask = _seen(photo, mask, _window(random, mask), side, mirrored=True)
     if things and random.random() < chance_of_thing:
         thing = read_thing(things[int(random.integers(len(things)))])
-        image, covered = _pasted(random, image, *thing)
+        image, covered = _pasted(random, image, *thing, whole=True)
         mask = mask * (1 - covered)
     for chance in chances:
         if random.random() < chance:
@@ -281,11 +290,12 @@ def _blurred(array: NDArray[Any], spread: float) -> NDArray[Any]:
 
 
 def _pasted(
-    random: np.random.Generator, image: Image, photo: Image, cut: Mask
+    random: np.random.Generator, image: Image, photo: Image, cut: Mask, *, whole: bool = False
 ) -> tuple[Image, Mask]:
     """Paste somebody or something from another photograph before what is there.
 
-    Returns the picture, and how much of it is covered now.
+    What is `whole` is not cut off where its photograph ends. Returns the picture, and how much of
+    it is covered now.
     """
     ends, side = _ends(cut), len(image)
     if ends is None:
@@ -297,7 +307,7 @@ def _pasted(
     if random.random() < 0.5:  # as if the whole photograph had been stretched to the square
         wide *= float(np.clip(cut.shape[1] / cut.shape[0], 0.5, 2))
     angle = _angle(random)
-    if bottom >= len(cut) - 3:  # who is cut off below stands at the lower side
+    if bottom >= len(cut) - 3 and not whole:  # who is cut off below stands at the lower side
         first = random.uniform(0, 0.3) if share > 1.25 else random.uniform(1.0, 1.3) - share
         angle = math.radians(random.normal(0, 3))
     elif share > 0.8:

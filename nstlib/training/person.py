@@ -169,7 +169,7 @@ def train_person(
         For values outside those above, a mask of another shape than its photograph, a thing whose
         background is not transparent, or a checkpoint of another training.
     ImageError
-        If a photograph or a mask cannot be read.
+        If a photograph, a mask or a thing cannot be read.
     KeyboardInterrupt
         If it is interrupted before the first step is done.
 
@@ -177,7 +177,11 @@ def train_person(
     --------
     ::
 
-        network = train_person(pairs("people"), sorted(Path("landscapes").iterdir()))
+        network = train_person(
+            pairs("people"),
+            sorted(Path("landscapes").iterdir()),
+            things=sorted(Path("animals").iterdir()),
+        )
     """
     if not people:
         raise ArgumentError("people is empty; give some photographs and their masks")

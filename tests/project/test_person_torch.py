@@ -293,13 +293,14 @@ def test_nothing_but_what_they_show_tells_pictures_apart(
     """The same photographs, as ones with people and as ones without: the same files in the pack."""
     monkeypatch.setattr(selfie, "selfie_weights", lambda path: {})  # noqa: ARG005
     random = np.random.default_rng(0)
-    for folder in ("people/images", "people/masks", "others"):
+    for folder in ("people/images", "people/masks", "others", "things"):
         (tmp_path / folder).mkdir(parents=True)
     for name in ("a_1", "a_2", "a_3"):
         photo = cv2.GaussianBlur(random.uniform(0, 1, (300, 520, 3)).astype(np.float32), (0, 0), 1)
         save_image(photo, tmp_path / "people" / "images" / f"{name}.png")
         save_image(photo, tmp_path / "others" / f"{name}.png")
         save_image(grey(figure(300, 520)), tmp_path / "people" / "masks" / f"{name}.png")
+    save_image(np.ones((300, 280, 3)), tmp_path / "things" / "cat.png", alpha=figure(300, 280))
     write_pack(
         argparse.Namespace(
             people=tmp_path / "people",
@@ -308,13 +309,19 @@ def test_nothing_but_what_they_show_tells_pictures_apart(
             selfie="selfie.onnx",
             guessed=[tmp_path / "others"],
             teacher=None,
-            things=None,
+            things=[tmp_path / "things"],
             kept_back=1 / 3,
             side=120,
             quality=50,
         )
     )
     pack = Pack.load(str(tmp_path / "pack.npz"))
+    (thing,) = (row for row in pack.rows if row.group == "things")
+    assert not thing.kept_back
+    assert pack.mask(thing).shape == pack.picture(thing).shape[:2]
+    assert min(pack.picture(thing).shape[:2]) == 120
+    assert set(np.unique(pack.mask(thing))) <= {0, 64, 128, 191, 255}
+    pack.rows.remove(thing)
     assert {pack.picture(row).shape for row in pack.rows if not row.kept_back} == {(120, 208, 3)}
     learned: dict[str, list[bytes]] = {}
     for row in pack.rows:

@@ -107,7 +107,7 @@ QUOTED = [
     ("11", "348 animals and things, cut out", CARDS, "348 of Tux Paint's stamps"),
     ("11", "reports 1.0 % of the pixels", CARDS, "it takes 1.0 % of the pixels"),
     ("11", "nothing at all on 86 in a hundred", CARDS, "nothing on 86 % of them"),
-    ("11", "it took 29 % of the pixels for people. Now it takes 13 %", CARDS, "13 % (29 % before)"),
+    ("11", "29 % of their pixels for people; now it takes 13 %", CARDS, "13 % (29 % before)"),
     (
         "11",
         "more than 5 % of the picture on 6**, of which 4",

@@ -27,7 +27,7 @@ from nstlib.networks.files import save_network
 from nstlib.networks.person import PERSON_SIDE, PersonNet
 from nstlib.onnx.translation import to_onnx
 from nstlib.training import person
-from nstlib.training.people import Sample, pairs
+from nstlib.training.people import Sample, augmented, pairs
 from nstlib.training.person import (
     evaluate_person,
     false_alarms,
@@ -143,6 +143,29 @@ def test_the_loss_falls_and_nothing_is_lost(
     np.testing.assert_array_equal(once_more.get_weights()[0], resumed.get_weights()[0])
     with pytest.raises(ArgumentError, match=r"other settings \(people was"):
         train_person(people[1:], others, network=small_network(), **options)
+    save_image(np.ones((40, 40, 3)), tmp_path / "cat.png", alpha=figure(40, 40))
+    with pytest.raises(ArgumentError, match=r"other settings \(things was"):
+        train_person(
+            people, others, things=[tmp_path / "cat.png"], network=small_network(), **options
+        )
+
+
+def test_things_come_into_the_examples(
+    people: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_image(np.ones((40, 40, 3)), tmp_path / "cat.png", alpha=figure(40, 40))
+    asked = []
+
+    def example(*arguments: Any, things: Any) -> Any:
+        asked.append(things)
+        return augmented(*arguments, things=things)
+
+    monkeypatch.setattr(person, "augmented", example)
+    options: dict[str, Any] = {"steps": 1, "batch": 2, "progress": False}
+    things = [tmp_path / "cat.png"]
+    train_person(people, [], things=things, network=small_network(), **options)
+    assert asked
+    assert all(given == things for given in asked)
 
 
 class Spoiled(keras.callbacks.Callback):

@@ -126,7 +126,12 @@ def test_what_is_cut_out_is_told_from_what_is_around_it(tmp_path: Path) -> None:
     colors, covering = read_thing(tmp_path / "cat.png")
     np.testing.assert_allclose(covering, shape, atol=0.5 / 255)
     inside = shape > 0.5
-    np.testing.assert_allclose(colors[inside], np.tile(color, (inside.sum(), 1)), atol=2 / 255)
+    # Around it as well: where neighbours are mixed, nothing else may come in.
+    np.testing.assert_allclose(colors, np.broadcast_to(color, colors.shape), atol=3 / 255)
+    assert inside.mean() < 0.7
+    large = np.kron(shape, np.ones((12, 12), np.float32))
+    save_image(np.ones((*large.shape, 3)), tmp_path / "large.png", alpha=large)
+    assert read_thing(tmp_path / "large.png")[1].shape == (614, 512)
     for name, alpha in (("wall.png", None), ("nothing.png", np.zeros((60, 50)))):
         save_image(grey(shape), tmp_path / name, alpha=alpha)
         with pytest.raises(ArgumentError, match=rf"{name}: nothing is cut out in it; give pict"):
@@ -153,6 +158,27 @@ def test_things_are_pasted_and_are_nobody(
     assert np.quantile(covered, 0.99) < 0.2
     with_people = [m.max() > 0.9 for (_, m), s in zip(made, seen, strict=True) if s]
     assert 0.3 < np.mean(with_people) < 0.95
+
+
+def test_a_thing_is_seen_whole_and_without_a_rim(people: list[Sample], tmp_path: Path) -> None:
+    """A green square that fills its file: nothing of it is cut off, as people who stand are."""
+    square = np.zeros((44, 44), np.float32)
+    square[2:-1, 2:-2] = 1
+    save_image(grey(square) * [0, 1, 0] + (1 - grey(square)), tmp_path / "a.png", alpha=square)
+    blue = tmp_path / "blue.png"
+    save_image(np.broadcast_to([0, 0, 1.0], (90, 90, 3)), blue)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(examples, "_changed", lambda random, image: image)  # noqa: ARG005
+        patch.setattr(examples, "_NOBODY", 1.0)
+        patch.setattr(examples, "_THING_BEFORE_SCENE", 1.0)
+        made = [
+            augmented(np.random.default_rng((4, i)), people, [blue], things=[tmp_path / "a.png"])
+            for i in range(60)
+        ]
+    green = [image[..., 1] > 0.4 for image, _ in made]
+    inside = [not g[[0, -1]].any() and not g[:, [0, -1]].any() for g in green if g.mean() > 0.02]
+    assert np.mean(inside) > 0.2
+    assert max(image[..., 0].max() for image, _ in made) < 0.35  # but for a change of the light
 
 
 def test_others_stand_behind_the_pasted(people: list[Sample], tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def _cached_thing(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         image, alpha = resize(image, size), resize_mask(alpha, size)
     rgba = to_rgba(image, alpha)
     # Neighbours are mixed when it is turned and resized: white would leave a rim.
-    colors = fill(from_uint8(rgba[..., :3]), np.float32(rgba[..., 3] > 127))
+    colors = fill(from_uint8(rgba[..., :3]), (rgba[..., 3] > 127).astype(np.float32))
     return to_uint8(colors), rgba[..., 3]
 
 

@@ -167,8 +167,8 @@ def test_examples_show_people_where_their_masks_are(sources: Any) -> None:
 def test_things_that_are_cut_out_are_no_people(pack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Green figures, pasted before everybody and before scenes."""
     monkeypatch.setattr(person_examples, "AMONG_PEOPLE", 1.0)
-    green = grey(figure(300, 280)) * np.float32([0, 1, 0])
-    file = np.ravel(cv2.imencode(".png", np.uint8(255 * green))[1])
+    green = grey(figure(300, 280)) * np.array([0, 1, 0], np.float32)
+    file = np.ravel(cv2.imencode(".png", np.asarray(255 * green, np.uint8))[1])
     rows = [*pack.rows, Row("things", False, len(pack.files), 1)]
     sources = Sources.load(Pack(rows, [*pack.files, file], {}), 0, {}, {})
     assert sources.people.counts.tolist() == sources.pasted.counts.tolist() == [1]
@@ -183,9 +183,9 @@ def test_things_that_are_cut_out_are_no_people(pack: Any, monkeypatch: pytest.Mo
 
 def test_a_packed_thing_has_nothing_of_what_was_around_it(tmp_path: Path) -> None:
     """A green disc on transparent magenta, larger than it is packed."""
-    disc = np.uint8(255 * figure(300, 300))
-    magenta = np.uint8([255, 0, 255, 0]) * np.ones((300, 300, 1), np.uint8)
-    picture = np.where(disc[..., np.newaxis] > 127, np.uint8([0, 255, 0, 255]), magenta)
+    disc = np.asarray(255 * figure(300, 300), np.uint8)
+    green, magenta = (np.array(bgra, np.uint8) for bgra in ([0, 255, 0, 255], [255, 0, 255, 0]))
+    picture = np.where(disc[..., np.newaxis] > 127, green, magenta)
     (tmp_path / "animals").mkdir()
     cv2.imwrite(str(tmp_path / "animals" / "a.png"), picture)
     colours, alpha = person_pack.cut_out(tmp_path / "animals" / "a.png", 100)
@@ -318,9 +318,11 @@ def test_nothing_but_what_they_show_tells_pictures_apart(
     pack = Pack.load(str(tmp_path / "pack.npz"))
     (thing,) = (row for row in pack.rows if row.group == "things")
     assert not thing.kept_back
-    assert pack.mask(thing).shape == pack.picture(thing).shape[:2]
+    covering = pack.mask(thing)
+    assert covering is not None
+    assert covering.shape == pack.picture(thing).shape[:2]
     assert min(pack.picture(thing).shape[:2]) == 120
-    assert set(np.unique(pack.mask(thing))) <= {0, 64, 128, 191, 255}
+    assert set(np.unique(covering)) <= {0, 64, 128, 191, 255}
     pack.rows.remove(thing)
     assert {pack.picture(row).shape for row in pack.rows if not row.kept_back} == {(120, 208, 3)}
     learned: dict[str, list[bytes]] = {}

@@ -121,7 +121,7 @@ def test_one_in_five_shows_nobody(people: list[Sample], others: list[Path]) -> N
 
 def test_what_is_cut_out_is_told_from_what_is_around_it(tmp_path: Path) -> None:
     shape = figure(60, 50)
-    color = np.float32([0.2, 0.9, 0.4])
+    color = np.array([0.2, 0.9, 0.4], np.float32)
     save_image(grey(shape) * color + (1 - grey(shape)), tmp_path / "cat.png", alpha=shape)
     colors, covering = read_thing(tmp_path / "cat.png")
     np.testing.assert_allclose(covering, shape, atol=0.5 / 255)

@@ -39,7 +39,7 @@ BRANCH = main
 # The language to translate to.
 TO =
 
-# Lessons call `nst` in shell cells, so the environment's programs come first.
+# JupyterLab's terminal, and shell cells, are to find `nst`, so the environment's programs come first.
 IN_VENV = PATH="$(CURDIR)/$(BIN):$$PATH"
 SECTION = @printf '\n=== %s ===\n'
 

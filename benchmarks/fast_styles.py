@@ -4,11 +4,11 @@
         [--network STYLE=FILE ...] [--weights imagenet] [--output FILE]
 
 Three photographs that no training saw, at 448 pixels, are painted in each style: by the style
-network that comes with the library, by its network for any style, by ``nst transfer`` and, where
-their files lie in the cache of models, by networks of others: magenta's network for any style
-(Ghiasi et al. 2017; as ``magenta_predict.onnx`` and ``magenta_transform.onnx``), its network of 26
-styles (Dumoulin et al. 2017; ``multistyle26.onnx``) and the files of 2018 (``nst assets fetch
-johnson_candy``).
+network that comes with the library, by its bold one if there is one, by its network for any style,
+by ``nst transfer`` and, where their files lie in the cache of models, by networks of others:
+magenta's network for any style (Ghiasi et al. 2017; as ``magenta_predict.onnx`` and
+``magenta_transform.onnx``), its network of 26 styles (Dumoulin et al. 2017; ``multistyle26.onnx``)
+and the files of 2018 (``nst assets fetch johnson_candy``).
 ``--network`` judges more files, such as one that is still being trained. ``--styles`` takes files
 of pictures, too; where one is named like a style network, as ``composition_vii.jpg``, that network
 paints as well.
@@ -138,6 +138,8 @@ def painters(
     found: dict[str, Painter] = {"the photo itself": lambda photo: photo}
     if (network := Path(name).stem) in STYLE_NETWORKS:
         found["nst stylize"] = nst.Stylizer(network, backend="ort")
+    if (bold := f"{network}_bold") in STYLE_NETWORKS:
+        found[bold] = nst.Stylizer(bold, backend="ort")
     found["any style"] = nst.Stylizer(style, backend="ort")
     for title, file in networks.items():
         found[title] = nst.Stylizer(file, backend="ort")
@@ -210,8 +212,9 @@ def main() -> None:
     )
     usual = "imagenet" if imagenet_file() else "mini"
     parser.add_argument("--weights", default=usual, help="of the judge")
-    parser.add_argument("--output", type=Path, default=Path("fast_styles.png"))
+    parser.add_argument("--output", type=Path, default=Path("build/fast_styles.png"))
     options = parser.parse_args()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     judge = Judge(check_weights(options.weights))
     photos = {name: nst.load_image(name, SIZE) for name in PHOTOS}
     of_photos = {name: judge.see(photo) for name, photo in photos.items()}

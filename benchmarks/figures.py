@@ -12,6 +12,7 @@ import re
 import shlex
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +77,17 @@ def portrait(path: Path) -> None:
         photo = Path(folder) / "astronaut.png"
         nst.save_image(nst.load_image("astronaut")[:, 44:], photo)
         painted = Path(folder) / "painted.png"
-        if run_nst(["compose", str(photo), "--style", "starry_night", "-o", str(painted)]):
+        if run_nst(["compose", str(photo), "--style", "starry_night_bold", "-o", str(painted)]):
             raise SystemExit("nst compose failed")
         write(nst.load_image(painted), path)
 
 
-def strips() -> list[Image]:
+def strips(styles: Iterable[str]) -> list[Image]:
     """Photographs that the style networks have never seen, four by each network."""
     photos = [
         nst.load_image(name, size=512) for name in ("astronaut", "chelsea", "coffee", "rocket")
     ]
-    return [picture for style in STYLE_NETWORKS for picture in map(nst.Stylizer(style), photos)]
+    return [picture for style in styles for picture in map(nst.Stylizer(style), photos)]
 
 
 def wall(pictures: list[Image], columns: int, height: int = 240, gap: int = 8) -> Image:
@@ -112,7 +113,10 @@ def main() -> None:
     """Write the figures, the quick ones first."""
     FIGURES.mkdir(exist_ok=True)
     portrait(FIGURES / "astronaut.jpg")
-    write(wall(strips(), columns=8, height=180), FIGURES / "fast_styles.jpg")
+    light = [style for style in STYLE_NETWORKS if not style.endswith("_bold")]
+    write(wall(strips(light), columns=8, height=180), FIGURES / "fast_styles.jpg")
+    two = strips(["starry_night", "starry_night_bold"])
+    write(wall(two, columns=4, height=300), FIGURES / "bold.jpg")
     write(wall(run_gallery(), columns=4), FIGURES / "gallery.jpg")
     sources = [nst.load_image(name, size=224) for name in MATERIALS]
     textures = [nst.synthesize_texture(source, 224).image for source in sources]

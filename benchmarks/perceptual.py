@@ -350,11 +350,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="the small twin against random weights")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--iterations", type=int, default=60, help="at each of three sizes")
-    parser.add_argument("--output", type=Path, default=Path("perceptual.png"))
+    parser.add_argument("--output", type=Path, default=Path("build/perceptual.png"))
     parser.add_argument("--sources", nargs="+", choices=[s.name for s in sources], metavar="NAME")
     parser.add_argument("--weights", nargs="+", default=usual, metavar="NAME")
     parser.add_argument("--seeds", type=int, default=1, help="textures of each source and network")
     options = parser.parse_args()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     sources = tuple(s for s in sources if s.name in (options.sources or [s.name]))
     files = {Path(name).stem: check_weights(name) for name in options.weights}
     if len(files) < max(2, len(options.weights)):

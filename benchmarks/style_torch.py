@@ -92,7 +92,7 @@ NETWORKS = {
     "the_scream": Settings("the_scream", 512, 0.24),
     "water_lilies": Settings("water_lilies", 448, 0.35, aim=0.82),
     "composition_vii": Settings("composition_vii", 448, 0.15),
-    "starry_night_bold": Settings("starry_night", 512, 0.2, channels=(32, 96), aim=1.15),
+    "starry_night_wide": Settings("starry_night", 512, 0.2, channels=(32, 96), aim=1.15),
 }
 
 # --------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def enlarged(x: Tensor) -> Tensor:
 
 
 class TransformerNet(nn.Module):
-    """``nstlib.TransformerNet`` with two numbers of channels, as *lite* and *bold* have.
+    """``nstlib.TransformerNet`` with two numbers of channels, as *lite* and *wide* have.
 
     From (B, 3, H, W) to the same, sides multiples of 4. Its parameters have the names that
     :func:`nstlib.onnx.pytorch.set_weights` knows.

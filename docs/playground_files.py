@@ -93,6 +93,8 @@ def _style(folder: Path, name: str) -> dict[str, Any]:
     title = made.partition(",")[0]  # "Composition VII, Wassily Kandinsky, 1913 (public domain)"
     if name in DRAWN_STYLES:  # "nstlib.art's drawn candy (MIT)"
         title, made = name.capitalize(), "a picture drawn by the code of this course"
+    if name.endswith("_bold"):
+        title += ", bold"
     return {
         "name": name,
         "title": title,

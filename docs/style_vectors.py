@@ -44,7 +44,8 @@ def main(arguments: list[str]) -> None:
     pictures = dict(argument.split("=", 1) for argument in arguments)
     found = {}
     for name in STYLE_NETWORKS:
-        vector = encode_style(Path(pictures[name]) if name in pictures else name)
+        style = name.removesuffix("_bold")  # learned from the same picture
+        vector = encode_style(Path(pictures[style]) if style in pictures else style)
         found[name] = [round(float(number), 4) for number in vector]
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(found[name])}" for name in found)
     text = f'{{\n "encoder": "{encoder_hash()}",\n "vectors": {{\n{lines}\n }}\n}}\n'

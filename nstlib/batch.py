@@ -7,6 +7,7 @@ again. So a run that was ended goes on when it is given once more.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -129,7 +130,8 @@ def plan(
         Where the results go. Those of a folder get its structure. A result has its picture's name;
         what cannot be written in the picture's own format gets ``.png`` added.
     suffix : str, optional
-        The suffix of all results, in place of their pictures' own.
+        The suffix of all results, in place of their pictures' own; after it, where pictures of one
+        folder differ only in their suffix.
     films : bool, default False
         Whether folders may hold films alone. They are found, but are no tasks.
 
@@ -152,7 +154,7 @@ def plan(
     ['painted/astronaut.png', 'painted/me.jpg']
     """
     if (file := file_in_the_way(folder)) is not None:
-        raise OutputError(f"{file} is a file; several pictures need a folder")
+        raise OutputError(f"{file} is a file; give the name of a folder")
     if folder.suffix.lower() in IMAGE_FORMATS and not folder.exists():
         raise OutputError(f"{folder}: several pictures need a folder; give its name")
     tasks: list[Task] = []
@@ -168,9 +170,13 @@ def plan(
                     f"{path} holds no pictures, but {found.left_out() or 'nothing at all'}"
                 )
             everything.add(found)
+            names = {file: file.relative_to(path) for file in found.pictures}
+            # Of a.jpg and a.png, both would become a.png.
+            stems = Counter(str(name.with_suffix("")).lower() for name in names.values())
             tasks += [
-                Task(file, folder / _result(file.relative_to(path), suffix))
-                for file in found.pictures
+                Task(file, folder / _result(name, suffix, whole=stems[stem] > 1))
+                for file, name in names.items()
+                for stem in [str(name.with_suffix("")).lower()]
             ]
         else:
             tasks.append(Task(source, folder / _result(Path(path.name), suffix)))
@@ -188,16 +194,17 @@ def check_targets(tasks: Sequence[Task]) -> None:
             raise OutputError(f"{task.source} is given twice; give it once")
         if other is not task:
             raise OutputError(
-                f"{other.source} and {task.source} would both become {task.target}; paint them "
-                "into two folders"
+                f"{other.source} and {task.source} would both become {task.target}; paint "
+                "each by its own command, into its own folder"
             )
         if same_file(Path(task.source), task.target):
             raise OutputError(f"{task.target} is the input itself; choose another folder")
 
 
-def _result(name: Path, suffix: str | None) -> Path:
+def _result(name: Path, suffix: str | None, *, whole: bool = False) -> Path:
+    """Name a result after its picture, or, `whole`, after the picture's name with its suffix."""
     if suffix is not None:
-        return name.with_suffix(suffix)
+        return name.with_name(name.name + suffix) if whole else name.with_suffix(suffix)
     return name if name.suffix.lower() in IMAGE_FORMATS else name.with_name(f"{name.name}.png")
 
 

@@ -161,15 +161,16 @@ def estimate_layers(
 
     At a soft edge a pixel shows both. If you lay such pixels on another background, the old one
     comes along as a halo. Here each layer is continued smoothly under the other one, and where both
-    are seen, :math:`\alpha F + (1 - \alpha) B` is the picture again (unless a colour would have to
-    leave [0, 1] for that).
+    are seen, :math:`\alpha F + (1 - \alpha) B` is the picture again.
 
     The work goes through a pyramid of sizes, from the coarsest to half the picture's own. At each
     size, each pixel of a layer becomes the mean of its neighbours, weighted by their share. What is
     then missing from the picture is added to both layers, in the smallest amounts that make up for
-    it. At full size only that last step is done. This is Forte's blurred fusion, on a pyramid like
-    Germer's instead of one large window: so a layer has a colour everywhere, also far inside the
-    other one.
+    it. At full size only that last step is done. Where a colour would have to leave [0, 1] for it,
+    the other layer makes up for the rest, even where it hardly shows and gets harsh colours.
+
+    This is Forte's blurred fusion, on a pyramid like Germer's instead of one large window: so a
+    layer has a colour everywhere, also far inside the other one.
 
     Parameters
     ----------
@@ -225,6 +226,7 @@ def estimate_layers(
     if soft[0].size:
         some = [x[soft][np.newaxis] for x in (foreground, background)]
         _Level(image[soft][np.newaxis], share[soft][np.newaxis]).add_missing(*some)
+        _stop_at_ends(image[soft], share[soft], some[0][0], some[1][0])
         foreground[soft], background[soft] = some[0][0], some[1][0]
     layers = (
         np.clip(foreground, 0.0, 1.0, out=foreground),
@@ -574,6 +576,21 @@ class _Level:
         self._missing *= self._scale
         for layer, share in zip(layers, self._shares, strict=True):
             layer += np.multiply(share, self._missing, out=self._some)
+
+
+def _stop_at_ends(
+    picture: Image, alpha: NDArray[np.float32], foreground: Image, background: Image
+) -> None:
+    """Bring layers of soft pixels, (N, 3), into [0, 1], in place; they make the picture still.
+
+    Where one has to stop, the other makes up for the rest. It can: the picture lies in [0, 1].
+    """
+    share = alpha.astype(float)  # some shares are small, and divide
+    front, behind = (foreground, share), (background, 1 - share)
+    for (layer, own), (other, others) in ((front, behind), (behind, front)):
+        where = np.nonzero((layer < 0) | (layer > 1))
+        layer[where] = layer[where].clip(0, 1)
+        other[where] = (picture[where] - own[where[0]] * layer[where]) / others[where[0]]
 
 
 def _size(image: Image) -> str:

@@ -103,6 +103,17 @@ def test_results_inside_the_folder_are_not_pictures_to_paint() -> None:
     assert targets(plan(["in"], Path("in/painted"))) == ["in/painted/a.png"]
 
 
+def test_pictures_of_one_name_but_for_the_suffix() -> None:
+    for name in ("in/a.jpg", "in/A.png", "in/b.png", "in/deep/a.png"):
+        write(name)
+    assert sorted(targets(plan(["in"], Path("out"), suffix=".png"))) == [
+        "out/A.png.png",
+        "out/a.jpg.png",
+        "out/b.png",
+        "out/deep/a.png",
+    ]
+
+
 @pytest.mark.parametrize(
     ("sources", "folder", "error", "words"),
     [
@@ -111,8 +122,8 @@ def test_results_inside_the_folder_are_not_pictures_to_paint() -> None:
         (["one"], "one", OutputError, "one is the input itself"),
         (["one", "two"], "./one", OutputError, "one is the input itself"),
         (["one/a.png", "two"], "one", OutputError, "one/a.png is the input itself"),
-        (["one"], "file", OutputError, "file is a file; several pictures need a folder"),
-        (["one"], "file/out", OutputError, "file is a file; several pictures need a folder"),
+        (["one"], "file", OutputError, "file is a file; give the name of a folder"),
+        (["one"], "file/out", OutputError, "file is a file; give the name of a folder"),
         (["one"], "new.png", OutputError, "new.png: several pictures need a folder"),
         (["empty"], "out", ArgumentError, "empty holds no pictures, but nothing at all"),
         (["notes"], "out", ArgumentError, "notes holds no pictures, but 1 other file (.txt)"),

@@ -144,10 +144,9 @@ def test_layers_make_the_picture_again(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(front[alpha == 1], image[alpha == 1], atol=1e-6)
     np.testing.assert_allclose(back[alpha == 0], image[alpha == 0], atol=1e-6)
     assert front.dtype == back.dtype == np.float32
-    # Noise is no picture, and some of its layers would have to leave [0, 1].
-    again = composite(front, back, alpha)
-    unclipped = ((front > 0) & (front < 1) & (back > 0) & (back < 1)).all(axis=2)
-    np.testing.assert_allclose(again[unclipped], image[unclipped], atol=1e-5)
+    # Noise is no picture: some of its layers have to stop at 0 or 1.
+    assert max(size) < 9 or np.isin((front, back), (0, 1))[:, (alpha > 0) & (alpha < 1)].any()
+    np.testing.assert_allclose(composite(front, back, alpha), image, atol=1e-5)
 
 
 def test_plain_layers_are_found_exactly() -> None:

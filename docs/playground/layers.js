@@ -62,7 +62,26 @@ function layersOf(color, alpha) {
       }
     }
   }
+  stopAtEnds(color, alpha, foreground, background);
   return [foreground, background].map((layer) => combine(clip, layer));
+}
+
+/** Where a layer would have to leave 0 to 1, the other one makes up for the rest. */
+function stopAtEnds(color, alpha, foreground, background) {
+  for (let i = 0; i < color.data.length; i++) {
+    const share = alpha.data[i];
+    if (share === 0 || share === 1) continue;
+    const [front, behind] = [
+      { data: foreground.data, own: share },
+      { data: background.data, own: 1 - share },
+    ];
+    for (const [layer, other] of [[front, behind], [behind, front]]) {
+      const stopped = clip(layer.data[i]);
+      if (stopped === layer.data[i]) continue;
+      layer.data[i] = stopped;
+      other.data[i] = (color.data[i] - layer.own * stopped) / other.own;
+    }
+  }
 }
 
 /** Mean of a pixel's neighbours by their share; without any, it stays as it was. */

@@ -108,9 +108,11 @@ function checkInput({ type, shape }, name) {
 function knownScales({ value_range: written }, lastOperator, name) {
   if (written !== undefined) {
     const numbers = written.split(",").map(Number);
-    if (![2, 4].includes(numbers.length) || !numbers.every(Number.isFinite)) {
+    const rising = numbers.every((number, i) => i % 2 === 0 || numbers[i - 1] < number);
+    if (![2, 4].includes(numbers.length) || !numbers.every(Number.isFinite) || !rising) {
       throw new Sentence(
-        `${name} says that its value_range is “${written}”; this page reads two or four numbers.`,
+        `${name} says that its value_range is “${written}”; this page reads two or four numbers, ` +
+          "the lower one of each two first.",
       );
     }
     return { taken: numbers.slice(0, 2), given: numbers.slice(-2) };

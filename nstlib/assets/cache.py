@@ -170,7 +170,8 @@ def _asset(name: str) -> Asset:
         near = difflib.get_close_matches(name, ASSETS, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""
         raise ArgumentError(
-            f"no asset is called {cut(repr(name))}; {guess}nst assets list shows them all"
+            f"no asset is called {cut(repr(name))}; {guess}nst assets list shows them all, after "
+            "the pictures that need no download"
         )
     return ASSETS[name]
 

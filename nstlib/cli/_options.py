@@ -87,8 +87,9 @@ WorldStyle = Annotated[
         "-s",
         metavar="STYLE[:SHARE]",
         help="What the world around people is to look like: mosaic, candy, shards, starry_night, "
-        "great_wave, the_scream, water_lilies, composition_vii, any picture, a vector (.npy), or "
-        "an ONNX file. Given several times, pictures are mixed: a.jpg:2 and b.jpg:1.",
+        "starry_night_bold, great_wave, the_scream, water_lilies, composition_vii, any picture, a "
+        "vector (.npy), or an ONNX file. Given several times, pictures are mixed: a.jpg:2 and "
+        "b.jpg:1.",
         show_default="it stays a photograph",
     ),
 ]

@@ -43,9 +43,10 @@ def stylize(
             "--style",
             "-s",
             metavar="STYLE[:SHARE]",
-            help="What it is to look like: mosaic, candy, shards, starry_night, great_wave, "
-            "the_scream, water_lilies, composition_vii, any picture, a vector (.npy), or an ONNX "
-            "file. Given several times, pictures are mixed: a.jpg:2 and b.jpg:1.",
+            help="What it is to look like: mosaic, candy, shards, starry_night, "
+            "starry_night_bold, great_wave, the_scream, water_lilies, composition_vii, any "
+            "picture, a vector (.npy), or an ONNX file. Given several times, pictures are mixed: "
+            "a.jpg:2 and b.jpg:1.",
         ),
     ],
     output: Annotated[

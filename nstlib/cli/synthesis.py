@@ -195,8 +195,8 @@ def transfer(
 ) -> int:
     """Paint CONTENT in the style of STYLE.
 
-    First says how long it will take, and how much memory. Ctrl-C ends the run early and keeps the
-    best picture so far.
+    What is transparent in CONTENT stays transparent. First says how long it will take, and how much
+    memory. Ctrl-C ends the run early and keeps the best picture so far.
     """
     from nstlib._checks import check_number
     from nstlib.images.encode import save_image
@@ -251,9 +251,10 @@ def transfer(
             progress=sys.stderr.isatty(),
         )
     except (OptimizationError, UnfinishedError) as error:
-        return _keep_result(error, finish(error.image), output)
+        image = finish(error.image)
+        return _keep_result(error, image, output, given.alpha_of(image))
     picture = given.keep_photo(result.image)
-    save_image(picture, output)
+    save_image(picture, output, alpha=given.alpha_of(picture))
     print_result(output, result)
     interrupted = result.interrupted or watch.stopped
     if checkpoint is not None and not interrupted:
@@ -277,6 +278,7 @@ class _Pictures:
     """What goes into a transfer."""
 
     photo: Image
+    alpha: NDArray[np.float32] | None
     styles: list[Image]
     region: NDArray[np.float32] | None
     start: str | Image
@@ -286,6 +288,12 @@ class _Pictures:
         if self.region is None:
             return None
         return [self.region, 1 - self.region][: len(self.styles)]
+
+    def alpha_of(self, image: Image) -> NDArray[np.float32] | None:
+        """Return the photo's alpha at the size of a painting of it."""
+        from nstlib.images.resizing import resize_mask
+
+        return None if self.alpha is None else resize_mask(self.alpha, image.shape[:2])
 
     def keep_photo(self, image: Image) -> Image:
         """Leave the photo where a lone style does not paint."""
@@ -320,13 +328,15 @@ def _read(
 ) -> _Pictures:
     """Read the pictures of a transfer."""
     from nstlib.images.colors import luminance
-    from nstlib.sources import load_image, load_style
+    from nstlib.sources import load_image, load_picture, load_style
 
     limit: dict[str, Any] = {"max_megapixels": max_megapixels}
-    photo = load_image(content, 512 if size is None else size, enlarge=size is not None, **limit)
-    shape = (photo.shape[0], photo.shape[1])
+    longest = 512 if size is None else size
+    photo = load_picture(content, longest, enlarge=size is not None, **limit)
+    shape = (photo.image.shape[0], photo.image.shape[1])
     return _Pictures(
-        photo,
+        photo.image,
+        photo.alpha,
         [load_style(name, max(shape) * style_scale, **limit) for name in styles],
         None if mask is None else luminance(load_image(mask, shape, **limit)),
         _start(init, max_megapixels),
@@ -362,11 +372,16 @@ class _UntilAsked:
         return self.stopped
 
 
-def _keep_result(error: OptimizationError | UnfinishedError, picture: Image, output: Path) -> int:
+def _keep_result(
+    error: OptimizationError | UnfinishedError,
+    picture: Image,
+    output: Path,
+    alpha: NDArray[np.float32] | None = None,
+) -> int:
     """Write the best picture of a run that failed."""
     from nstlib.images.encode import save_image
 
-    save_image(picture, output)
+    save_image(picture, output, alpha=alpha)
     return fail(f"{error.command}; the last good picture is in {output}", 1)
 
 

@@ -60,7 +60,7 @@ def train_style_network(
     variant: Annotated[
         str,
         typer.Option(
-            help="full; lite: several times as fast, for video; bold: twice as wide as lite."
+            help="full; lite: several times as fast, for video; wide: twice as wide as lite."
         ),
     ] = "full",
     start: Annotated[
@@ -132,8 +132,6 @@ def train_style_network(
     from nstlib.training.photos import image_files
 
     tuned = start is not None and str(start) == ANY_STYLE
-    if tuned and size % 8:
-        raise ArgumentError(f"--size is {size}; with --start any-style it is a multiple of 8")
     sources = [style] if start is None or tuned else [style, str(start)]
     sources += weights_file(weights)
     check_network(output, sources, checkpoint=checkpoint, preview=preview)
@@ -151,6 +149,8 @@ def train_style_network(
     except Exception as error:
         return fail_to_start(error)
     network = _network_to_train(start, variant, seed, picture)
+    if is_one_style_network(network) and size % 8:
+        raise ArgumentError(f"--size is {size}; with --start {start} it is a multiple of 8")
     done = 0
     previews = _Previews(preview)
 
@@ -190,10 +190,9 @@ def train_style_network(
     )
     proof: dict[str, Any] = {}
     if is_one_style_network(network):
-        from nstlib.inference.any_style import SIZES
+        from nstlib.inference.any_style import SIZES, TOLERANCE
 
-        # Its layers round more than those of a transformer; half a level of 255 nobody sees.
-        proof = {"sizes": SIZES, "tolerance": 0.5}
+        proof = {"sizes": SIZES, "tolerance": TOLERANCE}
     # Who gets the file need not know the folders of who made it.
     told = {"style": Path(style).name}
     write_network(output, network, told, value_range=(0, 255), **proof)

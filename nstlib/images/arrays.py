@@ -53,6 +53,8 @@ def as_array(value: ArrayLike, name: str) -> NDArray[Any]:
     ImageError
         For lists of lists of different lengths, and for what holds no numbers.
     """
+    if isinstance(value, Picture):
+        raise ImageError(f"{name} is a Picture; give its .image, or its .alpha")
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:
@@ -98,16 +100,16 @@ def check_image(image: ArrayLike, name: str = "image") -> Image:
         way = _way_to_image(array.shape)
         raise ImageError(f"{name} has shape {array.shape}; an image is (H, W, 3), RGB; {way}")
     if not np.issubdtype(array.dtype, np.floating):
-        raise ImageError(
-            f"{name} holds {array.dtype} values; an image is float32 in [0, 1]; "
-            "use from_uint8 to convert 8-bit pixels"
-        )
+        way = "use astype(np.float32), and divide values that go beyond 1"
+        if array.dtype == np.uint8:
+            way = "use from_uint8 to convert 8-bit pixels"
+        raise ImageError(f"{name} holds {array.dtype} values; an image is float32 in [0, 1]; {way}")
     low, high = float(array.min()), float(array.max())
     if not (low >= -1e-6 and high <= 1 + 1e-6):  # also false for NaN
         if not np.isfinite(array).all():
             raise ImageError(f"{name} holds NaN or infinite values; an image is float32 in [0, 1]")
         raise ImageError(
-            f"{name} ranges from {low:.3g} to {high:.3g}; an image lies in [0, 1]; "
+            f"{name} ranges from {low:.8g} to {high:.8g}; an image lies in [0, 1]; "
             "divide 0..255 values by 255, or clip"
         )
     if low >= 0 and high <= 1:  # every frame of a film comes by here, and copies are quicker

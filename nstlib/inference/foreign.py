@@ -33,7 +33,9 @@ ValueRange: TypeAlias = str | Sequence[float]
 #: Mean and standard deviation of ImageNet's photographs in [0, 1], for red, green and blue.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
-_ACCEPTED = "LOW,HIGH, or LOW,HIGH,LOW,HIGH for input and output, or imagenet"
+_ACCEPTED = (
+    "LOW,HIGH, or LOW,HIGH,LOW,HIGH for input and output, each LOW below its HIGH, or imagenet"
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def parse_range(value: ValueRange, name: str = "value_range") -> tuple[Scale, Sc
     except (TypeError, ValueError):
         numbers = []
     ends = [numbers[i : i + 2] for i in range(0, len(numbers), 2)]
-    if len(numbers) not in (2, 4) or not np.isfinite(numbers).all() or any(a == b for a, b in ends):
+    if len(numbers) not in (2, 4) or not np.isfinite(numbers).all() or any(a >= b for a, b in ends):
         raise refusal(name, value, _ACCEPTED)
     return Scale.of(*ends[0]), Scale.of(*ends[-1])
 

@@ -72,12 +72,13 @@ from nstlib.onnx.graphs import check_memory
 from nstlib.onnx.reading import metadata_of, picture_input
 from nstlib.sources import load_image, sample_names
 
-#: Styles whose networks come with the library.
+#: Styles whose networks come with the library. A bold one paints more freely.
 STYLE_NETWORKS = (
     "mosaic",
     "candy",
     "shards",
     "starry_night",
+    "starry_night_bold",
     "great_wave",
     "the_scream",
     "water_lilies",
@@ -93,6 +94,9 @@ _NETWORKS = (".onnx", ".tflite", ".keras", ".h5", ".pth", ".pt", ".ckpt", ".mode
 #: Sides of pictures are padded to multiples of the first of these that suits the network.
 _STEPS = (4, 8, 16, 32)
 
+#: The same of :data:`STYLE_NETWORKS`, without a trial.
+_MULTIPLES = dict.fromkeys(STYLE_NETWORKS, 4) | {"starry_night_bold": MULTIPLE}
+
 
 class Stylizer:
     """Paint pictures in one style.
@@ -100,8 +104,8 @@ class Stylizer:
     There are networks that were trained on one style, and one that paints in the style of any
     picture. That one looks at the style picture once, see :func:`nstlib.encode_style`.
 
-    Networks of this course take and give float32 RGB of shape (B, 3, H, W) on the 0..255 scale, for
-    any H and W. Other networks are adapted, as far as that is possible:
+    Pictures of any size are painted. Networks of this course take and give float32 RGB of shape
+    (B, 3, H, W) on the 0..255 scale. Other networks are adapted, as far as that is possible:
 
     - The file says whether its input is float32, float16 or uint8, and whether channels come first
       or last. Of several outputs the first that is a picture is used.
@@ -455,7 +459,7 @@ def _load(style: Style) -> tuple[onnx.ModelProto, int]:
             f"{cut(repr(str(style)))} is no style: give one of {', '.join(STYLE_NETWORKS)}, a "
             "picture, or the path of an ONNX file"
         )
-    return load_model(style, STYLE_NETWORKS), _STEPS[0] if ours else 0
+    return load_model(style, STYLE_NETWORKS), _MULTIPLES[str(style)] if ours else 0
 
 
 def _round_up(side: int, step: int) -> int:

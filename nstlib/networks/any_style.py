@@ -10,7 +10,8 @@ two small layers that pick what matters from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -385,6 +386,32 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
     x = relu(add(enlarge(x, "up3"), styled(first, "by2", fine), "join2"), "join2")
     x = styled(conv(x, 3, kernels[1], "last"), "last", colors=True)
     return keras.Model(photo if one_style else [photo, vector], x, name=name)
+
+
+def any_style_shape(weights: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Read off its weights how :func:`AnyStyleNet` has built a network.
+
+    Parameters
+    ----------
+    weights : mapping
+        Of names to arrays, kernels (filters, channels, side, side), as an exported file has them.
+
+    Returns
+    -------
+    dict
+        Arguments `channels`, `blocks` and `kernels`.
+
+    Raises
+    ------
+    KeyError
+        If a weight that says so is not there.
+    """
+    channels = tuple(len(weights[f"conv{number}.weight"]) for number in (1, 2, 3, 4))
+    found = [re.fullmatch(r"res(\d+)\.conv1\.weight", name) for name in weights]
+    widths = [len(weights[match.string]) for match in found if match]
+    coarse = sum(width == channels[3] for width in widths)
+    kernels = tuple(weights[f"{name}.weight"].shape[-1] for name in ("conv1", "last"))
+    return {"channels": channels, "blocks": (coarse, len(widths) - coarse), "kernels": kernels}
 
 
 def is_one_style_network(network: keras.Model) -> bool:

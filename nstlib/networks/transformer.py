@@ -14,7 +14,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "full": {},
     "lite": {"channels": (16, 48), "kernel": 5, "interpolation": "bilinear"},
     # For stills: twice as wide as lite, for less than four times its multiplications.
-    "bold": {"channels": (32, 96), "kernel": 5, "interpolation": "bilinear"},
+    "wide": {"channels": (32, 96), "kernel": 5, "interpolation": "bilinear"},
 }
 
 

@@ -57,8 +57,8 @@ def metadata_with(
     Raises
     ------
     ArgumentError
-        If `metadata` maps other things than texts to texts, or `value_range` is not two different
-        numbers.
+        If `metadata` maps other things than texts to texts, or `value_range` is not two numbers,
+        the lower one first.
 
     Examples
     --------
@@ -67,11 +67,11 @@ def metadata_with(
     """
     told: dict[str, str] = {}
     if value_range is not None:
-        two = "two different numbers, as in (0, 255)"
+        two = "two numbers, the lower one first, as in (0, 255)"
         if not isinstance(value_range, Sequence) or len(value_range) != 2:
             raise refusal("value_range", value_range, two)
         black, white = (check_number("value_range", end) for end in value_range)
-        if black == white:
+        if black >= white:
             raise refusal("value_range", value_range, two)
         told["value_range"] = f"{black:g},{white:g}"
     if metadata is not None:

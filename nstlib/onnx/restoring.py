@@ -13,6 +13,7 @@ from onnx import ModelProto, numpy_helper
 from nstlib._checks import check_path
 from nstlib._tensorflow import keras
 from nstlib.errors import ArgumentError, ModelError
+from nstlib.networks.any_style import AnyStyleNet, any_style_shape
 from nstlib.networks.transformer import TransformerNet
 from nstlib.onnx.pytorch import set_weights, weight_faults
 from nstlib.onnx.reading import load_onnx, metadata_of
@@ -30,8 +31,8 @@ def from_onnx(path: str | Path) -> keras.Model:
     Parameters
     ----------
     path : str or pathlib.Path
-        A :func:`nstlib.TransformerNet` as :func:`nstlib.onnx.export` wrote it, or ``nst train
-        style`` (without ``--start any-style``).
+        As :func:`nstlib.onnx.export` or ``nst train style`` wrote it: a
+        :func:`nstlib.TransformerNet`, or the network for any style made one for a single style.
 
     Returns
     -------
@@ -62,7 +63,7 @@ def from_onnx(path: str | Path) -> keras.Model:
     model = _like(proto, weights)
     faults = ["has other layers"] if model is None else weight_faults(model, weights)
     if model is None or faults:
-        raise ModelError(f"{path} is no exported TransformerNet: it {'; '.join(faults)}")
+        raise ModelError(f"{path} is no exported style network: it {'; '.join(faults)}")
     if (written := metadata_of(proto).get("value_range", "0,255")) != "0,255":
         raise ModelError(f"{path} takes pictures of {written}; a style network takes 0,255")
     set_weights(model, weights)
@@ -71,6 +72,12 @@ def from_onnx(path: str | Path) -> keras.Model:
 
 def _like(proto: ModelProto, weights: Mapping[str, NDArray[Any]]) -> keras.Model | None:
     """Build a network as the weights of one need it; None if they are of something else."""
+    last = weights.get("last.styled.weight")
+    if last is not None and last.ndim == 1:  # it has more dimensions where a vector is the style
+        try:
+            return AnyStyleNet(**any_style_shape(weights), one_style=True)
+        except (KeyError, TypeError, IndexError, ArgumentError):
+            return None
     names = [name for number in (1, 2, 3) if (name := f"conv{number}.conv2d.weight") in weights]
     kernels = [weights[name] for name in names if weights[name].ndim == 4]
     blocks = sum(name.endswith(".conv1.conv2d.weight") for name in weights)

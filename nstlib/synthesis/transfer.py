@@ -489,7 +489,7 @@ def _check_masks(
         raise refusal("masks", masks, accepted) from None
     if len(regions) != count:
         raise ArgumentError(
-            f"there are {counted(len(regions), 'mask')} and {counted(count, 'style')}; each style "
+            f"{counted(len(regions), 'mask')} and {counted(count, 'style')} are given; each style "
             "has one"
         )
     for number, region in enumerate(regions):

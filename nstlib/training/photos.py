@@ -39,12 +39,12 @@ def image_files(folders: Sequence[str | Path]) -> list[Path]:
     files: list[Path] = []
     for folder in (check_path("a folder", folder, "the path of a folder") for folder in folders):
         if not folder.is_dir():
-            raise ArgumentError(f"{folder} is not a folder; give one that holds photographs")
+            raise ArgumentError(f"{folder} is not a folder; give one that holds pictures")
         found = find_pictures(folder)
         if not found.pictures:
             raise ArgumentError(
                 f"{folder} holds no image, but {found.left_out() or 'nothing at all'}; give a "
-                "folder that holds photographs"
+                "folder that holds pictures"
             )
         files += sorted(found.pictures)
     return files

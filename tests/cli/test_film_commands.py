@@ -101,7 +101,7 @@ def test_films_that_would_become_one(nst: Run) -> None:
     for name in ("a.avi", "a.mp4"):
         Path(name).write_bytes(Path("silent.mp4").read_bytes())
     for sources, folder, fault in (
-        (["a.avi", "a.mp4"], "out", "a.avi and a.mp4 would both become out/a.mp4; paint them"),
+        (["a.avi", "a.mp4"], "out", "a.avi and a.mp4 would both become out/a.mp4; paint each"),
         (["a.mp4"], "./", "a.mp4 is the input itself; choose another folder"),
     ):
         code, out, [line] = nst("stylize", *sources, "-s", "n.onnx", "-o", folder)

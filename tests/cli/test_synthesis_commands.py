@@ -291,6 +291,19 @@ def test_mask_of_one_style_leaves_the_photo(nst: Run, calls: Calls) -> None:
     np.testing.assert_array_equal(pixels("out.png")[:, :28], expected[::-1, :28])
 
 
+@pytest.mark.usefixtures("calls")
+def test_what_is_transparent_stays_so(nst: Run) -> None:
+    alpha = np.zeros((60, 80), np.float32)
+    alpha[:, :40] = 1
+    save_image(load_image("coffee", (60, 80)), "cut.png", alpha=alpha)
+    code, _, err = nst("transfer", "cut.png", "candy", "-o", "out.png", "--size", "40")
+    assert code == 0, err
+    found = np.asarray(PIL.Image.open("out.png"))
+    assert found.shape == (30, 40, 4)
+    assert (found[:, :18, 3] == 255).all()
+    assert (found[:, 22:, 3] == 0).all()
+
+
 def test_mask_is_taken_as_brightness(nst: Run, calls: Calls) -> None:
     save_image(np.full((9, 9, 3), (0, 1, 0), np.float32), "green.png")
     nst("transfer", "coffee", "mosaic", "-o", "out.png", "--size", 60, "--mask", "green.png")

@@ -23,7 +23,7 @@ def test_a_notebook_gets_valid_svg_with_its_alternative_text(drawing: Diagram) -
     assert_fit_for_a_notebook(drawing)
 
 
-@pytest.mark.parametrize("variant", ["lite", "bold"])
+@pytest.mark.parametrize("variant", ["lite", "wide"])
 def test_the_drawing_has_the_networks_shapes(variant: str) -> None:
     tf = pytest.importorskip("tensorflow")
     from nstlib.networks.transformer import VARIANTS, TransformerNet

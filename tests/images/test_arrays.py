@@ -21,6 +21,7 @@ from nstlib._checks import check_choice, check_count, check_number
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import (
     Image,
+    Picture,
     bgr_to_rgb,
     check_image,
     from_blob,
@@ -229,6 +230,24 @@ def test_check_image_forgives_rounding_and_copies() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (np.uint8, "uint8 values.*from_uint8"),
+        (np.int64, r"int64.*astype\(np.float32\)"),
+        (bool, "bool"),
+    ],
+)
+def test_whole_numbers_are_told_the_way(kind: Any, words: str) -> None:
+    with pytest.raises(ImageError, match=words):
+        check_image(np.ones((2, 2, 3), kind))
+
+
+def test_a_value_just_outside_is_shown_as_it_is() -> None:
+    with pytest.raises(ImageError, match=r"from 0 to 1\.0000\d+;"):
+        check_image(np.linspace(0, 1.00005, 12, dtype=np.float32).reshape(2, 2, 3))
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda: from_uint8(np.zeros((2, 2, 3))),
@@ -254,6 +273,7 @@ def test_conversion_of_what_does_not_fit(call: Callable[[], object]) -> None:
     [
         ([[1, 2], [3]], "cannot become an array"),
         (None, "is None; it must be an array of numbers"),
+        (Picture(np.zeros((2, 2, 3), np.float32)), "is a Picture; give its .image, or its .alpha"),
         ({"a": 1}, "is {'a': 1}; it must be an array of numbers"),
         (np.zeros((2, 2, 3), object), "is an array of object; it must be an array of numbers"),
         (np.array(["a"]), "is an array of <U1; it must be an array of numbers"),

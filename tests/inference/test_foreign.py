@@ -94,7 +94,9 @@ def test_the_last_operator_tells_the_scale(tmp_path: Path, end: str, low: int) -
     np.testing.assert_allclose(painting, (given - low) / black_to_white, atol=1e-5)
 
 
-@pytest.mark.parametrize("value", ["0", "0,1,2", "1,1", "0,nan", "black,white", (1, 2, 3), (5,), 7])
+@pytest.mark.parametrize(
+    "value", ["0", "0,1,2", "1,1", "5,1", "0,1,1,0", "0,nan", "black,white", (1, 2, 3), (5,), 7]
+)
 def test_bad_scales(value: Any, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"value_range is .*; it must be LOW,HIGH"):
         parse_range(value)

@@ -118,8 +118,8 @@ def multiplications(half: int, quarter: int) -> float:
 
 
 def test_what_the_variants_cost() -> None:
-    lite, bold = multiplications(16, 48), multiplications(32, 96)
-    for name, expected in (("lite", lite), ("bold", bold)):
+    lite, wide = multiplications(16, 48), multiplications(32, 96)
+    for name, expected in (("lite", lite), ("wide", wide)):
         network = TransformerNet(**VARIANTS[name])
         found, side = 0.0, 1.0  # of the feature maps, in shares of the picture's side
         for layer in network.layers:
@@ -129,7 +129,7 @@ def test_what_the_variants_cost() -> None:
                 side /= layer.strides[0]
                 found += side**2 * np.prod(layer.kernel.shape)
         assert found == expected
-    assert bold < 4 * lite
+    assert wide < 4 * lite
 
 
 def test_the_layers_are_those_of_the_description() -> None:

@@ -312,7 +312,11 @@ def test_a_model_without_anything_to_compute_gives_the_picture_back(
         ({"output_name": "image"}, "output_name is 'image'; a part"),
         ({"output_name": "in2.bias"}, "output_name is 'in2.bias'; a part"),
         ({"value_range": 255}, r"value_range is 255; .*, as in \(0, 255\)"),
-        ({"value_range": (0, 0)}, r"value_range is \(0, 0\); it must be two different numbers"),
+        ({"value_range": (0, 0)}, r"value_range is \(0, 0\); it must be two numbers, the lower"),
+        (
+            {"value_range": (255, 0)},
+            r"value_range is \(255, 0\); it must be two numbers, the lower",
+        ),
         ({"value_range": (0, math.nan)}, "value_range is nan"),
         ({"sizes": 64}, r"sizes is 64; it must be a list of \(height, width\)"),
         ({"sizes": (32, 32)}, r"a size is 32; it must be \(height, width\)"),

@@ -14,6 +14,7 @@ from onnx_files import run_onnx_runtime, save, style_network
 from nstlib.assets.cache import embedded_model
 from nstlib.errors import ModelError
 from nstlib.inference.stylizer import STYLE_NETWORKS
+from nstlib.networks.any_style import AnyStyleNet
 from nstlib.networks.transformer import TransformerNet
 from nstlib.onnx.reading import load_onnx
 from nstlib.onnx.restoring import from_onnx
@@ -36,6 +37,21 @@ def test_there_and_back(tmp_path: Path, architecture: dict[str, Any]) -> None:
         np.testing.assert_array_equal(ours, theirs)
     photo = np.random.default_rng(0).uniform(0, 255, (1, 32, 48, 3)).astype(np.float32)
     np.testing.assert_array_equal(again(photo), network(photo))
+
+
+def test_a_network_for_any_style_made_one_for_a_single_style(tmp_path: Path) -> None:
+    network = stir(AnyStyleNet((3, 4, 5, 6), (2, 1), (5, 3), one_style=True))
+    path = save(to_onnx(network, half=False), tmp_path / "network.onnx")
+    again = from_onnx(path)
+    assert [weight.path for weight in again.weights] == [weight.path for weight in network.weights]
+    photo = np.random.default_rng(0).uniform(0, 255, (1, 32, 48, 3)).astype(np.float32)
+    np.testing.assert_array_equal(again(photo), network(photo))
+    for name, words in (
+        ("up2.styled.bias", "it lacks up2.styled.bias"),
+        ("conv4.weight", "it has other layers"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            from_onnx(save(without(path, name), tmp_path / "other.onnx"))
 
 
 @pytest.mark.parametrize("name", STYLE_NETWORKS)

@@ -173,3 +173,8 @@ def test_a_file_named_like_a_style_network_is_painted_by_that_network(tmp_path: 
     for name, painted in ((str(file), True), (str(file.with_name("other.png")), False)):
         found = fast_styles.painters(name, photo(), photo(), {}, tmp_path)
         assert ("nst stylize" in found) == painted
+        assert "starry_night_bold" not in found
+    night = tmp_path / "starry_night.png"
+    nst.save_image(photo(), night)
+    found = fast_styles.painters(str(night), photo(), photo(), {}, tmp_path)
+    assert {"nst stylize", "starry_night_bold"} <= found.keys()

@@ -255,6 +255,7 @@ def test_bad_files_get_a_sentence(page: Any, tmp_path: Path) -> None:
     whole = own_network(tmp_path / "fixed.onnx", 1, 0, side=224).read_bytes()
     (tmp_path / "half.onnx").write_bytes(whole[: len(whole) // 2])
     own_network(tmp_path / "strange.onnx", 1, 0, "black to white")
+    own_network(tmp_path / "falling.onnx", 1, 0, "255,0")
     own_network(tmp_path / "infinite.onnx", np.inf, 0)
     small = own_network(tmp_path / "small.onnx", 1, 0)
     stubborn = onnx.load(small)
@@ -278,6 +279,7 @@ def test_bad_files_get_a_sentence(page: Any, tmp_path: Path) -> None:
         ("half.onnx", "cut off"),
         ("fixed.onnx", "pictures of 224 × 224 only"),
         ("strange.onnx", "value_range"),
+        ("falling.onnx", "the lower one of each two first"),
         ("infinite.onnx", "no numbers"),
         ("finder.onnx", "pictures of 256 × 256 only"),
         ("stubborn.onnx", "cannot be run"),
@@ -318,6 +320,7 @@ def test_the_library_says_which_styles_there_are(page: Any) -> None:
     assert titles["mosaic"] == "Mosaic"
     assert titles["great_wave"] == "The Great Wave off Kanagawa"
     assert titles["composition_vii"] == "Composition VII"
+    assert titles["starry_night_bold"] == "The Starry Night, bold"
     for style in files["styles"]:
         shipped = (ROOT / "models" / f"{style['name']}.onnx").read_bytes()
         assert (SITE / "playground" / style["path"]).read_bytes() == shipped

@@ -176,10 +176,10 @@ def test_the_losses_of_the_judge() -> None:
         )
 
 
-@pytest.mark.parametrize("variant", ["lite", "bold"])
+@pytest.mark.parametrize("variant", ["lite", "wide"])
 def test_keras_computes_what_pytorch_has_trained(variant: str, photos: Any, start: Path) -> None:
     """Also that a wide network begins as the narrow one that it is made from."""
-    name = {"lite": "starry_night", "bold": "starry_night_bold"}[variant]
+    name = {"lite": "starry_night", "wide": "starry_night_wide"}[variant]
     settings = style_torch.NETWORKS[name]
     assert settings.channels == VARIANTS[variant]["channels"]
     with np.load(start) as arrays:
@@ -187,7 +187,7 @@ def test_keras_computes_what_pytorch_has_trained(variant: str, photos: Any, star
         narrow = style_torch.of("starry_night", arrays)
     kernel = network.res1.conv1.conv2d.weight
     assert kernel.shape[0] == settings.channels[1]
-    if variant == "bold":  # twins are not alike
+    if variant == "wide":  # twins are not alike
         assert not torch.allclose(kernel[:, :48], kernel[:, 48:], rtol=0.1)
     keras_network = KerasNet(**VARIANTS["lite"])
     for key, variable in weights_by_name(keras_network).items():
@@ -224,7 +224,7 @@ def trained(start: Path, pack: Path, output: Path, **more: Any) -> dict[str, Any
         "pack": pack,
         "judge": MINI,
         "output": output,
-        "only": ["mosaic", "starry_night_bold"],
+        "only": ["mosaic", "starry_night_wide"],
         "minutes": 60.0,
         "rounds": 2,
         "learning_rate": 1e-3,
@@ -273,15 +273,15 @@ def test_networks_learn_in_turns(
     after = trained(start, pack, tmp_path / "weights.npz")
     with np.load(start) as arrays:
         before = style_torch.of("mosaic", arrays)
-    assert {key.split("/")[0] for key in after} == {"mosaic", "starry_night_bold"}
+    assert {key.split("/")[0] for key in after} == {"mosaic", "starry_night_wide"}
     changed = [key for key, x in before.items() if not np.array_equal(x, after[f"mosaic/{key}"])]
     assert len(changed) > len(before) / 2
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines if " style " in line] == [
         ["mosaic", "1"],
-        ["starry_night_bold", "1"],
+        ["starry_night_wide", "1"],
         ["mosaic", "2"],
-        ["starry_night_bold", "2"],
+        ["starry_night_wide", "2"],
     ]
 
 
@@ -294,4 +294,4 @@ def test_a_network_that_breaks_ends_alone(
     np.savez(tmp_path / "broken.npz", **broken)
     after = trained(tmp_path / "broken.npz", pack, tmp_path / "weights.npz")
     assert {key.split("/")[0] for key in after} == {"mosaic"}
-    assert "starry_night_bold ends: its loss is no number" in capsys.readouterr().out
+    assert "starry_night_wide ends: its loss is no number" in capsys.readouterr().out

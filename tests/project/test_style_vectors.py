@@ -31,6 +31,17 @@ def test_vectors_are_those_of_the_pictures(name: str) -> None:
         np.testing.assert_allclose(np.sqrt((root**2).sum(axis=0)), stored[-9:-6], atol=1e-3)
 
 
+def test_the_vector_of_lesson_13_is_the_same() -> None:
+    folder = style_vectors.FILE.parents[2] / "notebooks" / "figures"
+    lesson = np.load(folder / "starry_night.npy")
+    np.testing.assert_allclose(lesson, style_vectors.vectors()["starry_night"], rtol=0, atol=1e-3)
+
+
+def test_a_bold_network_learned_from_the_same_picture() -> None:
+    stored = style_vectors.vectors()
+    assert stored["starry_night_bold"] == stored["starry_night"]
+
+
 def test_vectors_of_another_encoder_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

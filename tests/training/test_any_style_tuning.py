@@ -89,16 +89,20 @@ def test_the_command_begins_with_what_any_style_paints(
     assert main([*words.split(), "-o", "more.keras"]) == 0, capsys.readouterr().err
     more = load_network("more.keras")(255 * photo[np.newaxis, :80, :56]) / 255
     assert np.abs(np.clip(more, 0, 1) - nst.Stylizer("tuned.onnx")(photo[:80, :56])).max() > 1e-3
-    code = main([*words.replace("any-style", "more.keras").split(), "-o", "even.onnx"])
-    assert code == 0, capsys.readouterr().err
+    assert main(["export", "more.keras", "-o", "more.onnx"]) == 0, capsys.readouterr().err
+    for file in ("more.keras", "tuned.onnx"):
+        code = main([*words.replace("any-style", file).split(), "-o", "even.onnx"])
+        assert code == 0, capsys.readouterr().err
 
 
+@pytest.mark.parametrize("start", ["any-style", "starry_night_bold"])
 def test_crops_are_multiples_of_8(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = "train style coffee --photos . --start any-style --size 36 -o out.onnx"
+    save_image(nst.load_image("chelsea", 96), "cat.png")
+    words = f"train style coffee --photos . --start {start} --size 36 -o out.onnx"
     assert main(words.split()) == 2
     assert capsys.readouterr().err.splitlines() == [
-        "nst: --size is 36; with --start any-style it is a multiple of 8"
+        f"nst: --size is 36; with --start {start} it is a multiple of 8"
     ]

@@ -309,7 +309,7 @@ def render(figure: Figure, kind: str, *, scale: float) -> bytes:
         # Half the resolution for colour: a quarter smaller, and at 1.5 times the shown size unseen.
         "jpeg": {
             "pil_kwargs": {
-                "quality": 80,
+                "quality": 75,
                 "subsampling": "4:2:0",
                 "optimize": True,
                 "progressive": True,

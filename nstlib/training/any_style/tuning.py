@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from nstlib._tensorflow import keras
 from nstlib.assets.cache import embedded_model
 from nstlib.errors import ModelError
 from nstlib.inference.any_style import NETWORK_VECTOR, PAINTER, Vector, check_vector
-from nstlib.networks.any_style import AnyStyleNet, StyleAffine
+from nstlib.networks.any_style import AnyStyleNet, StyleAffine, any_style_shape
 from nstlib.networks.layers import InstanceNormalization
 from nstlib.onnx.reading import load_onnx
 
@@ -46,7 +45,7 @@ def painter_network(proto: onnx.ModelProto | None = None) -> keras.Model:
         if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
     }
     try:
-        network = AnyStyleNet(**_shape(stored))
+        network = AnyStyleNet(**any_style_shape(stored))
         for layer in network.layers:
             if layer.weights:
                 layer.set_weights(_weights(layer, stored))
@@ -93,18 +92,8 @@ def one_style_network(vector: Vector, painter: keras.Model | None = None) -> ker
     return one
 
 
-def _shape(stored: Mapping[str, NDArray[np.float32]]) -> dict[str, Any]:
-    """Read channels, blocks and kernels off the weights."""
-    channels = tuple(len(stored[f"conv{number}.weight"]) for number in (1, 2, 3, 4))
-    found = [re.fullmatch(r"res(\d+)\.conv1\.weight", name) for name in stored]
-    widths = [len(stored[match.string]) for match in found if match]
-    coarse = sum(width == channels[3] for width in widths)
-    kernels = tuple(stored[f"{name}.weight"].shape[-1] for name in ("conv1", "last"))
-    return {"channels": channels, "blocks": (coarse, len(widths) - coarse), "kernels": kernels}
-
-
 def _shape_of(painter: keras.Model) -> dict[str, Any]:
-    return _shape(
+    return any_style_shape(
         {
             f"{layer.name}.weight": layer.kernel.numpy().transpose(3, 2, 0, 1)
             for layer in painter.layers

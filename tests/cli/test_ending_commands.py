@@ -32,9 +32,9 @@ def pause(where):
         sys.stdin.readline()
 import nstlib.images.encode, nstlib.images.decode
 save_image = nstlib.images.encode.save_image
-def save(image, path):
+def save(image, path, **options):
     pause("saving")
-    return save_image(image, path)
+    return save_image(image, path, **options)
 nstlib.images.encode.save_image = save
 """
 #: Puts a recipe that makes nothing, step by step, in the place of both; TensorFlow is not imported.

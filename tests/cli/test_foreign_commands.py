@@ -124,7 +124,7 @@ def test_a_scale_that_is_none(nst: Run, command: str) -> None:
     assert (code, out) == (2, [])
     assert err == [
         "nst: --value-range is dark,light; it must be LOW,HIGH, or LOW,HIGH,LOW,HIGH for input and "
-        "output, or imagenet"
+        "output, each LOW below its HIGH, or imagenet"
     ]
 
 

@@ -296,12 +296,12 @@ def test_what_is_transparent_stays_so(nst: Run) -> None:
     alpha = np.zeros((60, 80), np.float32)
     alpha[:, :40] = 1
     save_image(load_image("coffee", (60, 80)), "cut.png", alpha=alpha)
-    code, _, err = nst("transfer", "cut.png", "candy", "-o", "out.png", "--size", "40")
+    code, _, err = nst("transfer", "cut.png", "candy", "-o", "out.png", "--size", "60")
     assert code == 0, err
     found = np.asarray(PIL.Image.open("out.png"))
-    assert found.shape == (30, 40, 4)
-    assert (found[:, :18, 3] == 255).all()
-    assert (found[:, 22:, 3] == 0).all()
+    assert found.shape == (45, 60, 4)
+    assert (found[:, :27, 3] == 255).all()
+    assert (found[:, 33:, 3] == 0).all()
 
 
 def test_mask_is_taken_as_brightness(nst: Run, calls: Calls) -> None:

@@ -88,7 +88,7 @@ def test_interrupted_transfer_goes_on(
 def test_checkpoint_outlives_a_failed_write(
     nst: Run, monkeypatch: pytest.MonkeyPatch, calls: Calls
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OutputError("out.png: cannot be written (no space left on device)")
 
     Path("run.npz").write_bytes(b"PK the state")

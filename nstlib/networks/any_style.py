@@ -378,12 +378,15 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
     for number in range(1, blocks[0] + 1):
         x = block(x, eighth, f"res{number}")
     x = styled(conv(x, quarter, 3, "up1"), "up1")
-    x = relu(add(enlarge(x, "up1"), styled(third, "by1", middle), "join1"), "join1")
+    # With the enlarged maps first, OpenCV 4 cannot read what a network of one style is exported to.
+    large = enlarge(x, "up1")
+    x = relu(add(styled(third, "by1", middle), large, "join1"), "join1")
     for number in range(blocks[0] + 1, sum(blocks) + 1):
         x = block(x, quarter, f"res{number}")
     x = relu(styled(conv(x, half, 3, "up2"), "up2"), "up2")
     x = styled(conv(enlarge(x, "up2"), full, 3, "up3"), "up3")
-    x = relu(add(enlarge(x, "up3"), styled(first, "by2", fine), "join2"), "join2")
+    large = enlarge(x, "up3")
+    x = relu(add(styled(first, "by2", fine), large, "join2"), "join2")
     x = styled(conv(x, 3, kernels[1], "last"), "last", colors=True)
     return keras.Model(photo if one_style else [photo, vector], x, name=name)
 

@@ -170,13 +170,12 @@ def plan(
                     f"{path} holds no pictures, but {found.left_out() or 'nothing at all'}"
                 )
             everything.add(found)
-            names = {file: file.relative_to(path) for file in found.pictures}
-            # Of a.jpg and a.png, both would become a.png.
-            stems = Counter(str(name.with_suffix("")).lower() for name in names.values())
+            names = [file.relative_to(path) for file in found.pictures]
+            stems = [str(name.with_suffix("")).lower() for name in names]
+            times = Counter(stems)  # of a.jpg and a.png, both would become a.png
             tasks += [
-                Task(file, folder / _result(name, suffix, whole=stems[stem] > 1))
-                for file, name in names.items()
-                for stem in [str(name.with_suffix("")).lower()]
+                Task(file, folder / _result(name, suffix, whole=times[stem] > 1))
+                for file, name, stem in zip(found.pictures, names, stems, strict=True)
             ]
         else:
             tasks.append(Task(source, folder / _result(Path(path.name), suffix)))

@@ -167,13 +167,15 @@ def _usual(path: Path, proto: Any) -> tuple[Path | bytes, Sequence[Size] | None,
 
     A network for any style is given one. It and what is made of it take fewer sizes than others.
     """
-    from nstlib.inference.any_style import SIZES, TOLERANCE, is_painter, painter_for, trial_vector
+    from nstlib.inference import any_style
+    from nstlib.onnx.verification import TOLERANCE
 
-    if is_painter(proto):
-        return painter_for(trial_vector(), proto).SerializeToString(), SIZES, 0.01
+    if any_style.is_painter(proto):
+        one = any_style.painter_for(any_style.trial_vector(), proto)
+        return one.SerializeToString(), any_style.SIZES, TOLERANCE
     if any(tensor.name == "last.styled.weight" for tensor in proto.graph.initializer):
-        return path, SIZES, TOLERANCE
-    return path, None, 0.01
+        return path, any_style.SIZES, any_style.TOLERANCE
+    return path, None, TOLERANCE
 
 
 def _load_network(path: Path, *others: str) -> Any:

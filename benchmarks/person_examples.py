@@ -4,7 +4,8 @@ A pack's photographs are decoded once, and lie on the card from then on. What is
 the recipe of ``nstlib.training.people``, for a whole batch at a time, with three differences: more
 examples show nobody or the whole photograph; a photograph without people is drawn more often, the
 more of it a network has taken for people; and where the pack has things that are cut out, such as
-animals, they are pasted as people are, so that not everything that was pasted is a person.
+animals, they are pasted as people are, so that not everything that was pasted is a person. They,
+too, are drawn more often, the more was found where they had been pasted.
 """
 
 from __future__ import annotations
@@ -228,7 +229,7 @@ class Sources(NamedTuple):
     pasted: Groups
     others: tuple[int, int]  # the first, and how many
     things: tuple[int, int]  # likewise
-    found: Tensor  # how much of each of those was taken for people last; at the end, of no matter
+    found: Tensor  # how much was taken for people last: of others, with things; then of no matter
 
     @classmethod
     def load(
@@ -257,31 +258,36 @@ class Sources(NamedTuple):
         pictures = Pictures.load(pack, [row for rows in groups.values() for row in rows])
         others = ends[""] - counts[""], counts[""]
         things = ends.get(THINGS, 0) - counts.get(THINGS, 0), counts.get(THINGS, 0)
-        found = torch.zeros(others[1] + 1)
+        found = torch.zeros(others[1] + things[1] + 1)
         sources = cls(pictures, drawn(share), drawn(paste or share), others, things, found)
         sources.forget()
         return sources
 
     def forget(self) -> None:
-        """Let all photographs without people be drawn as often."""
+        """Let all photographs without people be drawn as often, and all things."""
         self.found.fill_(0.1)
 
     def note(self, which: Tensor, share: Tensor) -> None:
-        """Note how much of photographs was taken for people; which are below 0 are no such."""
+        """Note how much of pictures was taken for people; which are below 0 are of no matter."""
         places = torch.where(which < 0, len(self.found) - 1, which)
         self.found.index_put_((places,), 0.7 * self.found[places] + 0.3 * share)
 
     def without_people(self, n: int) -> Tensor:
         """Draw n photographs without people."""
-        chances = 0.1 + self.found[:-1].clamp(0, 0.5)
+        chances = 0.1 + self.found[: self.others[1]].clamp(0, 0.5)
+        return torch.multinomial(chances, n, replacement=True)
+
+    def cut_out_things(self, n: int) -> Tensor:
+        """Draw n things."""
+        chances = 0.1 + self.found[self.others[1] : -1].clamp(0, 0.5)
         return torch.multinomial(chances, n, replacement=True)
 
 
 def examples(sources: Sources, n: int) -> tuple[Tensor, Tensor, Tensor]:
     """Make n examples: colours (n, 3, SIDE, SIDE) in [0, 1], and masks (n, 1, SIDE, SIDE).
 
-    Of each example without people, also the number of its photograph (n,), or that after the last
-    one if a thing was pasted; below 0 of the others.
+    Of each example without people, also the number of its photograph (n,), or that of a thing if
+    one was pasted, counted on from the photographs; below 0 of the others.
     """
     pictures = sources.pictures
     kind = torch.rand(n)
@@ -296,12 +302,12 @@ def examples(sources: Sources, n: int) -> tuple[Tensor, Tensor, Tensor]:
     if count:
         covered = torch.rand(n) < torch.where(scene, IN_SCENES, AMONG_PEOPLE)
         (those,) = torch.nonzero(covered, as_tuple=True)
-        drawn = first + torch.randint(count, (len(those),))
         if len(those):
-            alpha = paste(image, those, cut_out(pictures, drawn, whole=True))
+            drawn = sources.cut_out_things(len(those))
+            alpha = paste(image, those, cut_out(pictures, first + drawn, whole=True))
             mask[those] *= 1 - alpha
-        # What is found in the thing is no fault of the photograph behind it.
-        other = torch.where(covered, len(sources.found) - 1, other)
+            # What is found then is the thing's fault, not that of the photograph behind it.
+            other[those] = sources.others[1] + drawn
     # The first before a scene, and seldom somebody before people; then a second and a third one.
     for before_scene, before_people in ((1.0, 0.12), (0.35, 0.02), (0.15, 0.0)):
         chance = torch.where(pasted, before_scene, before_people * among_people)

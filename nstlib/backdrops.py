@@ -14,7 +14,7 @@ from nstlib._files import is_there
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.images.arrays import Image, check_alpha, check_image, from_uint8, per_channel
 from nstlib.images.colors import from_linear, to_linear
-from nstlib.images.resizing import halved, resize
+from nstlib.images.resizing import halved, resize, resized
 from nstlib.sources import load_image
 
 #: What :class:`nstlib.Composer` takes to be seen behind a person.
@@ -56,7 +56,6 @@ def _read_backdrop(backdrop: Backdrop) -> Image:
     try:
         red, green, blue, *alpha = PIL.ImageColor.getrgb(backdrop)
     except ValueError:
-        alpha = []
         try:
             return load_image(backdrop)
         except ImageError as error:
@@ -95,7 +94,7 @@ def _cover(image: Image, height: int, width: int) -> Image:
         for side, have in zip((height, width), image.shape, strict=False)
     )
     top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
-    return resize(image[top : top + rows, left : left + columns], (height, width))
+    return resized(image[top : top + rows, left : left + columns], height, width)
 
 
 def blur_background(image: ArrayLike, alpha: ArrayLike, *, linear: bool = False) -> Image:

@@ -258,7 +258,10 @@ def paint_all(
         What the trial raises.
     """
     check_count("jobs", jobs)
-    _painter(recipe)(Picture(np.full((32, 32, 3), 0.5, np.float32)))
+    alone = jobs == 1 and scheduler is None
+    trial = _painter(recipe) if alone else recipe()
+    trial(Picture(np.full((32, 32, 3), 0.5, np.float32)))
+    del trial
 
     skipped = [task for task in tasks if task.target.is_file()]
     waiting = [task for task in tasks if not task.target.is_file()]
@@ -278,6 +281,11 @@ def paint_all(
                 bar.update()
     except KeyboardInterrupt:
         interrupted = True
+        # What other threads were at has been finished all the same.
+        told = {*painted, *(task for task, _ in failed)}
+        painted += [task for task in waiting if task not in told and task.target.is_file()]
+    finally:
+        _of_this_thread.known = (None, None)  # a network is large
     order = {task: number for number, task in enumerate(tasks)}
     return Outcome(
         tuple(sorted(painted, key=order.__getitem__)),

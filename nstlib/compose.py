@@ -401,7 +401,8 @@ class Composer:
         self._smallest, self._person_at, self._linear = smallest, person_at, linear
         self._backdrop = None if backdrop is None else Behind(backdrop, linear)
         self._background = _painter(background, backend, eight_bits, threads)
-        same = person is background or (isinstance(person, str | Path) and person == background)
+        names = isinstance(person, str | Path) and isinstance(background, str | Path)
+        same = person is background or (names and person == background)
         self._person = self._background if same else _painter(person, backend, eight_bits, threads)
         self._segmenter = _segmenter(segmenter, backend, threads, "mask" if hard else "matte")
         self._feather, self._match, self._hard = feather, match, hard

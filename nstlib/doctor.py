@@ -338,7 +338,7 @@ def check_opencv() -> Finding:
 def check_weights() -> Finding:
     """Name the weights that are used unless others are asked for."""
     from nstlib.errors import ArgumentError
-    from nstlib.vgg19 import WEIGHTS, default_weights
+    from nstlib.vgg19 import WEIGHTS, default_weights, imagenet_file, vgg19_with
 
     try:
         name = default_weights()
@@ -347,6 +347,10 @@ def check_weights() -> Finding:
         advice = f"unset it, or set it to one of {', '.join(WEIGHTS)}"
         return Finding("weights", False, found, advice)
     chosen = "NSTLIB_WEIGHTS" if os.environ.get("NSTLIB_WEIGHTS") else "the default"
+    if name == "imagenet" and imagenet_file() is None:
+        chosen += "; they are downloaded, 80 MB, when they are first used"
+    elif name != "imagenet":
+        vgg19_with(name)  # says what is wrong
     return Finding("weights", True, f"{name} ({chosen})")
 
 

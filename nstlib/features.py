@@ -18,7 +18,7 @@ from nstlib._checks import check_choice
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import check_image
-from nstlib.vgg19 import check_weights, vgg19_with
+from nstlib.vgg19 import check_weights, stamp_of, vgg19_with
 
 #: The layers that describe a style (Gatys et al. 2016): the first of each block.
 STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
@@ -153,7 +153,8 @@ def feature_extractor(
     layers = check_layers(layers)
     check_choice("padding", padding, PADDINGS)
     check_choice("precision", precision, PRECISIONS)
-    return cached_extractor(layers, check_weights(weights), padding, precision)
+    name = check_weights(weights)
+    return cached_extractor(layers, name, padding, precision, stamp_of(name))
 
 
 def extractor_of(
@@ -283,7 +284,11 @@ class BorderPadding(keras.layers.Layer):
 
 @functools.lru_cache(maxsize=8)
 def cached_extractor(
-    layers: tuple[str, ...], weights: str, padding: str, precision: str
+    layers: tuple[str, ...],
+    weights: str,
+    padding: str,
+    precision: str,
+    _: tuple[int, int] | None,
 ) -> keras.Model:
     """Make the frozen network that :func:`feature_extractor` returns, or give it again."""
     extractor = extractor_of(vgg19_with(weights), layers, padding, precision)

@@ -293,9 +293,25 @@ def imagenet_file() -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-@functools.lru_cache(maxsize=2)
 def vgg19_with(weights: str) -> keras.Model:
-    """Return VGG19 with the weights of a name or of a file, see :func:`check_weights`."""
+    """Return VGG19 with the weights of a name or of a file, see :func:`check_weights`.
+
+    The network is kept, and given again until the file changes.
+    """
+    return cached_vgg19(weights, stamp_of(weights))
+
+
+def stamp_of(weights: str) -> tuple[int, int] | None:
+    """Return what changes when a file of weights does: when it was written, and its size."""
+    if weights in WEIGHTS or not Path(weights).is_file():
+        return None
+    found = Path(weights).stat()
+    return found.st_mtime_ns, found.st_size
+
+
+@functools.lru_cache(maxsize=2)
+def cached_vgg19(weights: str, _: tuple[int, int] | None) -> keras.Model:
+    """Make the network that :func:`vgg19_with` returns, or give it again."""
     if weights == "mini":
         return load_vgg19(embedded_model("vgg19_mini.npz"))
     if weights == "imagenet":

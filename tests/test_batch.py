@@ -266,8 +266,10 @@ def test_interrupted_run_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch, job
     monkeypatch.setattr("nstlib.batch.tqdm", interrupting)
     outcome = paint_all(tasks, Negative(), jobs=jobs)
     assert outcome.interrupted
-    assert counts(outcome) == (3, 0, 0)
-    assert {task.target for task in outcome.painted} <= set(Path("out").glob("*.png"))
+    assert len(outcome.painted) == 3 if jobs == 1 else 3 <= len(outcome.painted) <= 9
+    # Also what other threads finished meanwhile.
+    assert {task.target for task in outcome.painted} == set(Path("out").glob("*.png"))
+    assert not outcome.failed
     monkeypatch.setattr("nstlib.batch.tqdm", bar)
     again = paint_all(tasks, Negative(), jobs=jobs)
     assert not again.interrupted

@@ -254,6 +254,16 @@ def test_two_styles_at_once() -> None:
     np.testing.assert_allclose(result[alpha == 0], plain(0.8, 0.1, 0.2)[alpha == 0], atol=1e-6)
 
 
+def test_an_array_as_the_worlds_style_and_a_name_as_the_persons() -> None:
+    style = np.random.default_rng(0).uniform(size=(96, 96, 3)).astype(np.float32)
+    photo, finder = load_image("astronaut", 96), Ellipse(0.5)
+    both = Composer(style, "mosaic", segmenter=finder)(photo)
+    alone = Composer(style, segmenter=finder)(photo)
+    alpha = finder.matte(photo)
+    np.testing.assert_array_equal(both[alpha == 0], alone[alpha == 0])
+    assert np.abs(both - alone)[alpha == 1].mean() > 0.05
+
+
 def test_no_halo() -> None:
     """A dark person before a white wall is laid on crimson: nothing of the wall comes along."""
     finder = Ellipse(2.0)

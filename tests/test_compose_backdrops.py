@@ -128,6 +128,13 @@ def test_images_cover_the_photograph() -> None:
     np.testing.assert_allclose(result[world], expected[world], atol=2e-3)
 
 
+def test_a_photograph_may_be_longer_than_what_a_size_may_be_asked_for() -> None:
+    behind = Behind(np.full((2, 2, 3), 0.25, np.float32), False)
+    assert behind(np.zeros((2, 17000, 3), np.float32), np.zeros((2, 17000), np.float32)).shape == (
+        (2, 17000, 3)
+    )
+
+
 def test_a_backdrop_covers_pictures_of_any_size_in_turn() -> None:
     behind = Behind(
         np.tile(np.linspace(0, 1, 64, dtype=np.float32)[:, None, None], (1, 64, 3)), False

@@ -28,7 +28,7 @@ from nstlib.doctor import (
     project_requirements,
     report,
 )
-from nstlib.vgg19 import WEIGHTS
+from nstlib.vgg19 import WEIGHTS, cached_vgg19
 
 
 @pytest.fixture(autouse=True)
@@ -290,11 +290,27 @@ def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     assert finding("weights").found.endswith("(the default)")
     monkeypatch.setenv("NSTLIB_WEIGHTS", "imagenet")
+    monkeypatch.setattr("nstlib.vgg19.imagenet_file", lambda: Path("there.h5"))
     assert finding("weights") == Finding("weights", True, "imagenet (NSTLIB_WEIGHTS)")
+    monkeypatch.setattr("nstlib.vgg19.imagenet_file", lambda: None)
+    assert "downloaded, 80 MB, when they are first used" in finding("weights").found
     monkeypatch.setenv("NSTLIB_WEIGHTS", "imaginet")
     found = finding("weights")
     assert (found.ok, found.found) == (False, "NSTLIB_WEIGHTS is 'imaginet'")
     assert found.advice.endswith(", ".join(WEIGHTS))
+
+
+def test_weights_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.npz"
+    file.write_bytes(b"no weights")
+    monkeypatch.setenv("NSTLIB_WEIGHTS", str(file))
+    assert not finding("weights").ok
+    monkeypatch.delenv("NSTLIB_WEIGHTS")
+    monkeypatch.setattr("nstlib.vgg19.embedded_model", lambda name: tmp_path / name)
+    cached_vgg19.cache_clear()
+    found = finding("weights")
+    assert not found.ok
+    assert "vgg19_mini.npz" in found.found
 
 
 def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ from nstlib.vgg19 import (
     IMAGENET_FILE,
     WEIGHTS,
     build_vgg19,
+    cached_vgg19,
     codebook,
     default_weights,
     keras_file,
@@ -250,7 +251,7 @@ def test_imagenet_without_network(
 
     monkeypatch.setattr(keras.applications, "VGG19", fail)
     monkeypatch.setenv("NSTLIB_CACHE", str(tmp_path))
-    vgg19_with.cache_clear()
+    cached_vgg19.cache_clear()
     if keras_home:
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))
         expected = tmp_path / "models" / IMAGENET_FILE
@@ -369,6 +370,19 @@ def test_a_path_is_as_good_as_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
         feature_extractor(["block1_conv1"], "no.npz")
 
 
+def test_a_file_that_was_written_again_is_read_again(tmp_path: Path) -> None:
+    file, image = tmp_path / "mine.npz", np.ones((1, 32, 32, 3), np.float32)
+    seen = []
+    for seed in (1, 2, 2):
+        keras.utils.set_random_seed(seed)
+        save_vgg19(build_vgg19(1 / 16), file)
+        features = feature_extractor(["block1_conv1"], str(file))(image)["block1_conv1"]
+        seen.append(np.asarray(features))
+    assert np.abs(seen[1] - seen[0]).max() > 1
+    np.testing.assert_array_equal(seen[2], seen[1])
+    assert vgg19_with(str(file)) is vgg19_with(str(file))
+
+
 @pytest.mark.parametrize("here", ["keras", "compact", "both"])
 def test_where_imagenets_weights_are_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str
@@ -384,11 +398,11 @@ def test_where_imagenets_weights_are_looked_for(
     if here in ("compact", "both"):
         save_vgg19(compact, tmp_path / "cache" / "models" / COMPACT_FILE, codes=True)
     monkeypatch.setattr(keras.applications, "VGG19", None)
-    vgg19_with.cache_clear()
+    cached_vgg19.cache_clear()
     try:
         found = vgg19_with("imagenet").get_layer("block1_conv1").filters
     finally:
-        vgg19_with.cache_clear()
+        cached_vgg19.cache_clear()
     assert found == (4 if here == "compact" else 64)
 
 

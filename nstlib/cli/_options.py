@@ -149,8 +149,8 @@ PersonAt = Annotated[
     str | None,
     typer.Option(
         metavar="X,Y",
-        help="Only the person at this point, who is followed through a film: shares of the width "
-        "from the left and of the height from the top, as in 0.5,0.3.",
+        help="Only the person at this point, or nearest to it, who is followed through a film: "
+        "shares of the width from the left and of the height from the top, as in 0.5,0.3.",
         show_default="all people",
     ),
 ]

@@ -252,6 +252,8 @@ def transfer(
         )
     except (OptimizationError, UnfinishedError) as error:
         image = finish(error.image)
+        if film is not None:
+            film.save(image)
         return _keep_result(error, image, output, given.alpha_of(image))
     picture = given.keep_photo(result.image)
     save_image(picture, output, alpha=given.alpha_of(picture))

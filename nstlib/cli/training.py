@@ -58,11 +58,12 @@ def train_style_network(
         ),
     ],
     variant: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="full; lite: several times as fast, for video; wide: twice as wide as lite."
+            help="full; lite: several times as fast, for video; wide: twice as wide as lite.",
+            show_default="full",
         ),
-    ] = "full",
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option(
@@ -352,13 +353,17 @@ def train_person_network(
     kept_back: Annotated[
         float, typer.Option(help="Share of the photographs to measure on.")
     ] = 0.125,
-    steps: int = 3000,
-    batch: int = 16,
-    learning_rate: float = 3e-4,
+    steps: Annotated[int, typer.Option(help="How often the network is changed.")] = 3000,
+    batch: Annotated[int, typer.Option(help="Photographs that it learns from at a time.")] = 16,
+    learning_rate: Annotated[float, typer.Option(help="Of the optimiser, at its highest.")] = 3e-4,
     seed: Seed = 0,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Save the state there, and go on from what is there."),
+        typer.Option(
+            metavar="FILE",
+            help="Save the state there every 100 steps. A training that was ended goes on from it "
+            "if the same command is given again. Removed once MODEL is complete.",
+        ),
     ] = None,
 ) -> int:
     """Train and measure the network that finds people."""
@@ -396,6 +401,8 @@ def train_person_network(
     print(f"wrote {shown(output)}")
     if stopped:
         return say_interrupted(output, checkpoint)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
     for group, value in evaluate_person(network, judged).items():
         print(f"mIoU {value:.3f} on kept-back images {group}")
     if without_judged:
@@ -403,7 +410,7 @@ def train_person_network(
     return 0
 
 
-def _network_to_train(start: Path | None, variant: str, seed: int, style: Image) -> Any:
+def _network_to_train(start: Path | None, variant: str | None, seed: int, style: Image) -> Any:
     """Make a new network, or read the one to go on with; it takes pictures around 0."""
     from nstlib._checks import check_choice, check_count
     from nstlib._tensorflow import keras
@@ -411,11 +418,17 @@ def _network_to_train(start: Path | None, variant: str, seed: int, style: Image)
     from nstlib.networks.transformer import VARIANTS, TransformerNet
     from nstlib.training.style import from_bytes
 
-    check_choice("variant", variant, VARIANTS)
+    if variant is not None:
+        check_choice("variant", variant, VARIANTS)
     check_count("seed", seed, 0)
     if start is None:
         keras.utils.set_random_seed(seed)
-        return TransformerNet(**VARIANTS[variant])
+        return TransformerNet(**VARIANTS[variant or "full"])
+    if variant is not None:
+        raise ArgumentError(
+            "--variant says what a new network is like, and --start goes on with another; leave "
+            "out one of them"
+        )
 
     from nstlib.assets.cache import embedded_model
     from nstlib.inference.stylizer import STYLE_NETWORKS

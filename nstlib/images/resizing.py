@@ -42,14 +42,18 @@ def resize(image: ArrayLike, size: Size) -> Image:
     ((2, 4, 3), 0.5, 0.5)
     """
     image = check_image(image)
-    height, width = target_size(image.shape[:2], size)
+    return resized(image, *target_size(image.shape[:2], size))
+
+
+def resized(image: Image, height: int, width: int) -> Image:
+    """Do what :func:`resize` does, to any size."""
     if (height, width) == image.shape[:2]:
         return image
     # cv2.INTER_AREA averages only when both sides shrink; enlarging one side as well is done apart.
     shrunk = (min(height, image.shape[0]), min(width, image.shape[1]))
-    image = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
-    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(image, 0.0, 1.0, dtype=np.float32)
+    small = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
+    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(large, 0.0, 1.0, dtype=np.float32)
 
 
 def resize_mask(mask: NDArray[np.float32], size: Size) -> NDArray[np.float32]:

@@ -28,12 +28,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from nstlib.inference.foreign import simplified
 from nstlib.onnx.graphs import replace_nodes
+from nstlib.onnx.sessions import start_session
 
 #: The shortest side of a picture, in pixels, for which each map has a border and something in it.
 LEAST_SIDE = 64
@@ -115,7 +115,8 @@ def _steps(graph: onnx.GraphProto) -> Iterator[_Step]:
             continue
         side = weights.shape[2] // 2
         pads, pad = list(options.get("pads", [0] * 4)), before(node, "Pad")
-        if pad is not None and pad.input[1] in constants:
+        # Until opset 10 a Pad has its borders as an attribute; such are left alone.
+        if pad is not None and len(pad.input) > 1 and pad.input[1] in constants:
             borders = numpy_helper.to_array(constants[pad.input[1]]).tolist()
             if any(pads) or borders != [0, 0, side, side] * 2:
                 continue
@@ -152,9 +153,7 @@ def _enlarging(
     # One row of the map is 1 in each channel, and none in the last one.
     maps = np.broadcast_to(np.eye(_TRIAL + 1, _TRIAL)[..., None], (_TRIAL + 1, _TRIAL, _TRIAL))
     try:
-        session = onnxruntime.InferenceSession(
-            trial.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
+        session = start_session(trial.SerializeToString())
         given = session.run(None, {entry.name: maps[np.newaxis].astype(np.float32)})[0]
         columns = given[0, :, :, given.shape[3] // 2].astype(np.float64)
     except Exception:  # ONNX Runtime's errors have no base but Exception

@@ -25,6 +25,7 @@ from nstlib.errors import ArgumentError, ModelError
 from nstlib.images.arrays import Blob
 from nstlib.onnx.graphs import replace_nodes
 from nstlib.onnx.reading import metadata_of, picture_input
+from nstlib.onnx.sessions import start_session
 
 #: What black and white are to a network: two numbers; four, if it gives others than it takes; or
 #: ``"imagenet"``, for each channel's mean and standard deviation over ImageNet.
@@ -261,13 +262,10 @@ def simplified(proto: onnx.ModelProto) -> onnx.ModelProto:
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = 4
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = os.fspath(Path(folder) / "simplified.onnx")
         try:
-            onnxruntime.InferenceSession(
-                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            start_session(proto.SerializeToString(), options)
             return onnx.load(options.optimized_model_filepath)
         except Exception:  # its errors have no base but Exception
             return proto

@@ -21,6 +21,7 @@ from nstlib.assets.registry import ASSETS
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.images.arrays import Blob
 from nstlib.onnx.reading import load_onnx, picture_input
+from nstlib.onnx.sessions import start_session
 
 #: What computes, and what it is called.
 BACKENDS = {"cv2": "OpenCV", "ort": "ONNX Runtime"}
@@ -233,12 +234,11 @@ def _start_opencv(content: bytes, _: int | None = None) -> _Run:
 
 def _onnx_session(content: bytes, threads: int | None = None) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what fails is raised as well
     options.intra_op_num_threads = threads or 0  # 0: one for each core
     # Threads that wait for their next share in a loop would keep those from working that decode and
     # encode a film, or find its people.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return start_session(content, options)
 
 
 def _start_onnx_runtime(content: bytes, threads: int | None = None) -> _Run:

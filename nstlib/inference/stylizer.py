@@ -24,7 +24,7 @@ from nstlib.images.formats import (
     OTHER_PICTURES,
     readable_suffixes,
 )
-from nstlib.images.resizing import resize
+from nstlib.images.resizing import resize, resized
 from nstlib.inference.any_style import (
     MULTIPLE,
     STYLE_SIZE,
@@ -230,7 +230,8 @@ class Stylizer:
         strength : float, default 1.0
             From 0, the photograph itself, to 1, the painting. Between them the two are mixed; in
             any picture's style, the style's vector with the photograph's own: fewer and gentler
-            strokes, instead of a painting that one can see through. That takes twice as long.
+            strokes, instead of a painting that one can see through. That takes several times as
+            long, as two networks are made for each picture, and not in 8 bits.
         preserve_colors : bool, default False
             Take only the brightness from the painting, and the colours from `image`.
 
@@ -388,11 +389,12 @@ class Stylizer:
             max(side, round(scale * wanted))
             for side, wanted in zip(photo.shape, size, strict=False)
         ]
-        padded = cv2.copyMakeBorder(
-            photo, 0, sides[0] - height, 0, sides[1] - width, cv2.BORDER_REFLECT_101
+        below, beside = sides[0] - height, sides[1] - width
+        padded = np.asarray(
+            cv2.copyMakeBorder(photo, 0, below, 0, beside, cv2.BORDER_REFLECT_101), np.float32
         )
-        painted = self._picture(self._compute(resize(padded, size), whole=True), *size)
-        return resize(painted, (sides[0], sides[1]))[:height, :width].copy()
+        painted = self._picture(self._compute(resized(padded, *size), whole=True), *size)
+        return resized(painted, sides[0], sides[1])[:height, :width].copy()
 
     def _picture(self, planes: NDArray[np.float32], height: int, width: int) -> Image:
         """Turn what the network gives into RGB in [0, 1]."""

@@ -290,7 +290,8 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
     Parameters
     ----------
     channels : sequence of four int, default (16, 32, 32, 112)
-        At full, half, a quarter, and an eighth of the picture's size.
+        At full, half, a quarter, and an eighth of the picture's size. The last two differ, since a
+        file tells its blocks apart by them.
     blocks : (int, int), default (4, 1)
         Residual blocks at an eighth, and after them at a quarter.
     kernels : (int, int), default (5, 3)
@@ -323,6 +324,8 @@ def AnyStyleNet(  # noqa: N802  (a network's name, as TransformerNet)
     """
     accepted = "four whole numbers, 1 or more each"
     full, half, quarter, eighth = check_counts("channels", channels, (4,), accepted)
+    if quarter == eighth:
+        raise refusal("channels", channels, f"{accepted}, the last two different ones")
     check_counts("blocks", blocks, (2,), "two whole numbers, 0 or more each", 0)
     if not all(side % 2 for side in check_counts("kernels", kernels, (2,), "two odd numbers")):
         raise refusal("kernels", kernels, "two odd numbers")

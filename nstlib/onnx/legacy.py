@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import ArrayLike
 from onnx import helper, numpy_helper
 
@@ -17,6 +16,7 @@ from nstlib._files import reason
 from nstlib.errors import ModelError
 from nstlib.onnx.graphs import IR_VERSION, OPSET, Size, check_graph, make_model, metadata_with
 from nstlib.onnx.reading import graph_inputs, load_onnx, metadata_of, picture_input
+from nstlib.onnx.sessions import start_session
 from nstlib.onnx.verification import (
     SIZES,
     TOLERANCE,
@@ -124,13 +124,9 @@ def _finds_people(proto: onnx.ModelProto) -> bool:
 def _keeps_proportion(proto: onnx.ModelProto) -> bool:
     """Tell whether outputs follow the input's size, by ONNX Runtime at two sizes."""
     picture = picture_input(proto)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     apart = []
     try:
-        session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = start_session(proto.SerializeToString())
         for size in SIZES[:2]:
             blob = picture.prepared(np.zeros((1, picture.channels, *size), np.float32))
             shape = session.run(None, {picture.name: blob})[0].shape

@@ -11,7 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 
 from nstlib._checks import check_number, check_path
@@ -21,6 +20,7 @@ from nstlib.errors import DependencyError, ModelError
 from nstlib.images.arrays import Blob
 from nstlib.onnx.graphs import OPSET, check_graph, make_model, metadata_with, replace_nodes
 from nstlib.onnx.reading import picture_input
+from nstlib.onnx.sessions import start_session
 from nstlib.onnx.verification import (
     TOLERANCE,
     Verification,
@@ -105,18 +105,14 @@ def from_tflite(
         ends = value_range or (0.0, 1.0)
         picture = photo_blob(entry.sides, entry.channels, ends)
         expected = _computed_by_tflite(name, reader, picture)
+        run = start_session(proto.SerializeToString()).run
+        apart = largest_difference(run(None, {entry.name: entry.prepared(picture)})[0], expected)
     except ModelError:
         raise
     except Exception as error:  # all three packages raise whatever they stumble over
         raise ModelError(f"{name} cannot be converted: {reason(error)}") from error
     finally:
         log.setLevel(level)
-    session = onnxruntime.InferenceSession(
-        proto.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    apart = largest_difference(
-        session.run(None, {entry.name: entry.prepared(picture)})[0], expected
-    )
     if not apart <= tolerance:
         raise ModelError(f"{path} is not written: it is {apart:g} off from what {name} computes")
     return write_proven(path, proto, None, None, ends, tolerance)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
 
 from nstlib._checks import check_counts, check_kind, check_number, check_path, refusal
 from nstlib._files import atomic_write, check_output, reason
@@ -31,6 +31,7 @@ from nstlib.onnx.graphs import (
     size_text,
 )
 from nstlib.onnx.reading import PictureInput, load_onnx, picture_input
+from nstlib.onnx.sessions import start_session
 from nstlib.sources import load_image
 
 if TYPE_CHECKING:
@@ -263,9 +264,7 @@ def _refusing(run: Callable[[], Blob]) -> Blob | str:
 def _onnx_runtime(path: Path, entry: PictureInput) -> _Run:
     @functools.cache
     def session() -> Any:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # only what is fatal: errors are raised anyway
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return start_session(os.fspath(path))
 
     return lambda picture: _refusing(
         lambda: session().run(None, {entry.name: entry.prepared(picture)})[0]

@@ -9,10 +9,11 @@ import statistics
 import sys
 import threading
 import time
+import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, Self, TypeAlias
 
 import cv2
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._checks import check_count, check_function, check_number
-from nstlib.errors import VideoError
+from nstlib.errors import NstWarning, OutputError, VideoError
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.images.encode import save_image
 from nstlib.images.resizing import resize
@@ -142,29 +143,46 @@ def webcam(
             while True:
                 picture = painting.picture()
                 pixels = cv2.cvtColor(to_uint8(picture), cv2.COLOR_RGB2BGR)
-                cv2.imshow(title, _with_text(pixels, text) if keys else pixels)
+                with _window():
+                    cv2.imshow(title, _with_text(pixels, text) if keys else pixels)
                 shown += 1
                 times.append(clock())
-                cv2.setWindowTitle(title, f"{title}: {_rate(times):.1f} frames a second, q to quit")
-                key = cv2.waitKey(1) & 0xFF
-                if key in (ord("q"), 27) or cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
+                rate = f"{_rate(times):.1f} frames a second"
+                with _window():
+                    cv2.setWindowTitle(title, f"{title}: {rate}, q to quit")
+                    key = cv2.waitKey(1) & 0xFF
+                    closed = cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1
+                if closed or key in (ord("q"), 27):
                     return shown
                 if key == ord("s"):
-                    save_image(picture, time.strftime("nst-%Y%m%d-%H%M%S.png"))
+                    _save(picture, time.strftime("nst-%Y%m%d-%H%M%S.png"))
                 if key == ord("h"):
                     keys = not keys
                 if key in (ord("n"), ord("p")):
                     painting.steps.append(1 if key == ord("n") else -1)
         except KeyboardInterrupt:
             return shown
-        except cv2.error as error:
-            raise VideoError(
-                f"OpenCV cannot show a window here ({' '.join(str(error).split())}); "
-                "nst compose writes films"
-            ) from error
         finally:
             with suppress(cv2.error):
                 cv2.destroyAllWindows()
+
+
+def _save(picture: Image, place: str) -> None:
+    try:
+        save_image(picture, place)
+    except OutputError as error:
+        warnings.warn(f"{error}; the show goes on", NstWarning, stacklevel=2)
+
+
+@contextmanager
+def _window() -> Iterator[None]:
+    try:
+        yield
+    except cv2.error as error:
+        raise VideoError(
+            f"OpenCV cannot show a window here ({' '.join(str(error).split())}); nst compose "
+            "writes films"
+        ) from error
 
 
 def _rate(times: deque[float]) -> float:

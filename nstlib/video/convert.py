@@ -192,7 +192,11 @@ def _open(source: str | Path, output: Path, size: int | None, rate: float | None
     most = MAX_GIF_RATE if output.suffix.lower() == ".gif" else MAX_RATE
     path = Path(source)
     if path.is_dir() or (is_pattern(path) and not path.is_file()):
-        return PictureReader(path, size=size, rate=PICTURES_RATE if rate is None else rate)
+        reader = PictureReader(path, size=size, rate=PICTURES_RATE if rate is None else rate)
+        if reader.rate > most:
+            fault = f"rate is {reader.rate:g}; a GIF has at most {most:g} frames a second"
+            raise ArgumentError(fault, command=f"--{fault}")
+        return reader
     if rate is not None:
         raise ArgumentError(
             f"rate is {rate}, but {path} is no pattern or folder of pictures; a film has its own",

@@ -69,8 +69,9 @@ class Follow:
             chosen = np.zeros(len(shared), bool)
             if shared.any():
                 chosen[shared.argmax()] = True
-        if chosen.any():
-            side = 2 * round(STEP * max(alpha.shape)) + 1
-            around = np.ones((side, side), np.uint8)
-            self._near = cv2.dilate(parts.sure(chosen).astype(np.uint8), around) > 0
+        if not chosen.any():
+            return np.zeros_like(alpha)
+        side = 2 * round(STEP * max(alpha.shape)) + 1
+        around = np.ones((side, side), np.uint8)
+        self._near = cv2.dilate(parts.sure(chosen).astype(np.uint8), around) > 0
         return parts.keep(chosen)

@@ -203,10 +203,18 @@ def _rate(stream: str) -> float:
     --------
     >>> _rate("h264, yuv420p, 640x360, 29.8 fps, 30 tbr"), _rate("gif, bgra, 640x360, 90k tbr")
     (30.0, 25.0)
+    >>> round(_rate("h264, yuv420p, 640x360, 23.98 fps, 23.98 tbr"), 4)
+    23.976
     """
     mean, base = (re.search(rf"([\d.]+) {unit}\b", stream) for unit in ("fps", "tbr"))
-    rates = [float(found[1]) for found in (base, mean) if found and float(found[1]) > 0]
+    rates = [_exact(float(found[1])) for found in (base, mean) if found and float(found[1]) > 0]
     return next((rate for rate in rates if rate <= MAX_RATE), MAX_RATE if rates else 25.0)
+
+
+def _exact(rate: float) -> float:
+    """Return what ffmpeg's two decimals stand for: 29.97 for 30 frames in 1.001 seconds."""
+    slowed = round(1.001 * rate) / 1.001
+    return slowed if abs(slowed - rate) < 0.005 and rate != round(rate) else rate
 
 
 def _seconds(hours: str, minutes: str, seconds: str) -> float:

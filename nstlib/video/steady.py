@@ -36,7 +36,7 @@ class Divides(Protocol):
 
 @runtime_checkable
 class Prepares(Protocol):
-    """What paints a film's frames in two halves, as :class:`SteadyPainter` does."""
+    """What paints a film's frames in two halves: a :class:`nstlib.Composer`, steadily."""
 
     def prepare(self, frame: Image, /) -> Callable[[], Any]:
         """Do the first half of the next frame; return what does the other."""
@@ -177,8 +177,8 @@ def _mixed(
     return now + share * (before - now)
 
 
-class SteadyPainter:
-    """Paints a film's frames one after the other: what :func:`steady_painter` returns."""
+class _SteadyPainter:
+    """Paints a film's frames one after the other."""
 
     def __init__(self, composer: PaintParts, steady: Steady) -> None:
         self._composer = composer
@@ -186,6 +186,17 @@ class SteadyPainter:
 
     def __call__(self, frame: Image) -> Image:
         """Return the next frame (H, W, 3), painted."""
+        return self._composer(frame, self._steady.see(frame))
+
+
+class _SteadyHalves:
+    """The same by a composer whose work can be divided."""
+
+    def __init__(self, composer: Divides, steady: Steady) -> None:
+        self._composer = composer
+        self._steady = steady
+
+    def __call__(self, frame: Image) -> Image:
         return self.prepare(frame)()
 
     def prepare(self, frame: Image) -> Callable[[], Image]:
@@ -194,12 +205,10 @@ class SteadyPainter:
         While that is at work, the frames after it can be prepared in another thread.
         """
         calm = self._steady.see(frame)
-        if isinstance(self._composer, Divides):
-            return functools.partial(self._composer.paint, self._composer.divide(frame, calm), calm)
-        return functools.partial(self._composer, frame, calm)
+        return functools.partial(self._composer.paint, self._composer.divide(frame, calm), calm)
 
 
-def steady_painter(composer: PaintParts, steady: Steady | None = None) -> SteadyPainter:
+def steady_painter(composer: PaintParts, steady: Steady | None = None) -> Paint:
     """Make what paints a film's frames one after the other by a composer, steadily.
 
     Parameters
@@ -211,11 +220,13 @@ def steady_painter(composer: PaintParts, steady: Steady | None = None) -> Steady
 
     Returns
     -------
-    SteadyPainter
+    callable
         For :func:`convert_video` or :func:`webcam`. It paints one film only, because it remembers
         the last frame.
     """
-    return SteadyPainter(composer, steady or Steady())
+    if isinstance(composer, Divides):
+        return _SteadyHalves(composer, steady or Steady())
+    return _SteadyPainter(composer, steady or Steady())
 
 
 def flicker(

@@ -169,6 +169,31 @@ def test_a_film_of_a_folder_that_ends_early(
 
 
 @pytest.mark.usefixtures("here")
+def test_a_film_whose_folder_cannot_be_made_does_not_stop_the_others(nst: Run) -> None:
+    for name in ("in/a/x.mp4", "in/b/x.mp4"):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).write_bytes(Path("silent.mp4").read_bytes())
+    Path("out").mkdir()
+    Path("out/a").write_text("a file in the place of the folder")
+    code, [line], [fault] = nst("stylize", "in", "-s", "n.onnx", "-o", "out")
+    assert code == 1
+    assert line.startswith("wrote out/b/x.mp4")
+    assert fault.startswith("nst: in/a/x.mp4: out/a/x.mp4 cannot be written: ")
+    assert len(read(Path("out/b/x.mp4"))) == COUNT
+
+
+@pytest.mark.usefixtures("here")
+def test_a_gif_of_numbered_pictures_has_a_rate_that_it_can_have(nst: Run) -> None:
+    options = ("-s", "n.onnx")
+    assert nst("stylize", "silent.mp4", *options, "-o", "frames/%03d.png")[0] == 0
+    code, out, err = nst("stylize", "frames/%03d.png", *options, "-o", "a.gif", "--rate", 40)
+    assert (code, out) == (2, [])
+    assert err == ["nst: --rate is 40; a GIF has at most 25 frames a second"]
+    assert nst("stylize", "frames/%03d.png", *options, "-o", "a.gif", "--rate", 20)[0] == 0
+    assert VideoReader("a.gif").rate == 20
+
+
+@pytest.mark.usefixtures("here")
 def test_numbered_pictures(nst: Run) -> None:
     options = ("-s", "n.onnx")
     code, [line], err = nst("stylize", "silent.mp4", *options, "-o", "frames/%03d.png")

@@ -49,6 +49,15 @@ def test_only_wide_convolutions_before_a_normalisation_change() -> None:
     assert in_eight_bits(narrow, blobs) is narrow
 
 
+@pytest.mark.parametrize(("domain", "version", "changes"), [("ai.onnx", 17, 1), ("", 12, 0)])
+def test_which_operators_a_file_may_have(domain: str, version: int, changes: int) -> None:
+    """ONNX's own, by no name or by theirs, since scales differ from channel to channel."""
+    blobs = [np.random.default_rng(0).uniform(0, 255, (1, 3, 40, 48)).astype(np.float32)]
+    network = block(32)
+    network.opset_import[0].domain, network.opset_import[0].version = domain, version
+    assert whole_convolutions(in_eight_bits(network, blobs)) == changes
+
+
 @pytest.mark.parametrize("brightness", [0.01, 1.0])
 def test_values_are_off_by_less_than_their_steps(brightness: float) -> None:
     """Also of a picture that is much darker than what was tried: normalisation sees to that."""

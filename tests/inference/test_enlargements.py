@@ -101,6 +101,23 @@ def test_shipped_networks_paint_the_same(style: str) -> None:
     np.testing.assert_allclose(start_network(folded, "ort", "it")(blob), expected, atol=0.01)
 
 
+def test_borders_of_old_files_are_left_alone() -> None:
+    """Until opset 10 they are an attribute, not an input."""
+    weights = np.ones((3, 3, 3, 3), np.float32) / 27
+    nodes = [
+        helper.make_node("Pad", ["x"], ["padded"], mode="reflect", pads=[0, 0, 1, 1] * 2),
+        helper.make_node("Conv", ["padded", "weights"], ["y"]),
+    ]
+    entry, output = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, "h", "w"]) for name in "xy"
+    )
+    graph = helper.make_graph(
+        nodes, "old", [entry], [output], [numpy_helper.from_array(weights, "weights")]
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=4)
+    assert fold_enlargements(proto) is proto
+
+
 def used_twice(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Let a second node use the enlarged map."""
     proto.graph.node.append(helper.make_node("Identity", ["large"], ["z"]))

@@ -104,7 +104,7 @@ class Coarse(PersonSegmenter):
     """Finds the disc too far to the right, at a small size."""
 
     def __init__(self) -> None:
-        pass
+        self._brighten = True
 
     def _probabilities(self, photo: Image) -> NDArray[np.float32]:  # noqa: ARG002
         moved = np.roll(disc(96)[1], 1, axis=1).astype(np.float32)

@@ -132,6 +132,42 @@ def test_person_network_that_comes_with_the_library() -> None:
         assert (PersonSegmenter(backend=backend).mask(load_image("rocket")) == 0).mean() > 0.97
 
 
+@pytest.mark.parametrize(
+    ("dark", "bright", "times"),
+    [(0.05, 0.1, 6), (0.4, 0.5, 1.2), (0.3, 0.61, 1), (0.004, 0.008, 30), (0, 0, 30)],
+    ids=["a lit corner", "dim", "bright enough", "next to nothing", "black"],
+)
+def test_dark_pictures_are_brightened(
+    tmp_path: Path, dark: float, bright: float, times: float
+) -> None:
+    """Until the brightest 2 % of them are at 0.6; thirty times at most."""
+    file = save(one_channel(40), tmp_path / "person.onnx")
+    photo = np.full((40, 40, 3), dark, np.float32)
+    photo[:12, :12] = bright  # 9 % of the picture
+    expected = PersonSegmenter(file, brighten=False)(np.clip(times * photo, 0, 1))
+    np.testing.assert_allclose(PersonSegmenter(file)(photo), expected, atol=1e-5)
+
+
+def test_people_are_found_in_the_dark() -> None:
+    photo = load_image("astronaut", (256, 256))
+    dark = np.round(255 * 0.04 * photo) / np.float32(255)  # eleven levels
+    by_day = PersonSegmenter().mask(photo) == 255
+    found, not_brightened = (
+        PersonSegmenter(brighten=brighten).mask(dark) == 255 for brighten in (True, False)
+    )
+    assert (found & by_day).sum() > 0.95 * (found | by_day).sum()
+    assert (not_brightened & by_day).sum() < 0.8 * (not_brightened | by_day).sum()
+
+
+def test_a_matte_follows_edges_in_the_dark_as_by_day() -> None:
+    photo = load_image("astronaut", (256, 256))
+    segmenter = PersonSegmenter()
+    person = segmenter.look(photo)
+    by_day, in_the_dark = (segmenter.refine(x, person) for x in (photo, photo / 20))
+    without = PersonSegmenter(brighten=False).refine(photo / 20, person)
+    assert np.abs(in_the_dark - by_day).mean() < 0.25 * np.abs(without - by_day).mean()
+
+
 def test_pp_humanseg() -> None:
     path = asset_path("pp_humanseg")
     if not path.is_file():

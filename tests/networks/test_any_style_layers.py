@@ -15,6 +15,7 @@ from nstlib.networks.any_style import (
     AnyStyleNet,
     ChannelStatistics,
     StyleAffine,
+    any_style_shape,
     frozen_features,
     standardise,
     style_encoder,
@@ -31,6 +32,20 @@ def vgg() -> keras.Model:
 
 def random(*shape: int, seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def test_blocks_are_told_apart_by_their_widths() -> None:
+    """In a file's weights, where their names don't tell."""
+    channels = (4, 4, 6, 8)
+    network = AnyStyleNet(channels, (2, 1), (3, 3))
+    weights = {
+        f"{layer.name}.weight": layer.get_weights()[0].transpose(3, 2, 0, 1)
+        for layer in network.layers
+        if layer.weights and layer.get_weights()[0].ndim == 4
+    }
+    assert any_style_shape(weights) == {"channels": channels, "blocks": (2, 1), "kernels": (3, 3)}
+    with pytest.raises(ArgumentError, match=r"channels is \(4, 4, 8, 8\); .* different ones"):
+        AnyStyleNet((4, 4, 8, 8))
 
 
 def test_statistics_forget_places() -> None:
@@ -58,7 +73,7 @@ def test_a_mixture_of_vectors_lies_between() -> None:
 
 def test_a_new_network_has_the_colours_of_the_style() -> None:
     """From the first step on, whatever its other layers make of the photograph."""
-    network = AnyStyleNet((4, 4, 8, 8), (1, 1), (3, 3))
+    network = AnyStyleNet((4, 4, 6, 8), (1, 1), (3, 3))
     vector = random(1, 1, 1, VECTOR)
     vector[..., -6:] = 0.2, 0.5, 0.7, 0.05, 0.1, 0.2
     painted = network([random(1, 32, 48, 3), vector]).numpy()[0]

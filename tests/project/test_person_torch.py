@@ -179,6 +179,10 @@ def test_things_that_are_cut_out_are_no_people(pack: Any, monkeypatch: pytest.Mo
     assert (covered.mean((1, 2)) > 0.02)[which >= 0].mean() > 0.2
     assert mask[:, 0][covered].mean() < 0.03
     assert (mask > 0.9).any((1, 2, 3)).sum() > 20
+    # Such examples are counted on from the photographs without people, of which there are three.
+    with_thing = (covered.mean((1, 2)) > 0.02) & (which >= 0)
+    assert set(which[with_thing]) == {3}
+    assert set(which[which >= 0]) <= {0, 1, 2, 3}
 
 
 def test_a_packed_thing_has_nothing_of_what_was_around_it(tmp_path: Path) -> None:
@@ -224,6 +228,20 @@ def test_photographs_with_false_alarms_come_more_often(sources: Any) -> None:
     # By 0.1 and what was found, at most one half: 0.2, 0.6 and 0.1.
     np.testing.assert_allclose(after / 900, [2 / 9, 6 / 9, 1 / 9], atol=0.06)
     sources.forget()
+
+
+def test_so_do_things_that_were_taken_for_people(sources: Any) -> None:
+    torch.manual_seed(0)
+    two = sources._replace(things=(4, 2), found=torch.zeros(sources.others[1] + 3))
+    two.forget()
+    photographs = two.others[1]
+    for _ in range(20):
+        two.note(torch.tensor([photographs, photographs + 1, -1]), torch.tensor([0.9, 0.0, 0.9]))
+    drawn = torch.bincount(two.cut_out_things(700), minlength=2)
+    # 0.6 and 0.1
+    np.testing.assert_allclose(drawn / 700, [6 / 7, 1 / 7], atol=0.06)
+    drawn = torch.bincount(two.without_people(900), minlength=photographs)
+    np.testing.assert_allclose(drawn / 900, 1 / photographs, atol=0.06)
 
 
 def test_it_trains_saves_and_goes_on(tmp_path: Path, pack: Any, capsys: Any) -> None:

@@ -24,7 +24,7 @@ from nstlib.training.any_style.pictures import Batches, Pack, held_back, write_p
 from nstlib.training.style import lattice
 
 SMALL = teach.Settings(
-    channels=(4, 4, 8, 8),
+    channels=(4, 4, 6, 8),
     blocks=(1, 0),
     kernels=(3, 3),
     steps=8,

@@ -325,6 +325,7 @@ def test_the_command_trains_measures_and_exports(
         "--kept-back": 0.25,
         "--steps": 2,
         "--batch": 2,
+        "--checkpoint": tmp_path / "state.npz",
         "-o": output,
     }
     assert (
@@ -334,6 +335,7 @@ def test_the_command_trains_measures_and_exports(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert lines[0] == f"wrote {output}"  # before it is measured, which takes a while
+    assert not (tmp_path / "state.npz").exists()  # or the same command would do nothing
     for line, group in zip(lines[1:3], "ab", strict=True):  # the first and the fifth of eight
         assert re.fullmatch(rf"mIoU 0\.\d{{3}} on kept-back images {group}", line)
     assert re.fullmatch(r"\d+\.\d\d% of images without people taken for one", lines[3])

@@ -756,6 +756,10 @@ def test_a_network_that_cannot_be_exported_is_kept(
             "v.npz is an input or another output already; choose another checkpoint file",
         ),
         (
+            "mosaic --photos PHOTOS -o m.onnx --variant lite --start mosaic",
+            "--variant says what a new network is like, and --start goes on with another",
+        ),
+        (
             "mosaic --photos PHOTOS -o m.onnx --variant tiny",
             "--variant is tiny; it must be one of full",
         ),

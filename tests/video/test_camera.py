@@ -17,7 +17,7 @@ from film_files import invert, same
 from numpy.typing import NDArray
 from waiting import wait_for
 
-from nstlib.errors import ImageError, VideoError
+from nstlib.errors import ImageError, NstWarning, OutputError, VideoError
 from nstlib.images.arrays import Image
 from nstlib.video.camera import AHEAD, webcam
 
@@ -172,6 +172,18 @@ def test_a_picture_is_kept(
     np.testing.assert_array_equal(np.asarray(PIL.Image.open(path))[20, 60], (50, 100, 200))
 
 
+def test_a_picture_that_cannot_be_kept_does_not_end_the_show(
+    screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputError("nst.png: cannot be written (No space left on device)")
+
+    monkeypatch.setattr("nstlib.video.camera.save_image", full)
+    screen["keys"] = {1: ord("s"), 3: ord("q")}
+    with pytest.warns(NstWarning, match="No space left on device.*; the show goes on"):
+        assert webcam(same, size=None) == 3
+
+
 def test_keys_change_the_style(screen: dict[str, Any]) -> None:
     """The frame that is being painted when a key is pressed keeps the style before it."""
     steps: list[int] = []
@@ -284,3 +296,9 @@ def test_what_cannot_be_painted_ends_it(screen: dict[str, Any]) -> None:
     with pytest.raises(ImageError, match="no"):
         webcam(paint)
     assert screen["closed"]
+
+
+@pytest.mark.usefixtures("screen")
+def test_opencvs_errors_in_what_paints_are_not_those_of_the_window() -> None:
+    with pytest.raises(cv2.error, match="resize"):
+        webcam(lambda frame: cv2.resize(frame, (0, 0)))  # type: ignore[arg-type,return-value]

@@ -58,6 +58,12 @@ def test_who_is_gone_is_not_replaced() -> None:
     assert columns(follow.matte(frame((4, 9), (60, 9)))) == list(range(4, 12))
 
 
+def test_nor_by_somebody_who_is_only_guessed() -> None:
+    follow = Follow(Red(), person_at=(0.0, 0.5))
+    follow.matte(frame((2, 9), (60, 9)))
+    assert columns(follow.matte(frame((60, 4)))) == []
+
+
 def test_the_point_counts_once_somebody_is_there() -> None:
     follow = Follow(Red(), person_at=(0.0, 0.5))
     assert columns(follow.matte(frame())) == []

@@ -17,7 +17,7 @@ from nstlib.compose import Composer
 from nstlib.errors import ImageError
 from nstlib.images.arrays import Image, from_uint8
 from nstlib.video.reader import VideoReader
-from nstlib.video.steady import Steady, half_the_cores, steady_painter
+from nstlib.video.steady import Steady, half_the_cores, sharing_cores, steady_painter
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +184,16 @@ def test_both_stages_share_the_cores(films: Path, tmp_path: Path) -> None:
             used.clear()
     finally:
         cv2.setNumThreads(before)
+
+
+def test_what_is_painted_at_once_has_all_the_cores() -> None:
+    """Also steadily: only a composer's work can be divided."""
+    before = cv2.getNumThreads()
+    with sharing_cores(steady_painter(lambda frame, calm=None: frame)):  # noqa: ARG005
+        assert cv2.getNumThreads() == before
+    with sharing_cores(steady_painter(Composer("mosaic", segmenter=Trembling()))):
+        assert cv2.getNumThreads() == half_the_cores()
+    assert cv2.getNumThreads() == before
 
 
 def test_half_of_one_core_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def write_pack(
     photos: Sequence[str | Path],
     styles: Sequence[str | Path],
     *,
-    megabytes: float = 60.0,
+    megabytes: float = 150.0,
     drawn: int = 6,
     quality: int = 85,
 ) -> dict[str, int]:
@@ -115,7 +115,7 @@ def write_pack(
         A name that ends in ``.npz``. What is there is replaced.
     photos, styles : sequence of str or pathlib.Path
         Folders. Of the styles those that :func:`held_back` keeps back are left out.
-    megabytes : float, default 60
+    megabytes : float, default 150
         The largest size of the file, in millions of bytes. Styles come first; of the photographs
         an even selection that fits is taken.
     drawn : int, default 6

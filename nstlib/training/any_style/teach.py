@@ -77,7 +77,7 @@ class Settings:
     content_weight: float = 0.06
     lattice_weight: float = 30.0
     learning_rate: float = 1e-3
-    steps: int = 10000
+    steps: int = 12000
     dtype: str = "mixed_bfloat16"
 
     def __post_init__(self) -> None:
@@ -214,7 +214,7 @@ def train(
     settings: Settings,
     checkpoint: str | Path | None,
     *,
-    size: int = 256,
+    size: int = 192,
     batch: int = 4,
     seed: int = 0,
     weights: str = "mini",

@@ -360,11 +360,9 @@ class Training:
             "run/step": self.step,
             "run/random": np.array(json.dumps(self.pictures.random.bit_generator.state)),
             "run/own": self.own,
-            "run/pairs": np.stack([batch.images for batch in self.pairs])
-            if self.pairs
-            else np.empty(0),
-            "batches/images": np.stack([batch.images for batch in self.batches]),
-            "batches/at": np.stack([batch.at for batch in self.batches]),
+            "run/pairs": _stacked([batch.images for batch in self.pairs]),
+            "batches/images": _stacked([batch.images for batch in self.batches]),
+            "batches/at": _stacked([batch.at for batch in self.batches]),
             "batches/padding": np.array([batch.padding for batch in self.batches]),
         }
         arrays |= {f"basis/{name}": v.numpy() for name, v in self.distiller.basis.items()}
@@ -499,6 +497,10 @@ def normalized(params: Params, photos: Sequence[NDArray[np.uint8]]) -> dict[str,
 def _pair(images: NDArray[np.uint8]) -> _Batch:
     """Make a batch to measure on: always the same positions, and no black beyond the border."""
     return _Batch(images, np.array([0, 1], np.int32))
+
+
+def _stacked(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    return np.stack(arrays) if arrays else np.empty(0)
 
 
 def _bytes(images: Any) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ astronaut = nst.load_image("astronaut", size=384)
 # %% jupyter={"source_hidden": true}
 flat = astronaut.reshape(-1, 3) - astronaut.reshape(-1, 3).mean(axis=0)
 turned = flat @ np.linalg.eigh(np.cov(flat, rowvar=False))[1]
+# The sign of an eigenvector is arbitrary: let the first pixel be bright.
 views = [
     (0.5 + turned[:, axis] / 2.5 * np.sign(turned[0, axis])).clip(0, 1).reshape(384, 384)
     for axis in (2, 0)

@@ -349,7 +349,7 @@ show_rows(
 # `block4_conv1`, blue `block5_conv1`. A frame that is missing is larger than the picture. At 288 pixels it
 # takes block 5 to see her face; at 144 pixels block 4 sees nearly as much of it.*
 #
-# So if you halve the picture, a layer sees nearly as much of the scene as the next block did before, and the
+# So if you halve the picture, a layer sees six to nine tenths as far as the next block did before, and the
 # whole network has a quarter of the work. Lesson 04 makes use of that, and goes from coarse to fine.
 #
 # ## What is a channel looking for?
@@ -524,7 +524,8 @@ show_rows(
 # %% [markdown]
 # *Pictures of 128 × 128 pixels, each made for one channel: three of `block2_conv1` (top), three of `block5_conv1`
 # (bottom). The deeper layer's patterns have larger parts. A pattern may come up again and again, anywhere, because
-# we asked for the mean over all places.*
+# we asked for the mean over all places. In the last picture most of it lies along the rim: that channel likes the edge
+# that zero padding draws there.*
 #
 # ## What does training add?
 #
@@ -590,10 +591,10 @@ for name, maps in maps_of.items():
 # matrix's [eigenvalues](glossary.md#eigenvalue): the number of directions among which the variance is shared.
 # It would be 64 if no two channels were correlated, and 1 if all were the same.
 #
-# The gap is small now. The twin's channels are a little less alike than those of the best random draw,
-# and they use more directions; but the random draws differ more among themselves than the best one differs
-# from the twin. It isn't a law, either: this course had another twin before, taught by another network, and its
-# mean |r| was 0.14, which random draws reach as well.
+# By the mean of |r| the gap is small now: the twin's channels are a little less alike than those of the best random
+# draw, and the draws differ more among themselves than the best one differs from the twin. By the last column it
+# isn't: they use half as many directions again as the best draw. One table, two measures, two answers. And it is
+# one twin and one picture, so it isn't a law.
 #
 # </details>
 #
@@ -804,7 +805,8 @@ for what, changed in {
 # - predicted fields of 3, 10, 24, 68 and 156 pixels, measured exactly these, and found nine tenths of the
 #   deepest layer's gradient within six tenths of its field's width;
 # - seen an "eye detector" choose a badge and a spoon, and lose interest when the cat became small;
-# - compared random with trained channels: a large gap among the loudest 16, a small one among all.
+# - compared random with trained channels: a large gap among the loudest 16; among all a small one by one measure, and
+#   not by another.
 #
 # Next: [03 · Gram matrices](03_gram_matrices.ipynb), which keep what the features are, and forget where.
 #

@@ -339,8 +339,9 @@ for what, network in {"trained": extractor, "random kernels": random_kernels[0]}
 #
 # In `block5` few channels are silent, and a third of the pairs hardly ever meet. But a third do as well when each
 # channel is moved by itself: these features are *rare*. Of its pairs 30 % meet less than half as often as they
-# should, which looks like exclusion, until you see the control: 25 %, by luck alone. True exclusion is found in
-# `block1`, 20 % against 0 %. And a network that never learned anything has it at every depth. (The table shows
+# should, which looks like exclusion, until you see the control: 25 %, by luck alone. Beyond luck are 20 points in
+# `block1` and 3 to 5 in the others. And a network that never learned anything has more of it at every depth, 10 to 33
+# points. (The table shows
 # one draw. Try `random_kernels[1]` and `[2]`.) So "the deeper a feature, the more others it excludes" is not what
 # these numbers say.
 #
@@ -401,7 +402,8 @@ def statistics_of(image, network=extractor):
     return parts
 
 
-# If means and pattern weighed alike, the numbers would lie between 25 and 50 %.
+# If means and pattern weighed alike, the numbers would lie between 25 and 50 %: 50 if the two matrices were at right
+# angles, 25 if they pointed the same way.
 print("distance of a picture without pattern   " + "   ".join(n[:6] for n in nst.STYLE_LAYERS))
 statistics = {what: statistics_of(image) for what, image in textures.items()}
 for what, parts in statistics.items():
@@ -438,8 +440,8 @@ for name, (mu, C) in statistics["tissue"].items():
 # %% [markdown]
 # About half of the trace or more is the pattern's, but at most 30 % of the squared entries. Why? The squared
 # entries of a symmetric matrix add up to its squared [eigenvalues](glossary.md#eigenvalue). The means' part,
-# $\mu\mu^\top$, has a single eigenvalue that isn't zero. The pattern's are spread over many directions, and the
-# squares of many small numbers add up to little. So squaring favours the means.
+# $\mu\mu^\top$, has a single eigenvalue that isn't zero. The pattern's are spread over several directions, and the
+# squares of smaller numbers add up to less. So squaring favours the means.
 #
 # ### What follows from it
 #
@@ -516,8 +518,8 @@ for name in nst.STYLE_LAYERS:
 #    + \frac{\sum_i (\mu_i - \hat\mu_i)^2}{\sum_i \hat C_{ii}} \right) . $$
 #
 # The second term compares how far off the means are with how much the features vary. Where both terms are
-# zero the Gram matrices agree as well, so nothing is lost. It isn't perfect: in `block5`, where 160 pixels
-# give only a hundred positions, the blank still wins for half of the pieces. (A blank is now "100 % off in its
+# zero the Gram matrices agree as well, so nothing is lost. It isn't perfect: the blank still wins for some pieces at
+# other layers, and in `block5`, where 160 pixels give only a hundred positions, for half of them. (A blank is now "100 % off in its
 # covariances", but that proves nothing, since it has none. The table is the proof.) Li et al. (2017) read style in
 # this way, as a distribution of features, and matched its means and variances. `nst.style_loss` is this formula
 # (with a floor under the divisors for a style that hardly varies):

@@ -205,7 +205,7 @@ nst.check("epsilon", "b")
 
 # %% [markdown]
 # If ε is a mistake of units, then changing the units must mend it. Multiply the loss by 10,000: the best
-# picture stays the same, and the gradients are 10,000 times larger. An optimiser without the mistake must
+# picture stays the same, and the gradients are 10,000 times larger. An optimiser without the mistake should
 # not notice. And for comparison, here is a third optimiser.
 #
 # ### A road that remembers
@@ -349,9 +349,8 @@ show_rows(
 # With the tutorial's Adam a tenth of the loss is left, with the other less than a fiftieth, after the same
 # number of evaluations. In other units the first gets twice as good, and the second stays what it was: so ε was
 # indeed a mistake of units. It is not the whole story. Even where ε is small beside the gradients, the
-# tutorial's learning rate and β₁ are worse here than the others. And on VGG19, whose gradients are billions of
-# times as large, ε = 0.1 does no harm at all: there the first and the third line are the same. So it is not a
-# bad number, it is a number without a unit.
+# tutorial's learning rate and β₁ are worse here than the others. And beside the gradients of VGG19, which are
+# billions of times as large, ε = 0.1 is nothing. So it is not a bad number, it is a number without a unit.
 #
 # And L-BFGS? It ends first, but a well-set Adam is close behind. Had we compared it with the tutorial's
 # Adam alone, it would look six times as good. **An opponent with a poor setting is no control.** What
@@ -642,7 +641,8 @@ show_rows(
 # 0.1 at most: it is really there, and in its place. Without a border the upright way falls to 0.4 and 0.2. But some
 # *shift* of the mosaic still reaches 0.7, and turned ones only 0.3: the composition has survived as a whole, and
 # moved. Without the two deepest layers it falls apart: the best shift reaches 0.3 and 0.4, turned ones 0.3. So
-# **wide windows hold a composition together, and the border pins it to its place.**
+# **wide windows hold a composition together, and the border pins it to its place.** (Where it lands without a border is
+# chance: try other seeds.)
 #
 # The night is a weaker witness. Its layout is little more than a dark half above a bright one, and some shift brings
 # such halves together even in a turned picture: 0.7 against 0.5, and with three layers 0.7 against 0.6. Without the
@@ -787,8 +787,8 @@ for name, made in through.items():
 # %% [markdown]
 # <details><summary>What came out</summary>
 #
-# Both are content with their picture, each by its own measure; the random one even more. It has the colours,
-# and blue above yellow, in clouds and specks. The trained one has strokes, lights and furrows, though the
+# Both are content with their picture, each by its own measure; the random one even more. It has the colours
+# in clouds and specks, yellow at the lower left, but also at the top. The trained one has strokes, lights and furrows, though the
 # field climbs into the sky. So with *this* recipe, shape of network, [seed](glossary.md#seed) and picture,
 # training adds a lot to the eye. That does not refute the papers, whose random networks were built otherwise
 # (a single layer with kernels of many sizes, or VGG's full width). Nor does it say *why*. For that you would

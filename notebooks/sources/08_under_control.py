@@ -436,7 +436,7 @@ assert reach["masked"][-1] < 0.3 * reach["plain"][-1]
 # nearly half as much as inside.
 #
 # Far away, about 4 levels remain. A leak? The middle line says no: a run that asks for *no style at all*
-# changes as much there. It begins at 136 pixels, and enlarging costs some sharpness everywhere. (A run of 128 pixels
+# changes as much there. Its sizes are 136 and 192 pixels, and enlarging costs some sharpness everywhere. (A run of 128 pixels
 # enlarges nothing, and without style it changed nothing.) Subtract what the control shows, and the style reaches some
 # 20 to 50 pixels. If you need a sharp edge, paint the whole picture and cut it out afterwards (lesson 12).
 #
@@ -534,7 +534,7 @@ for scale, row in sizes.items():
 #
 # ## The size to begin with
 #
-# A transfer goes from [coarse to fine](glossary.md#coarse-to-fine). By default it begins at 128 pixels, where an eye
+# A transfer goes from [coarse to fine](glossary.md#coarse-to-fine). By default it begins at about 128 pixels, where an eye
 # in this portrait is ten pixels wide. `coarsest` is another size to begin with. Before you run this: what will become
 # of her face if a transfer begins at 64 pixels, and what if it works at 256 pixels from the first step on?
 
@@ -575,7 +575,7 @@ assert begins[64][0] < begins[256][0]
 # <details><summary>What you see</summary>
 #
 # At a small size the style's large shapes find room: blossoms float in the background, and one lies over her mouth.
-# What settled there is still there at 256 pixels. Without a coarse beginning she keeps both eyes and her mouth, and
+# What settled there is still there at 256 pixels. Without a coarse beginning she keeps her nose and her mouth, though one eye is smudged, and
 # the content loss is the lowest. It has its price: the style loss is a little higher, the blossoms behind her are
 # almost gone, and what is left of the style is small. So begin coarse where shapes may change, and finer where they
 # may not.

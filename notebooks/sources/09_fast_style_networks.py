@@ -163,8 +163,7 @@ for what, and_kernels in {"gradient for the picture": False, "and for the kernel
 # <details><summary>What the table says</summary>
 #
 # For each convolution on the way forward there is one on the way back, and none for kernels. (One of the fourteen is no
-# layer of VGG19: it puts the colours into the order that VGG19 wants.) The clock agrees: an older version of the twin
-# took 29 ms for a look, and 64 ms with the gradient.
+# layer of VGG19: it puts the colours into the order that VGG19 wants.)
 #
 # </details>
 #
@@ -388,7 +387,8 @@ for what, painted in {
 # %% [markdown]
 # <details><summary>What the table says</summary>
 #
-# Each term sees its own fault. Content is 0 for the photograph alone, and largest where the cup is lost. Style is least
+# Style reacts to every fault, and most to some that it can't name: it doesn't tell dots from missing paint. Each of the
+# others sees its own. Content is 0 for the photograph alone, and largest where the cup is lost. Style is least
 # for the style picture (not 0, because it was shrunk to the cup's size). Only more contrast leaves the range, and only
 # the dots are a lattice.
 #
@@ -574,7 +574,7 @@ for term, to in {"style": "style picture", "content": "photographs"}.items():
 # ### Keep it
 #
 # From now on the network is to take pictures on the scale of 0..255, as all networks of the course do. That
-# costs no layer: its first and its last convolution are linear, so `to_bytes` puts the change of scale into
+# needs no extra layer: its first and its last convolution are linear, so `to_bytes` puts the change of scale into
 # their weights. Then it is saved twice. The `.keras` file is for going on with the training. The `.onnx`
 # file is for everything else: `nst.onnx.export` writes it, and only after several programs have been seen to
 # paint the same picture from it.
@@ -852,8 +852,8 @@ for name in both:
 #
 # The first convolution is linear. So fog multiplies its output by ¼ and adds a constant to each channel, and
 # the normalization takes both away again, but for the $\epsilon$. Two things to be fair: our batch normalization
-# was put into a network that had been trained without it; and a fog this even could be taken out of the
-# input image as well. What the other twelve do is to keep up the style's contrast from layer to layer. Ulyanov
+# was put into a network that had been trained without it; and a fog as even as this could also be
+# removed from the input image. What the other twelve do is to keep up the style's contrast from layer to layer. Ulyanov
 # et al. trained both kinds from the start, and theirs with instance normalization looked better.
 #
 # </details>
@@ -1275,8 +1275,8 @@ print("still open" if my_answer is ... else "Now compare it with the solution ed
 # %% [markdown]
 # ## In this lesson you have
 #
-# - counted: a look with the gradient costs two looks; one pass of the light network is a tenth of the heavy one's work,
-#   and that is a two-hundredth of a search through VGG19;
+# - counted: a look with the gradient costs two looks; the heavy network does a two-hundredth of the work of a
+#   search through VGG19, and the light one a tenth of that;
 # - written the network, its loss and its training loop, and trained a style of your own twice: from nothing, and, with
 #   the same steps, much nearer to the style, from another style;
 # - saved it as `output/my_style.onnx`, for lessons 10 and 12;

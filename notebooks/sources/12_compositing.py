@@ -113,9 +113,8 @@ network = cv2.dnn.readNetFromONNX(starry_path)
 network.setInput(cv2.dnn.blobFromImage(bgr, swapRB=True))
 raw = network.forward()
 outside = ((raw < 0) | (raw > 255)).mean()
-print(
-    f"values outside 0..255: {outside:.0%}; 260 without clip becomes {np.array([260]).astype(np.uint8)[0]}"
-)
+print(f"values outside 0..255: {outside:.1%}, from {raw.min():.0f} to {raw.max():.0f}")
+print(f"260 without clip becomes {np.array([260]).astype(np.uint8)[0]}")
 clipped = raw.clip(0, 255)
 # If cutting off the decimals did no harm, both means would be 0.0.
 for name, kept in {"astype alone": clipped.astype(np.uint8), "round": clipped.round()}.items():
@@ -124,8 +123,7 @@ for name, kept in {"astype alone": clipped.astype(np.uint8), "round": clipped.ro
     )
 
 # %% [markdown]
-# Four values in a thousand lie outside here (0.4 %, so the output rounds it to 0 %), some as far as −30 and 298. Those
-# must be clipped. And `astype(np.uint8)` cuts the decimals off: 199.9 becomes 199. The picture gets half a grey level
+# A few values lie outside. Those must be clipped. And `astype(np.uint8)` cuts the decimals off: 199.9 becomes 199. The picture gets half a grey level
 # darker. In one picture nobody sees it. In a chain of ten steps it is five levels. So round.
 #
 # The third function chooses one of two pictures for each pixel:
@@ -145,14 +143,14 @@ show_rows(
     [nst.bgr_to_rgb(picture) / np.float32(255) for picture in both],
     height=4.3,
     alt="An astronaut before a painted world; a corner of the flag is a photograph, and paint shows "
-    "through holes in her visor and beside a strap. Beside it, a painted astronaut before the photographed studio.",
+    "through holes in her helmet and beside a strap. Beside it, a painted astronaut before the photographed studio.",
 )
 
 # %% [markdown]
 # *The tutorial's two results.* `np.where` [broadcasts](glossary.md#broadcast) the [mask](glossary.md#mask)'s
 # one channel over the picture's three; that is why the mask needs its third axis. And it shows the mask's
-# faults: a corner of the flag, at the lower left, passes for a person, and there are holes where her visor mirrors a
-# window and beside a white strap.
+# faults: a corner of the flag, at the lower left, passes for a person, and there are holes in her helmet, the clearest
+# where it mirrors a window, and small ones beside a white strap.
 #
 # ## Two sentences put right
 #
@@ -472,6 +470,7 @@ show_rows(
 # fills a hollow until it runs over. Here the lower of the two rims is 0.9:
 
 # %%
+# A whole row above it closes the way up, so that only the ways to the left and to the right are left.
 above = [0.0, 0.0, 0.9, 1.0, 1.0, 1.0, 0.8, 0.0]
 valley = [0.0, 0.0, 0.9, 0.4, 0.6, 1.0, 0.8, 0.0]
 print("before:", valley)
@@ -671,7 +670,7 @@ for name, film in cases.items():
 #
 # **Noise**: the network sees strokes in it, and makes several levels out of less than one. **Motion**: as
 # she moves, the background under her is guessed anew each time, and instance normalization takes its
-# means over the whole picture. So even the far corner of the sky, where she never is, changes when she
+# means over the whole picture. (The table doesn't tell which of the two weighs more.) So even the far corner of the sky, where she never is, changes when she
 # moves.
 #
 # </details>

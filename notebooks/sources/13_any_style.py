@@ -62,7 +62,7 @@ show_rows(
 #
 # In [lesson 09](09_fast_style_networks.ipynb) a style cost a training. What would a network have to be *told*, so
 # that it could do without? Lesson 03 has the answer: means and [covariances](glossary.md#covariance) of features. Here is a bolder idea. Leave
-# the covariances out, too. Keep of each channel its mean $\mu_c$ and its
+# the covariances out, too. Of each channel, keep only the mean $\mu_c$ and the
 # [standard deviation](glossary.md#standard-deviation) $\sigma_c$, and forget how channels go together.
 #
 # **Question.** The twin's `block4_conv1` has 160 channels. How many numbers describe a style then?
@@ -124,9 +124,9 @@ adain_road()
 # *Two boxes know something: the twin, which is frozen, and the decoder. Neither knows one style from another.*
 #
 # Ours has six convolutions and 198,811 weights. It learned from photographs, each with a painting, drawn style or
-# other photograph beside it. Its loss has three parts. The features of its picture are to be those that it was
-# given. Means and deviations at four layers are to be the style's. And if it is given a photograph's own features,
-# the photograph is to come back. (It has no normalization. Why would one be fatal? Think of what carries the
+# other photograph beside it. Its loss has three parts. The picture that it paints should have the features that
+# it was given. Its means and deviations at four layers should match the style's. And from a photograph's own features
+# it should give the photograph back. (It has no normalization. Why would one be fatal? Think of what carries the
 # style.)
 
 # %%
@@ -591,8 +591,8 @@ ipywidgets.VBox([knob, large])
 # ## Why a search still wins
 #
 # A search needs a hundred times the work. What does it get for that? The same photograph, the same style, the same
-# judge. To be fair to the fast ones, the judge looks at four layers at which the any-style network was taught, and
-# which the search is *not* shown: it works with the first layers of the five blocks.
+# judge. To be fair to the any-style network, the judge looks at four layers at which that was taught. Neither AdaIN and
+# its decoder nor the search were: they work with the first layers of the blocks.
 #
 # **Predict** two things: whether the search keeps more of the cat than one pass does, and which of the two fast ways,
 # AdaIN or the predicted scales, comes nearer to the four styles.
@@ -645,7 +645,7 @@ assert off["a search"]["window"] < 0.8 * min(off["one pass"]["window"], off["Ada
 # at one layer? For the window and the pavers the two come equally near; for the woodcut the predicted scales are
 # ahead, for the harvest AdaIN is. (The last column, how much of the cat is lost, is for the window alone, for which there is a
 # search.) That doesn't say which is the better idea: the two networks differ in size, loss and length of training as
-# well, and a fair comparison would change one thing at a time, as lesson 09 did. It does say that more machinery
+# well, and the judge's layers are those of one training only. A fair comparison would change one thing at a time, as lesson 09 did. It does say that more machinery
 # isn't better by itself. What speaks for the predicted scales is something else: with the vector put in, the result
 # is *one* small network, which runs wherever lesson 10's do.
 #
@@ -697,8 +697,7 @@ show_rows(
 )
 
 # %% [markdown]
-# *Grey takes nearly all contrast away, and that is right. (What is left is left on purpose, so that one sees anything at
-# all.) Noise gives the usual strokes in many colours, and stripes give a glaring black and white without a stripe. Ask yourself for each what a search would
+# *Grey takes nearly all contrast away, and that is right. (Two faint blurs are left of the cat, on purpose.) Noise gives the usual strokes in many colours, and stripes give a glaring black and white without a stripe. Ask yourself for each what a search would
 # do, and try it:* `nst.transfer_style(cat, bad_styles["stripes"])`.
 #
 # ### What one pass could have known
@@ -722,7 +721,7 @@ show_rows(
     [guessed, tuned],
     titles=["one pass in any style", "trained further on this one"],
     height=2.9,
-    alt="A rocket in the evening, twice: with yellowish green spots, like a stained photograph; before a blue sky of "
+    alt="A rocket in the evening, twice: from dark blue to pale yellow, with blotches of short orange strokes; before a blue sky of "
     "flowing strokes, with round yellow stars in whirls.",
 )
 

@@ -349,7 +349,7 @@ choice(
     "blob_shape",
     "What does blobFromImage(size=...) do with a photograph that is not square?",
     right="a",
-    a="Every pixel of the photograph takes part, and the mask can be stretched back.",
+    a="The whole photograph is squeezed into the square, and the mask can be stretched back.",
     b="OpenCV has no such option here; you would have to pad the photograph yourself.",
     c="that is what happens with crop=True, which is not the default.",
     d="a resize works with any two sizes, so there is nothing to complain about.",

@@ -259,9 +259,7 @@ def paint_all(
     """
     check_count("jobs", jobs)
     alone = jobs == 1 and scheduler is None
-    trial = _painter(recipe) if alone else recipe()
-    trial(Picture(np.full((32, 32, 3), 0.5, np.float32)))
-    del trial
+    (_painter(recipe) if alone else recipe())(Picture(np.full((32, 32, 3), 0.5, np.float32)))
 
     skipped = [task for task in tasks if task.target.is_file()]
     waiting = [task for task in tasks if not task.target.is_file()]
@@ -283,7 +281,11 @@ def paint_all(
         interrupted = True
         # What other threads were at has been finished all the same.
         told = {*painted, *(task for task, _ in failed)}
-        painted += [task for task in waiting if task not in told and task.target.is_file()]
+        late = [task for task in waiting if task not in told and task.target.is_file()]
+        painted += late
+        if tell is not None:
+            for task in late:
+                tell(task)
     finally:
         _of_this_thread.known = (None, None)  # a network is large
     order = {task: number for number, task in enumerate(tasks)}

@@ -402,7 +402,7 @@ class Composer:
         self._backdrop = None if backdrop is None else Behind(backdrop, linear)
         self._background = _painter(background, backend, eight_bits, threads)
         names = isinstance(person, str | Path) and isinstance(background, str | Path)
-        same = person is background or (names and person == background)
+        same = person is background or (names and str(person) == str(background))
         self._person = self._background if same else _painter(person, backend, eight_bits, threads)
         self._segmenter = _segmenter(segmenter, backend, threads, "mask" if hard else "matte")
         self._feather, self._match, self._hard = feather, match, hard

@@ -336,8 +336,8 @@ def check_opencv() -> Finding:
 
 
 def check_weights() -> Finding:
-    """Name the weights that are used unless others are asked for."""
-    from nstlib.errors import ArgumentError
+    """Name the weights that are used unless others are asked for, and load them."""
+    from nstlib.errors import ArgumentError, NstError
     from nstlib.vgg19 import WEIGHTS, default_weights, imagenet_file, vgg19_with
 
     try:
@@ -347,10 +347,17 @@ def check_weights() -> Finding:
         advice = f"unset it, or set it to one of {', '.join(WEIGHTS)}"
         return Finding("weights", False, found, advice)
     chosen = "NSTLIB_WEIGHTS" if os.environ.get("NSTLIB_WEIGHTS") else "the default"
-    if name == "imagenet" and imagenet_file() is None:
-        chosen += "; they are downloaded, 80 MB, when they are first used"
-    elif name != "imagenet":
+    if name == "imagenet":
+        if imagenet_file() is None:
+            chosen += "; they are downloaded, 80 MB, when they are first used"
+    elif name in WEIGHTS:
         vgg19_with(name)  # says what is wrong
+    else:
+        try:
+            vgg19_with(name)
+        except NstError as error:
+            advice = "unset NSTLIB_WEIGHTS, or give a whole file of VGG19's layers"
+            return Finding("weights", False, str(error), advice)
     return Finding("weights", True, f"{name} ({chosen})")
 
 

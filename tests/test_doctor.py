@@ -305,6 +305,7 @@ def test_weights_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     file.write_bytes(b"no weights")
     monkeypatch.setenv("NSTLIB_WEIGHTS", str(file))
     assert not finding("weights").ok
+    assert finding("weights").advice.startswith("unset NSTLIB_WEIGHTS")
     monkeypatch.delenv("NSTLIB_WEIGHTS")
     monkeypatch.setattr("nstlib.vgg19.embedded_model", lambda name: tmp_path / name)
     cached_vgg19.cache_clear()

@@ -8,13 +8,37 @@ import { blur, enlarge, round, shrink } from "./resizing.js";
 // below which colours count as flat, and how much the contrast is raised at the end.
 const [SIDE, RADIUS, EPSILON, CONTRAST] = [512, 1 / 64, 3e-4, 2];
 
+// How bright the brightest 2 % of what the network sees are at least, and how many times brighter a
+// picture is made for that at most.
+const [BRIGHT, MOST] = [0.6, 30];
+
+/** Say how many times brighter a picture, three planes, must be for a network to see it well. */
+export function brightening(photo) {
+  const values = [];
+  for (const { width, height, data } of photo) {
+    for (let y = 0; y < height; y += 4) {
+      for (let x = 0; x < width; x += 4) values.push(data[y * width + x]);
+    }
+  }
+  const sorted = Float32Array.from(values).sort();
+  const place = 0.98 * (sorted.length - 1);
+  const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+  const bright = below + (place % 1) * (above - below);
+  return Math.min(MOST, Math.max(1, BRIGHT / Math.max(bright, 1e-6)));
+}
+
 /** Bring a photograph to the network's size, (1, 3, height, width), black −1 and white 1. */
 export function networkInput(photo, width, height) {
-  const blob = new Float32Array(3 * width * height);
-  photo.forEach((color, channel) => {
+  const seen = photo.map((color) => {
     const small = shrink(color, Math.min(width, color.width), Math.min(height, color.height));
-    const { data } = enlarge(small, width, height);
-    for (let i = 0; i < data.length; i++) blob[channel * data.length + i] = 2 * data[i] - 1;
+    return enlarge(small, width, height);
+  });
+  const times = brightening(seen);
+  const blob = new Float32Array(3 * width * height);
+  seen.forEach(({ data }, channel) => {
+    for (let i = 0; i < data.length; i++) {
+      blob[channel * data.length + i] = 2 * Math.min(1, times * data[i]) - 1;
+    }
   });
   return blob;
 }
@@ -34,7 +58,9 @@ export function refine(photo, person) {
   // The functions change slowly from place to place, so that a smaller picture is enough for them.
   const scale = Math.min(1, SIDE / Math.max(width, height));
   const small = [width, height].map((side) => Math.max(1, round(side * scale)));
-  const guide = photo.map((color) => shrink(color, ...small));
+  const dark = photo.map((color) => shrink(color, ...small));
+  const times = brightening(dark);
+  const guide = dark.map(({ data }) => plane(...small, data.map((value) => times * value)));
   const radius = Math.max(1, round(RADIUS * Math.max(...small)));
   const fit = fitLocally(guide, enlarge(person, ...small), radius, EPSILON);
   const [r, g, b, offset] = fit.map((map) => enlarge(map, width, height));
@@ -43,9 +69,8 @@ export function refine(photo, person) {
   for (let i = 0; i < alpha.data.length; i++) {
     const value =
       offset.data[i] +
-      r.data[i] * red.data[i] +
-      g.data[i] * green.data[i] +
-      b.data[i] * blue.data[i];
+      times *
+        (r.data[i] * red.data[i] + g.data[i] * green.data[i] + b.data[i] * blue.data[i]);
     // The means of many windows are softer than the edge is.
     alpha.data[i] = clip(0.5 + CONTRAST * (value - 0.5));
   }

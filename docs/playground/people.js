@@ -8,7 +8,7 @@ const SMALLEST = 0.05;
 
 // A pit in a matte is filled if all of it is above the first number, and it covers no more than the
 // second one as a share of the people's area. It reaches up to the third number.
-const [UNSURE, LARGEST_PIT, SURE] = [Math.fround(0.2), 0.02, Math.fround(0.9)];
+const [UNSURE, LARGEST_PIT, SURE] = [Math.fround(0.1), 0.03, Math.fround(0.9)];
 
 const isSurelyPerson = (share) => share > 0.5;
 

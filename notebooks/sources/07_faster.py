@@ -492,7 +492,7 @@ ladder = {
     "200 steps of Adam at 0.001, two networks": ("two", 200),
     "one network": ("one", 200),
     "the twin": ("twin", 200),
-    "Adam at 0.05": ("twin", reached["Adam, 0.05"]),
+    "Adam at its best rate": ("twin", best_adam),
     "L-BFGS instead": ("twin", reached["L-BFGS"]),
 }
 print(f"{'':42} evaluations   multiplications   of the first")

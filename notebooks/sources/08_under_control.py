@@ -553,7 +553,7 @@ show_rows(
     titles=["the photograph", *(f"coarsest={first}" for first in begun)],
     height=3,
     alt="A woman in a spacesuit; and she three times in watercolour. First a pink blossom covers her mouth "
-    "and nose, and blossoms float behind her; last she has two eyes and a mouth, and the paper is nearly plain.",
+    "and nose, and blossoms float behind her; last she has a nose and a mouth, one eye is smudged, and the paper is nearly plain.",
 )
 
 # %% tags=["nbval-ignore-output"]

@@ -387,8 +387,8 @@ for what, painted in {
 # %% [markdown]
 # <details><summary>What the table says</summary>
 #
-# Style reacts to every fault, and most to some that it can't name: it doesn't tell dots from missing paint. Each of the
-# others sees its own. Content is 0 for the photograph alone, and largest where the cup is lost. Style is least
+# Range and lattice each see their own fault alone. Style and content react to more: the dots cost the content nearly as
+# much as a lost cup, and the style more than missing paint. Content is 0 for the photograph alone, and largest where the cup is lost. Style is least
 # for the style picture (not 0, because it was shrunk to the cup's size). Only more contrast leaves the range, and only
 # the dots are a lattice.
 #

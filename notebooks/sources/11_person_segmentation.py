@@ -195,7 +195,7 @@ print(f"{'the way up, up8 to scores':36}{up:9,}")
 print(f"{'all':36}{count(''):9,}")
 
 # %% [markdown]
-# Nearly all of them lie on the way down and on the side branch. A fourteenth, 106,000, began as **MediaPipe's selfie
+# Nearly all of them lie on the way down and on the side way. A fourteenth, 106,000, began as **MediaPipe's selfie
 # segmentation**, which Google made for selfies and video calls ([MediaPipe](glossary.md#MediaPipe) is its library of such
 # networks). We built a larger network around it, twice. The new parts give 0 at first, so that each training could
 # start from the result of the one before. In all they took a quarter of an hour on graphics cards and four hours on two
@@ -790,8 +790,8 @@ show_rows(
 
 # %% [markdown]
 # *The two worst.* Such pictures are strange to a network that knows streets, rooms and landscapes: two trees with a star
-# above each pass for people. On 346 ordinary photographs, none of which the last training used, its card (`models/README.md` in the
-# repository) reports 0.7 % of the pixels, nothing at all on 91 in a hundred, and **more than 5 % of the picture on 15**,
+# above each pass for people. On 346 ordinary photographs, none of which the last training used (earlier ones had seen
+# a third of them; on the others it does a little better), its card (`models/README.md` in the repository) reports 0.7 % of the pixels, nothing at all on 91 in a hundred, and **more than 5 % of the picture on 15**,
 # of which 10 show animals. "Where nobody is, it finds nobody" would be false. "In nineteen of twenty such photographs, it
 # finds next to nobody" is what we can say.
 #
@@ -800,7 +800,7 @@ show_rows(
 #
 # Next: people as **small**, **dark**, **mirrored**, **upside down** or **faceless** as they can be.
 #
-# **Question.** Which of these costs the mask most?
+# **Question.** Which of these costs the mask most, on all three portraits?
 #
 # - **a** half the size
 # - **b** a tenth of the light
@@ -892,8 +892,8 @@ for label, *row in (
 # - **Dark.** Neither a tenth of the light nor 3 % costs anything, though only nine grey levels are left of it. Does
 #   the network see in the dark? The next two lines are the control. `nst.PersonSegmenter` multiplies dark pictures
 #   before the network sees them, until the brightest 2 % of their values are at 0.6. With `brighten=False` it doesn't,
-#   and at 3 % two of the three are hardly found any more. So the network has no trouble with few levels. It doesn't
-#   know *darkness*, and three lines of code mend that.
+#   and at 3 % a third to a half of each is lost, and background is taken instead. So the network has no trouble with few
+#   levels. It doesn't know *darkness*, and three lines of code mend that.
 # - **Mirrored.** A perfect segmenter would give the same score. This one changes its mind: in the mirror image it takes less of the
 #   cameraman's tripod, leaves out more of the helmet, and takes more of the officer's flag. So its convention is not a firm one.
 # - **Upside down.** All three fall apart. It has learned which way is up. If your camera may be turned, turn

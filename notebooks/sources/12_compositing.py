@@ -670,8 +670,8 @@ for name, film in cases.items():
 #
 # **Noise**: the network sees strokes in it, and makes several levels out of less than one. **Motion**: as
 # she moves, the background under her is guessed anew each time, and instance normalization takes its
-# means over the whole picture. (The table doesn't tell which of the two weighs more.) So even the far corner of the sky, where she never is, changes when she
-# moves.
+# means over the whole picture. So even the far corner of the sky, where she never is, changes when she
+# moves. (Which of these two effects weighs more, the table doesn't tell.)
 #
 # </details>
 #

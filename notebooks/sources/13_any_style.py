@@ -591,8 +591,8 @@ ipywidgets.VBox([knob, large])
 # ## Why a search still wins
 #
 # A search needs a hundred times the work. What does it get for that? The same photograph, the same style, the same
-# judge. To be fair to the any-style network, the judge looks at four layers at which that was taught. Neither AdaIN and
-# its decoder nor the search were: they work with the first layers of the blocks.
+# judge. The judge looks at four layers at which the any-style network was taught. That favours it: AdaIN's decoder and
+# the search work with the first layers of the blocks.
 #
 # **Predict** two things: whether the search keeps more of the cat than one pass does, and which of the two fast ways,
 # AdaIN or the predicted scales, comes nearer to the four styles.

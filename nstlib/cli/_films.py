@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nstlib._checks import counted
-from nstlib._files import reason
 from nstlib.cli._run import fail, say, shown
 from nstlib.errors import NstError, OutputError
 
@@ -85,12 +84,14 @@ class Films:
                 part = next(p for p in _parts(target) if os.path.realpath(p) not in taken)
                 taken.add(os.path.realpath(part))
                 code = self.paint(source, target, part)
-            except OSError as error:
-                code = fail(f"{source}: {shown(target)} cannot be written: {reason(error)}", 1)
             except NstError as error:
                 # The library's messages begin with the file; others are told which it was.
                 known = error.command.startswith(source)
                 code = fail(error.command if known else f"{source}: {error.command}", 1)
+            except OSError as error:
+                from nstlib._files import reason
+
+                code = fail(f"{source}: {shown(target)} cannot be written: {reason(error)}", 1)
             if code == 130:
                 return code
             worst = max(worst, code)

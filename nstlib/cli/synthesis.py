@@ -252,9 +252,10 @@ def transfer(
         )
     except (OptimizationError, UnfinishedError) as error:
         image = finish(error.image)
+        code = _keep_result(error, image, output, given.alpha_of(image))
         if film is not None:
             film.save(image)
-        return _keep_result(error, image, output, given.alpha_of(image))
+        return code
     picture = given.keep_photo(result.image)
     save_image(picture, output, alpha=given.alpha_of(picture))
     print_result(output, result)

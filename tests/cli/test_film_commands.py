@@ -17,7 +17,7 @@ from film_files import COUNT, left_edge, make_films, read
 from onnx_files import Graph, save
 from waiting import LONGEST
 
-from nstlib.errors import MemoryLimitError
+from nstlib.errors import MemoryLimitError, OutputError
 from nstlib.inference.stylizer import Stylizer
 from nstlib.video.convert import Conversion
 from nstlib.video.reader import VideoReader
@@ -180,6 +180,20 @@ def test_a_film_whose_folder_cannot_be_made_does_not_stop_the_others(nst: Run) -
     assert line.startswith("wrote out/b/x.mp4")
     assert fault.startswith("nst: in/a/x.mp4: out/a/x.mp4 cannot be written: ")
     assert len(read(Path("out/b/x.mp4"))) == COUNT
+
+
+@pytest.mark.usefixtures("here")
+def test_what_a_films_writer_says_is_said_once(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputError("out/silent.mp4: cannot be written (No space left on device)")
+
+    Path("in").mkdir()
+    Path("in/silent.mp4").write_bytes(Path("silent.mp4").read_bytes())
+    monkeypatch.setattr("nstlib.video.convert.convert_video", full)
+    code, out, [fault] = nst("stylize", "in", "-s", "n.onnx", "-o", "out")
+    assert (code, out) == (1, [])
+    assert fault.count("cannot be written") == 1
+    assert "No space left on device" in fault
 
 
 @pytest.mark.usefixtures("here")

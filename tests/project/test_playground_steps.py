@@ -19,6 +19,8 @@ from nstlib.images.resizing import target_size
 from nstlib.inference.any_style import at_size, recolored
 from nstlib.inference.mattes import fit_locally
 from nstlib.inference.parts import fill_pits, keep_people
+from nstlib.inference.segmenter import PersonSegmenter, brightening
+from nstlib.sources import load_image
 
 pytestmark = pytest.mark.site
 
@@ -137,6 +139,20 @@ def test_mattes_are_pythons(page: Any, random: np.random.Generator) -> None:
     near(found, np.stack([*slopes, offset], axis=-1), 1e-3)  # slopes reach 10 in noise
 
 
+def test_dark_photographs_are_brightened_as_in_python(
+    page: Any, random: np.random.Generator
+) -> None:
+    for light in (1.0, 0.3, 0.05, 0.0):
+        photo = (light * random.uniform(0, 1, (45, 62, 3))).astype(np.float32)
+        found = called(page, "matting", "brightening", photo)
+        assert found == pytest.approx(brightening(photo), rel=1e-5)
+    photo = load_image("astronaut", (96, 96))
+    person = PersonSegmenter().look(photo)
+    for light in (1.0, 0.05):
+        expected = PersonSegmenter().refine(light * photo, person)
+        near(called(page, "matting", "refine", light * photo, person), expected, 0.01)
+
+
 def test_people_are_pythons(page: Any, random: np.random.Generator) -> None:
     for smallest in (0.05, 0.3, 1.0):
         coarse = random.uniform(0, 1, (12, 16)).astype(np.float32)
@@ -145,10 +161,10 @@ def test_people_are_pythons(page: Any, random: np.random.Generator) -> None:
         assert not np.array_equal(expected, alpha), "nothing is left out here"
         near(called(page, "people", "keepPeople", alpha, smallest), expected, 0)
     unsure = np.clip(cv2.resize(random.uniform(0.6, 1.3, (12, 16)), (80, 60)), 0, 1)
-    unsure[20:23, 30:33], unsure[40:43, 50:53] = 0.3, 0.1
+    unsure[20:23, 30:33], unsure[40:43, 50:53], unsure[40:43, 20:23] = 0.3, 0.05, 0.15
     expected = fill_pits(unsure.astype(np.float32))
-    assert expected[21, 31] == 1
-    assert expected[41, 51] == np.float32(0.1)
+    assert expected[21, 31] == expected[41, 21] == 1
+    assert expected[41, 51] == np.float32(0.05)
     near(called(page, "people", "fillPits", unsure), expected, 0)
     nobody = np.full((4, 5), 0.2, np.float32)
     near(called(page, "people", "keepPeople", nobody), nobody, 0)

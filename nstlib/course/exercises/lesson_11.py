@@ -387,10 +387,13 @@ choice(
 
 choice(
     "what_hurts",
-    "Which costs the mask most: half the size, a tenth of the light, upside down, or mirrored?",
+    "Which costs the mask most, on all three: half the size, a tenth of the light, upside down, or "
+    "mirrored?",
     right="c",
-    a="at half the size a person still has 128 of the network's 256 pixels.",
-    b="in training the light was changed, too, and a tenth still leaves 26 grey levels.",
+    a="at half the size a person still has 128 of the network's 256 pixels. On one of the three "
+    "that is not enough, but on the others it costs little.",
+    b="a tenth still leaves 26 grey levels, and dark pictures are brightened before the network "
+    "sees them.",
     c="It has never seen anybody hang from the ceiling: all three fall apart.",
     d="in training, photographs were mirrored at random.",
 )

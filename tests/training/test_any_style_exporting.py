@@ -34,7 +34,7 @@ from nstlib.training.any_style.pictures import Pack
 from nstlib.vgg19 import build_vgg19, save_vgg19, vgg19_with
 
 #: As the networks are trained where that is fast: not in the files' precision.
-SMALL = teach.Settings((4, 4, 8, 8), (1, 1), (3, 3), steps=3, dtype="mixed_bfloat16")
+SMALL = teach.Settings((4, 4, 6, 8), (1, 1), (3, 3), steps=3, dtype="mixed_bfloat16")
 
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -131,7 +131,7 @@ def test_two_files_or_none(teacher: teach.Teacher, tmp_path: Path) -> None:
 class Small(teach.Settings):
     """Settings whose defaults are small."""
 
-    channels: tuple[int, ...] = (4, 4, 8, 8)
+    channels: tuple[int, ...] = (4, 4, 6, 8)
     blocks: tuple[int, int] = (1, 1)
     kernels: tuple[int, int] = (3, 3)
     dtype: str = "float32"

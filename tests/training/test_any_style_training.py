@@ -288,7 +288,7 @@ sys.modules["tensorflow"] = None
 from pathlib import Path
 from nstlib.training.any_style.pictures import Pack
 from nstlib.training.any_style.teach import Settings, train
-settings = Settings((4, 4, 8, 8), (1, 0), (3, 3), steps=2, dtype="float32")
+settings = Settings((4, 4, 6, 8), (1, 0), (3, 3), steps=2, dtype="float32")
 train(
     Pack.load({str(pack)!r}), settings, Path("state.npz"), size=32, batch=2, every=1,
     weights={narrow_file!r}, report=lambda done, means, _: print(done, means["style"] > 0),

@@ -715,7 +715,7 @@ for label, options in {
     "hold=0": {"hold": 0.0},
     "hold=0.9, reach=0": {"reach": 0},
     "hold=0.9, reach=4": {"reach": 4},
-    "hold=0.9, reach=26": {"reach": 26},
+    "hold=0.9, reach=20": {"reach": 20},
 }.items():
     film, silent_film = (steady_film(frames, **options) for frames in (clip, silent))
     steadied[label] = film
@@ -727,7 +727,7 @@ for label, options in {
     print(f"{label:22}{255 * flicker(clip, film):9.0f}{255 * np.mean(ghosts):8.1f}")
 
 # %% [markdown]
-# Less flicker costs more ghosts. On this small clip a reach of 4 is a good compromise. The default of 26 is for films
+# Less flicker costs more ghosts. On this small clip a reach of 4 is a good compromise. The default of 20 is for films
 # of full size, where strokes depend on what lies a stroke's width away. Some ghosts stay with any reach, because what
 # the network sees is held, too. And even the calmest film flickers more than its source (0.8 levels). Always read
 # such a number beside the source's.

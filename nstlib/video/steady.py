@@ -80,9 +80,9 @@ class Steady:
     tolerance : float, default 0.04
         :math:`\tau`: the change of the source, of 1, above which hardly anything is held. For what
         networks see it is a third of that, because the two delays add up.
-    reach : int, default 26
-        How far around a change nothing of what is shown is held either, in pixels: networks see as
-        far as that, so that strokes around what moves are new as well.
+    reach : int, default 20
+        How far around a change nothing of what is shown is held either, in pixels: networks see
+        farther than the pixel itself, so that strokes around what moves are new as well.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class Steady:
     array([0.3, 0.3, 0.3], dtype=float32)
     """
 
-    def __init__(self, hold: float = 0.9, tolerance: float = 0.04, reach: int = 26) -> None:
+    def __init__(self, hold: float = 0.9, tolerance: float = 0.04, reach: int = 20) -> None:
         if check_number("hold", hold, least=0) >= 1:
             raise refusal("hold", hold, "0 or more, and less than 1")
         check_number("tolerance", tolerance, above=0)

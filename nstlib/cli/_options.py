@@ -48,6 +48,14 @@ SegmenterSize = Annotated[
         help="Longest side at which it sees a picture, in pixels, if its file takes any size.",
     ),
 ]
+Tiles = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="For crowds and small people: look at N by N overlapping parts of the picture, too. "
+        "That takes N times N times as long.",
+    ),
+]
 SegmenterRange = Annotated[
     str | None,
     typer.Option(
@@ -181,6 +189,7 @@ class Networks:
 
     segmenter: SegmenterName = "person"
     segmenter_size: SegmenterSize = 320
+    tiles: Tiles = 1
     segmenter_range: SegmenterRange = None
     backend: Backend = None
     value_range: ValueRange = None

@@ -23,6 +23,7 @@ from nstlib.cli._options import (
     SegmenterSize,
     Smallest,
     Source,
+    Tiles,
     ValueRange,
     with_groups,
 )
@@ -84,6 +85,7 @@ def segment(
     max_megapixels: MaxMegapixels = 64.0,
     segmenter: SegmenterName = "person",
     segmenter_size: SegmenterSize = 320,
+    tiles: Tiles = 1,
     backend: Backend = None,
     value_range: ValueRange = None,
 ) -> int:
@@ -96,7 +98,7 @@ def segment(
 
     def load(film: bool) -> Segmenter:
         by = computing(backend, film=film)
-        found = _load_segmenter(segmenter, segmenter_size, by, value_range, "value_range")
+        found = _load_segmenter(segmenter, segmenter_size, tiles, by, value_range, "value_range")
         return found if film else _Noting(found, nobody)
 
     find = functools.partial(_make_finder, load, matte or cutout, smallest, person_at)
@@ -198,7 +200,7 @@ def _check_cutout(source: str, output: str, matte: bool) -> None:
 
 
 def _load_segmenter(
-    model: str, size: int, by: Computing, value_range: str | None, option: str
+    model: str, size: int, tiles: int, by: Computing, value_range: str | None, option: str
 ) -> PersonSegmenter:
     """Load what finds people. A message calls its range by the name of the option."""
     from nstlib._checks import check_count
@@ -213,6 +215,7 @@ def _load_segmenter(
         backend=by["backend"],
         value_range=value_range,
         size=size,
+        tiles=tiles,
         threads=by.get("threads"),
     )
 
@@ -413,6 +416,7 @@ def _composer_options(
     found = _load_segmenter(
         networks.segmenter,
         networks.segmenter_size,
+        networks.tiles,
         by,
         networks.segmenter_range,
         "segmenter_range",

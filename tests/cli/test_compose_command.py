@@ -198,7 +198,7 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("nstlib.inference.segmenter.PersonSegmenter", Recorder)
     options = "--style candy --person my.onnx --feather 3.5 --strength 0.4 --match 0.2 --size 32"
     flags = "--preserve-colors --hard --segmenter pp_humanseg --segmenter-size 512 --backend ort"
-    ranges = "--value-range 0,1 --segmenter-range imagenet --style-size 200"
+    ranges = "--value-range 0,1 --segmenter-range imagenet --style-size 200 --tiles 2"
     world = "--background navy --linear --smallest 0.2 --person-at 0.5,0.3"
     given = " ".join((options, flags, ranges, world)).split()
     assert nst("compose", photo, *given, "-o", "out.png")[0] == 0
@@ -221,7 +221,7 @@ def test_options_arrive(nst: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) 
     by = {"backend": "ort", "eight_bits": False, "threads": None}
     network = {**by, "value_range": "0,1", "style_size": 200}
     assert sorted(networks[1:]) == [(("candy",), network), (("my.onnx",), network)]
-    person = {"backend": "ort", "threads": None, "value_range": "imagenet", "size": 512}
+    person = {"backend": "ort", "threads": None, "value_range": "imagenet", "size": 512, "tiles": 2}
     assert networks[0] == (("pp_humanseg",), person)
     assert all(isinstance(part, Recorder) for part in composed)
 

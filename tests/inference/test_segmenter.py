@@ -20,8 +20,10 @@ from onnx_files import (
 )
 
 from nstlib.assets.cache import asset_path, embedded_model
-from nstlib.errors import ImageError, ModelError
+from nstlib.course.portraits import drawn_mask, load_portrait
+from nstlib.errors import ArgumentError, ImageError, ModelError
 from nstlib.images.arrays import from_uint8, to_uint8
+from nstlib.images.resizing import resize
 from nstlib.inference.segmenter import PersonSegmenter, resize_for_network
 from nstlib.sources import load_image
 
@@ -166,6 +168,32 @@ def test_a_matte_follows_edges_in_the_dark_as_by_day() -> None:
     by_day, in_the_dark = (segmenter.refine(x, person) for x in (photo, photo / 20))
     without = PersonSegmenter(brighten=False).refine(photo / 20, person)
     assert np.abs(in_the_dark - by_day).mean() < 0.25 * np.abs(without - by_day).mean()
+
+
+def test_a_crowd_is_found_by_tiles() -> None:
+    """Of 36 people in six rows next to nobody is found at one look."""
+    collins, truth = load_portrait("collins"), drawn_mask("collins", held=True)
+    alone = np.where(truth[..., np.newaxis], collins, collins[:40, -60:].mean((0, 1)))
+    small = resize(alone.astype(np.float32), (85, 85))
+    crowd, people = (
+        np.tile(small, (6, 6, 1)),
+        np.tile(cv2.resize(truth.astype(np.uint8), (85, 85)), (6, 6)),
+    )
+    at_once, by_tiles = (PersonSegmenter(tiles=n).mask(crowd) == 255 for n in (1, 3))
+    assert (at_once & (people > 0)).mean() < 0.05
+    found = (by_tiles & (people > 0)).sum() / (by_tiles | (people > 0)).sum()
+    assert found > 0.7
+
+
+@pytest.mark.parametrize("size", [(40, 60), (7, 5), (1, 300)])
+def test_by_tiles_nothing_is_lost_or_moved(tmp_path: Path, size: tuple[int, int]) -> None:
+    """A network that judges each pixel by itself says the same at any look."""
+    file = save(one_channel(40), tmp_path / "person.onnx")
+    photo = np.full((*size, 3), 0.7, np.float32)
+    expected = PersonSegmenter(file)(photo)
+    np.testing.assert_allclose(PersonSegmenter(file, tiles=3)(photo), expected, atol=1e-5)
+    with pytest.raises(ArgumentError, match="tiles is 0; it must be a whole number, 1 or more"):
+        PersonSegmenter(file, tiles=0)
 
 
 def test_pp_humanseg() -> None:

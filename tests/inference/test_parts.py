@@ -74,7 +74,7 @@ def test_the_part_at_a_point_is_the_nearest(
     height, width = alpha.shape
     rows, columns = np.indices(alpha.shape)
     distance = np.hypot(columns - point[0] * (width - 1), rows - point[1] * (height - 1))
-    assert distance[kept].min() == pytest.approx(distance[alpha > 0.5].min(), abs=1e-4)
+    assert distance[kept].min() == pytest.approx(distance[filled(alpha) > 0.5].min(), abs=1e-4)
 
 
 def test_a_tip_goes_and_two_people_stay() -> None:

@@ -337,7 +337,8 @@ class PersonSegmenter:
             found[there] += weight * enlarged(np.ascontiguousarray(person), shape[::-1])
             weights[there] += weight
         whole = enlarged(np.ascontiguousarray(whole[..., 1]), (width, height))
-        person = np.maximum(whole, found / weights)
+        # Rounding may lead a little beyond 1.
+        person = np.minimum(np.maximum(whole, found / weights), 1)
         return np.stack([1 - person, person], axis=2)
 
     def _seen(self, photo: Image) -> NDArray[np.float32]:

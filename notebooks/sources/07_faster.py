@@ -361,7 +361,7 @@ nst.show_curves(
     },
     log=False,
     alt="Seven falling curves. Adam at 0.001 stays far above the others, Adam at 0.005 below it; the other "
-    "four of Adam and L-BFGS end close together, far below.",
+    "four rates and L-BFGS end close together, far below, Adam at 0.2 after a rise.",
 )
 
 # %% [markdown]

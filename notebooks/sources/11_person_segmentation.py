@@ -943,7 +943,7 @@ show_rows(
 #
 # Here it is the number, not the size. Of 36 it finds next to nobody, but it finds one of their size. Perhaps they look
 # like a pattern on cloth. (How would you test that?) The remedy: cut the photograph into parts, and look at each. With
-# `tiles=3` the segmenter looks at nine overlapping parts as well, and finds them. (It also makes its mistakes ten times.) Four
+# `tiles=3` the segmenter looks at nine overlapping parts as well, and finds them. (Its mistakes add up as well.) Four
 # are no crowd yet: they cost the officer something, and the cameraman, who isn't found alone at that size, gains by
 # them.
 #

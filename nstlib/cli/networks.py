@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +11,6 @@ from nstlib._checks import counted
 from nstlib.cli._options import ValueRange
 from nstlib.cli._run import fail_to_start, shown
 from nstlib.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from nstlib.onnx.graphs import Size
 
 
 def export_network(
@@ -72,6 +68,7 @@ def export_network(
         told["value_range"] = value_range
     try:
         from nstlib import onnx
+        from nstlib.inference import any_style
     except Exception as error:
         return fail_to_start(error)
 
@@ -79,15 +76,18 @@ def export_network(
         if float32:
             raise ArgumentError(f"--float32: {model} keeps its numbers as they are")
         # The other one needs TensorFlow.
-        write = onnx.modernize if model.suffix.lower() == ".onnx" else onnx.from_tflite
+        write: Any = onnx.from_tflite
+        if model.suffix.lower() == ".onnx":
+            write = onnx.modernize
+            if _is_one_style(onnx.load_onnx(model)):
+                options["tolerance"] = any_style.TOLERANCE
         proof = write(model, output, metadata=told, **options)
     else:
-        from nstlib.inference.any_style import SIZES, TOLERANCE
         from nstlib.networks.any_style import is_one_style_network
 
         network = _load_network(model, ".tflite", ".onnx")
         if is_one_style_network(network):
-            options |= {"sizes": SIZES, "tolerance": TOLERANCE}
+            options["tolerance"] = any_style.TOLERANCE
         proof = onnx.export(network, output, metadata=told, half=not float32, **options)
     print(proof)
     if model.suffix.lower() == ".onnx":
@@ -150,11 +150,11 @@ def verify_network(
     scale = known_range(None, proto, str(file))
     black = 0.0 if scale is None else float(scale[0].shifts[0])
     white = 255.0 if scale is None else black + float(scale[0].factors[0])
-    source, usual, allowed = _usual(file, proto)
+    source, allowed = _usual(file, proto)
     proof = onnx.verify(
         model,
         source,
-        sizes or usual,
+        sizes or None,
         value_range=(black, white),
         tolerance=allowed if tolerance is None else tolerance,
     )
@@ -162,20 +162,20 @@ def verify_network(
     return int(not proof.ok)
 
 
-def _usual(path: Path, proto: Any) -> tuple[Path | bytes, Sequence[Size] | None, float]:
-    """Find what to compare, on which sizes, and how far runtimes may differ.
-
-    A network for any style is given one. It and what is made of it take fewer sizes than others.
-    """
+def _usual(path: Path, proto: Any) -> tuple[Path | bytes, float]:
+    """Find what to compare, a network for any style with a style, and how far it may differ."""
     from nstlib.inference import any_style
     from nstlib.onnx.verification import TOLERANCE
 
     if any_style.is_painter(proto):
         one = any_style.painter_for(any_style.trial_vector(), proto)
-        return one.SerializeToString(), any_style.SIZES, TOLERANCE
-    if any(tensor.name == "last.styled.weight" for tensor in proto.graph.initializer):
-        return path, any_style.SIZES, any_style.TOLERANCE
-    return path, None, TOLERANCE
+        return one.SerializeToString(), TOLERANCE
+    return path, any_style.TOLERANCE if _is_one_style(proto) else TOLERANCE
+
+
+def _is_one_style(proto: Any) -> bool:
+    """Tell whether a file was made for one style from the network for any style."""
+    return any(tensor.name == "last.styled.weight" for tensor in proto.graph.initializer)
 
 
 def _load_network(path: Path, *others: str) -> Any:

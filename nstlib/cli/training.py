@@ -191,9 +191,9 @@ def train_style_network(
     )
     proof: dict[str, Any] = {}
     if is_one_style_network(network):
-        from nstlib.inference.any_style import SIZES, TOLERANCE
+        from nstlib.inference.any_style import TOLERANCE
 
-        proof = {"sizes": SIZES, "tolerance": TOLERANCE}
+        proof = {"tolerance": TOLERANCE}
     # Who gets the file need not know the folders of who made it.
     told = {"style": Path(style).name}
     write_network(output, network, told, value_range=(0, 255), **proof)

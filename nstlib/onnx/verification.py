@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 #: of 4, odd.
 SIZES = ((256, 256), (320, 384), (250, 333), (251, 333))
 
+#: Of what a network's sides may have to be multiples: of anything, of 8, of 32.
+_MULTIPLES = (1, 8, 32)
+
 #: How far apart two runtimes may be, on the scale of the output, 0..255 for a picture.
 TOLERANCE = 0.01
 
@@ -160,7 +163,7 @@ def verify(
         An ONNX file, or its content. One input, a picture; one output.
     sizes : sequence of (int, int), optional
         Heights and widths, one at least. By default the one that the file is for; if it takes any,
-        :data:`SIZES`.
+        :data:`SIZES`, or where it refuses them, the next multiples of 8, or of 32.
     value_range : (float, float), default (0, 255)
         What black and white are to the network.
     tolerance : float, default 0.01
@@ -194,9 +197,9 @@ def verify(
             f"the file has the outputs {[x.name for x in proto.graph.output]}; runtimes are "
             "compared on networks of one output"
         )
-    if sizes is None:
-        sizes = SIZES if entry.size is None else [entry.size]
-    for size in sizes:
+    if sizes is None and entry.size is not None:
+        sizes = [entry.size]
+    for size in sizes or SIZES:
         check_memory(proto, (1, entry.channels, *size))
     with tempfile.TemporaryDirectory() as folder:
         # A file, not its content: given that, OpenCV 5.0 takes no notice of the engine asked for.
@@ -207,6 +210,8 @@ def verify(
             reference, compute = "ONNX Runtime", runtimes.pop("ONNX Runtime")
         else:
             reference, compute = "Keras", _keras(model)
+        if sizes is None:
+            sizes = _sizes_taken(compute, entry.channels, value_range)
         exact = compute
         half = {x.name for x in proto.graph.initializer if x.data_type == onnx.TensorProto.FLOAT16}
         if half and model is not None:
@@ -228,6 +233,16 @@ def verify(
                     else RuntimeComparison(runtime, size, largest_difference(result, expected))
                 )
     return Verification(reference, tolerance, tuple(comparisons), rounding)
+
+
+def _sizes_taken(compute: _Run, channels: int, value_range: tuple[float, float]) -> Sequence[Size]:
+    """Choose the sizes that the reference computes at, of :data:`SIZES` and multiples near them."""
+    for step in _MULTIPLES:
+        rounded = ((step * -(-height // step), step * -(-width // step)) for height, width in SIZES)
+        sizes = list(dict.fromkeys(rounded))
+        if not any(isinstance(compute(photo_blob(x, channels, value_range)), str) for x in sizes):
+            return sizes
+    return SIZES
 
 
 # A runtime is started with a file and its input. It takes a picture (B, C, H, W) and returns what

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import pytest
 from keras_networks import Bomb, small_net
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx_files import graph_of, run_onnx_runtime
 
 from nstlib._tensorflow import keras
@@ -192,6 +192,44 @@ def test_sides_of_minus_one_are_free_and_never_written(tmp_path: Path) -> None:
     result = modernize(content, tmp_path / "new.onnx")
     assert result.ok
     assert {x.size for x in result.comparisons} == set(SIZES)
+
+
+@pytest.mark.parametrize(
+    ("step", "sizes"),
+    [
+        (8, {(256, 256), (320, 384), (256, 336)}),
+        (32, {(256, 256), (320, 384), (256, 352)}),
+        # 25 divides no side of those that are tried; the error is that of the first.
+        (25, None),
+    ],
+)
+def test_networks_that_take_multiples_alone_are_compared_on_multiples(
+    step: int, sizes: set[tuple[int, int]] | None
+) -> None:
+    # Reduced and enlarged again, as a U-Net does, a picture of another size cannot be added.
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["small"], kernel_shape=[step] * 2, strides=[step] * 2),
+        helper.make_node(
+            "Resize",
+            ["small", "", "scales"],
+            ["large"],
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        ),
+        helper.make_node("Add", ["x", "large"], ["y"]),
+    ]
+    model = graph_of(nodes, shape=(1, 3, "h", "w"))
+    scales = np.array([1, 1, step, step], np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(scales, "scales"))
+    content = model.SerializeToString()
+    if sizes is None:
+        with pytest.raises(ModelError, match="refuses the file at 256×256"):
+            verify(None, content)
+        return
+    result = verify(None, content)
+    assert result.ok
+    assert {x.size for x in result.comparisons} == sizes
 
 
 @pytest.mark.parametrize(

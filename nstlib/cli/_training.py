@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nstlib._checks import counted
 from nstlib.cli._outputs import duration
-from nstlib.cli._run import fail_interrupted
+from nstlib.cli._run import fail_interrupted, shown
 from nstlib.cli._signals import signals
 
 Photos = Annotated[
@@ -31,6 +33,12 @@ def asked_to_stop() -> bool:
     """Say whether to end; asked after every step: from the first on, there is a network to keep."""
     signals.keep()
     return signals.asked()
+
+
+def say_written(output: Path, steps: int, began: float) -> None:
+    """Say what a training wrote, after how many steps; it began at this time of `perf_counter`."""
+    seconds = time.perf_counter() - began
+    print(f"wrote {shown(output)}: {counted(steps, 'step')}, {duration(seconds)}")
 
 
 def say_interrupted(output: Path, checkpoint: Path | None) -> int:

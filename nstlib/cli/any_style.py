@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nstlib._checks import counted
 from nstlib.cli._options import ContentWeight
-from nstlib.cli._run import fail_to_start, say, shown
-from nstlib.cli._training import Photos, Seed, asked_to_stop, say_interrupted, time_left
+from nstlib.cli._run import fail_to_start, say
+from nstlib.cli._training import (
+    Photos,
+    Seed,
+    asked_to_stop,
+    say_interrupted,
+    say_written,
+    time_left,
+)
 from nstlib.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
@@ -102,6 +109,7 @@ def train_any_style_networks(
             f"{means['content']:.3f}{time_left((steps - step) * pace)}"
         )
 
+    began = time.perf_counter()
     teacher = train(
         _packed(pack, photos, styles, megabytes),
         Settings(content_weight=content_weight, steps=steps),
@@ -116,7 +124,7 @@ def train_any_style_networks(
     done = int(teacher.optimizer.iterations)  # also those of earlier runs
     for proof in export_any_style(teacher, output):
         print(proof)
-    print(f"wrote {shown(output)}: {counted(done, 'step')}")
+    say_written(output, done, began)
     return say_interrupted(output, checkpoint) if done < steps else 0
 
 
@@ -179,6 +187,7 @@ def train_decoder_network(
             f"pixels {means['pixels']:.3f}{time_left((steps - step) * pace)}"
         )
 
+    began = time.perf_counter()
     decoder = train_decoder(
         _packed(pack, photos, styles, megabytes),
         layer,
@@ -195,7 +204,7 @@ def train_decoder_network(
         return say_interrupted(output, checkpoint)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    print(f"wrote {shown(output)}: {counted(steps, 'step')}")
+    say_written(output, steps, began)
     return 0
 
 

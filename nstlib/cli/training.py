@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nstlib._checks import counted
 from nstlib.cli._options import ContentWeight, MaxMegapixels, StyleWeight, TvWeight, Weights
 from nstlib.cli._outputs import (
     check_network,
-    duration,
     refuse_inputs,
     weights_file,
     write_network,
 )
-from nstlib.cli._run import fail_to_start, say, shown
+from nstlib.cli._run import fail_to_start, say
 from nstlib.cli._signals import signals
-from nstlib.cli._training import Photos, Seed, asked_to_stop, say_interrupted, time_left
+from nstlib.cli._training import (
+    Photos,
+    Seed,
+    asked_to_stop,
+    say_interrupted,
+    say_written,
+    time_left,
+)
 from nstlib.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
@@ -201,8 +206,7 @@ def train_style_network(
     interrupted = 0 < done < steps
     if checkpoint is not None and not interrupted:
         checkpoint.unlink(missing_ok=True)
-    seconds = time.perf_counter() - began
-    print(f"wrote {shown(output)}: {counted(done or steps, 'step')}, {duration(seconds)}")
+    say_written(output, done or steps, began)
     return say_interrupted(output, checkpoint) if interrupted else 0
 
 
@@ -302,8 +306,7 @@ def train_small_twin(
         return say_interrupted(output, checkpoint)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    seconds = time.perf_counter() - began
-    print(f"wrote {shown(output)}: {counted(steps, 'step')}, {duration(seconds)}")
+    say_written(output, steps, began)
     return 0
 
 
@@ -380,6 +383,14 @@ def train_person_network(
     times = dict(map(_times, repeat or []))
     learned = [sample for sample in learned for _ in range(times.get(group_of(sample[0]), 1))]
     without, without_judged = keep_back(image_files(others or []), kept_back)
+    stopped = False
+
+    def stop() -> bool:  # not asked after the last step: there a training is complete
+        nonlocal stopped
+        stopped = asked_to_stop()
+        return stopped
+
+    began = time.perf_counter()
     network = train_person(
         learned,
         without,
@@ -391,16 +402,15 @@ def train_person_network(
         learning_rate=learning_rate,
         seed=seed,
         checkpoint=checkpoint,
-        stop=asked_to_stop,
+        stop=stop,
         progress=sys.stderr.isatty(),
     )
-    stopped = signals.asked()
     write_network(
         output, network, {}, output_name="probabilities", value_range=(-1, 1), tolerance=1e-3
     )
-    print(f"wrote {shown(output)}")
     if stopped:
         return say_interrupted(output, checkpoint)
+    say_written(output, steps, began)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     for group, value in evaluate_person(network, judged).items():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -334,7 +337,8 @@ def test_the_command_trains_measures_and_exports(
     )
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
-    assert lines[0] == f"wrote {output}"  # before it is measured, which takes a while
+    # Before it is measured, which takes a while.
+    assert lines[0].startswith(f"wrote {output}: 2 steps, ")
     assert not (tmp_path / "state.npz").exists()  # or the same command would do nothing
     for line, group in zip(lines[1:3], "ab", strict=True):  # the first and the fifth of eight
         assert re.fullmatch(rf"mIoU 0\.\d{{3}} on kept-back images {group}", line)
@@ -342,6 +346,35 @@ def test_the_command_trains_measures_and_exports(
     found = cv2.dnn.readNetFromONNX(str(output))
     found.setInput(np.zeros((1, 3, PERSON_SIDE, PERSON_SIDE), np.float32))
     np.testing.assert_allclose(found.forward().sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("interrupted", "code"), [(2, 130), (3, 0)])
+def test_who_interrupts_the_last_step_has_a_complete_training(
+    interrupted: int,
+    code: int,
+    people_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Three steps; from the first on there is a network to keep."""
+
+    def train(*_: Any, stop: Callable[[], bool], **__: Any) -> keras.Model:
+        for step in (1, 2, 3):
+            if step == interrupted:
+                os.kill(os.getpid(), signal.SIGINT)
+            if step < 3 and stop():
+                break
+        return person_net()
+
+    monkeypatch.setattr("nstlib.training.person.train_person", train)
+    output, state = tmp_path / "person.onnx", tmp_path / "state.npz"
+    state.touch()
+    options = ["--people", str(people_folder), "-o", str(output), "--checkpoint", str(state)]
+    assert main(["train", "person", *options, "--steps", "3"]) == code
+    assert output.is_file()
+    assert state.exists() == (code == 130)
+    assert ("mIoU" in capsys.readouterr().out) == (code == 0)
 
 
 def test_the_command_names_what_is_wrong(

@@ -740,7 +740,7 @@ for name, maps in features.items():
 # Channels that are silent in the *whole* picture: dead ones, or ones whose thing isn't there. If they made
 # the zeros, the last column would be far below the first. Here hardly any channel is silent, so for this
 # network and this picture the colleague's explanation stands. With random weights, or with another picture, it
-# need not: look before you conclude. (Lesson 03 meets a case in which it matters.)
+# need not: look before you conclude. (Lesson 03 leaves silent channels out before it counts.)
 
 # %% [markdown]
 # ### Exercise 4 · Give it a name (open, 20 minutes)

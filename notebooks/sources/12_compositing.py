@@ -64,7 +64,7 @@ show_rows(
 # | | |
 # | --- | --- |
 # | Prerequisites | [09 · Fast style networks](09_fast_style_networks.ipynb), [11 · Person segmentation](11_person_segmentation.ipynb) |
-# | Time to read | 55 min; exercises 1 h 30 min, the capstone an evening |
+# | Time to read | 55 min; exercises 1 h 30 min, the capstone an evening or two |
 # | Time to run on 2 cores | 40 s |
 # | Downloads | nothing |
 #
@@ -1144,7 +1144,7 @@ print("○ capstone: still open. It is yours.")
 # %% [markdown] tags=["solution"]
 # What a half page could say, about the default: *The portrait is Grace Hopper's (U.S. Navy, public
 # domain), the style learned from Van Gogh (public domain). [IoU](glossary.md#IoU) of the matte against the
-# outline drawn by hand: 0.95. If tidying the matte made no difference, the IoU would stay 0.95; it rises to
+# outline drawn by hand: 0.96. If tidying the matte made no difference, the IoU would stay 0.96; it rises to
 # 0.98, because pieces of the flag are gone. Failure 1: a strip of the flag beside her face stays, because it touches
 # her. Failure 2: loose hairs at the right are gone; the network's map has one number for each 2 × 2.3 pixels. I
 # dropped `match=1`: a sallow face looked ill. She can't be asked; the portrait is an official one.*

@@ -103,8 +103,24 @@ def by_bisect(agrees: Any, nodes: int) -> int:
     return 1 + bisect.bisect_left(range(1, nodes), True, key=lambda count: not agrees(count))
 
 
+def by_the_textbook(agrees: Any, nodes: int) -> int:
+    low, high = 1, nodes
+    while low <= high:
+        middle = (low + high) // 2
+        if agrees(middle):
+            low = middle + 1
+        else:
+            high = middle - 1
+    return low
+
+
 RIGHT: Right = {
-    "guilty_node": [halving(), by_bisect, lambda agrees, nodes: np.int64(halving()(agrees, nodes))],
+    "guilty_node": [
+        halving(),
+        by_bisect,
+        by_the_textbook,
+        lambda agrees, nodes: np.int64(halving()(agrees, nodes)),
+    ],
     "largest_difference": [apart(), lambda one, other: float(apart()(one, other))],
     "pad_run_crop": [in_multiples(), in_multiples_by_opencv],
     "folded_convolution": [folded(), folded_by_probing],

@@ -116,6 +116,20 @@ RIGHT: Right = {
     ],
 }
 
+
+def broken_blob(*, rgb: bool = False, divided: bool = False, transposed: bool = False) -> Answer:
+    """Mend some of the bugs of the exercise's function."""
+
+    def answer(bgr: Any) -> Any:
+        pixels = (bgr[..., ::-1] if rgb else bgr).astype(np.float32)
+        scaled = ((pixels / 255 if divided else pixels) - 0.5) / 0.5
+        if transposed:
+            return scaled.transpose(2, 0, 1)[np.newaxis]
+        return scaled.reshape(1, 3, *bgr.shape[:2])
+
+    return answer
+
+
 # Each line: a wrong answer, and words of the hint that it must get.
 WRONG: Wrong = {
     "person_blob": [
@@ -134,6 +148,10 @@ WRONG: Wrong = {
             "scrambled",
         ),
         (lambda bgr: person_blob(bgr).astype(np.float64), "dtype is float64"),
+        (broken_blob(), "all three bugs"),
+        (broken_blob(rgb=True), "the division by 255, and reshape"),
+        (broken_blob(divided=True), "the channels' order, and reshape"),
+        (broken_blob(transposed=True), "the channels' order, and the division"),
     ],
     "mean_iou": [
         (measured(iou_of, lambda person, _: person), "the person's IoU alone"),

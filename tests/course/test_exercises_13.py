@@ -129,7 +129,7 @@ WRONG: Wrong = {
         (exchange(lambda c, m, d, n, e: c / d * e + n), "not taken away"),  # noqa: ARG005
         (exchange(lambda c, m, d, n, e: (c - m) / d * e + m), "mean stays"),  # noqa: ARG005
         (exchange(lambda c, m, d, n, e: (c - m) / d * (e + n)), "multiply first"),
-        (colleague, "is right"),
+        (colleague, "this is the colleague's"),
     ],
     "strength": [
         (strength(lambda m, d, n, e, a: (n + a * (m - n), e + a * (d - e))), "went to the content"),

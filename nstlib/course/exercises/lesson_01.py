@@ -53,8 +53,8 @@ choice(
     "edges_alone",
     "Only the steps between neighbours are compared. What becomes of plain grey in 40 steps?",
     right="b",
-    a="it would, after many more steps. But a pixel hears of its neighbours alone, so news travels "
-    "one pixel with each step.",
+    a="nearly, after many more steps: no step between neighbours tells which colour the whole has. "
+    "But a pixel hears of its neighbours alone, so news travels one pixel with each step.",
     b="The outlines come first; broad surfaces would have to wait until news has crossed them.",
     c="grey has no steps where the photograph has some, so its loss is not 0, and it moves.",
     d="the gradient has a reason for each pixel; nothing in it is random.",

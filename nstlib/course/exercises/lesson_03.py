@@ -53,7 +53,8 @@ choice(
     "no_pattern",
     "Each channel is put to its mean everywhere. How far off are the Gram matrices?",
     right="a",
-    a="The means alone give most of every matrix, so this distance hardly asks for a pattern.",
+    a="In the blocks between the first and the last the means alone give nearly all, so there this "
+    "distance hardly asks for a pattern.",
     b="two parts of equal size at right angles would give that. Are the means the smaller part?",
     c="the entries of the matrix are products of features, and the features' means aren't 0.",
     d="relative to the target 1 would mean that nothing is right; the means are right here.",

@@ -59,8 +59,8 @@ choice(
     right="a",
     a="Some eighty evaluations, of which those at small sizes count little, through a network "
     "with a tenth of the multiplications, once instead of twice.",
-    b="that would be right if a look through two networks of VGG19's size cost as much as one "
-    "through the twin.",
+    b="that would be too few even for a recipe that looked once through the twin, as the run does. "
+    "How many times as much does a step of the recipe cost?",
     c="that is more than the whole run has evaluations, and each costs the recipe more.",
     d="then the recipe would cost no more than the run. How much larger are its two networks?",
 )

@@ -18,7 +18,8 @@ choice(
     a="the same shift is added to every pixel. Does that make blue and yellow more alike?",
     b="A shift leaves all differences between pixels as they are, and blue against yellow is a "
     "difference.",
-    c="grey would need the differences between the channels to go; a shift leaves them.",
+    c="a pixel is grey if its three channels are equal. One shift for all pixels can't make both "
+    "blue and yellow grey.",
     d="the mean isn't one pixel's colour: to move it, every pixel moves.",
 )
 

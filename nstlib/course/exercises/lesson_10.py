@@ -431,8 +431,8 @@ def _check_guilty_node(answer: Answer) -> str:
             raise Wrong(
                 f"with {nodes} nodes, of which number {guilty} is guilty, it returns {result:g}."
             )
-        allowed = (nodes - 1).bit_length()
-        if len(asked) > max(1, allowed):
+        allowed = nodes.bit_length()  # also for a search that takes the last node on trial
+        if len(asked) > allowed:
             raise Wrong(
                 f"it is right, but asked {len(asked)} times for {nodes} nodes; halving needs "
                 f"{allowed}."

@@ -38,6 +38,10 @@ def _check_person_blob(answer: Answer) -> str:
         return np.asarray((bgr[..., ::-1] / 255 - 0.5) / 0.5)
 
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 3)).astype(np.uint8)
+
+    def reshaped(rgb: Array) -> Array:
+        return rgb.reshape(1, 3, *rgb.shape[:2])
+
     scrambled = (
         "the pixels are scrambled: reshape cuts the same row of numbers into other pieces; "
         "transpose moves axes."
@@ -86,7 +90,23 @@ def _check_person_blob(answer: Answer) -> str:
                 "transpose(2, 0, 1) moves the channels alone.",
                 lambda x: scaled(x).T[np.newaxis],
             ),
-            (scrambled, lambda x: scaled(x).reshape(1, 3, *x.shape[:2])),
+            (scrambled, lambda x: reshaped(scaled(x))),
+            (
+                "this is the given one; all three bugs are still in it.",
+                lambda x: reshaped((x.astype(np.float32) - 0.5) / 0.5),
+            ),
+            (
+                "two bugs are left: the channels' order, and the division by 255.",
+                lambda x: blob((x.astype(np.float32) - 0.5) / 0.5),
+            ),
+            (
+                "two bugs are left: the channels' order, and reshape, which scrambles the pixels.",
+                lambda x: reshaped(scaled(x[..., ::-1])),
+            ),
+            (
+                "two bugs are left: the division by 255, and reshape, which scrambles the pixels.",
+                lambda x: reshaped((x[..., ::-1].astype(np.float32) - 0.5) / 0.5),
+            ),
         ],
         dtype=lambda _: np.dtype(np.float32),
     )

@@ -133,6 +133,11 @@ def _check_adain(answer: Answer) -> str:
                     of(lambda c, m, d, n, e: (c - m) / d**2 * e**2 + n),
                 ),
                 (
+                    "this is the colleague's: it takes variances for deviations, and takes them "
+                    "over the whole batch.",
+                    of(lambda c, m, d, n, e: (c - m) / d**2 * e**2 + n, axis=(0, 1, 2), epsilon=0),
+                ),
+                (
                     "it divides by the deviation, but multiplies by the variance.",
                     of(lambda c, m, d, n, e: (c - m) / d * e**2 + n),
                 ),

@@ -151,8 +151,8 @@ function learn(file) {
     choose(style, {
       title: titleOf(file),
       made:
-        "Your own network. It has learned one style and cannot be mixed with another; pictures, " +
-        "and the named styles by theirs, can.",
+        "Your own network. It has learned one style and cannot be mixed. Pictures can, and so can " +
+        "the named styles: each stands for the picture that it was learned from.",
       mixes: false,
     });
     say("The network works.");

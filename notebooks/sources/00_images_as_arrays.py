@@ -68,9 +68,9 @@ for finding in findings:
 print(len(findings), "checks, faults found:", sum(finding.ok is False for finding in findings))
 
 # %% [markdown]
-# This course follows two tutorials, both in Korean. Lessons 00 to 06 follow HyunMin Kim's blog post
+# This course follows two tutorials, both in Korean. Lessons 00 and 02 to 07 follow HyunMin Kim's blog post
 # on neural style transfer (3 November 2020). Lessons 09 to 12 follow the notes on style transfer in
-# chapter 9 of *opencv-study* by lemon-lime-honey (undated). Each lesson says what it took from them:
+# chapter 9 of *opencv-study* by lemon-lime-honey (undated). Each of these lessons says what it took from them:
 # most of it is right, and a slip teaches something too.
 #
 # ## An image small enough to read

@@ -877,7 +877,7 @@ nst.check("largest_difference", largest_difference)
 # %% [markdown] tags=["solution"]
 # Its holes: where no difference is positive, as for `[0, 0]` and `[50, 0]`, the largest is 0. Shapes that
 # NumPy stretches, (1, 3, 4, 5) and (1, 1, 4, 5), are compared as if they were alike. In `uint8` 0 − 255 is
-# 1. And NaN > 2 is false, like every comparison with NaN, so a picture full of NaN "doesn't differ".
+# 1. And NaN > 2 is false, like every `<`, `>` and `==` with NaN, so a picture full of NaN "doesn't differ".
 
 # %% [markdown]
 # ### Exercise 2 · Any size in, the same size out (15 minutes)

@@ -1050,7 +1050,7 @@ print("frames until 90 % is seen:", int(np.ceil(np.log(0.1) / np.log(0.9))))
 #
 # | from | what | file, in `output/` |
 # | --- | --- | --- |
-# | lesson 09, 10 | the style that you trained and exported | `my_style.onnx` |
+# | lesson 09 | the style that you trained and exported | `my_style.onnx` |
 # | lesson 11 | your photograph, its matte, its scores | `my_person.png`, `my_matte.png`, `my_scores.json` |
 #
 # Whatever is missing is replaced by something from the package, so the cell runs for everybody. Start from it,

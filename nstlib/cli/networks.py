@@ -75,12 +75,10 @@ def export_network(
     if model.suffix.lower() in (".onnx", ".tflite"):
         if float32:
             raise ArgumentError(f"--float32: {model} keeps its numbers as they are")
+        if model.suffix.lower() == ".onnx" and _is_one_style(onnx.load_onnx(model)):
+            options["tolerance"] = any_style.TOLERANCE
         # The other one needs TensorFlow.
-        write: Any = onnx.from_tflite
-        if model.suffix.lower() == ".onnx":
-            write = onnx.modernize
-            if _is_one_style(onnx.load_onnx(model)):
-                options["tolerance"] = any_style.TOLERANCE
+        write = onnx.modernize if model.suffix.lower() == ".onnx" else onnx.from_tflite
         proof = write(model, output, metadata=told, **options)
     else:
         from nstlib.networks.any_style import is_one_style_network

@@ -242,10 +242,13 @@ class SavedState:
         )
         if changed:
             name = changed[0]
+            was, now = found.get(name), self.settings.get(name)
+            # Of pictures and photographs checksums are kept, which tell nobody anything.
+            plain = isinstance(was, str | int | float) and isinstance(now, str | int | float)
+            fault = f"{name} was {was!r}, is {now!r}" if plain else f"the {name} were others"
             raise ArgumentError(
-                f"{self.path} belongs to a run with other settings ({name} was "
-                f"{found.get(name)!r}, is {self.settings.get(name)!r}); delete it to begin anew, "
-                "or give another file"
+                f"{self.path} belongs to a run with other settings ({fault}); delete it to begin "
+                "anew, or give another file"
             )
         return state
 

@@ -25,6 +25,7 @@ from nstlib.images.arrays import Picture
 from nstlib.images.decode import MEGAPIXELS
 from nstlib.images.encode import IMAGE_FORMATS, save_image
 from nstlib.images.folders import Found, find_pictures
+from nstlib.images.formats import FILM_SUFFIXES
 from nstlib.inference.any_style import STYLE_SIZE
 from nstlib.inference.stylizer import Stylizer
 from nstlib.sources import load_picture, sample_names
@@ -155,8 +156,8 @@ def plan(
     """
     if (file := file_in_the_way(folder)) is not None:
         raise OutputError(f"{file} is a file; give the name of a folder")
-    if folder.suffix.lower() in IMAGE_FORMATS and not folder.exists():
-        raise OutputError(f"{folder}: several pictures need a folder; give its name")
+    if folder.suffix.lower() in {*IMAGE_FORMATS, *FILM_SUFFIXES, ".gif"} and not folder.exists():
+        raise OutputError(f"{folder}: several inputs need a folder; give its name")
     tasks: list[Task] = []
     everything = Found()
     for source in sources:

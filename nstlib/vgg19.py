@@ -201,11 +201,7 @@ def load_vgg19(path: str | Path) -> keras.Model:
         for name, weights in layers.items():
             vgg.get_layer(name).set_weights(weights)
     except Exception as error:  # readers of damaged files raise almost anything
-        reason = " ".join(str(error).split())[:120]
-        raise WeightsError(
-            f"{path} does not hold VGG19's layers ({type(error).__name__}: {reason}); give "
-            f"{accepted}"
-        ) from error
+        raise WeightsError(f"{path} does not hold VGG19's layers; give {accepted}") from error
     return vgg
 
 

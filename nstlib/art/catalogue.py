@@ -91,8 +91,9 @@ def _check_size(size: int | tuple[int, int]) -> tuple[int, int]:
     except TypeError:
         numbers = []
     if len(numbers) != 2 or not all(MIN_SIDE <= side <= MAX_SIDE for side in numbers):
+        accepted = f"whole pixels, {MIN_SIDE} to {MAX_SIDE} each"
         raise ArgumentError(
-            f"size is {size!r}; give one side or (height, width) in whole pixels, "
-            f"{MIN_SIDE} to {MAX_SIDE} each"
+            f"size is {size!r}; give one side or (height, width) in {accepted}",
+            command=f"--size is {size}; it must be a number of {accepted}",
         )
     return numbers[0], numbers[1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -202,7 +203,8 @@ def _download(asset: Asset, path: Path, progress: bool) -> None:
         unit="B",
         unit_scale=True,
         leave=False,
-        disable=not progress,
+        # A log has no use for it; in a notebook it is a widget.
+        disable=not (progress and (sys.stderr.isatty() or "ipykernel" in sys.modules)),
     )
     try:
         with bar, _quiet(pooch.get_logger()):

@@ -121,7 +121,10 @@ Strength = Annotated[
 ]
 Match = Annotated[
     float,
-    typer.Option(help="From 0 to 1: how much of the other part's colours the unpainted one takes."),
+    typer.Option(
+        help="From 0 to 1: how much of the other part's colours the unpainted one takes; if both "
+        "are painted, people take the world's."
+    ),
 ]
 Hard = Annotated[bool, typer.Option("--hard", help="Cut along a mask of 0 and 1, as tutorials do.")]
 PreserveColors = Annotated[

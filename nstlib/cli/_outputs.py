@@ -91,7 +91,10 @@ def write_network(path: Path, network: Any, metadata: dict[str, str], **options:
         kept = next(place for place in map(path.with_name, names) if not is_there(place))
         save_network(network, kept)
         fault = error.command if isinstance(error, NstError) else f"{path}: {reason(error)}"
-        raise ModelError(f"{fault}; the network is kept in {kept}") from error
+        raise ModelError(
+            f"{fault}; the network is kept in {kept}, for nst export, whose --tolerance allows "
+            "larger differences"
+        ) from error
 
 
 class Film:

@@ -43,6 +43,14 @@ def export_network(
             "--float32", help="Store a network of Keras or PyTorch unrounded, as float32."
         ),
     ] = False,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="The largest difference allowed between runtimes; a picture goes from 0 to 255.",
+            show_default="0.01; 0.1 if MODEL is an ONNX file; 0.5 if it is made from the one for "
+            "any style",
+        ),
+    ] = None,
 ) -> int:
     """Write MODEL as an ONNX file.
 
@@ -69,14 +77,21 @@ def export_network(
     try:
         from nstlib import onnx
         from nstlib.inference import any_style
+        from nstlib.inference.foreign import style_ends
     except Exception as error:
         return fail_to_start(error)
 
     if model.suffix.lower() in (".onnx", ".tflite"):
         if float32:
             raise ArgumentError(f"--float32: {model} keeps its numbers as they are")
-        if model.suffix.lower() == ".onnx" and _is_one_style(onnx.load_onnx(model)):
-            options["tolerance"] = any_style.TOLERANCE
+        if model.suffix.lower() == ".onnx":
+            proto = onnx.load_onnx(model)
+            if _is_one_style(proto):
+                options["tolerance"] = any_style.TOLERANCE
+            if value_range is None and (found := style_ends(proto, str(model))) is not None:
+                options["value_range"] = found
+        if tolerance is not None:
+            options["tolerance"] = tolerance
         # The other one needs TensorFlow.
         write = onnx.modernize if model.suffix.lower() == ".onnx" else onnx.from_tflite
         proof = write(model, output, metadata=told, **options)
@@ -86,6 +101,8 @@ def export_network(
         network = _load_network(model, ".tflite", ".onnx")
         if is_one_style_network(network):
             options["tolerance"] = any_style.TOLERANCE
+        if tolerance is not None:
+            options["tolerance"] = tolerance
         proof = onnx.export(network, output, metadata=told, half=not float32, **options)
     print(proof)
     if model.suffix.lower() == ".onnx":
@@ -139,21 +156,18 @@ def verify_network(
         sizes.append((int(height), int(width)))
     try:
         from nstlib import onnx
-        from nstlib.inference.foreign import known_range
+        from nstlib.inference.foreign import style_ends
     except Exception as error:
         return fail_to_start(error)
 
     model = _load_network(models[0]) if models else None
     proto = onnx.load_onnx(file)
-    scale = known_range(None, proto, str(file))
-    black = 0.0 if scale is None else float(scale[0].shifts[0])
-    white = 255.0 if scale is None else black + float(scale[0].factors[0])
     source, allowed = _usual(file, proto)
     proof = onnx.verify(
         model,
         source,
         sizes or None,
-        value_range=(black, white),
+        value_range=style_ends(proto, str(file)) or (0.0, 255.0),
         tolerance=allowed if tolerance is None else tolerance,
     )
     print(proof)

@@ -397,6 +397,7 @@ def _end(output: Path, interrupted: bool, checkpoint: Path | None = None) -> int
 
 def _check_shape(name: str, image: Image, size: int | None) -> None:
     """Refuse a picture that is too narrow for VGG19, in the user's own numbers."""
+    from nstlib.art._canvas import MAX_SIDE
     from nstlib.features import SMALLEST_SIDE
 
     short, longest = sorted(image.shape[:2])
@@ -405,7 +406,10 @@ def _check_shape(name: str, image: Image, size: int | None) -> None:
     at = "without --size" if size is None else f"at --size {size}"
     # The short side is rounded: it may be half a pixel less.
     enough = math.ceil(SMALLEST_SIDE * longest / (short - 0.5))
+    # One pixel may stand for a hundredth of one.
+    helps = short > 1 and enough <= MAX_SIDE
+    advice = f"crop it, or give --size {enough} or more" if helps else "crop it"
     raise ArgumentError(
         f"{name}: {at} its sides are {longest} and {short} pixels, but VGG19 needs "
-        f"{SMALLEST_SIDE} or more; crop it, or give --size {enough} or more"
+        f"{SMALLEST_SIDE} or more; {advice}"
     )

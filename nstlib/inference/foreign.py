@@ -23,7 +23,7 @@ from onnx import helper, numpy_helper
 from nstlib._checks import refusal
 from nstlib.errors import ArgumentError, ModelError
 from nstlib.images.arrays import Blob
-from nstlib.onnx.graphs import replace_nodes
+from nstlib.onnx.graphs import finds_people, replace_nodes
 from nstlib.onnx.reading import metadata_of, picture_input
 from nstlib.onnx.sessions import start_session
 
@@ -239,6 +239,21 @@ def style_range(
     ends = {"Tanh": Scale.of(-1, 1), "Sigmoid": Scale.of(0, 1)}
     end = ends.get(last_operator(proto))
     return (Scale.of(0, 255), None) if end is None else (end, end)
+
+
+def style_ends(proto: onnx.ModelProto, name: str) -> tuple[float, float] | None:
+    """Find what black and white are to a network's input, by its file or by how it ends.
+
+    None where neither tells. How a network ends tells it of one that gives pictures alone.
+    """
+    known = known_range(None, proto, name)
+    if known is None and not finds_people(proto):
+        taken, given = style_range(None, proto, name)
+        known = None if given is None else (taken, given)
+    if known is None:
+        return None
+    black = float(known[0].shifts[0])
+    return black, black + float(known[0].factors[0])
 
 
 def guess_output(output: Blob) -> Scale:

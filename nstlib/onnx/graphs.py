@@ -49,6 +49,13 @@ def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> No
     graph.node.extend(copies)
 
 
+def finds_people(proto: onnx.ModelProto) -> bool:
+    """Tell by the channels of the output whether a network segments."""
+    outputs = onnx.shape_inference.infer_shapes(proto).graph.output
+    sides = [[side.dim_value for side in x.type.tensor_type.shape.dim] for x in outputs]
+    return any(len(shape) == 4 and (shape[1] in (1, 2) or shape[3] in (1, 2)) for shape in sides)
+
+
 def metadata_with(
     metadata: Mapping[str, str] | None, value_range: Sequence[float] | None
 ) -> dict[str, str]:

@@ -14,7 +14,15 @@ from onnx import helper, numpy_helper
 
 from nstlib._files import reason
 from nstlib.errors import ModelError
-from nstlib.onnx.graphs import IR_VERSION, OPSET, Size, check_graph, make_model, metadata_with
+from nstlib.onnx.graphs import (
+    IR_VERSION,
+    OPSET,
+    Size,
+    check_graph,
+    finds_people,
+    make_model,
+    metadata_with,
+)
 from nstlib.onnx.reading import graph_inputs, load_onnx, metadata_of, picture_input
 from nstlib.onnx.sessions import start_session
 from nstlib.onnx.verification import (
@@ -89,7 +97,7 @@ def modernize(
     proof = (None, sizes, value_range or (0.0, 255.0), tolerance)
     if sizes is not None or picture_input(proto).size is None:
         return write_proven(path, _modern(proto, told, free=True), *proof)
-    if not _finds_people(proto):
+    if not finds_people(proto):
         with contextlib.suppress(ModelError):
             freed = _modern(proto, told, free=True)
             if _keeps_proportion(freed):
@@ -112,13 +120,6 @@ def _modern(proto: onnx.ModelProto, told: Mapping[str, str], *, free: bool) -> o
     except Exception as error:
         raise ModelError(f"the file cannot be brought to ONNX {OPSET}: {reason(error)}") from error
     return make_model(graph, told)
-
-
-def _finds_people(proto: onnx.ModelProto) -> bool:
-    """Tell by the channels of the output whether a network segments."""
-    outputs = onnx.shape_inference.infer_shapes(proto).graph.output
-    sides = [[side.dim_value for side in x.type.tensor_type.shape.dim] for x in outputs]
-    return any(len(shape) == 4 and (shape[1] in (1, 2) or shape[3] in (1, 2)) for shape in sides)
 
 
 def _keeps_proportion(proto: onnx.ModelProto) -> bool:

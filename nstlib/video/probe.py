@@ -16,6 +16,9 @@ HDR = ("smpte2084", "arib-std-b67")
 #: Primaries far outside BT.709, which monitors show.
 WIDE = ("bt2020", "smpte431", "smpte432")
 
+#: Pixels with a colour each: of other ones zscale takes even sides alone.
+_WHOLE_COLOR = "format=yuv444p16le|gbrp16le"
+
 #: Of an HDR film: the brightness that becomes white (ITU-R BT.2408 puts a sheet of paper there),
 #: and that above which all is white, in cd/m².
 WHITE, PEAK = 203, 1000
@@ -91,6 +94,7 @@ class FilmInfo:
             ]
         elif self.hdr:
             steps += [
+                _WHOLE_COLOR,
                 f"zscale=t=linear:npl={WHITE},format=gbrpf32le,zscale=p=bt709",
                 # Its own way to desaturate takes RGB for one of the colour spaces with a luma, and
                 # brightens greys.
@@ -98,7 +102,10 @@ class FilmInfo:
                 f"zscale=t=bt709:m=gbr:r=pc,format=gbrp,scale={ACCURATE}",
             ]
         elif self.primaries in WIDE:
-            steps += [f"zscale=p=bt709:t=bt709:m=gbr:r=pc,format=gbrp,scale={ACCURATE}"]
+            steps += [
+                _WHOLE_COLOR,
+                f"zscale=p=bt709:t=bt709:m=gbr:r=pc,format=gbrp,scale={ACCURATE}",
+            ]
         return ",".join([*steps, "format=rgba" if alpha else "format=rgb24"])
 
     def _complete_tags(self) -> list[str]:

@@ -256,7 +256,7 @@ def test_download_then_no_more_network(
 
 
 @pytest.mark.usefixtures("cache")
-def test_progress_bar_is_shown_on_request_only(
+def test_progress_bar_is_shown_on_request_to_somebody_only(
     server: ThreadingHTTPServer,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -265,7 +265,18 @@ def test_progress_bar_is_shown_on_request_only(
     fetch("thing", progress=False)
     assert capsys.readouterr() == ("", "")
     path.unlink()
-    fetch("thing")
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    fetch("thing")  # into a file
+    assert capsys.readouterr() == ("", "")
+    path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.stderr, "isatty", lambda: True)
+        fetch("thing")
+    assert "thing" in capsys.readouterr().err
+    path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "ipykernel", None)  # a notebook
+        fetch("thing")
     assert "thing" in capsys.readouterr().err
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 import pytest
 from conftest import Run
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
+from onnx_files import graph_of
 
 from nstlib._tensorflow import keras
 from nstlib.assets.cache import embedded_model
@@ -109,6 +110,33 @@ def test_verify_knows_which_sizes_the_painter_takes(nst: Run, name: str, toleran
     assert (code, err) == (0, [])
     assert out[-1] == f"They agree (tolerance {tolerance})."
     assert [line.split()[0] for line in out[2:-1]] == ["256×256", "320×384", "256×336"]
+
+
+def test_what_ends_in_a_tangent_is_compared_from_minus_one_to_one(nst: Run) -> None:
+    nodes = [
+        # What lies outside [-1, 1] becomes no number, as it does in networks that overflow.
+        helper.make_node("Sub", ["one", "x"], ["below"]),
+        helper.make_node("Add", ["one", "x"], ["above"]),
+        helper.make_node("Mul", ["below", "above"], ["inside"]),
+        helper.make_node("Sqrt", ["inside"], ["root"]),
+        helper.make_node("Mul", ["root", "x"], ["scaled"]),
+        helper.make_node("Tanh", ["scaled"], ["y"]),
+    ]
+    model = graph_of(nodes, shape=(1, 3, "h", "w"), output=(1, 3, "h", "w"))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(1).reshape(1), "one"))
+    onnx.save(model, "tanh.onnx")
+    assert nst("verify", "tanh.onnx")[0] == 0
+    assert nst("export", "tanh.onnx", "-o", "new.onnx")[0] == 0
+    assert told("new.onnx")["value_range"] == "-1,1"
+    assert nst("verify", "new.onnx")[0] == 0
+    assert nst("export", "tanh.onnx", "-o", "no.onnx", "--value-range", "0,255")[0] == 2
+
+
+def test_export_allows_what_it_is_told_to(nst: Run, network: str) -> None:
+    code, _, [line] = nst("export", network, "-o", "net.onnx", "--tolerance", "0")
+    assert (code, "is off by" in line, Path("net.onnx").exists()) == (2, True, False)
+    code, out, _ = nst("export", network, "-o", "net.onnx", "--tolerance", "1")
+    assert (code, "They agree (tolerance 1)." in out) == (0, True)
 
 
 def test_a_file_that_takes_multiples_of_eight_alone_is_exported_again(nst: Run) -> None:

@@ -332,6 +332,13 @@ def test_a_panorama_is_refused_in_the_users_numbers(nst: Run, arguments: str, wo
     assert 32 <= round(enough * 20 / 400) <= 42
 
 
+@pytest.mark.parametrize("size", ["64", "1000", "4096"])
+def test_what_no_size_helps_must_be_cropped(nst: Run, size: str) -> None:
+    write("thread.png", np.zeros((4, 1000, 3)))
+    code, _, [line] = nst("texture", "thread.png", "-o", "out.png", "--size", size)
+    assert (code, line.endswith("or more; crop it")) == (2, True)
+
+
 def test_pillows_notes_on_metadata_are_not_shown(nst: Run, negative: str) -> None:
     """An EXIF block that is cut off: the pixels are there, and nothing else concerns the user."""
     exif = PIL.Image.Exif()

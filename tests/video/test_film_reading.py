@@ -333,6 +333,19 @@ def test_hdr_is_tone_mapped(
     assert not VideoReader(tmp_path / "out.mp4").tone_mapped
 
 
+@pytest.mark.parametrize(
+    "tags",
+    ["color_trc=arib-std-b67", "color_trc=smpte2084", "color_primaries=bt2020:color_trc=bt709"],
+)
+@pytest.mark.parametrize("size", [95, 50, 33])
+def test_films_of_wide_colours_are_read_at_odd_sizes(tmp_path: Path, tags: str, size: int) -> None:
+    """96 × 64 pixels become 95 × 63, 50 × 33 and 33 × 22: of the first two zscale took none."""
+    film = flat_film(tmp_path / "f.mkv", (500, 480, 560), "96x64", tags, "yuv420p10le")
+    (expected, *_), (found, *_) = VideoReader(film), VideoReader(film, size=size)
+    assert found.shape == (round(size * 64 / 96), size, 3)
+    np.testing.assert_allclose(found.mean(axis=(0, 1)), expected.mean(axis=(0, 1)), atol=1)
+
+
 def test_wide_colours_become_a_screens(tmp_path: Path) -> None:
     """The green of BT.709 stands at (0.2627.., 0.6780..) shares of BT.2020's primaries."""
     tags = "colorspace=bt2020nc:color_primaries=bt2020:color_trc=bt709"

@@ -243,9 +243,9 @@ class SavedState:
         if changed:
             name = changed[0]
             was, now = found.get(name), self.settings.get(name)
-            # Of pictures and photographs checksums are kept, which tell nobody anything.
-            plain = isinstance(was, str | int | float) and isinstance(now, str | int | float)
-            fault = f"{name} was {was!r}, is {now!r}" if plain else f"the {name} were others"
+            fault = f"{name} was {was!r}, is {now!r}"
+            if name == "images":  # checksums, which tell nobody anything
+                fault = "the images were others"
             raise ArgumentError(
                 f"{self.path} belongs to a run with other settings ({fault}); delete it to begin "
                 "anew, or give another file"

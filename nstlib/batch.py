@@ -117,6 +117,11 @@ class Outcome:
     interrupted: bool = False
 
 
+def is_input_folder(source: str) -> bool:
+    """Tell whether an input is a folder. A sample's name is never one, whatever lies there."""
+    return source not in sample_names() and Path(source).is_dir()
+
+
 def plan(
     sources: Sequence[str], folder: Path, *, suffix: str | None = None, films: bool = False
 ) -> Plan:
@@ -162,7 +167,7 @@ def plan(
     everything = Found()
     for source in sources:
         path = Path(source)
-        if source not in sample_names() and path.is_dir():
+        if is_input_folder(source):
             if folder.resolve() == path.resolve():
                 raise OutputError(f"{folder} is the input itself; choose another folder")
             found = find_pictures(path, without=folder)

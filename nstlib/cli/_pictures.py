@@ -74,7 +74,7 @@ def paint_inputs(
     """
     from nstlib._checks import check_count
     from nstlib._files import check_suffix
-    from nstlib.batch import paint_all, plan
+    from nstlib.batch import is_input_folder, paint_all, plan
     from nstlib.images.encode import save_image
     from nstlib.sources import load_picture
     from nstlib.video.writer import FILM_FORMATS
@@ -82,7 +82,7 @@ def paint_inputs(
     _check_names(sources, output)
     check_count("jobs", jobs)
     place = Path(output)
-    single = len(sources) == 1 and not Path(sources[0]).is_dir() and not is_folder(output)
+    single = len(sources) == 1 and not is_input_folder(sources[0]) and not is_folder(output)
     if scheduler is not None and (single or becomes_film(output)):
         raise ArgumentError("--scheduler is for many pictures and a folder as OUT; leave it out")
     if len(sources) == 1 and becomes_film(output):

@@ -187,12 +187,13 @@ class _Noting:
 
 def _check_cutout(source: str, output: str, matte: bool) -> None:
     from nstlib._files import check_suffix
+    from nstlib.batch import is_input_folder
     from nstlib.images.encode import ALPHA_FORMATS
     from nstlib.video.writer import ALPHA_FILMS
 
     if matte:
         raise ArgumentError("--cutout and --matte exclude each other; give one of them")
-    if not is_folder(output) and (becomes_film(output) or not Path(source).is_dir()):
+    if not is_folder(output) and (becomes_film(output) or not is_input_folder(source)):
         try:
             check_suffix(output, [*ALPHA_FORMATS, *ALPHA_FILMS])
         except OutputError as error:

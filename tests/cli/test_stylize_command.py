@@ -80,6 +80,18 @@ def test_several_pictures(nst: Run, style: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("output", ["out.png", "out/"])
+def test_a_samples_name_is_the_sample_whatever_lies_there(
+    nst: Run, style: str, output: str
+) -> None:
+    Path("coffee").mkdir()
+    save_image(np.zeros((8, 8, 3)), "coffee/other.png")
+    code, _, err = nst("stylize", "coffee", "-s", style, "-o", output, "--size", "32")
+    assert (code, err) == (0, [])
+    assert not Path("out/other.png").exists()
+    assert load_image(output if output.endswith("g") else "out/coffee.png").shape[1] == 32
+
+
 def test_one_picture_into_a_folder(nst: Run, style: str) -> None:
     Path("out").mkdir()
     assert nst("stylize", "coffee", "-s", style, "-o", "out", "--size", "30")[:2] == (

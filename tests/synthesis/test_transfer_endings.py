@@ -97,7 +97,7 @@ def test_a_checkpoint_of_another_run(
     pictures = {"content": content, "style": style}
     with pytest.raises(ArgumentError, match=r"run\.npz belongs to a run with other settings") as e:
         transfer(**(pictures | {"checkpoint": file} | changed))
-    assert "[" not in str(e.value)  # checksums tell nobody anything
+    assert not re.search(r"\d{6}", str(e.value))  # checksums tell nobody anything
 
 
 _saved: list[bytes] = []

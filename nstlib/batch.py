@@ -162,7 +162,7 @@ def plan(
     if (file := file_in_the_way(folder)) is not None:
         raise OutputError(f"{file} is a file; give the name of a folder")
     if folder.suffix.lower() in {*IMAGE_FORMATS, *FILM_SUFFIXES, ".gif"} and not folder.exists():
-        raise OutputError(f"{folder}: several inputs need a folder; give its name")
+        raise OutputError(f"{folder}: several pictures or films need a folder; give its name")
     tasks: list[Task] = []
     everything = Found()
     for source in sources:

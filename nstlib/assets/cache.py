@@ -113,7 +113,7 @@ def fetch(name: str, *, force: bool = False, progress: bool = True) -> Path:
         Replace a file whose hash is wrong. Without it, such a file is left as it is: it may be
         somebody's work.
     progress : bool, default True
-        Show a progress bar.
+        Show a progress bar, in a terminal or a notebook.
 
     Returns
     -------

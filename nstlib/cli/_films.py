@@ -138,11 +138,12 @@ def is_film(source: str) -> bool:
 
 
 def _films(sources: Sequence[str], results: Path) -> Iterator[tuple[Path, Path]]:
+    from nstlib.batch import is_input_folder
     from nstlib.images.folders import find_pictures
 
     for source in sources:
         path = Path(source)
-        if path.is_dir():
+        if is_input_folder(source):
             for film in find_pictures(path, without=results).films:
                 yield film, film.relative_to(path)
         elif is_film(source):

@@ -39,7 +39,7 @@ def list_assets(
             (asset.name, asset.kind, megabytes, here, asset.license, asset.credit, asset.url)
         )
     if len(rows) == 1:
-        raise ArgumentError(f"nothing here has {text!r} in its name; nst assets list shows all")
+        raise ArgumentError(f"nothing here mentions {text!r}; nst assets list shows all")
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for *cells, url in rows:
         print("  ".join(map(str.ljust, cells, widths)).rstrip())

@@ -74,10 +74,13 @@ def export_network(
         black = float(taken.shifts[0])
         options["value_range"] = (black, black + float(taken.factors[0]))
         told["value_range"] = value_range
+    if tolerance is not None:
+        options["tolerance"] = tolerance
     try:
         from nstlib import onnx
         from nstlib.inference import any_style
         from nstlib.inference.foreign import style_ends
+        from nstlib.onnx.reading import metadata_of
     except Exception as error:
         return fail_to_start(error)
 
@@ -87,11 +90,11 @@ def export_network(
         if model.suffix.lower() == ".onnx":
             proto = onnx.load_onnx(model)
             if _is_one_style(proto):
-                options["tolerance"] = any_style.TOLERANCE
+                options.setdefault("tolerance", any_style.TOLERANCE)
             if value_range is None and (found := style_ends(proto, str(model))) is not None:
                 options["value_range"] = found
-        if tolerance is not None:
-            options["tolerance"] = tolerance
+                # Two numbers may be less than what the file says of itself.
+                told = {**metadata_of(proto), **told}
         # The other one needs TensorFlow.
         write = onnx.modernize if model.suffix.lower() == ".onnx" else onnx.from_tflite
         proof = write(model, output, metadata=told, **options)
@@ -100,9 +103,7 @@ def export_network(
 
         network = _load_network(model, ".tflite", ".onnx")
         if is_one_style_network(network):
-            options["tolerance"] = any_style.TOLERANCE
-        if tolerance is not None:
-            options["tolerance"] = tolerance
+            options.setdefault("tolerance", any_style.TOLERANCE)
         proof = onnx.export(network, output, metadata=told, half=not float32, **options)
     print(proof)
     if model.suffix.lower() == ".onnx":

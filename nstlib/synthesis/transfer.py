@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_choice, check_count, check_number, counted, refusal
+from nstlib._files import checksum
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.features import (
@@ -253,7 +253,7 @@ def transfer_style(
 
     sizes = stage_sizes(full, coarsest)
     settings = {
-        "images": [zlib.crc32(i.tobytes()) for i in (content, start, *styles, *regions)],
+        "images": checksum([content, start, *styles, *regions]),
         "size": full,
         "weights": weights,
         "content_weight": content_weight,

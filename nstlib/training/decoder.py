@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from nstlib._checks import check_choice, check_count, check_number
+from nstlib._files import checksum
 from nstlib._keras import keras
 from nstlib.networks.any_style import frozen_features, means_and_deviations
 from nstlib.networks.decoder import WIDTHS, FeatureDecoder
 from nstlib.training.any_style import losses
 from nstlib.training.any_style.pictures import Batches, Pack
 from nstlib.training.loop import LossModel, begin, check_options, fit
-from nstlib.training.state import checksum
 from nstlib.vgg19 import vgg19_with
 
 ops = keras.ops

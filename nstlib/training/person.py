@@ -14,6 +14,7 @@ import tqdm.auto
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_count, check_number
+from nstlib._files import Checksum
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import Image
@@ -348,5 +349,5 @@ def _enlarged(probabilities: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.fl
     return enlarged
 
 
-def _checksum(files: Iterable[str | Path]) -> int:
-    return zlib.crc32("\n".join(Path(file).name for file in files).encode())
+def _checksum(files: Iterable[str | Path]) -> Checksum:
+    return Checksum(zlib.crc32("\n".join(Path(file).name for file in files).encode()))

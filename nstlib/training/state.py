@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,14 +78,6 @@ def _is_first_machine() -> bool:
     from nstlib._tensorflow import tf
 
     return bool(tf.distribute.get_strategy().extended.should_checkpoint)
-
-
-def checksum(arrays: Iterable[NDArray[Any]]) -> int:
-    """Tell some arrays from others, among the settings of a training."""
-    found = 0
-    for array in arrays:
-        found = zlib.crc32(array.tobytes(), found)
-    return found
 
 
 def check_loss(

@@ -24,6 +24,7 @@ from nstlib._checks import (
     check_path,
     refusal,
 )
+from nstlib._files import Checksum, checksum
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.features import (
@@ -426,9 +427,9 @@ def train_style(
         checkpoint,
         [*network.trainable_variables, *trainer.optimizer.variables],
         {
-            "style": zlib.crc32(style.tobytes()),
-            "photos": zlib.crc32("\n".join(file.name for file in files).encode()),
-            "network": zlib.crc32(repr([v.shape for v in network.variables]).encode()),
+            "style": checksum([style]),
+            "photos": Checksum(zlib.crc32("\n".join(file.name for file in files).encode())),
+            "network": Checksum(zlib.crc32(repr([v.shape for v in network.variables]).encode())),
             "size": size,
             "style_size": style_size,
             "steps": steps,

@@ -178,7 +178,7 @@ def test_list_can_be_narrowed_and_give_addresses(nst: Run) -> None:
 def test_list_says_that_there_is_nothing(nst: Run) -> None:
     code, out, err = nst("assets", "list", "nosuch")
     assert (code, out) == (2, [])
-    assert err == ["nst: nothing here has 'nosuch' in its name; nst assets list shows all"]
+    assert err == ["nst: nothing here mentions 'nosuch'; nst assets list shows all"]
 
 
 def test_fetch_prints_paths(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,15 @@ def test_what_ends_in_a_tangent_is_compared_from_minus_one_to_one(nst: Run) -> N
     assert nst("export", "tanh.onnx", "-o", "no.onnx", "--value-range", "0,255")[0] == 2
 
 
+@pytest.mark.parametrize("written", ["imagenet", "0,255,0,1", "-1,1"])
+def test_export_keeps_what_a_file_says_of_its_range(nst: Run, written: str) -> None:
+    model = graph_of([helper.make_node("Relu", ["x"], ["y"])], shape=(1, 3, "h", "w"))
+    helper.set_model_props(model, {"value_range": written})
+    onnx.save(model, "old.onnx")
+    assert nst("export", "old.onnx", "-o", "new.onnx")[0] == 0
+    assert told("new.onnx")["value_range"] == written
+
+
 def test_export_allows_what_it_is_told_to(nst: Run, network: str) -> None:
     code, _, [line] = nst("export", network, "-o", "net.onnx", "--tolerance", "0")
     assert (code, "is off by" in line, Path("net.onnx").exists()) == (2, True, False)

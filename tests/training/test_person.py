@@ -144,10 +144,10 @@ def test_the_loss_falls_and_nothing_is_lost(
     once_more = train_person(people, others, network=small_network(), callback=finished, **options)
     assert finished.seen == []
     np.testing.assert_array_equal(once_more.get_weights()[0], resumed.get_weights()[0])
-    with pytest.raises(ArgumentError, match=r"other settings \(people was"):
+    with pytest.raises(ArgumentError, match=r"other settings \(people: others than now\)"):
         train_person(people[1:], others, network=small_network(), **options)
     save_image(np.ones((40, 40, 3)), tmp_path / "cat.png", alpha=figure(40, 40))
-    with pytest.raises(ArgumentError, match=r"other settings \(things was"):
+    with pytest.raises(ArgumentError, match=r"other settings \(things: others than now\)"):
         train_person(
             people, others, things=[tmp_path / "cat.png"], network=small_network(), **options
         )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._checks import check_choice, check_count, check_kind, check_number
+from nstlib._files import checksum
 from nstlib._keras import keras
 from nstlib.networks.any_style import (
     DTYPES,
@@ -25,7 +26,6 @@ from nstlib.networks.any_style import (
 from nstlib.training.any_style import losses
 from nstlib.training.any_style.pictures import Batches, Pack
 from nstlib.training.loop import LossModel, begin, check_options, fit
-from nstlib.training.state import checksum
 from nstlib.vgg19 import vgg19_with
 
 ops = keras.ops

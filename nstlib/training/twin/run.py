@@ -22,12 +22,12 @@ from nstlib._checks import (
     check_number,
     refusal,
 )
-from nstlib._files import SavedState
+from nstlib._files import SavedState, checksum
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import from_uint8
 from nstlib.training.photos import random_crop
-from nstlib.training.state import check_loss, checksum
+from nstlib.training.state import check_loss
 from nstlib.training.twin.distillation import Adam, Distiller
 from nstlib.training.twin.layers import Params, forward, network_of, params_of, preprocess
 from nstlib.training.twin.painting import Painter

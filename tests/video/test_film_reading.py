@@ -339,7 +339,7 @@ def test_hdr_is_tone_mapped(
 )
 @pytest.mark.parametrize("size", [95, 50, 33])
 def test_films_of_wide_colours_are_read_at_odd_sizes(tmp_path: Path, tags: str, size: int) -> None:
-    """96 × 64 pixels become 95 × 63, 50 × 33 and 33 × 22: of the first two zscale took none."""
+    """96 × 64 pixels become 95 × 63, 50 × 33 and 33 × 22; zscale took none of them in 4:2:0."""
     film = flat_film(tmp_path / "f.mkv", (500, 480, 560), "96x64", tags, "yuv420p10le")
     (expected, *_), (found, *_) = VideoReader(film), VideoReader(film, size=size)
     assert found.shape == (round(size * 64 / 96), size, 3)

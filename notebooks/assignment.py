@@ -48,6 +48,8 @@ c.ClearSolutions.code_stub = {{"python": "..."}}
 c.ClearSolutions.text_stub = "*Write your answer here.*"
 # Seconds for a cell: twice what the slowest lesson states for all of its cells.
 c.Execute.timeout = {timeout}
+# Kernels that start, whatever else runs on the machine.
+c.NotebookClient.kernel_manager_class = "nstlib.course.kernels.KernelManager"
 '''
 
 

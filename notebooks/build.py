@@ -30,6 +30,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from nstlib.course.kernels import KernelManager
+
 Edition = Literal["learner", "solution"]
 Notebook = Any  # nbformat's NotebookNode, a dict whose keys are also attributes
 Check = Callable[[Notebook], Iterator[str]]
@@ -438,6 +440,7 @@ def execute(notebook: Notebook, folder: Path, cell_timeout: float) -> float:
     client = NotebookClient(
         notebook,
         timeout=math.ceil(cell_timeout),
+        kernel_manager_class=KernelManager,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         coalesce_streams=True,

@@ -261,12 +261,15 @@ def _client(notebook: Notebook, on_cell_error: Callable[..., None]) -> Any:
     """
     from nbclient import NotebookClient
 
+    from nstlib.course.kernels import KernelManager
+
     class Client(NotebookClient):
         def output(self, *_: Any) -> None:
             pass
 
     return Client(
         notebook,
+        kernel_manager_class=KernelManager,
         kernel_name="python3",
         allow_errors=True,
         on_cell_error=on_cell_error,

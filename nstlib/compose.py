@@ -336,7 +336,8 @@ class Composer:
     Raises
     ------
     ArgumentError
-        If there is neither a style nor a backdrop, or a number lies outside its range.
+        If there is neither a style nor a backdrop, a number lies outside its range, or an option
+        would have no effect beside the others.
     ImageError
         If the backdrop is no image.
 
@@ -396,6 +397,19 @@ class Composer:
             raise ArgumentError(
                 "hard cuts along a mask; it goes with neither feather nor match",
                 command="--hard cuts along a mask; it goes with neither --feather nor --match",
+            )
+        if hard and linear and not (isinstance(backdrop, str) and backdrop == "blur"):
+            raise ArgumentError(
+                "linear says how edges are mixed, and hard leaves none to mix; give one of them",
+                command="--linear says how edges are mixed, and --hard leaves none to mix; give "
+                "one of them",
+            )
+        if background is None and person is None and (strength != 1 or preserve_colors):
+            raise ArgumentError(
+                "strength and preserve_colors say how a style paints, and there is none; give one "
+                "for the background, the person or both",
+                command="--strength and --preserve-colors say how a style paints, and there is "
+                "none; give --style, --person or both",
             )
         keep_people([[0.0]], smallest=smallest, person_at=person_at)
         self._smallest, self._person_at, self._linear = smallest, person_at, linear

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from nstlib._checks import check_function, check_path
 from nstlib._files import check_output, same_file, uninterrupted
 from nstlib._memory import ran_out
-from nstlib.errors import ArgumentError, MemoryLimitError, NstError, OutputError
+from nstlib.errors import ArgumentError, MemoryLimitError, NstError, OutputError, VideoError
 from nstlib.images.arrays import Image, Picture, from_uint8, to_rgba, to_uint8
 from nstlib.images.encode import ALPHA_FORMATS
 from nstlib.video._ffmpeg import MAX_GIF_RATE, MAX_RATE, Frame
@@ -67,7 +67,8 @@ class Conversion:
     interrupted : bool
         Ctrl-C ended it early.
     fault : NstError or None
-        What else ended it early, after some frames: memory or the disk had run out.
+        What else ended it early, after some frames: memory or the disk had run out, or a picture
+        has another shape than the first.
     """
 
     frames: int
@@ -256,7 +257,9 @@ def _run(
             return bool(caught), None
         except Exception as error:
             fault = _known(error)
-            if writer.frames and isinstance(fault, (MemoryLimitError, OutputError)):
+            if isinstance(fault, VideoError):  # what was read before it is painted
+                settle(0)
+            if writer.frames and isinstance(fault, (MemoryLimitError, OutputError, VideoError)):
                 return bool(caught), fault
             if fault is error:
                 raise

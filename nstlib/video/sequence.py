@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from nstlib._checks import check_number
 from nstlib._files import check_suffix, reason
 from nstlib.errors import ImageError, OutputError, VideoError
-from nstlib.images.arrays import Picture, from_uint8, to_rgba, to_uint8
+from nstlib.images.arrays import Image, Picture, from_uint8, to_rgba, to_uint8
 from nstlib.images.encode import ALPHA_FORMATS, IMAGE_FORMATS, save_image
 from nstlib.images.formats import FILM_SUFFIXES, readable_suffixes
+from nstlib.images.resizing import target_size
 from nstlib.sources import load_picture
 from nstlib.video._ffmpeg import MAX_RATE, Frame
 from nstlib.video.frames import check_frame, over_white
@@ -102,7 +103,13 @@ class PictureReader:
         return self.frames()
 
     def frames(self, *, alpha: bool = False) -> Iterator[Frame]:
-        """Yield uint8 frames (H, W, 3), or with `alpha` (H, W, 4). All get the first one's size."""
+        """Yield uint8 frames (H, W, 3), or with `alpha` (H, W, 4). All get the first one's size.
+
+        Raises
+        ------
+        VideoError
+            At a picture of another shape, which would be distorted.
+        """
         self.broken = 0
         last: Frame | None = None
         for file in self.files:
@@ -114,9 +121,19 @@ class PictureReader:
                 self.broken += 1
             else:
                 if picture.image.shape[:2] != self.size:
+                    self._check_shape(file, picture.image)
                     picture = load_picture(file, self.size, enlarge=True)
                 last = _pixels(picture, alpha)
             yield last
+
+    def _check_shape(self, file: Path, image: Image) -> None:
+        height, width = image.shape[:2]
+        sides = target_size(image.shape, max(self.size))
+        if any(abs(side - wanted) > 1 for side, wanted in zip(sides, self.size, strict=True)):
+            raise VideoError(
+                f"{file} has another shape, {width}x{height} pixels, than the film's first "
+                f"picture, {self.size[1]}x{self.size[0]}; crop it, or paint them one by one"
+            )
 
     def _load(self, file: Path) -> Picture:
         return load_picture(file, self._longest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -290,6 +291,31 @@ def test_numbered_pictures_of_another_size_are_reduced_by_means(tmp_path: Path) 
     np.testing.assert_allclose(white, np.broadcast_to((28, 28, 28, 255), (4, 4, 4)), atol=1)
     np.testing.assert_allclose(spots[..., 3], np.full((4, 4), 28), atol=1)
     np.testing.assert_allclose(spots[..., :3], np.broadcast_to((200, 100, 50), (4, 4, 3)), atol=9)
+
+
+def test_pictures_of_another_shape_are_not_distorted(tmp_path: Path) -> None:
+    """What is painted before one is kept. Sides may be off by what reducing them rounds."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, size in enumerate([(48, 32), (25, 17), (72, 48), (96, 64), (32, 48), (48, 32)]):
+        PIL.Image.new("RGB", size, (40 * number, 0, 0)).save(frames / f"{number}.png")
+    done = convert(frames, tmp_path / "out.mp4", same)
+    assert isinstance(done.fault, VideoError)
+    assert re.search(r"4\.png has another shape, 32x48 pixels, than .*, 48x32; ", str(done.fault))
+    reds = [frame[..., 0].mean() for frame in read(tmp_path / "out.mp4")]
+    np.testing.assert_allclose(reds, [0, 40, 80, 120], atol=3)
+
+    (frames / "0.png").replace(frames / "4.png")
+    for number in (1, 2, 3):
+        (frames / f"{number}.png").unlink()
+    assert convert(frames, tmp_path / "whole.mp4", same).frames == 2
+
+
+def test_nothing_is_written_of_pictures_whose_second_has_another_shape(tmp_path: Path) -> None:
+    for number, size in enumerate([(48, 32), (32, 48)]):
+        PIL.Image.new("RGB", size).save(tmp_path / f"{number}.png")
+    with pytest.raises(VideoError, match=r"1\.png has another shape"):
+        list(PictureReader(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["absent folder", "a.py", "%d_%d.png"])

@@ -22,7 +22,6 @@ nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 4
 myst_heading_slug_func = "build.heading_id"  # as JupyterLab names headings
-# The tags of nbval and of collapsed cells are for JupyterLab.
 nb_render_markdown_format = "myst"
 
 autodoc_typehints = "none"  # the docstrings give types, with shapes and ranges

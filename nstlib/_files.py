@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._checks import check_path
-from nstlib.errors import ArgumentError, NstWarning, OutputError
+from nstlib._memory import ran_out
+from nstlib.errors import ArgumentError, NstError, NstWarning, OutputError
 
 
 def check_suffix(path: str | Path, formats: Iterable[str]) -> Path:
@@ -197,6 +198,25 @@ def reason(error: Exception) -> str:
     return " ".join(text.split())
 
 
+@contextmanager
+def reading(path: str | Path, error: type[NstError], damage: str) -> Iterator[None]:
+    """Raise an `error` that the file at `path` "is damaged", or what `damage` says of it.
+
+    Readers raise almost anything on damaged files. If memory runs out, or the system cannot read
+    the file, that is not the file's fault.
+    """
+    try:
+        yield
+    except error:
+        raise
+    except Exception as caught:
+        if ran_out(caught):
+            raise
+        if isinstance(caught, OSError) and caught.errno is not None:
+            raise error(f"{path} cannot be read ({reason(caught)})") from caught
+        raise error(f"{path} {damage}") from caught
+
+
 T = TypeVar("T")
 
 
@@ -235,22 +255,20 @@ class SavedState:
         Raises
         ------
         ArgumentError
-            If the file is not a saved state, or belongs to another run.
+            If the file is not a saved state, cannot be read, or belongs to another run.
         OutputError
             If there is no file, and none can be written there.
         """
         if not self.path.exists():
             check_places([], checkpoint=self.path)
             return None
-        try:
-            with np.load(self.path, allow_pickle=False) as arrays:
-                found = dict(json.loads(str(arrays["settings"])).items())
-                state = understand(arrays)
-        except Exception as error:  # NumPy's reader raises almost anything on a damaged file
-            raise ArgumentError(
-                f"{self.path} is not a checkpoint, or is damaged; delete it to begin anew, or "
-                "give another file"
-            ) from error
+        damage = "is not a checkpoint, or is damaged; delete it to begin anew, or give another file"
+        with (
+            reading(self.path, ArgumentError, damage),
+            np.load(self.path, allow_pickle=False) as arrays,
+        ):
+            found = dict(json.loads(str(arrays["settings"])).items())
+            state = understand(arrays)
         changed = sorted(
             name for name in {*found, *self.settings} if found.get(name) != self.settings.get(name)
         )

@@ -29,11 +29,18 @@ _BLUR_SIDE = 640
 
 
 class Behind:
-    """Shows what is to be seen behind a person, in a photograph's size."""
+    """Shows what is to be seen behind a person, in a photograph's size.
+
+    Attributes
+    ----------
+    plain : bool
+        Whether it is of one colour.
+    """
 
     def __init__(self, backdrop: Backdrop, linear: bool) -> None:
         blurred = isinstance(backdrop, str) and backdrop == "blur"
         self._image = None if blurred else _read_backdrop(backdrop)
+        self.plain = self._image is not None and (self._image == self._image[0, 0]).all()
         self._linear = linear
         self._covering: Image | None = None
 

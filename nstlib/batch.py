@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,8 +37,11 @@ Paint: TypeAlias = Callable[[Picture], Picture]
 TIMEOUT = 10
 
 
-class Recipe(Hashable, Protocol):
-    """How to make a painter. It is sent to where pictures are painted, so it is small and plain."""
+class Recipe(Protocol):
+    """How to make a painter. It is sent to where pictures are painted, so it is small and plain.
+
+    Recipes that make the same painter are equal.
+    """
 
     def __call__(self) -> Paint:
         """Make what paints. It is used by one thread, and decides what becomes of transparency."""
@@ -168,7 +171,7 @@ def plan(
     for source in sources:
         path = Path(source)
         if is_input_folder(source):
-            if folder.resolve() == path.resolve():
+            if same_file(folder, path):
                 raise OutputError(f"{folder} is the input itself; choose another folder")
             found = find_pictures(path, without=folder)
             if not found.pictures and not (films and found.films):
@@ -269,65 +272,65 @@ def paint_all(
 
     skipped = [task for task in tasks if task.target.is_file()]
     waiting = [task for task in tasks if not task.target.is_file()]
-    painted: list[Task] = []
-    failed: list[tuple[Task, NstError]] = []
-    run = _on_this_machine(jobs) if scheduler is None else _on_a_cluster(scheduler)
+    faults: _Faults = {}
+    told = set()
+    run = _on_this_machine(jobs, faults) if scheduler is None else _on_a_cluster(scheduler, faults)
     interrupted = False
     try:
-        with run as results, tqdm(total=len(waiting), unit="picture", disable=not progress) as bar:
-            for task, fault in results(waiting, recipe, size, max_megapixels):
-                if fault is None:
-                    painted.append(task)
-                else:
-                    failed.append((task, fault))
+        with run as ended, tqdm(total=len(waiting), unit="picture", disable=not progress) as bar:
+            for task in ended(waiting, recipe, size, max_megapixels):
+                told.add(task)
                 if tell is not None:
                     tell(task)
                 bar.update()
     except KeyboardInterrupt:
         interrupted = True
         # What other threads were at has been finished all the same.
-        told = {*painted, *(task for task, _ in failed)}
-        late = [task for task in waiting if task not in told and task.target.is_file()]
-        painted += late
-        if tell is not None:
-            for task in late:
+        for task in faults.keys() - told:
+            if tell is not None:
                 tell(task)
     finally:
         _of_this_thread.known = (None, None)  # a network is large
-    order = {task: number for number, task in enumerate(tasks)}
+    results = [(task, faults[task]) for task in waiting if task in faults]
     return Outcome(
-        tuple(sorted(painted, key=order.__getitem__)),
+        tuple(task for task, fault in results if fault is None),
         tuple(skipped),
-        tuple(sorted(failed, key=lambda pair: order[pair[0]])),
+        tuple((task, fault) for task, fault in results if fault is not None),
         interrupted,
     )
 
 
-# Gives tasks, as they are done, each with what went wrong, if anything did.
-_Results: TypeAlias = Iterator[tuple[Task, NstError | None]]
+#: The tasks that are over, each with what went wrong; None if nothing did.
+_Faults: TypeAlias = dict[Task, NstError | None]
+
+#: Gives tasks as they end.
+_Ended: TypeAlias = Callable[..., Iterator[Task]]
 
 
 @contextmanager
-def _on_this_machine(jobs: int) -> Iterator[Callable[..., _Results]]:
+def _on_this_machine(jobs: int, faults: _Faults) -> Iterator[_Ended]:
+    def paint(task: Task, *how: Any) -> Task:
+        faults[task] = _paint(task, *how)
+        return task
+
     if jobs == 1:
-        yield lambda tasks, *how: ((task, _paint(task, *how)) for task in tasks)
+        yield lambda tasks, *how: (paint(task, *how) for task in tasks)
         return
     # Threads are enough: the runtimes compute outside of Python.
     pool = ThreadPoolExecutor(jobs)
 
-    def results(tasks: Sequence[Task], *how: Any) -> _Results:
-        futures = {pool.submit(_paint, task, *how): task for task in tasks}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+    def ended(tasks: Sequence[Task], *how: Any) -> Iterator[Task]:
+        for future in as_completed([pool.submit(paint, task, *how) for task in tasks]):
+            yield future.result()
 
     try:
-        yield results
+        yield ended
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _on_a_cluster(address: str) -> Iterator[Callable[..., _Results]]:
+def _on_a_cluster(address: str, faults: _Faults) -> Iterator[_Ended]:
     try:
         import distributed
     except ImportError as error:
@@ -340,20 +343,27 @@ def _on_a_cluster(address: str) -> Iterator[Callable[..., _Results]]:
             "tcp://host:8786"
         ) from error
 
-    def results(tasks: Sequence[Task], *how: Any) -> _Results:
+    known: dict[Any, Task] = {}
+
+    def ended(tasks: Sequence[Task], *how: Any) -> Iterator[Task]:
         if not client.scheduler_info()["workers"]:
             raise ArgumentError(
                 f"the scheduler at {address} has no workers; start one: dask worker {address}"
             )
         here = [_absolute(task) for task in tasks]
         futures = [client.submit(_paint, task, *how, pure=False) for task in here]
-        known = dict(zip(futures, tasks, strict=True))
+        known.update(zip(futures, tasks, strict=True))
         for future in distributed.as_completed(futures):
-            error = future.exception()
-            yield known[future], future.result() if error is None else _fault(error)
+            task, error = known[future], future.exception()
+            faults[task] = future.result() if error is None else _fault(error)
+            yield task
 
     with client:
-        yield results
+        try:
+            yield ended
+        finally:
+            written = (task for task in known.values() if task.target.is_file())
+            faults.update((task, None) for task in written if task not in faults)
 
 
 def _absolute(task: Task) -> Task:

@@ -414,6 +414,13 @@ class Composer:
         keep_people([[0.0]], smallest=smallest, person_at=person_at)
         self._smallest, self._person_at, self._linear = smallest, person_at, linear
         self._backdrop = None if backdrop is None else Behind(backdrop, linear)
+        if match and background is None and self._backdrop and self._backdrop.plain:
+            raise ArgumentError(
+                "match gives the person the backdrop's colours, and this one has a single one; "
+                "leave match out, or give an image",
+                command="--match gives people the background's colours, and this one has a single "
+                "one; leave --match out, or give a picture",
+            )
         self._background = _painter(background, backend, eight_bits, threads)
         names = isinstance(person, str | Path) and isinstance(background, str | Path)
         same = person is background or (names and str(person) == str(background))
@@ -464,7 +471,7 @@ class Composer:
 
     def _divide(self, photo: Image, calm: Calm) -> Layers:
         find = self._segmenter.mask if self._hard else self._segmenter.matte
-        alpha = check_alpha(find(photo), photo)
+        alpha = check_alpha(find(photo.copy()), photo)  # what finds may work in place
         alpha = keep_people(alpha, smallest=self._smallest, person_at=self._person_at)
         alpha = calm("alpha", alpha)
         foreground = background = photo
@@ -496,7 +503,7 @@ class Composer:
         return composite(foreground, background, alpha, linear=self._linear)
 
     def _painted(self, name: str, painter: StylePainter, layer: Image, calm: Calm) -> Image:
-        seen = calm.seen(name, layer)
+        seen = calm.seen(name, layer).copy()  # what paints may work in place
         painting = painter(seen, strength=self._strength, preserve_colors=self._preserve_colors)
         return calm(name, painting)
 
@@ -524,11 +531,15 @@ def stylize_background(photo: ArrayLike, style: Style, **options: Unpack[Options
     ndarray of float32, shape (H, W, 3)
         RGB in [0, 1].
     """
+    if other := options.keys() & {"background", "person"}:
+        raise ArgumentError(f"{other.pop()} is for nstlib.Composer, which paints both parts")
     return Composer(background=style, **options)(photo)
 
 
 def stylize_person(photo: ArrayLike, style: Style, **options: Unpack[Options]) -> Image:
     """Paint a person; the world around stays a photograph. As :func:`stylize_background`."""
+    if other := options.keys() & {"background", "person"}:
+        raise ArgumentError(f"{other.pop()} is for nstlib.Composer, which paints both parts")
     return Composer(person=style, **options)(photo)
 
 
@@ -609,4 +620,4 @@ def _stop_at_ends(
 
 
 def _size(image: Image) -> str:
-    return f"{image.shape[0]}×{image.shape[1]}"
+    return f"{image.shape[1]}×{image.shape[0]}"

@@ -347,10 +347,9 @@ def check_weights() -> Finding:
         advice = f"unset it, or set it to one of {', '.join(WEIGHTS)}"
         return Finding("weights", False, found, advice)
     chosen = "NSTLIB_WEIGHTS" if os.environ.get("NSTLIB_WEIGHTS") else "the default"
-    if name == "imagenet":
-        if imagenet_file() is None:
-            chosen += "; they are downloaded, 80 MB, when they are first used"
-    elif name in WEIGHTS:
+    if name == "imagenet" and imagenet_file() is None:
+        chosen += "; they are downloaded, 80 MB, when they are first used"
+    elif name == "mini":
         vgg19_with(name)  # says what is wrong
     else:
         try:

@@ -124,7 +124,8 @@ def feature_extractor(
     keras.Model
         Takes a batch (B, H, W, 3), float32 RGB in [0, 1], sides of 32 or more; returns a dict
         layer name → features (B, h, w, C), float32, not negative. The change to the 0..255 BGR
-        values, minus their mean, that VGG19 expects is part of the model.
+        values, minus their mean, that VGG19 expects is part of the model. All who ask for the same
+        get the same model: to change its weights, load a VGG19 of your own.
 
     Raises
     ------
@@ -154,7 +155,9 @@ def feature_extractor(
     check_choice("padding", padding, PADDINGS)
     check_choice("precision", precision, PRECISIONS)
     name = check_weights(weights)
-    return cached_extractor(layers, name, padding, precision, stamp_of(name))
+    extractor = cached_extractor(layers, name, padding, precision, stamp_of(name))
+    extractor.trainable = False  # also if somebody who has it made it so
+    return extractor
 
 
 def extractor_of(

@@ -334,7 +334,10 @@ class _Run:
         self.history.append(self.latest)
         self._bar.set_postfix(loss=f"{self.latest.loss:.3g}", refresh=False)
         self._bar.update(self.latest.iteration - self._bar.n)
-        if self._callback and self._callback(replace(self.latest, image=self._image)) is True:
+        if self._callback is None:
+            return
+        # A copy: what the callback draws on it must not become the result.
+        if is_true(self._callback(replace(self.latest, image=self._image.copy()))):
             raise StopIteration  # SciPy takes it for the end of the run, and so does the caller
 
 
@@ -362,6 +365,17 @@ def _lbfgs(run: _Run, start: Image, iterations: int) -> None:
                 "gtol": 0.0,
             },
         )
+
+
+def is_true(answer: object) -> bool:
+    """Tell whether a callback wants to stop: by True, Python's or NumPy's, and by nothing else.
+
+    Examples
+    --------
+    >>> is_true(np.float32(1) < 2), is_true(None), is_true(1)
+    (True, False, False)
+    """
+    return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
 def check_callback(callback: object) -> None:

@@ -16,13 +16,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_count, check_function, check_number, refusal
+from nstlib._checks import check_count, check_function, check_kind, check_number, refusal
 from nstlib._files import SavedState
 from nstlib._memory import ran_out
 from nstlib.errors import ArgumentError, MemoryLimitError
 from nstlib.images.arrays import Image, check_image
-from nstlib.images.resizing import resize
-from nstlib.optimize import Loss, Result, Step, UnfinishedError, check_callback, minimize_image
+from nstlib.images.resizing import resize, target_size
+from nstlib.optimize import (
+    Loss,
+    Result,
+    Step,
+    UnfinishedError,
+    check_callback,
+    is_true,
+    minimize_image,
+)
 
 
 class Checkpoint(SavedState):
@@ -169,7 +177,12 @@ def coarse_to_fine(
             "or more, and a count for each"
         )
     counts = [check_count("iterations", count) for count in iterations]
-    stages = _Stages(check_image(start, "start"), resize, checkpoint, callback)
+    check_function("resize", resize, "a function that takes an image and (height, width)")
+    if checkpoint is not None:
+        check_kind("checkpoint", checkpoint, Checkpoint, "an nstlib.scales.Checkpoint, or None")
+    image = check_image(start, "start")
+    sizes = [target_size(image.shape, (size[0], size[1])) for size in sizes]
+    stages = _Stages(image, resize, checkpoint, callback, len(sizes))
     for stage, (size, count) in enumerate(zip(sizes, counts, strict=True)):
         left = stages.left(stage, count)
         if left and stages.minimize(loss_at, size, (stage, count - left, left), options):
@@ -191,8 +204,9 @@ class _Stages:
         resize: Callable[[Image, tuple[int, int]], Image],
         checkpoint: Checkpoint | None,
         callback: Callable[[Step], object] | None,
+        count: int,
     ) -> None:
-        self._start = start
+        self._start, self._count = start, count
         self._resize = resize
         self._checkpoint = checkpoint
         self._callback = callback
@@ -234,7 +248,7 @@ class _Stages:
             self.history.append(replace(step_in_all, image=None))
             if self._checkpoint:
                 self._checkpoint.save(stage, done + step.iteration, step_in_all)
-            stopped = self._callback is not None and self._callback(step_in_all) is True
+            stopped = self._callback is not None and is_true(self._callback(step_in_all))
             return stopped
 
         try:
@@ -243,7 +257,7 @@ class _Stages:
                 self._resize(self._start if self.result is None else self.result.image, size),
                 iterations=left,
                 callback=report,
-                description=f"{size[0]}×{size[1]}",
+                description=f"size {stage + 1} of {self._count}",
                 **options,
             )
             ended = stopped or result.interrupted

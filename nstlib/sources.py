@@ -16,7 +16,7 @@ from nstlib.assets.registry import ASSETS
 from nstlib.errors import ImageError
 from nstlib.images.arrays import Image, Picture, Size, from_uint8
 from nstlib.images.decode import MEGAPIXELS, read_picture
-from nstlib.images.resizing import resize, resize_mask
+from nstlib.images.resizing import resize, resize_mask, target_size
 
 #: Photos that the scikit-image wheel carries: name → the function of ``skimage.data`` for it.
 PHOTOS = {
@@ -153,6 +153,7 @@ def _sized(picture: Picture, size: Size | None, enlarge: bool) -> Picture:
     image, alpha = picture.image, picture.alpha
     if size is None:
         return picture
+    target_size(image.shape, size)  # refuses what is no size
     if not enlarge and max(image.shape[:2]) <= max(size if isinstance(size, tuple) else (size,)):
         return picture
     resized = resize(image, size)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._checks import check_choice, refusal
-from nstlib._files import atomic_write, is_there
+from nstlib._files import atomic_write, is_there, reading
 from nstlib._keras import keras
 from nstlib.assets.cache import cache_dir, embedded_model
 from nstlib.errors import ArgumentError, WeightsError
@@ -185,7 +185,7 @@ def load_vgg19(path: str | Path) -> keras.Model:
     accepted = "a file of Keras (.h5, without the classifier) or of 'nst assets pack' (.npz)"
     if isinstance(path, str | Path) and not is_there(path):
         raise WeightsError(f"{path}: no such file; give {accepted}")
-    try:
+    with reading(path, WeightsError, f"does not hold VGG19's layers; give {accepted}"):
         if str(path).endswith(".h5"):
             vgg = build_vgg19()
             vgg.load_weights(path)
@@ -200,8 +200,6 @@ def load_vgg19(path: str | Path) -> keras.Model:
         vgg = build_vgg19(channels, pooling)
         for name, weights in layers.items():
             vgg.get_layer(name).set_weights(weights)
-    except Exception as error:  # readers of damaged files raise almost anything
-        raise WeightsError(f"{path} does not hold VGG19's layers; give {accepted}") from error
     return vgg
 
 

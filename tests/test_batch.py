@@ -17,6 +17,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tqdm.auto
+from conftest import Run
 from onnx_files import save, style_network
 from waiting import LONGEST, wait_for
 
@@ -449,3 +450,44 @@ def test_distributed_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = [Task(write("in/a.png"), Path("out/a.png"))]
     with pytest.raises(DependencyError, match=r"pip install 'nstlib\[cluster\]'"):
         paint_all(tasks, Negative(), scheduler="tcp://127.0.0.1:9")
+
+
+def test_what_failed_after_ctrl_c_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three are being painted when the first is done and Ctrl-C comes; they fail then."""
+    tasks = [Task(write(f"in/{number}.png"), Path(f"out/{number}.png")) for number in range(9)]
+    recipe = Blocking()
+
+    def paint(photo: Picture) -> Picture:
+        first = not recipe.begun
+        result = recipe.paint(photo)
+        if photo.image.shape[0] == 8 and not first:
+            raise ModelError("it fails")
+        return result
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            recipe.go.set()
+            super().shutdown(wait=wait)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nstlib.batch.ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(tqdm.auto.tqdm, "update", interrupt)
+    told: list[Task] = []
+    outcome = paint_all(tasks, lambda: paint, jobs=3, tell=told.append)
+    assert outcome.interrupted
+    assert len(outcome.painted) + len(outcome.failed) == len(recipe.begun) == len(told)
+    assert len(outcome.failed) >= 2
+    assert {*told} == {*outcome.painted, *(task for task, _ in outcome.failed)}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_link_to_itself_is_one_line(nst: Run) -> None:
+    write("in/a.png")
+    Path("loop").symlink_to("loop")
+    code, _, [line] = nst("stylize", "in", "-s", "mosaic", "-o", "loop")
+    assert code == 1
+    assert line.startswith("nst: in/a.png: ")
+    assert "loop" in line

@@ -116,7 +116,7 @@ def test_a_mask_of_eight_bits() -> None:
 @pytest.mark.parametrize(
     ("front", "back", "alpha", "words"),
     [
-        (plain(1, 1, 1), plain(0, 0, 0, (9, 9)), np.ones((48, 64)), "48×64 pixels, background 9×9"),
+        (plain(1, 1, 1), plain(0, 0, 0, (9, 9)), np.ones((48, 64)), "64×48 pixels, background 9×9"),
         (plain(1, 1, 1), plain(0, 0, 0), np.ones((9, 9)), r"alpha has shape \(9, 9\)"),
         (plain(1, 1, 1), plain(0, 0, 0), np.ones((48, 64, 3)), r"shape \(48, 64, 3\)"),
         (plain(1, 1, 1), plain(0, 0, 0), np.full((48, 64), 255.0), "ranges from 255 to 255"),

@@ -170,8 +170,14 @@ def test_a_backdrop_is_painted_and_matched() -> None:
     result = Composer(person=invert, backdrop="white", segmenter=finder)(plain(RED))
     np.testing.assert_allclose(result[world], 1, atol=1e-6)
     np.testing.assert_allclose(result[person], 1 - plain(RED)[person], atol=1e-6)
-    result = Composer(backdrop=plain(BLUE), match=1, segmenter=finder)(plain(RED))
-    np.testing.assert_allclose(result[person], plain(BLUE)[person], atol=0.01)
+    striped = plain(BLUE)
+    striped[:, ::2] *= 0.8
+    result = Composer(backdrop=striped, match=1, segmenter=finder)(plain(RED))
+    np.testing.assert_allclose(result[person], 0.9 * plain(BLUE)[person], atol=0.01)
+    for backdrop in ("white", plain(BLUE)):  # people would vanish before it
+        with pytest.raises(ArgumentError, match="this one has a single one"):
+            Composer(backdrop=backdrop, match=0.5, segmenter=finder)
+    assert Composer(invert, backdrop="white", match=0.5, segmenter=finder)(plain(RED)).any()
 
 
 def test_hard_cuts_before_a_backdrop() -> None:

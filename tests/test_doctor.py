@@ -287,11 +287,18 @@ def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 # Settings, caches, disk
 
 
-def test_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert finding("weights").found.endswith("(the default)")
     monkeypatch.setenv("NSTLIB_WEIGHTS", "imagenet")
-    monkeypatch.setattr("nstlib.vgg19.imagenet_file", lambda: Path("there.h5"))
+    copy = tmp_path / "vgg19.npz"
+    shutil.copy(embedded_model("vgg19_mini.npz"), copy)
+    monkeypatch.setattr("nstlib.vgg19.imagenet_file", lambda: copy)
+    cached_vgg19.cache_clear()
     assert finding("weights") == Finding("weights", True, "imagenet (NSTLIB_WEIGHTS)")
+    copy.write_bytes(copy.read_bytes()[:99])
+    cached_vgg19.cache_clear()
+    assert not finding("weights").ok
+    assert str(copy) in finding("weights").found
     monkeypatch.setattr("nstlib.vgg19.imagenet_file", lambda: None)
     assert "downloaded, 80 MB, when they are first used" in finding("weights").found
     monkeypatch.setenv("NSTLIB_WEIGHTS", "imaginet")

@@ -23,9 +23,10 @@ from nstlib._files import (
     check_places,
     check_suffix,
     put_off,
+    reading,
     uninterrupted,
 )
-from nstlib.errors import OutputError
+from nstlib.errors import ArgumentError, OutputError
 from nstlib.images.encode import save_image
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links, modes and signals of POSIX")
@@ -323,3 +324,41 @@ def test_commands_refuse_to_overwrite_a_photo(nst: Run, option: str) -> None:
     assert f"{name} is there already, and it is no {option[2:]}" in line
     assert photo.read_bytes() == before
     assert not Path("out.png").exists()
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (ValueError("bad magic"), "x.npz is no such thing"),
+        (OSError("file signature not found"), "x.npz is no such thing"),
+        (PermissionError(13, "Permission denied"), r"x\.npz cannot be read \(Permission denied\)"),
+        (OSError(5, "Input/output error"), r"x\.npz cannot be read \(Input/output error\)"),
+        (OutputError("known"), "^known$"),
+        (ArgumentError("another room's"), "x.npz is no such thing"),
+    ],
+)
+def test_a_file_is_called_damaged_only_if_it_is(fault: Exception, words: str) -> None:
+    with pytest.raises(OutputError, match=words), reading("x.npz", OutputError, "is no such thing"):
+        raise fault
+
+
+def test_a_file_is_not_damaged_where_memory_runs_out() -> None:
+    with pytest.raises(MemoryError), reading("x.npz", OutputError, "is no such thing"):
+        raise MemoryError
+
+
+def test_a_checkpoint_is_not_to_be_deleted_for_want_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = SavedState(tmp_path / "state.npz", {"seed": 1})
+    state.write(image=np.ones(3))
+
+    def load(*_: object, **__: object) -> object:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "load", load)
+    with pytest.raises(MemoryError):
+        state.read(dict)

@@ -12,8 +12,17 @@ const [SIDE, RADIUS, EPSILON, CONTRAST] = [512, 1 / 64, 3e-4, 2];
 // picture is made for that at most.
 const [BRIGHT, MOST] = [0.6, 30];
 
+// A picture whose brightest 2 % are darker, less than three levels of 255, is black. In black, the
+// network finds people; in the middle grey that it sees then, nobody.
+const [BLACK, GREY] = [2.5 / 255, 0.5];
+
 /** Say how many times brighter a picture, three planes, must be for a network to see it well. */
 export function brightening(photo) {
+  return Math.min(MOST, Math.max(1, BRIGHT / Math.max(brightest(photo), 1e-6)));
+}
+
+/** The value that 2 % of a picture's lie above; every fourth row and column will do. */
+function brightest(photo) {
   const values = [];
   for (const { width, height, data } of photo) {
     for (let y = 0; y < height; y += 4) {
@@ -23,8 +32,7 @@ export function brightening(photo) {
   const sorted = Float32Array.from(values).sort();
   const place = 0.98 * (sorted.length - 1);
   const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
-  const bright = below + (place % 1) * (above - below);
-  return Math.min(MOST, Math.max(1, BRIGHT / Math.max(bright, 1e-6)));
+  return below + (place % 1) * (above - below);
 }
 
 /** Bring a photograph to the network's size, (1, 3, height, width), black −1 and white 1. */
@@ -34,10 +42,12 @@ export function networkInput(photo, width, height) {
     return enlarge(small, width, height);
   });
   const times = brightening(seen);
+  const black = times === MOST && brightest(seen) < BLACK;
   const blob = new Float32Array(3 * width * height);
   seen.forEach(({ data }, channel) => {
     for (let i = 0; i < data.length; i++) {
-      blob[channel * data.length + i] = 2 * Math.min(1, times * data[i]) - 1;
+      const value = black ? GREY : Math.min(1, times * data[i]);
+      blob[channel * data.length + i] = 2 * value - 1;
     }
   });
   return blob;

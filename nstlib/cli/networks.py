@@ -109,7 +109,7 @@ def export_network(
     if model.suffix.lower() == ".onnx":
         size = onnx.picture_input(onnx.load_onnx(output)).size
         if size is not None:
-            print(f"It keeps its size, {size[0]}×{size[1]}: at others it is not proven.")
+            print(f"It keeps its size, {size[1]}×{size[0]} pixels: at others it is not proven.")
     print(f"wrote {shown(output)}: {output.stat().st_size / 1e6:.1f} MB")
     return 0
 

@@ -84,9 +84,9 @@ def stylize(
 
     INPUT is a picture, a film, or a folder; frames/%04d.png stands for numbered pictures that are a
     film's frames. An animated GIF is a film if OUT is one; else its first frame is painted. A
-    folder is searched to its depths, and OUT gets its structure. Results that are there already are
-    skipped, so a run that was ended goes on when it is given again. Exit code 1 if a picture could
-    not be painted; the others are.
+    folder is searched to its depths, and OUT gets its structure. In a folder, results that are
+    there already are skipped, so a run that was ended goes on when it is given again. Exit code 1
+    if a picture could not be painted; the others are.
     """
     from nstlib.batch import Stylize
 

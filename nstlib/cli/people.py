@@ -323,8 +323,8 @@ def compose(
     that are a film's frames, and so does a folder if OUT is a film. An animated GIF is a film if
     OUT is one; else its first frame is painted. What is transparent stays so where OUT can be
     (.png, .webp, .webm, .mov), unless it gets a background. Films keep their sound and their
-    timing. Every second frame of them is painted; in between, strokes follow what moves. Ctrl-C
-    ends a film early, and keeps what is painted so far.
+    timing, up to 60 frames a second. Every second frame of them is painted; in between, strokes
+    follow what moves. Ctrl-C ends a film early, and keeps what is painted so far.
     """
     nobody = _Nobody()
     styles = _parse_styles(look)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -468,8 +469,8 @@ def _check_preview(preview: Path, photos: list[Path], files: list[Path]) -> None
     """Refuse to write it over a photograph, or where later runs would take it for one."""
     from nstlib._files import check_places
 
-    folders = preview.resolve().parents
-    inside = next((folder for folder in photos if folder.resolve() in folders), None)
+    folders = Path(os.path.realpath(preview)).parents
+    inside = next((x for x in photos if Path(os.path.realpath(x)) in folders), None)
     if inside is not None:
         raise OutputError(
             f"{preview} lies among the photographs of {inside}; choose another folder for the "

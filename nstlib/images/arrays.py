@@ -306,7 +306,7 @@ def rgb_to_bgr(image: NDArray[Any]) -> NDArray[Any]:
     if array.ndim != 3 or array.shape[2] != 3:
         raise ImageError(f"image has shape {array.shape}; channels are reversed in (H, W, 3)")
     # OpenCV refuses arrays with negative strides, which a bare [..., ::-1] would be.
-    return np.ascontiguousarray(array[..., ::-1])
+    return array[..., ::-1].copy(order="C")
 
 
 #: Reversing twice gives the original, so one function serves both ways.

@@ -292,6 +292,8 @@ def _statistics(
             f"{counts.max(initial=0):g}; it must be (H, W) like the picture, 0 or more, not all of "
             "it 0"
         )
+    if counts is not None:
+        counts /= counts.max()  # sums stay finite
     flat = pixels.reshape(-1, 3)
     mean = np.average(flat, axis=0, weights=counts)
     return mean, np.cov(flat.T, bias=True, aweights=counts)

@@ -62,10 +62,9 @@ def save_image(image: ArrayLike, path: str | Path, *, alpha: ArrayLike | None = 
 
     path = check_path("path", path)
     with uninterrupted():
-        if alpha is None or path.suffix.lower() not in ALPHA_FORMATS:
+        pixels = to_uint8(image) if alpha is None else to_rgba(image, alpha)
+        if path.suffix.lower() not in ALPHA_FORMATS:
             pixels = to_uint8(image)
-        else:
-            pixels = to_rgba(image, alpha)
         kind, options = IMAGE_FORMATS[check_output(path, IMAGE_FORMATS).suffix.lower()]
         try:
             with atomic_write(path) as file:

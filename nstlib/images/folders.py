@@ -96,20 +96,20 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Found:
         (HEIC_SUFFIXES, found.needs_heic),
         (OTHER_PICTURES, found.unknown_pictures),
     )
-    for file in _walk(folder, found, None if without is None else without.resolve()):
+    for file in _walk(folder, found, None if without is None else os.path.realpath(without)):
         suffix = file.suffix.lower()
         next((files for known, files in kinds if suffix in known), found.others).append(file)
     return found
 
 
-def _walk(folder: Path, found: Found, without: Path | None) -> Iterator[Path]:
+def _walk(folder: Path, found: Found, without: str | None) -> Iterator[Path]:
     def note(error: OSError) -> None:
         found.unreadable.append(Path(error.filename))
 
     for where, folders, names in os.walk(folder, onerror=note):
         here = Path(where)
         inside = [here / name for name in sorted(folders) if not name.startswith(".")]
-        inside = [place for place in inside if place.resolve() != without]
+        inside = [place for place in inside if os.path.realpath(place) != without]
         found.links += [place for place in inside if place.is_symlink()]
         folders[:] = [place.name for place in inside]
         yield from (here / name for name in sorted(names) if not name.startswith("."))

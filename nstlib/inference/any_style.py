@@ -173,7 +173,8 @@ def mix_styles(shares: Shares, *, size: int = STYLE_SIZE, backend: str = "cv2") 
         load_vector(style) if is_vector(style) else encode_style(style, size=size, backend=backend)
         for style in shares
     ]
-    return np.average(vectors, axis=0, weights=list(shares.values())).astype(np.float32)
+    weights = np.array([*shares.values()], float)  # whose sum may be too large for a number
+    return np.average(vectors, axis=0, weights=weights / weights.max()).astype(np.float32)
 
 
 def check_share(style: str | Path, share: object) -> None:

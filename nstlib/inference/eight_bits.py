@@ -85,8 +85,7 @@ def in_eight_bits(proto: onnx.ModelProto, pictures: Sequence[Blob]) -> onnx.Mode
     result = onnx.ModelProto()
     result.CopyFrom(simplified(proto))
     graph = result.graph
-    # ONNX's own operators are those of no domain, which some files call by its name.
-    versions = [entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")]
+    versions = [entry.version for entry in proto.opset_import if not entry.domain]
     if max(versions, default=0) < 13:
         return proto  # channels that share no scale came in that version
     found = {each.node.output[0]: each for each in _convolutions(graph)}

@@ -6,8 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_count, check_number
+from nstlib._checks import check_count, check_number, refusal
 from nstlib.images.arrays import Image, check_alpha, check_image
+
+#: The largest radius of a guided filter's windows, in pixels. Larger sums lose their digits.
+LARGEST_RADIUS = 2000
 
 #: How :meth:`PersonSegmenter.matte` refines what the network says: at which longest side in pixels,
 #: in windows of which radius as a share of it, and above which variance of the colours; then by how
@@ -69,7 +72,8 @@ def guided_filter(
     """
     image = check_image(guide, "guide")
     values = check_alpha(mask, image, "mask")
-    check_count("radius", radius)
+    if check_count("radius", radius) > LARGEST_RADIUS:
+        raise refusal("radius", radius, f"a whole number from 1 to {LARGEST_RADIUS}")
     check_number("epsilon", epsilon, above=0)
     return evaluate_fit(*fit_locally(image, values, radius, epsilon), image)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nstlib._checks import check_choice, check_count, check_path, cut
 from nstlib._files import is_there
 from nstlib._memory import ran_out
+from nstlib._opencv import quiet_opencv
 from nstlib.assets.cache import embedded_model, fetch
 from nstlib.assets.registry import ASSETS
 from nstlib.errors import ArgumentError, ModelError
@@ -205,18 +206,9 @@ def check_computation(
     raise ModelError(f"{fault}: backend='ort'", command=f"{fault}: --backend ort")
 
 
-#: The level of OpenCV's log is one for all threads.
-_loading = threading.Lock()
-
-
 def _start_opencv(content: bytes, _: int | None = None) -> _Run:
-    # What it raises it would also write to the terminal.
-    with _loading:
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            net = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
-        finally:
-            cv2.utils.logging.setLogLevel(level)
+    with quiet_opencv():
+        net = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
     if net.empty():
         raise ValueError("it does not understand the graph")
     # A network holds its feature maps from call to call. One for each thread would be no faster,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nstlib._checks import check_count
+from nstlib._checks import check_count, refusal
 from nstlib.errors import ImageError, ModelError
 from nstlib.images.arrays import Image, as_array, check_image, check_shares
 from nstlib.images.resizing import resize, target_size
@@ -46,9 +46,16 @@ from nstlib.onnx.reading import picture_input
 #: Sides of what a network of any size is given are multiples of this.
 STEP = 32
 
+#: Into how many parts a side is divided at most. A picture is looked at so often squared.
+MOST_TILES = 16
+
 #: How bright the brightest 2 % of what a network sees are at least, of 1, and how many times
 #: brighter a picture is made for that at most.
 BRIGHT, MOST = 0.6, 30.0
+
+#: A picture whose brightest 2 % are darker, less than three levels of 255, is black. In black,
+#: networks find people; in the middle grey that stands for it, nobody.
+BLACK, GREY = 2.5 / 255, np.float32(0.5)
 
 #: How far probabilities may lie outside [0, 1] by rounding.
 _ROUNDING = 0.01
@@ -78,9 +85,27 @@ def brightening(picture: Image) -> float:
     >>> [round(brightening(np.full((8, 8, 3), light)), 2) for light in (0.0, 0.1, 0.7)]
     [30.0, 6.0, 1.0]
     """
+    return min(MOST, max(1.0, BRIGHT / max(_brightest(picture), 1e-6)))
+
+
+def brightened(picture: Image) -> Image:
+    """Make of a dark picture what a network sees; of a black one, plain grey.
+
+    Examples
+    --------
+    >>> lights = [0.0, 0.01, 0.02, 0.7]
+    >>> [round(float(brightened(np.full((8, 8, 3), light)).max()), 2) for light in lights]
+    [0.5, 0.3, 0.6, 0.7]
+    """
+    times = brightening(picture)
+    if times == MOST and _brightest(picture) < BLACK:
+        return np.full_like(picture, GREY)
+    return picture if times == 1 else np.minimum(np.float32(times) * picture, 1)
+
+
+def _brightest(picture: Image) -> float:
     # Every fourth row and column will do, and takes a tenth of the time.
-    bright = float(np.quantile(picture[::4, ::4], 0.98))
-    return min(MOST, max(1.0, BRIGHT / max(bright, 1e-6)))
+    return float(np.quantile(picture[::4, ::4], 0.98))
 
 
 class PersonSegmenter:
@@ -113,10 +138,11 @@ class PersonSegmenter:
         multiples of 32. A network of one size sees the picture stretched to that.
     brighten : bool, default True
         Whether the network sees dark pictures brightened: it doesn't know darkness. A picture whose
-        brightest 2 % lie above 0.6 of 1 stays as it is.
+        brightest 2 % lie above 0.6 of 1 stays as it is. In a black one nobody is found.
     tiles : int, default 1
         For crowds and small people: the network looks at the whole picture, and then at this many
-        parts of it side by side and one above the other, which overlap by half. So 3 are ten looks.
+        parts of it side by side and one above the other, which overlap by half. So 3 are ten looks;
+        16 at most.
         A person counts that is found in either; mistakes add up as well.
     threads : int, optional
         How many threads ONNX Runtime computes with. By default as many as the processor has cores.
@@ -160,6 +186,8 @@ class PersonSegmenter:
     ) -> None:
         self._name = str(model)
         self._brighten, self._tiles = brighten, check_count("tiles", tiles)
+        if tiles > MOST_TILES:
+            raise refusal("tiles", tiles, f"a whole number from 1 to {MOST_TILES}")
         self._longest = check_count("size", size, STEP)
         self._proto = to_float32(
             keep_one_output(load_model(model, ("person",), ("pp_humanseg",)), (1, 2))
@@ -300,7 +328,7 @@ class PersonSegmenter:
         guide = resize(photo, small[::-1])
         person = enlarged(person, small)
         radius = max(1, round(MATTE_RADIUS * max(small)))
-        times = self._brightening(guide)
+        times = np.float32(brightening(guide) if self._brighten else 1)
         slopes, offset = fit_locally(times * guide, person, radius, MATTE_EPSILON)
         slopes = [times * slope for slope in slopes]  # the photograph itself stays dark
         if shrink < 1:
@@ -309,9 +337,6 @@ class PersonSegmenter:
         # The means of many windows are softer than the edge is.
         alpha = 0.5 + MATTE_CONTRAST * (alpha - 0.5)
         return np.clip(alpha, 0.0, 1.0, out=alpha)
-
-    def _brightening(self, picture: Image) -> np.float32:
-        return np.float32(brightening(picture) if self._brighten else 1)
 
     def _enlarged(self, photo: Image) -> NDArray[np.float32]:
         height, width, _ = photo.shape
@@ -344,8 +369,7 @@ class PersonSegmenter:
     def _seen(self, photo: Image) -> NDArray[np.float32]:
         """Look once: return what is background and person, (h, w, 2), at the network's size."""
         picture = resize_for_network(photo, self._size_for(photo))
-        times = self._brightening(picture)
-        output = self._output(picture if times == 1 else np.minimum(times * picture, 1))
+        output = self._output(brightened(picture) if self._brighten else picture)
         if self._gives_scores or _exceeds_probabilities(output):
             # A sigmoid is the softmax of a score and 0.
             scores = output if len(output) == 2 else np.concatenate([np.zeros_like(output), output])

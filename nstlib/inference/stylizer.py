@@ -148,7 +148,7 @@ class Stylizer:
     size : (int, int) or None
         Height and width at which the network paints; None if it paints at any.
     vector : ndarray of float32, shape (262,), or None
-        The style's vector, for :func:`numpy.save`; None for a network of one style.
+        The style's vector, for :func:`numpy.save`, read-only; None for a network of one style.
 
     Raises
     ------
@@ -196,6 +196,7 @@ class Stylizer:
             proto, self._step = _load(style)
         else:
             proto, self._step = painter_for(self.vector), MULTIPLE
+            self.vector.flags.writeable = False  # the network keeps its values
         self._proto = to_float32(keep_one_output(proto, (3,)))
         entry = picture_input(self._proto)
         if entry.channels != 3:

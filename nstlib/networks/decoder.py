@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._checks import check_choice, check_count, check_kind, check_path
-from nstlib._files import atomic_write, check_suffix, reason
+from nstlib._files import atomic_write, check_suffix, reading
 from nstlib._keras import keras
 from nstlib.errors import ModelError
 from nstlib.networks.any_style import DTYPES
@@ -147,7 +147,7 @@ def load_decoder(path: str | Path) -> keras.Model:
         If the file is absent, damaged, or no decoder.
     """
     path = check_path("path", path)
-    try:
+    with reading(path, ModelError, "is no decoder, or is damaged"):
         with np.load(path, allow_pickle=False) as file:
             arrays: dict[str, NDArray[Any]] = dict(file)
         layer = str(arrays["layer"])
@@ -156,6 +156,4 @@ def load_decoder(path: str | Path) -> keras.Model:
             if part.weights:
                 names = (f"{part.name}/kernel", f"{part.name}/bias")
                 part.set_weights([arrays[name].astype(np.float32) for name in names])
-    except Exception as error:  # NumPy's reader raises almost anything
-        raise ModelError(f"{path} cannot be read as a decoder ({reason(error)})") from error
     return network

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 from nstlib._checks import check_kind, check_path
-from nstlib._files import LARGEST_FILE, atomic_write, check_suffix, reason
+from nstlib._files import LARGEST_FILE, atomic_write, check_suffix, reading, reason
 from nstlib._tensorflow import keras
 from nstlib.errors import ModelError, OutputError
 
@@ -74,12 +74,9 @@ def load_network(path: str | Path) -> keras.Model:
         raise ModelError(f"{path}: only .keras files are read as networks of Keras")
     check_archive(path)
     _check_layers(path)
-    try:
+    damage = "cannot be read as a Keras network (.keras); it may be damaged, or hold code"
+    with reading(path, ModelError, damage):
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras's reader raises almost anything
-        raise ModelError(
-            f"{path} cannot be read as a Keras network (.keras); it may be damaged, or hold code"
-        ) from error
 
 
 def _check_layers(path: str | Path) -> None:
@@ -89,14 +86,12 @@ def _check_layers(path: str | Path) -> None:
     several of its versions. So whatever is not one of Keras's or this library's own objects is
     refused before Keras sees the file, and those that load code or other files are.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            described = json.loads(archive.read("config.json"))
-    except Exception as error:  # zipfile's reader raises almost anything on a damaged file
-        raise ModelError(
-            f"{path} cannot be read as a Keras network (.keras); it may be damaged, or an old .h5 "
-            "file, which can hold code: load that with Keras if you trust it, and save it as .keras"
-        ) from error
+    damage = (
+        "cannot be read as a Keras network (.keras); it may be damaged, or an old .h5 file, which "
+        "can hold code: load that with Keras if you trust it, and save it as .keras"
+    )
+    with reading(path, ModelError, damage), zipfile.ZipFile(path) as archive:
+        described = json.loads(archive.read("config.json"))
     waiting = [described]
     while waiting:
         entry = waiting.pop()

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nstlib._files import reason
+from nstlib._files import reading
 from nstlib._tensorflow import keras
 from nstlib.errors import DependencyError, ModelError
 from nstlib.networks.files import check_archive
@@ -52,17 +52,15 @@ def from_pytorch(path: str | Path) -> keras.Model:
     except ImportError as error:
         raise DependencyError.of("torch", "reading checkpoints of PyTorch") from error
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of TorchScript; what it is not is said below
+    with reading(path, ModelError, "is no checkpoint, or is cut off"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of TorchScript; what it is not is said below
+        try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path} holds more than tensors, and is not read: what else a checkpoint holds can be "
-            "code; save model.state_dict() alone"
-        ) from error
-    except Exception as error:  # whatever the unpickler stumbles over
-        raise ModelError(f"{path} is no checkpoint, or is cut off ({reason(error)})") from error
+        except pickle.UnpicklingError as error:
+            raise ModelError(
+                f"{path} holds more than tensors, and is not read: what else a checkpoint holds "
+                "can be code; save model.state_dict() alone"
+            ) from error
     tensors = {name: x for name, x in _flat(content) if torch.is_tensor(x)}
     if not tensors:
         raise ModelError(

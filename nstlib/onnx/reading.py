@@ -15,7 +15,7 @@ from onnx import numpy_helper
 from onnx.external_data_helper import ExternalDataInfo
 
 from nstlib._checks import check_kind, check_path
-from nstlib._files import LARGEST_FILE, reason
+from nstlib._files import LARGEST_FILE, reading, reason
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob
 
@@ -56,21 +56,18 @@ def load_onnx(source: str | Path | bytes) -> onnx.ModelProto:
     if not isinstance(source, bytes):
         source = check_path("source", source, "the path of an ONNX file, or its content as bytes")
     name = "the content" if isinstance(source, bytes) else str(source)
-    try:
+    with reading(name, ModelError, "is not an ONNX file, or is cut off"):
         if isinstance(source, bytes):
             proto = onnx.load_from_string(source)
         elif (size := source.stat().st_size) > LARGEST_FILE:
             raise ModelError(f"{name} has {size / 2**30:.1f} GB; no network here is so large")
         else:
             proto = onnx.load(source, load_external_data=False)
-    except ModelError:
-        raise
-    except OSError as error:
-        raise ModelError(f"{name} cannot be read ({reason(error)})") from error
-    except Exception as error:  # whatever protobuf stumbles over
-        raise ModelError(f"{name} is not an ONNX file, or is cut off ({reason(error)})") from error
     if not proto.graph.node:
         raise ModelError(f"{name} is not an ONNX file, or is cut off: it holds no network")
+    for part in (*proto.opset_import, *proto.graph.node):
+        if part.domain == "ai.onnx":  # ONNX's own, which most files leave unnamed
+            part.domain = ""
     tensors = list(_tensors(proto))
     for tensor in tensors:
         shape = list(tensor.dims)

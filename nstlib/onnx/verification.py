@@ -20,6 +20,7 @@ import onnx
 
 from nstlib._checks import check_counts, check_kind, check_number, check_path, refusal
 from nstlib._files import atomic_write, check_output, reason
+from nstlib._opencv import quiet_opencv
 from nstlib.errors import ModelError
 from nstlib.images.arrays import Blob
 from nstlib.onnx.graphs import (
@@ -267,13 +268,11 @@ def _refusing(run: Callable[[], Blob]) -> Blob | str:
     """Return what `run` returns, or the first line of what it says when it fails."""
     # The errors of ONNX Runtime have no base but Exception, and its and OpenCV's parsers raise
     # whatever a broken file leads them to.
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        return np.asarray(run(), np.float32)
+        with quiet_opencv():
+            return np.asarray(run(), np.float32)
     except Exception as error:
         return reason(error)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
 
 
 def _onnx_runtime(path: Path, entry: PictureInput) -> _Run:

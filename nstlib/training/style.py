@@ -38,6 +38,7 @@ from nstlib.images.arrays import Image, check_image
 from nstlib.images.resizing import resize
 from nstlib.losses import channel_statistics, content_loss, style_loss, total_variation_loss
 from nstlib.networks.transformer import TransformerNet
+from nstlib.optimize import is_true
 from nstlib.sources import load_image
 from nstlib.training.photos import cached_photo, random_crop, warn_of_damaged
 from nstlib.training.pipeline import Pipeline
@@ -527,7 +528,8 @@ class _Log:
             painted = self._trainer.paint(self._shown[np.newaxis])[0].numpy().clip(0.0, 1.0)
         seconds = time.perf_counter() - self._began
         remaining = (self._steps - self.done) * seconds / (self.done - self._first)
-        return self._callback(Progress(self.done, loss, means, seconds, remaining, painted)) is True
+        seen = Progress(self.done, loss, means, seconds, remaining, painted)
+        return is_true(self._callback(seen))
 
 
 def _schedule(rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstlib._checks import check_count, check_function, check_number
+from nstlib._opencv import quiet_opencv
 from nstlib.errors import NstWarning, OutputError, VideoError
 from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.images.encode import save_image
@@ -336,12 +337,8 @@ class _Camera:
         self._name = "the camera"
         self._clock, self._came = clock, deque([clock()], maxlen=RECENT + 1)
         if isinstance(camera, int):
-            # OpenCV tells the terminal what it tried; one line says it better.
-            level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-            try:
+            with quiet_opencv():  # it tells what it tried; one line says it better
                 number, camera = camera, cv2.VideoCapture(camera)
-            finally:
-                cv2.utils.logging.setLogLevel(level)
             self._name = f"camera {number}"
         self._capture = camera
         if not self._capture.isOpened():
@@ -352,6 +349,7 @@ class _Camera:
         self._frames: deque[Frame] = deque(maxlen=1)
         self._news = threading.Condition()
         self._open = True
+        self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._read, name="camera", daemon=True)
 
     def __enter__(self) -> Self:
@@ -368,7 +366,7 @@ class _Camera:
         with self._news:
             self._news.wait_for(lambda: self._frames or not self._open)
             if not self._frames:
-                raise VideoError(f"{self._name} stopped; connect it again")
+                raise VideoError(f"{self._name} stopped; connect it again") from self._fault
             return self._frames.popleft()
 
     def interval(self) -> float:
@@ -377,12 +375,18 @@ class _Camera:
             return statistics.median(b - a for a, b in itertools.pairwise(self._came))
 
     def _read(self) -> None:
-        while self._open:
-            good, frame = self._capture.read()
-            with self._news:
-                if good:
+        try:
+            while self._open:
+                good, frame = self._capture.read()
+                if not good:
+                    break
+                with self._news:
                     self._came.append(self._clock())
                     self._frames.append(np.asarray(frame, np.uint8))
-                else:
-                    self._open = False
+                    self._news.notify_all()
+        except Exception as error:  # a driver may raise anything
+            self._fault = error
+        finally:
+            with self._news:
+                self._open = False
                 self._news.notify_all()

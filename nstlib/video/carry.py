@@ -82,19 +82,22 @@ class CarryPainting:
     def __init__(self, painter: StylePainter) -> None:
         self._painter = painter
         self._motion = _Motion()
-        self._painting: Image | None = None  # until it is carried along
+        self._strokes: NDArray[np.float32] | None = None  # until they are carried along
         self._begun = False
 
     def __call__(self, image: Image, *, strength: float, preserve_colors: bool) -> Image:
         """Return the next frame painted."""
-        before, self._painting = self._painting, None
+        before, self._strokes = self._strokes, None
+        # What of a painting is the photograph itself is not carried along, but taken anew.
+        itself = np.float32(1 - strength) * image
         carried = self._motion.carry(image, before)
         if carried is not None:
+            carried += itself
             return np.clip(carried, 0.0, 1.0, out=carried)
         painting = self._painter(image, strength=strength, preserve_colors=preserve_colors)
         # The second frame is painted as well, so that those which are painted are not those in
         # which people are looked for.
-        self._painting, self._begun = painting if self._begun else None, True
+        self._strokes, self._begun = painting - itself if self._begun else None, True
         return painting
 
 

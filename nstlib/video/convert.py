@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
@@ -238,11 +238,27 @@ def _run(
                 waiting.popleft().result()
                 bar.update()
 
+        failed = False
+
         def write(painted: Future[Frame]) -> None:
+            nonlocal failed
+            if failed:  # no frame follows one that is missing
+                return
+            failed = True
             writer.write(painted.result())
+            failed = False
+
+        unread: VideoError | None = None
+
+        def readable() -> Iterator[Frame]:
+            nonlocal unread
+            try:
+                yield from frames
+            except VideoError as error:  # what was read before is painted all the same
+                unread = error
 
         try:
-            for frame in frames:
+            for frame in readable():
                 prepared = preparing.submit(work.prepare, frame)
                 painted = painting.submit(work, frame, prepared)
                 begun.append(painted)
@@ -254,12 +270,12 @@ def _run(
                     return True, None
             while waiting and not caught:
                 settle(len(waiting) - 1)
-            return bool(caught), None
+            if unread is not None and not writer.frames:
+                raise unread
+            return bool(caught), unread
         except Exception as error:
             fault = _known(error)
-            if isinstance(fault, VideoError):  # what was read before it is painted
-                settle(0)
-            if writer.frames and isinstance(fault, (MemoryLimitError, OutputError, VideoError)):
+            if writer.frames and isinstance(fault, (MemoryLimitError, OutputError)):
                 return bool(caught), fault
             if fault is error:
                 raise

@@ -42,7 +42,9 @@ class FilmInfo:
     seconds : float or None
         How long it lasts, by its own account.
     sound : str or None
-        The sound's codec.
+        The sound's codec, or that of the track which players choose.
+    sound_track : int
+        Which of the sounds that is, from 0 on.
     pixels : str
         How ffmpeg calls the kind of the pixels.
     decoder : str or None
@@ -55,6 +57,7 @@ class FilmInfo:
     rate: float
     seconds: float | None
     sound: str | None
+    sound_track: int
     pixels: str
     decoder: str | None
     matrix: str | None
@@ -183,7 +186,9 @@ def probe(path: Path) -> FilmInfo:
     pixels, *numbers = pictures[-1]
     across, down, width, height = map(int, numbers)
     said = [None if name in ("unknown", "reserved") else name for name in colours[-1]]
-    sound = re.search(rf"^  Stream #0:\d+\S*: Audio: (\w+).*{word}", header, re.M)
+    sounds = re.findall(rf"^  Stream #0:\d+\S*: Audio: (\w+).*{word}(.*)$", header, re.M)
+    # Players play the first one that its maker marked, or else the first.
+    track = next((number for number, (_, said) in enumerate(sounds) if "(default)" in said), 0)
     length = re.findall(
         r"^  Duration: (\d+):(\d\d):(\d\d\.\d+), (?:start: \S+, )?bitrate: .*$",
         log[: streams.start() if streams else 0],
@@ -193,7 +198,8 @@ def probe(path: Path) -> FilmInfo:
         size=(height, max(1, round(width * across / down)) if across and down else width),
         rate=_rate(video[0]),
         seconds=_seconds(*length[-1]) if length else None,
-        sound=sound[1] if sound else None,
+        sound=sounds[track][0] if sounds else None,
+        sound_track=track,
         pixels=pixels,
         decoder=decoder,
         range=said[0],

@@ -47,7 +47,9 @@ class VideoReader:
     seconds : float or None
         How long the film lasts, by its own account.
     sound : str or None
-        The codec of its sound.
+        The codec of its sound; of several, that of the one which players choose.
+    sound_track : int
+        Which of its sounds that is, from 0 on.
     size : (int, int)
         Height and width of the frames, in pixels.
     tone_mapped : bool
@@ -72,7 +74,7 @@ class VideoReader:
         self._info = probe(self.path)
         self.rate = min(self._info.rate, check_number("max_rate", max_rate, above=0))
         self.seconds = self._info.seconds
-        self.sound = self._info.sound
+        self.sound, self.sound_track = self._info.sound, self._info.sound_track
         self.tone_mapped = self._info.hdr
         self.broken = 0
         scale = 1 if size is None else size / max(self._info.size)

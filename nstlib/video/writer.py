@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import tempfile
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
@@ -48,11 +49,29 @@ PALETTE_FRAMES = 100
 #: larger, and a quarter of the encoder's time is saved.
 H264 = ("-preset", "superfast", "-crf", "13", "-chromaoffset", "-8", "-coder", "vlc")
 
+#: Of several loudspeakers, Opus knows these layouts alone.
+_OPUS = "7.1|6.1|5.1|5.0|quad|3.0|stereo|mono"
+
 #: Which sounds each kind of file keeps as they are, and how others are encoded.
 _SOUNDS = {
-    ".webm": (("opus", "vorbis"), ("-c:a", "libopus", "-b:a", "160k")),
+    ".webm": (
+        ("opus", "vorbis"),
+        ("-af", f"aformat=channel_layouts={_OPUS}", "-c:a", "libopus", "-b:a", "160k"),
+    ),
     "": (("aac", "mp3"), ("-c:a", "aac", "-b:a", "192k")),
 }
+
+
+def _fraction(rate: float) -> str:
+    """Write a rate as editing programs expect it.
+
+    Examples
+    --------
+    >>> _fraction(29.97002997002997), _fraction(25.0), _fraction(12.5)
+    ('30000/1001', '25/1', '25/2')
+    """
+    exact = Fraction(rate).limit_denominator(1001)
+    return f"{exact.numerator}/{exact.denominator}"
 
 
 class VideoWriter:
@@ -209,7 +228,7 @@ class VideoWriter:
         (height, width), channels = self.size, self._shape[2]
         return FFmpeg(
             [
-                *("-v", "error", "-f", "rawvideo", "-framerate", f"{self.rate:.6f}"),
+                *("-v", "error", "-f", "rawvideo", "-framerate", _fraction(self.rate)),
                 *("-pix_fmt", "rgba" if channels == 4 else "rgb24"),
                 *("-s", f"{width}x{height}", "-i", "-"),
                 *self._codec(transparent=channels == 4),
@@ -248,7 +267,8 @@ class VideoWriter:
             tags += ["-movflags", "+faststart"]
         if self._sound:
             keep, encode = _SOUNDS.get(self._suffix, _SOUNDS[""])
-            both = [*self._sound.input_arguments(), "-map", "0:v", "-map", "1:a:0", *tags]
+            track = f"1:a:{self._sound.sound_track}"
+            both = [*self._sound.input_arguments(), "-map", "0:v", "-map", track, *tags]
             if self._sound.sound in keep:
                 yield "kept", [*both, "-c:a", "copy"]
             yield "kept", [*both, *encode]

@@ -11,9 +11,10 @@ import PIL.Image
 import PIL.ImageFile
 import pytest
 from image_files import noise, smooth
+from numpy.typing import ArrayLike
 
 from nstlib._files import check_output
-from nstlib.errors import ImageError, NstError, OutputError
+from nstlib.errors import ArgumentError, ImageError, NstError, OutputError
 from nstlib.images.arrays import (
     Image,
     from_uint8,
@@ -150,3 +151,20 @@ def test_errors_are_the_librarys() -> None:
     assert issubclass(ImageError, NstError)
     assert issubclass(ImageError, ValueError)
     assert issubclass(OutputError, OSError)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+@pytest.mark.parametrize("alpha", [np.ones((3, 3)), np.full((4, 6), np.nan), "x"])
+def test_a_bad_alpha_is_refused_also_where_none_is_stored(
+    tmp_path: Path, suffix: str, alpha: ArrayLike
+) -> None:
+    with pytest.raises(ImageError):
+        save_image(np.zeros((4, 6, 3)), tmp_path / f"a{suffix}", alpha=alpha)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [[10, 10], "1000", (), 10**9, 1000.5, (9, 9, 9), 0])
+@pytest.mark.parametrize("enlarge", [False, True])
+def test_what_is_no_size_is_refused_whatever_is_enlarged(size: object, enlarge: bool) -> None:
+    with pytest.raises(ArgumentError, match="size is"):
+        load_image("coffee", size, enlarge=enlarge)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from nstlib._tensorflow import keras
 from nstlib.errors import ArgumentError, ImageError, MemoryLimitError
 from nstlib.images.colors import replace_luminance
 from nstlib.inference.any_style import VECTOR, at_size, encode_style, mix_styles, painter_for
+from nstlib.inference.stylizer import Stylizer
 
 pytestmark = pytest.mark.usefixtures("any_style")
 
@@ -274,3 +275,19 @@ def test_sizes_at_which_no_style_is_seen(size: object) -> None:
         encode_style("coffee", size=size)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match=f"^style_size is {size}; it must"):
         nst.Stylizer("coffee", style_size=size)  # type: ignore[arg-type]
+
+
+def test_the_largest_shares_and_the_smallest_can_be_mixed() -> None:
+    expected = mix_styles({"coffee": 1, "chelsea": 1}, size=64)
+    for share in (1e308, 1e-308):
+        mixed = mix_styles({"coffee": share, "chelsea": share}, size=64)
+        np.testing.assert_allclose(mixed, expected, rtol=1e-6)
+
+
+def test_a_vector_cannot_be_changed_behind_the_networks_back() -> None:
+    given = encode_style("coffee", size=64)
+    stylizer = Stylizer(given)
+    assert stylizer.vector is not None
+    with pytest.raises(ValueError, match="read-only"):
+        stylizer.vector[0] = 1
+    given[0] += 1  # still the caller's own

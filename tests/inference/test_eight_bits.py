@@ -14,6 +14,7 @@ from nstlib.inference.eight_bits import in_eight_bits
 from nstlib.inference.enlargements import fold_enlargements
 from nstlib.inference.runtimes import load_model, start_network
 from nstlib.inference.stylizer import STYLE_NETWORKS, Stylizer
+from nstlib.onnx.reading import load_onnx
 from nstlib.sources import load_image
 
 #: Photographs, to measure on and to find ranges by.
@@ -55,7 +56,8 @@ def test_which_operators_a_file_may_have(domain: str, version: int, changes: int
     blobs = [np.random.default_rng(0).uniform(0, 255, (1, 3, 40, 48)).astype(np.float32)]
     network = block(32)
     network.opset_import[0].domain, network.opset_import[0].version = domain, version
-    assert whole_convolutions(in_eight_bits(network, blobs)) == changes
+    read = load_onnx(network.SerializeToString())
+    assert whole_convolutions(in_eight_bits(read, blobs)) == changes
 
 
 @pytest.mark.parametrize("brightness", [0.01, 1.0])

@@ -161,3 +161,12 @@ def test_refining_a_mask_of_pixels() -> None:
     refined = Coarse().refine(photo, person.astype(np.float32))
     pixels: Any = np.where(person, 255, 0).astype(np.uint8)
     np.testing.assert_array_equal(Coarse().refine(photo, pixels), refined)
+
+
+@pytest.mark.parametrize("radius", [0, 2001, 10**6])
+def test_windows_are_of_a_size_that_can_be_summed(radius: int) -> None:
+    guide = np.zeros((20, 30, 3), np.float32)
+    with pytest.raises(ArgumentError, match=f"radius is {radius}"):
+        guided_filter(guide, guide[..., 0], radius, 1e-3)
+    mask = np.random.default_rng(0).uniform(0, 1, (20, 30)).astype(np.float32)
+    assert np.abs(guided_filter(guide, mask, 2000, 1e-3) - mask.mean()).max() < 0.05

@@ -49,14 +49,14 @@ def test_a_file_holds_it_in_half_precision(tmp_path: Path) -> None:
 
 def test_what_is_no_decoder_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "decoder.npz"
-    with pytest.raises(ModelError, match="cannot be read as a decoder"):
+    with pytest.raises(ModelError, match="cannot be read"):
         load_decoder(path)
     save_decoder(FeatureDecoder("block3_conv1", 5), "block3_conv1", path)
     with np.load(path) as file:
         arrays = dict(file)
     for name in ("layer", "last/bias", "size0.conv1/kernel"):
         np.savez(path, **{key: value for key, value in arrays.items() if key != name})
-        with pytest.raises(ModelError, match=f"decoder.*{name}"):
+        with pytest.raises(ModelError, match="is no decoder, or is damaged"):
             load_decoder(path)
     with pytest.raises(ArgumentError, match="block3_conv1, block4_conv1"):
         FeatureDecoder("block5_conv1")

@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_files import graph_of, run_onnx_runtime
 
 from nstlib._tensorflow import keras
+from nstlib.assets.cache import embedded_model
 from nstlib.errors import ModelError
 from nstlib.networks.files import load_network
 from nstlib.onnx.legacy import modernize
@@ -343,3 +344,12 @@ def test_an_archive_that_would_unpack_to_absurd_sizes_is_refused(
     assert path.stat().st_size < 10**4
     with pytest.raises(ModelError, match=r"bomb\.keras holds .* GB"):
         load_network(path)
+
+
+def test_onnxs_own_operators_may_be_called_by_their_name() -> None:
+    proto = load_onnx(embedded_model("mosaic.onnx"))
+    for part in (*proto.opset_import, *proto.graph.node):
+        part.domain = "ai.onnx"
+    named = proto.SerializeToString()
+    assert verify(None, named, [(32, 40)]).ok
+    assert {node.domain for node in load_onnx(named).graph.node} == {""}

@@ -19,7 +19,12 @@ from nstlib.images.resizing import target_size
 from nstlib.inference.any_style import at_size, recolored
 from nstlib.inference.mattes import fit_locally
 from nstlib.inference.parts import fill_pits, keep_people
-from nstlib.inference.segmenter import PersonSegmenter, brightening
+from nstlib.inference.segmenter import (
+    PersonSegmenter,
+    brightened,
+    brightening,
+    resize_for_network,
+)
 from nstlib.sources import load_image
 
 pytestmark = pytest.mark.site
@@ -146,6 +151,9 @@ def test_dark_photographs_are_brightened_as_in_python(
         photo = (light * random.uniform(0, 1, (45, 62, 3))).astype(np.float32)
         found = called(page, "matting", "brightening", photo)
         assert found == pytest.approx(brightening(photo), rel=1e-5)
+        seen = 2 * brightened(resize_for_network(photo, (32, 64))) - 1
+        blob = called(page, "matting", "networkInput", photo, 64, 32)
+        near(np.ravel(blob), seen.transpose(2, 0, 1).ravel(), 1e-4)
     photo = load_image("astronaut", (96, 96))
     person = PersonSegmenter().look(photo)
     for light in (1.0, 0.05):

@@ -302,3 +302,20 @@ def test_what_cannot_be_painted_ends_it(screen: dict[str, Any]) -> None:
 def test_opencvs_errors_in_what_paints_are_not_those_of_the_window() -> None:
     with pytest.raises(cv2.error, match="resize"):
         webcam(lambda frame: cv2.resize(frame, (0, 0)))  # type: ignore[arg-type,return-value]
+
+
+def test_a_driver_that_raises_ends_it(
+    screen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Camera.read
+
+    def broken(self: Camera) -> Any:
+        if Camera.given == 3:
+            raise cv2.error("the device is gone")
+        return read(self)
+
+    monkeypatch.setattr(Camera, "read", broken)
+    with pytest.raises(VideoError, match="camera 0 stopped; connect it again") as caught:
+        webcam(same)
+    assert "the device is gone" in str(caught.value.__cause__)
+    assert screen["closed"]

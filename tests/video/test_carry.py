@@ -193,3 +193,21 @@ def test_what_stands_beside_something_that_moves_stays() -> None:
     still = beside > 0
     assert painting is not strokes
     assert np.abs(painting - strokes)[still].max() < 0.02
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
+def test_what_of_a_painting_is_the_photograph_is_not_carried(strength: float) -> None:
+    """In a scene that moves otherwise than is found out: the light changes from place to place."""
+
+    def painter(image: Image, *, strength: float, preserve_colors: bool) -> Image:
+        del preserve_colors
+        return image + np.float32(strength) * (1 - 2 * image)
+
+    carry = CarryPainting(painter)
+    light = 1 + 0.05 * np.sin(np.arange(WIDTH, dtype=np.float32) / 9)[:, np.newaxis]
+    for number in range(6):
+        image = (panned(number) * (light if number % 2 else 2 - light)).clip(0, 1)
+        found = carry(image, strength=strength, preserve_colors=False)
+        expected = painter(image, strength=strength, preserve_colors=False)
+        off = np.abs(found - expected)[8:-8, 8:-8].mean()
+        assert off <= 0.06 * strength + 1e-6

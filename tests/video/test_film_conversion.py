@@ -30,7 +30,13 @@ from film_files import (
     write,
 )
 
-from nstlib.errors import ArgumentError, ImageError, OutputError, VideoError
+from nstlib.errors import (
+    ArgumentError,
+    ImageError,
+    MemoryLimitError,
+    OutputError,
+    VideoError,
+)
 from nstlib.images.arrays import Image, Picture, from_uint8
 from nstlib.video.convert import FramePainter, convert_video
 from nstlib.video.reader import VideoReader
@@ -346,3 +352,31 @@ def test_sound_in_webm(films: Path, tmp_path: Path, codec: str) -> None:
     assert VideoReader(tmp_path / "out.webm").sound == "opus"
     heard = sound(tmp_path / "out.webm")
     assert np.abs(np.fft.rfft(heard[8820:52920].astype(float))).argmax() == 440
+
+
+def test_what_is_painted_is_kept_also_if_two_things_go_wrong(tmp_path: Path) -> None:
+    """Memory runs out at the fourth picture, while the sixth, of another shape, is being read."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, size in enumerate([(48, 32)] * 5 + [(32, 48)]):
+        PIL.Image.new("RGB", size, (40 * number, 0, 0)).save(frames / f"{number}.png")
+
+    def paint(image: Image) -> Image:
+        if image[0, 0, 0] > 110 / 255:
+            raise MemoryError
+        return image
+
+    done = convert(frames, tmp_path / "out.mp4", paint)
+    assert isinstance(done.fault, MemoryLimitError)
+    assert done.frames == len(read(tmp_path / "out.mp4")) == 3
+
+
+def test_no_frame_follows_one_that_cannot_be_written(films: Path, tmp_path: Path) -> None:
+    calls = itertools.count()
+
+    def paint(image: Image) -> Image:
+        return image[:8, :8] if next(calls) == 2 else image
+
+    done = convert(films / "silent.mp4", tmp_path / "out.mp4", paint)
+    assert isinstance(done.fault, OutputError)
+    assert [left_edge(frame) for frame in read(tmp_path / "out.mp4")] == [0, 3]

@@ -129,6 +129,10 @@ def stage() -> None:
         nbformat.write(notebook, lessons / name)
 
 
+#: What unfolds and folds a cell's code or output on translated pages.
+FOLDING = {"ko": ("펼치기", "접기")}
+
+
 def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
     """Make a lesson ready to be a page: smaller pictures, links to the notebook and the slides.
 
@@ -138,6 +142,9 @@ def prepare(notebook: nbformat.NotebookNode, name: str) -> None:
     """
     language, _, name = name.rpartition("/")
     up = "../../" if language else "../"
+    if language in FOLDING:
+        show, hide = FOLDING[language]
+        notebook.metadata["mystnb"] = {"code_prompt_show": show, "code_prompt_hide": hide}
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", []).extend(folded(cell))
         if cell.cell_type == "markdown":  # JupyterLab has no page to link to

@@ -252,6 +252,18 @@ def test_a_finished_run_is_not_run_again(path: Path) -> None:
     assert path.read_bytes() == stored
 
 
+def test_the_loss_that_is_saved_is_the_best_pictures(path: Path) -> None:
+    """Adam's steps are far too long here: each ends at a worse picture than the start."""
+    run = Ascent()
+    result = run(checkpoint=checkpoint(path), learning_rate=1.0)
+    assert run.steps[-1].loss > 1.5 * result.loss
+    found = checkpoint(path).load()
+    assert found is not None
+    step = found[2]
+    assert (step.loss, step.terms) == (result.loss, result.terms)
+    np.testing.assert_array_equal(step.image, result.image)
+
+
 def test_a_size_that_ends_early_is_done(path: Path) -> None:
     """L-BFGS stops where there is nothing left to gain."""
 

@@ -319,6 +319,22 @@ def test_hard_masks_are_the_tutorials() -> None:
     assert set(finder.asked) == {"mask"}
 
 
+class Faint:
+    """Calms a film so much that less than half of a matte is left."""
+
+    def __call__(self, name: str, array: NDArray[np.float32], /) -> NDArray[np.float32]:
+        return np.float32(0.4) * array if name == "alpha" else array
+
+    def seen(self, name: str, image: Image, /) -> Image:  # noqa: ARG002
+        return image
+
+
+def test_hard_masks_of_films_have_no_ghosts() -> None:
+    composer = Composer(crimson, segmenter=Ellipse(), hard=True)
+    assert composer.divide(PHOTO).alpha.max() == 1
+    assert composer.divide(PHOTO, Faint()).alpha.max() == 0
+
+
 def test_feathering_lets_the_world_in() -> None:
     finder = Ellipse(0.5)
     hard = composite(PHOTO, plain(0.8, 0.1, 0.2), finder.matte(PHOTO))
@@ -349,6 +365,17 @@ def test_strength_zero_is_the_photograph() -> None:
     np.testing.assert_allclose(result, photo, atol=1e-5)
 
 
+@pytest.mark.parametrize("linear", [False, True])
+def test_a_painter_that_changes_nothing_leaves_the_photograph(linear: bool) -> None:
+    """Soft edges are taken apart and laid together in the same light."""
+
+    def same(image: Image, *, strength: float, preserve_colors: bool) -> Image:  # noqa: ARG001
+        return image
+
+    result = Composer(person=same, segmenter=Ellipse(3.0), linear=linear)(PHOTO)
+    np.testing.assert_allclose(result, PHOTO, atol=1e-4)
+
+
 # Colours of one part for the other
 
 
@@ -375,25 +402,36 @@ def test_matching_weighted_parts() -> None:
     np.testing.assert_allclose(ones, match_colors(image, other), atol=1e-6)
 
 
+class LeftHalf(Ellipse):
+    def matte(self, image: Image) -> NDArray[np.float32]:
+        alpha = np.zeros(image.shape[:2], np.float32)
+        alpha[:, : image.shape[1] // 2] = 1
+        return alpha
+
+
 @pytest.mark.parametrize("part", ["background", "person"])
 def test_the_part_that_stays_takes_the_others_colours(part: str) -> None:
-    finder = Ellipse(0.3)
-    alpha = finder.matte(PHOTO)
+    """Only the colours that are seen count, not those of what a layer is under the other."""
+    finder = LeftHalf()
+    greys = np.repeat(np.array([0.4, 0.7, 0.2, 0.8], np.float32), 16)  # the inner two go on
+    noise = np.random.default_rng(0).uniform(-0.02, 0.02, PHOTO.shape).astype(np.float32)
+    photo = greys[:, np.newaxis] + noise
+    alpha = finder.matte(photo)
     stays = alpha == 1 if part == "background" else alpha == 0
 
     def pastel(image: Image, *, strength: float, preserve_colors: bool) -> Image:  # noqa: ARG001
-        return 0.5 + 0.2 * (image - 0.5)
+        return np.array([0.5, 0.3, 0.4], np.float32) + np.float32(0.2) * (image - np.float32(0.5))
 
     means = []
     for match in (0.0, 0.5, 1.0):
         composer = Composer(**{part: pastel}, segmenter=finder, match=match)  # type: ignore[arg-type]
-        result = composer(PHOTO)
+        result = composer(photo)
         if match == 0:
-            np.testing.assert_allclose(result[stays], PHOTO[stays], atol=1e-6)
+            np.testing.assert_allclose(result[stays], photo[stays], atol=1e-6)
         means.append(result[stays].mean(axis=0))
-    painted = alpha == 0 if part == "background" else alpha == 1
-    target = result[painted].mean(axis=0)
-    np.testing.assert_allclose(means[2], target, atol=0.02)
+    painted = result[alpha == 0 if part == "background" else alpha == 1]
+    np.testing.assert_allclose(means[2], painted.mean(axis=0), atol=0.005)
+    np.testing.assert_allclose(result[stays].std(axis=0), painted.std(axis=0), atol=0.005)
     np.testing.assert_allclose(means[1], (means[0] + means[2]) / 2, atol=0.01)
 
 
@@ -472,8 +510,21 @@ def test_models_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     composer(PHOTO)
     assert sorted(map(str, loaded)) == ["candy", "mine.onnx", "pp_humanseg"]
     loaded.clear()
-    Composer("candy", "candy")(PHOTO)
+    again = "".join(["can", "dy"])  # equal, and another object
+    Composer("candy", again)(PHOTO)
     assert sorted(loaded) == ["candy", "person"]
+
+
+def test_how_to_compute_reaches_the_stylizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[tuple[Any, dict[str, Any]]] = []
+
+    def stylizer(model: Any, **options: Any) -> Any:
+        loaded.append((model, options))
+        return invert
+
+    monkeypatch.setattr("nstlib.inference.stylizer.Stylizer", stylizer)
+    Composer("candy", segmenter=Nobody(), backend="ort", eight_bits=True, threads=2)
+    assert loaded == [("candy", {"backend": "ort", "eight_bits": True, "threads": 2})]
 
 
 def test_no_tensorflow() -> None:

@@ -245,6 +245,16 @@ def test_a_composer_blurs() -> None:
     np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
+def test_a_composer_blurs_light() -> None:
+    """Of columns that are black and white in turn, half the light is left: see above."""
+    finder = Finder()
+    finder.alpha = np.zeros(SIZE, np.float32)
+    photo = np.zeros((*SIZE, 3), np.float32)
+    photo[:, ::2] = 1
+    result = Composer(backdrop="blur", segmenter=finder, linear=True)(photo)
+    np.testing.assert_allclose(result[16:-16, 16:-16], 0.7354, atol=0.01)
+
+
 # Who counts as a person
 
 

@@ -1,3 +1,16 @@
+import { Sentence } from "./errors.js";
+
+/** Fetch what a browser without a network cannot reach. */
+export async function reached(address, what) {
+  try {
+    return await fetch(address);
+  } catch {
+    throw new Sentence(
+      `The network is gone, and ${what} is not loaded yet. What was used before still works.`,
+    );
+  }
+}
+
 /**
  * Fetch a file of this site, and tell how far that is.
  *
@@ -6,7 +19,7 @@
  * @param report called with what is loaded, and with bytes that have come and will have
  */
 export async function load({ path, size }, what, report) {
-  const answer = await fetch(new URL(path, import.meta.url));
+  const answer = await reached(new URL(path, import.meta.url), what);
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
   const bytes = new Uint8Array(size);
   let come = 0;

@@ -2,6 +2,7 @@
 
 import { Camera } from "./camera.js";
 import { Helper } from "./helper.js";
+import { reached } from "./loading.js";
 import { firstLine, Sentence } from "./errors.js";
 
 const find = (id) => document.getElementById(id);
@@ -62,7 +63,10 @@ function listen() {
   find("size").addEventListener("change", () => photo && open(photo.blob, photo.name));
   controls.addEventListener("submit", (event) => event.preventDefault());
   controls.addEventListener("input", tellChoices);
-  controls.addEventListener("change", (event) => event.target.id !== "size" && paint());
+  // Of a new size and of a file, the listeners above see to it.
+  controls.addEventListener("change", ({ target }) => {
+    if (target.id !== "size" && target.type !== "file") paint();
+  });
   const camera = new Camera(find("camera-dialog"), (blob) => open(blob, "camera"));
   find("camera").addEventListener("click", () => attempt(() => camera.open()));
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
@@ -99,7 +103,7 @@ function addSample({ path, title }) {
   button.type = "button";
   button.append(picture);
   button.addEventListener("click", () =>
-    attempt(async () => open(await (await fetch(path)).blob(), title)),
+    attempt(async () => open(await (await reached(path, "this photograph")).blob(), title)),
   );
   find("samples").append(button);
 }

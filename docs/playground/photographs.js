@@ -49,7 +49,7 @@ async function decode(blob, name) {
   } catch {
     const hint = /\.hei[cf]$/i.test(name)
       ? "Few browsers read phones’ HEIC files: save it as JPEG first."
-      : "JPEG, PNG and WebP are read everywhere.";
+      : "It may be damaged, or not what its name says. JPEG, PNG and WebP are read everywhere.";
     throw new Sentence(`${name} is not a picture that this browser can read. ${hint}`);
   }
 }

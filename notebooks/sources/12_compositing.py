@@ -407,7 +407,8 @@ show_rows(
     titles=["foreground", "background", "with a halo", "without"],
     height=3.6,
     alt="The astronaut amid smooth colours; the wall with a blurred patch of grey and red in her place, a "
-    "faint contour of her hair and a piece of her collar. Below: hair with a pale rim, and with a fainter, brown one.",
+    "faint contour of her hair, a piece of her collar and half of her helmet. Below: hair with a pale rim, and with "
+    "a fainter, brown one.",
 )
 
 # %%
@@ -423,8 +424,8 @@ print(
 # %% [markdown]
 # *Above: each layer is continued under the other one. Below: the same matte before the same night.* The
 # background is **not** a photograph of the empty room. Her contour stays as a faint
-# [ghost](glossary.md#ghosts), and where the network was unsure, as at the ring of her collar, a piece of her stays.
-# But painted, and mostly covered by her, it serves.
+# [ghost](glossary.md#ghosts), and where the network was unsure, as at the ring of her collar and at the helmet, pieces
+# stay. But painted, and mostly covered by her, it serves.
 #
 # ## The Composer, opened
 #

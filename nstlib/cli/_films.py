@@ -168,5 +168,8 @@ def _report(source: str | Path, name: str, done: Conversion) -> int:
     if done.fault is not None:
         return fail(f"{done.fault.command}; {name} holds what was painted so far", 1)
     if done.missing > 1:
-        say(f"{source} says that it lasts {done.missing:.1f} seconds longer than its pictures")
+        say(
+            f"{source} says that it lasts {done.missing:.1f} seconds longer than its pictures; if "
+            "it was cut off on its way here, get it again"
+        )
     return 0

@@ -34,8 +34,8 @@ FrameRate = Annotated[
 MaxMegapixels = Annotated[
     float,
     typer.Option(
-        help="The largest picture to decode, in millions of pixels. Large JPEGs are decoded at "
-        "a reduced size where a smaller picture is asked for."
+        help="The largest picture to decode, in millions of pixels; films have no limit. Large "
+        "JPEGs are decoded at a reduced size where a smaller picture is asked for."
     ),
 ]
 SegmenterName = Annotated[

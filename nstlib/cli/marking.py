@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,7 +77,7 @@ def check_notebook(
         listed = ", ".join(f"{number}\xa0{name}" for number, name in enumerate(names, start=1))
         head = textwrap.fill(f"Lesson {lesson}: {listed}", 80, subsequent_indent="    ")
         print(head.replace("\xa0", " "))
-        width = max(len(shown(file)) for file in notebooks)
+        width = max(_columns(shown(file)) for file in notebooks)
         _line("", width, [*map(str, range(1, len(names) + 1)), "solved"])
         for file, notebook in notebooks.items():
             marks = mark(file, notebook, lesson, limit)
@@ -100,8 +101,21 @@ def _plain(text: str) -> str:
     return f"./{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
+def _columns(text: str) -> int:
+    """Tell how many columns a text takes in a terminal: Korean letters and their like take two.
+
+    Examples
+    --------
+    >>> _columns("kim.ipynb"), _columns("김.ipynb"), _columns("\u1100\u1175\u11b7.ipynb")
+    (9, 8, 8)
+    """
+    whole = unicodedata.normalize("NFC", text)
+    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in whole)
+
+
 def _line(name: str, width: int, cells: list[str], note: str = "") -> None:
-    row = [name.ljust(width), *(cell.ljust(5) for cell in cells[:-1]), cells[-1].ljust(8), note]
+    name += " " * (width - _columns(name))
+    row = [name, *(cell.ljust(5) for cell in cells[:-1]), cells[-1].ljust(8), note]
     print("  ".join(row).rstrip(), flush=True)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import refusal
-from nstlib.images.arrays import Image, Size, check_image, per_channel
+from nstlib.images.arrays import Image, Size, check_image
 
 
 def resize(image: ArrayLike, size: Size) -> Image:
@@ -45,8 +45,8 @@ def resize(image: ArrayLike, size: Size) -> Image:
     return resized(image, *target_size(image.shape[:2], size))
 
 
-def resized(image: Image, height: int, width: int) -> Image:
-    """Do what :func:`resize` does, to any size."""
+def resized(image: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Do what :func:`resize` does, to any size, also with a mask (H, W)."""
     if (height, width) == image.shape[:2]:
         return image
     # cv2.INTER_AREA averages only when both sides shrink; enlarging one side as well is done apart.
@@ -76,7 +76,7 @@ def resize_mask(mask: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     >>> resize_mask(np.float32([[0, 1, 0, 1], [0, 1, 0, 1]]), 2)
     array([[0.5, 0.5]], dtype=float32)
     """
-    return resize(per_channel(mask), size)[..., 0].copy()
+    return resized(mask, *target_size(mask.shape, size))
 
 
 def target_size(shape: tuple[int, ...], size: Size) -> tuple[int, int]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +13,7 @@ import tqdm.auto
 from numpy.typing import ArrayLike, NDArray
 
 from nstlib._checks import check_count, check_number
-from nstlib._files import Checksum
+from nstlib._files import checksum_of_names
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import Image
@@ -200,9 +199,9 @@ def train_person(
     # On a processor XLA's convolutions are slower, and take long to compile.
     learner.compile(optimizer, person_loss, jit_compile=False)
     settings = {
-        "people": _checksum(photo for photo, _ in people),
-        "others": _checksum(others),
-        "things": _checksum(things),
+        "people": checksum_of_names(photo for photo, _ in people),
+        "others": checksum_of_names(others),
+        "things": checksum_of_names(things),
         "selfie": selfie is not None,
         "steps": steps,
         "batch": batch,
@@ -347,7 +346,3 @@ def false_alarms(segmenter: keras.Model | Segmenter, photos: Sequence[str | Path
 def _enlarged(probabilities: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32]:
     enlarged: NDArray[Any] = cv2.resize(np.asarray(probabilities, np.float32), shape[::-1])
     return enlarged
-
-
-def _checksum(files: Iterable[str | Path]) -> Checksum:
-    return Checksum(zlib.crc32("\n".join(Path(file).name for file in files).encode()))

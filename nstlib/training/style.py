@@ -24,7 +24,7 @@ from nstlib._checks import (
     check_path,
     refusal,
 )
-from nstlib._files import Checksum, checksum
+from nstlib._files import Checksum, checksum, checksum_of_names
 from nstlib._tensorflow import keras, tf
 from nstlib.errors import ArgumentError, ImageError
 from nstlib.features import (
@@ -429,7 +429,7 @@ def train_style(
         [*network.trainable_variables, *trainer.optimizer.variables],
         {
             "style": checksum([style]),
-            "photos": Checksum(zlib.crc32("\n".join(file.name for file in files).encode())),
+            "photos": checksum_of_names(files),
             "network": Checksum(zlib.crc32(repr([v.shape for v in network.variables]).encode())),
             "size": size,
             "style_size": style_size,

@@ -20,8 +20,9 @@ from command_runs import (
 from conftest import Run
 
 from nstlib.errors import OutputError
+from nstlib.images.encode import save_image
 from nstlib.images.resizing import resize
-from nstlib.optimize import OptimizationError, Step
+from nstlib.optimize import OptimizationError, Step, UnfinishedError
 from nstlib.sources import load_image
 from nstlib.synthesis.common import Synthesis
 from nstlib.synthesis.texture import synthesize_texture
@@ -186,6 +187,26 @@ def test_diverging_transfer_keeps_the_last_good_picture(
     picture = pixels("o.png").astype(int)
     assert picture.shape == (20, 30, 3)
     assert np.ptp(picture, axis=2).mean() > 10  # with the content's colours again
+
+
+@pytest.mark.usefixtures("estimated")
+def test_what_is_transparent_stays_so_in_the_last_good_picture(
+    nst: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_out(content: Any, *_: object, **__: object) -> Synthesis:
+        raise UnfinishedError((90, 120), resize(content, (45, 60)))
+
+    replace_synthesis(monkeypatch, run_out, "nstlib.synthesis.transfer.transfer_style")
+    alpha = np.zeros((60, 80), np.float32)
+    alpha[:, :40] = 1
+    save_image(load_image("coffee", (60, 80)), "cut.png", alpha=alpha)
+    code, out, err = nst("transfer", "cut.png", "candy", "-o", "out.png", "--size", 80)
+    assert (code, out) == (1, [])
+    assert err[-1].endswith("; the last good picture is in out.png")
+    found = pixels("out.png")
+    assert found.shape == (45, 60, 4)
+    assert (found[:, :27, 3] == 255).all()
+    assert (found[:, 33:, 3] == 0).all()
 
 
 def test_interrupted_estimate(nst: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from nstlib.images.arrays import (
     to_blob,
     to_uint8,
 )
-from nstlib.images.resizing import resize, target_size
+from nstlib.images.resizing import halved, resize, target_size
 from nstlib.sources import load_image
 
 shapes = st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))
@@ -119,6 +119,11 @@ def test_resize_keeps_a_plain_colour(
     np.testing.assert_allclose(result, value, atol=1e-5)
 
 
+def test_half_of_odd_sides_is_rounded_up() -> None:
+    assert halved(np.ones((5, 3, 3), np.float32)).shape == (3, 2, 3)
+    assert halved(np.ones((1, 4), np.float32)).shape == (1, 2)
+
+
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 500))
 def test_longest_side(height: int, width: int, size: int) -> None:
     new = target_size((height, width), size)
@@ -134,6 +139,7 @@ def test_sizes() -> None:
     assert resize(image, (7, 11)).shape == (7, 11, 3)
     assert resize(image, np.int64(60)).shape == (40, 60, 3)  # type: ignore[arg-type]
     np.testing.assert_array_equal(resize(image, (20, 30)), image)
+    assert target_size((1, 1), 16384) == (16384, 16384)
     assert load_image("coffee", 300).shape == (200, 300, 3)
     assert load_image("coffee", (40, 50)).shape == (40, 50, 3)
 

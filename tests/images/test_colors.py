@@ -110,6 +110,17 @@ def test_a_grey_image_gets_the_shades_of_one_line_of_colours() -> None:
     np.testing.assert_allclose(moments(matched)[0], moments(reference)[0], atol=1e-5)
 
 
+def test_noise_of_a_grey_picture_does_not_become_colours() -> None:
+    """Between the channels of a scan there may be differences as small as rounding makes them."""
+    random = np.random.default_rng(0)
+    shades = random.uniform(0.2, 0.8, (40, 40, 1))
+    image = (shades + random.normal(0, 1e-6, (40, 40, 3))).astype(np.float32)
+    reference = random.uniform(0, 1, (30, 30, 3)).astype(np.float32)
+    variances = np.linalg.eigvalsh(moments(match_colors(image, reference))[1])
+    assert variances[2] > 0.01
+    assert variances[1] < 1e-6  # one line of colours
+
+
 def test_a_grey_reference_takes_the_colours_away() -> None:
     ramp = np.linspace(0.4, 0.6, 20, dtype=np.float32).reshape(4, 5, 1).repeat(3, axis=2)
     matched = match_colors(load_image("coffee", size=40), ramp)

@@ -334,6 +334,14 @@ def test_phones_say_display_p3_in_numbers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_image(path), from_uint8(numbers_in(path)))
 
 
+@pytest.mark.parametrize("curve", [16, 18])  # of BT.2100: PQ and HLG
+def test_hdr_curves_are_not_taken_for_srgbs(tmp_path: Path, curve: int) -> None:
+    numbers = {"color_primaries": 12, "transfer_characteristics": curve, "full_range_flag": 1}
+    path = tmp_path / "photo.heic"
+    write(path, PIL.Image.fromarray(colours()), **KINDS[".heic"], **numbers)
+    np.testing.assert_array_equal(load_image(path), from_uint8(numbers_in(path)))
+
+
 # Writing
 
 

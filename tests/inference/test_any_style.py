@@ -111,6 +111,15 @@ def test_how_large_a_style_is_seen() -> None:
     assert seen == [(50, 75), (50, 200), (50, 50)]
 
 
+def test_of_a_long_picture_the_middle_is_seen() -> None:
+    """Four times as long as high: red there, and blue at both ends."""
+    stripe = np.zeros((10, 80, 3), np.float32)
+    stripe[:, 20:60, 0] = stripe[:, :20, 2] = stripe[:, 60:, 2] = 1
+    for picture in (at_size(stripe, 10), at_size(stripe.transpose(1, 0, 2), 10)):
+        np.testing.assert_allclose(picture[..., 0], 1, atol=1e-6)
+        np.testing.assert_allclose(picture[..., 2], 0, atol=1e-6)
+
+
 def test_of_large_files_a_part_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An ordinary scan of a painting has 100 megapixels and more, and 320 pixels are looked at."""
     picture = np.kron(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,6 +12,7 @@ import pytest
 from onnx_files import Graph, save
 
 from nstlib.errors import ArgumentError
+from nstlib.images.arrays import Blob
 from nstlib.inference.eight_bits import in_eight_bits
 from nstlib.inference.enlargements import fold_enlargements
 from nstlib.inference.runtimes import load_model, start_network
@@ -80,6 +83,35 @@ def test_a_network_that_it_does_not_suit_stays(
     assert not np.array_equal(Stylizer(path, backend="ort", eight_bits=True)(photo), exact)
     monkeypatch.setattr("nstlib.inference.stylizer.LARGEST_ERROR", 1e-9)
     np.testing.assert_array_equal(Stylizer(path, backend="ort", eight_bits=True)(photo), exact)
+
+
+def test_how_far_it_may_be_off_depends_on_the_range_of_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth of the range is too much also where values are from 0 to 1."""
+    path = save(block(32), tmp_path / "block.onnx")
+    photo = load_image("rocket", 120)
+    exact = Stylizer(path, backend="ort", value_range="0,1")(photo)
+    changed: list[onnx.ModelProto] = []
+
+    def in_poor_bits(network: onnx.ModelProto, blobs: list[Blob]) -> onnx.ModelProto:  # noqa: ARG001
+        changed.append(network)
+        return network
+
+    def start(network: onnx.ModelProto, *arguments: Any) -> Callable[[Blob], Blob]:
+        run = start_network(network, *arguments)
+
+        def off(blob: Blob) -> Blob:
+            values = run(blob)
+            return values + np.float32(0.1) * np.ptp(values)
+
+        return off if changed else run
+
+    monkeypatch.setattr("nstlib.inference.stylizer.in_eight_bits", in_poor_bits)
+    monkeypatch.setattr("nstlib.inference.stylizer.start_network", start)
+    stylizer = Stylizer(path, backend="ort", eight_bits=True, value_range="0,1")
+    assert changed
+    np.testing.assert_array_equal(stylizer(photo), exact)
 
 
 def test_opencv_refuses() -> None:

@@ -123,6 +123,15 @@ def other_networks() -> dict[str, onnx.ModelProto]:
         "Transpose", graph.node("Transpose", "image", perm=[0, 2, 3, 1]), perm=[0, 3, 1, 2]
     )
     found["transposed to and fro"] = graph.model(graph.norm(graph.conv(x, 3, 3, 3), 3))
+
+    # Kernels that look farther to the right, and farther down, than to the left and up.
+    for side, stride, pads in ((5, 2, [0, 0, 3, 3]), (4, 1, [1, 1, 2, 2])):
+        graph = Graph(side)
+        kernel = graph.constant(graph.random.normal(0, 0.2, (4, 3, side, side)).astype(np.float32))
+        x = graph.node("Conv", "image", kernel, pads=pads, strides=[stride, stride])
+        x = graph.node("Mul", graph.norm(x, 4), graph.constant(np.float32(50)))
+        x = graph.conv(graph.enlarged(x) if stride == 2 else x, 4, 3, side=1)
+        found[f"kernels of {side} that stand off centre"] = graph.model(x)
     return found
 
 

@@ -77,6 +77,13 @@ def test_the_part_at_a_point_is_the_nearest(
     assert distance[kept].min() == pytest.approx(distance[filled(alpha) > 0.5].min(), abs=1e-4)
 
 
+def test_a_point_left_of_the_middle_is_nearer_to_the_left() -> None:
+    """0 is the middle of the first pixel, and 1 that of the last."""
+    row = np.array([[1, 0, 1]], np.float32)
+    np.testing.assert_array_equal(keep_people(row, person_at=(0.4, 0.5)), [[1, 0, 0]])
+    np.testing.assert_array_equal(keep_people(row.T, person_at=(0.5, 0.4)), [[1], [0], [0]])
+
+
 def test_a_tip_goes_and_two_people_stay() -> None:
     alpha = body()
     alpha[10:, 5:20] = 1  # 450 pixels
@@ -157,8 +164,11 @@ def test_points_become_plain_numbers() -> None:
         (np.s_[30:34, 30:34], 0.15, True),
         (np.s_[30:34, 30:34], 0.05, False),  # surely none of the person
         (np.s_[30:34, 0:4], 0.3, False),  # at the picture's border
+        (np.s_[30:34, 56:60], 0.3, False),
+        (np.s_[56:60, 30:34], 0.3, False),
         (np.s_[18:22, 30:34], 0.3, False),  # at the person's outline
         (np.s_[30:42, 30:42], 0.3, False),  # 144 of 2,400 pixels
+        (np.s_[30:39, 30:39], 0.3, False),  # 81: over 3 % of the person, not of the picture
     ],
 )
 def test_only_unsure_pits_inside_of_people_are_filled(

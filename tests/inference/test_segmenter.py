@@ -22,9 +22,9 @@ from onnx_files import (
 from nstlib.assets.cache import asset_path, embedded_model
 from nstlib.course.portraits import drawn_mask, load_portrait
 from nstlib.errors import ArgumentError, ImageError, ModelError
-from nstlib.images.arrays import from_uint8, to_uint8
+from nstlib.images.arrays import Image, from_uint8, to_uint8
 from nstlib.images.resizing import resize
-from nstlib.inference.segmenter import PersonSegmenter, resize_for_network
+from nstlib.inference.segmenter import PersonSegmenter, _round_to_steps, resize_for_network
 from nstlib.sources import load_image
 
 
@@ -146,6 +146,7 @@ def test_dark_pictures_are_brightened(
     file = save(one_channel(40), tmp_path / "person.onnx")
     photo = np.full((40, 40, 3), dark, np.float32)
     photo[:12, :12] = bright  # 9 % of the picture
+    photo[20, 20] = 1  # a lamp: there is nothing above white
     expected = PersonSegmenter(file, brighten=False)(np.clip(times * photo, 0, 1))
     np.testing.assert_allclose(PersonSegmenter(file)(photo), expected, atol=1e-5)
 
@@ -209,6 +210,23 @@ def test_by_tiles_nothing_is_lost_or_moved(tmp_path: Path, size: tuple[int, int]
         PersonSegmenter(file, tiles=0)
 
 
+def test_by_tiles_those_are_found_too_whom_only_the_whole_shows(
+    person_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter = PersonSegmenter(person_file, tiles=2)
+    looks = 0
+
+    def seen(photo: Image) -> NDArray[np.float32]:  # noqa: ARG001
+        nonlocal looks
+        looks += 1
+        person = np.float32(0.8 if looks == 1 else 0.1)
+        return np.tile(np.array([1 - person, person], np.float32), (192, 192, 1))
+
+    monkeypatch.setattr(segmenter, "_seen", seen)
+    np.testing.assert_allclose(segmenter(picture(64, 48)), 0.8, atol=1e-5)
+    assert looks > 1
+
+
 def test_pp_humanseg() -> None:
     path = asset_path("pp_humanseg")
     if not path.is_file():
@@ -258,6 +276,11 @@ def test_what_is_no_image(person_file: Path, method: str, image: Any) -> None:
     more = [np.zeros((4, 4), np.float32)] if method == "refine" else []
     with pytest.raises(ImageError, match=r"^image (cannot become an array|is )"):
         getattr(PersonSegmenter(person_file), method)(image, *more)
+
+
+def test_networks_see_the_nearest_multiples_of_32() -> None:
+    sides = {1: 32, 47: 32, 49: 64, 79: 64, 81: 96, 320: 320}
+    assert {side: _round_to_steps(side) for side in sides} == sides
 
 
 @pytest.mark.parametrize("tiles", [0, 17, 1000])

@@ -479,6 +479,34 @@ def test_it_computes_in_a_thread_of_its_own_and_without_the_network(page: Any) -
     page.wait_for_function(
         "document.getElementById('result').getAttribute('aria-label').includes('person painted')"
     )
+    page.check("input[name=style] >> nth=3")
+    page.locator("#problem", has_text="and the style is not loaded yet").wait_for()
+    page.click("#samples button >> nth=0")
+    page.locator("#problem", has_text="and this photograph is not loaded yet").wait_for()
+
+
+def test_each_choice_is_painted_once(page: Any, tmp_path: Path) -> None:
+    chosen(page, FIRST, "all", size=384)
+    page.click("#samples button >> nth=1")
+    painted(page)
+    page.evaluate(
+        """() => {
+          window.paintings = 0;
+          const context = document.getElementById("result").getContext("2d");
+          const put = context.putImageData;
+          context.putImageData = function (...given) {
+            window.paintings++;
+            return put.apply(context, given);
+          };
+        }"""
+    )
+    (tmp_path / "letter.png").write_text("Dear Theo")
+    page.set_input_files("#style-file", tmp_path / "letter.png")
+    page.locator("#problem", has_text="letter.png is not a picture").wait_for()
+    assert page.inner_text("#status") == ""
+    looked_at(page, nst.save_image(nst.load_image("candy", size=200), tmp_path / "small.png"))
+    painted(page)
+    assert page.evaluate("window.paintings") == 1
 
 
 def test_what_did_not_come_is_asked_for_again(browser: Any, address: str) -> None:
@@ -488,7 +516,7 @@ def test_what_did_not_come_is_asked_for_again(browser: Any, address: str) -> Non
     visited(page, f"{address}?runtime=wasm")
     context.route("**/*.wasm", lambda route: route.abort())
     page.click("#samples button")
-    page.locator("#problem", has_text="Failed to fetch").wait_for()
+    page.locator("#problem", has_text="The network is gone").wait_for()
     context.unroute("**/*.wasm")
     page.click("#samples button")
     painted(page)

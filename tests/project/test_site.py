@@ -84,19 +84,27 @@ def test_pages_are_whole_and_light_without_another_host(page: Any, address: str,
     assert len(page.inner_text("article").removeprefix(title).split()) > 5
 
 
-def test_pages_fit_a_phone(page: Any, address: str) -> None:
-    page.set_viewport_size({"width": 360, "height": 800})
-    widths = {}
+def test_pages_fit_a_phone_and_a_tablet(page: Any, address: str) -> None:
+    """Also on both sides of the widths at which a column goes."""
     for name in PAGES:
         page.goto(address + name)
-        widths[name] = page.evaluate("document.documentElement.scrollWidth")
-    assert {name: width for name, width in widths.items() if width > 360} == {}
+        for width in (360, 768, 800, 834, 1024, 1080, 1100, 1200, 1366):
+            page.set_viewport_size({"width": width, "height": 800})
+            needed = page.evaluate("document.documentElement.scrollWidth")
+            assert needed <= width, f"{name} needs {needed} pixels of {width}"
 
 
 def test_korean_lines_break_between_words(page: Any, address: str) -> None:
     page.goto(f"{address}notebooks/ko/04_texture_synthesis.html")
     breaks = "getComputedStyle(document.querySelector('article p')).wordBreak"
     assert page.evaluate(breaks) == "keep-all"
+
+
+def test_a_translated_page_unfolds_in_its_language(page: Any, address: str) -> None:
+    page.goto(f"{address}notebooks/ko/04_texture_synthesis.html")
+    said = {text.strip() for text in page.locator("details > summary").all_text_contents()}
+    assert "펼치기" in "".join(said)
+    assert not [text for text in said if "code cell" in text]
 
 
 def test_the_list_of_lessons_is_whole_on_a_phone(page: Any, address: str) -> None:

@@ -16,7 +16,7 @@ from nstlib.cli.main import main
 from nstlib.errors import ArgumentError
 from nstlib.images.arrays import to_uint8
 from nstlib.images.encode import save_image
-from nstlib.networks.decoder import load_decoder
+from nstlib.networks.decoder import FeatureDecoder, load_decoder
 from nstlib.training.any_style.pictures import Pack
 from nstlib.training.decoder import Teacher, adain, train_decoder
 from nstlib.vgg19 import vgg19_with
@@ -171,6 +171,21 @@ def test_the_command(
     assert not Path("state.npz").exists()
     photo = np.zeros((1, 8, 8, 16), np.float32)
     assert load_decoder("decoder.npz")(photo).shape == (1, 32, 32, 3)
+
+
+def test_the_commands_options_reach_the_training(
+    command: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+
+    def train(_: Pack, layer: str, **options: Any) -> keras.Model:
+        given.update(options, layer=layer)
+        return FeatureDecoder(layer)
+
+    monkeypatch.setattr("nstlib.training.decoder.train_decoder", train)
+    expected = {"layer": "block3_conv1", "steps": 5, "size": 40, "batch": 3, "seed": 7}
+    assert call({**command, **{f"--{name}": value for name, value in expected.items()}}) == 0
+    assert {name: given[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(

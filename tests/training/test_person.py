@@ -6,6 +6,7 @@ import math
 import os
 import re
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from nstlib.networks.files import save_network
 from nstlib.networks.person import PERSON_SIDE, PersonNet
 from nstlib.onnx.translation import to_onnx
 from nstlib.training import person
-from nstlib.training.people import Sample, augmented, pairs
+from nstlib.training.people import Sample, augmented, group_of, pairs
 from nstlib.training.person import (
     evaluate_person,
     false_alarms,
@@ -346,6 +347,35 @@ def test_the_command_trains_measures_and_exports(
     found = cv2.dnn.readNetFromONNX(str(output))
     found.setInput(np.zeros((1, 3, PERSON_SIDE, PERSON_SIDE), np.float32))
     np.testing.assert_allclose(found.forward().sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_commands_options_reach_the_training(
+    people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four photographs of a and four of b, the first of each is kept back."""
+    given: dict[str, Any] = {}
+    measured: list[Sample] = []
+
+    def train(people: list[Sample], *_: Any, **options: Any) -> keras.Model:
+        given.update(options, people=people)
+        return person_net()
+
+    def evaluate(_: keras.Model, people: list[Sample]) -> dict[str, float]:
+        measured.extend(people)
+        return {}
+
+    monkeypatch.setattr(person, "train_person", train)
+    monkeypatch.setattr(person, "evaluate_person", evaluate)
+    places = ["--people", str(people_folder), "-o", str(tmp_path / "person.keras")]
+    options = "--repeat a=2 --batch 3 --learning-rate 0.01 --seed 5 --kept-back 0.25 --steps 7"
+    assert main(["train", "person", *places, *options.split()]) == 0
+    found = {name: given[name] for name in ("batch", "learning_rate", "seed", "steps")}
+    assert found == {"batch": 3, "learning_rate": 0.01, "seed": 5, "steps": 7}
+    learned = [photo for photo, _ in given["people"]]
+    assert Counter(map(group_of, learned)) == {"a": 3 * 2, "b": 3}
+    kept = [photo for photo, _ in measured]
+    assert [group_of(photo) for photo in kept] == ["a", "b"]
+    assert not {*kept} & {*learned}
 
 
 @pytest.mark.parametrize(("interrupted", "code"), [(2, 130), (3, 0)])

@@ -30,7 +30,7 @@ from nstlib.losses import total_variation_loss
 from nstlib.networks.files import save_network
 from nstlib.networks.transformer import TransformerNet
 from nstlib.sources import load_image
-from nstlib.training.photos import image_files
+from nstlib.training.photos import image_files, random_crop
 from nstlib.training.pipeline import Pipeline
 from nstlib.training.style import (
     Progress,
@@ -392,6 +392,15 @@ def test_a_crop_depends_on_its_number_and_the_seed_alone(photos: list[Path]) -> 
     np.testing.assert_array_equal(np.concatenate(halves, axis=1), first)
 
 
+def test_a_reduced_crop_has_means_over_areas() -> None:
+    """Every third pixel of a checkerboard is black or white; the means of nine are nearly grey."""
+    board = np.indices((63, 63)).sum(axis=0) % 2
+    photo = np.uint8(255) * board[..., np.newaxis].repeat(3, axis=2).astype(np.uint8)
+    crop = random_crop(np.random.default_rng(0), photo, 21, 1.0)
+    expected = board.reshape(21, 3, 21, 3).mean(axis=(1, 3))  # 4/9 and 5/9; mirrored, the same
+    np.testing.assert_allclose(crop, expected[..., np.newaxis].repeat(3, axis=2), atol=1e-5)
+
+
 def test_a_damaged_photo_is_left_out(photos: list[Path], tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(photos[0].read_bytes()[:900])
@@ -662,6 +671,30 @@ def test_an_interrupted_command_keeps_the_network(
     fake(monkeypatch, ends=2000)
     assert nst(*arguments)[0] == 0
     assert not Path("c.state").exists()  # the network is complete
+
+
+def test_the_commands_options_reach_the_training(
+    nst: Callable[..., tuple[int, list[str], list[str]]],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = fake(monkeypatch, ends=2000)
+    numbers = "--size 48 --batch 3 --content-weight 2 --style-weight 3 --tv-weight 4"
+    more = "--lattice-weight 5 --learning-rate 0.01 --weights random --style-size 100"
+    options = [*numbers.split(), *more.split(), "--variant", "lite"]
+    assert nst("candy", "--photos", folder, "-o", "c.keras", *options)[0] == 0
+    expected = {
+        "size": 48,
+        "batch": 3,
+        "content_weight": 2.0,
+        "style_weight": 3.0,
+        "tv_weight": 4.0,
+        "lattice_weight": 5.0,
+        "learning_rate": 0.01,
+        "weights": "random",
+        "style_size": 100,
+    }
+    assert {name: calls[0][name] for name in expected} == expected
 
 
 def test_a_network_is_trained_further(

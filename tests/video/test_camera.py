@@ -19,7 +19,7 @@ from waiting import wait_for
 
 from nstlib.errors import ImageError, NstWarning, OutputError, VideoError
 from nstlib.images.arrays import Image
-from nstlib.video.camera import AHEAD, webcam
+from nstlib.video.camera import AHEAD, LEAST_SIZE, _Pace, webcam
 
 
 class Camera:
@@ -296,6 +296,17 @@ def test_what_cannot_be_painted_ends_it(screen: dict[str, Any]) -> None:
     with pytest.raises(ImageError, match="no"):
         webcam(paint)
     assert screen["closed"]
+
+
+def test_a_slow_machine_paints_at_the_least_size_and_no_smaller() -> None:
+    pace = _Pace(200, 24)
+    frame = np.zeros((150, 200, 3), np.float32)
+    sides = []
+    for _ in range(200):
+        sides.append(max(pace.fitted(frame).shape))
+        pace.took(0.0, 0.2, 0.01)
+    assert sides[0] == 200
+    assert sides[-1] == min(sides) == LEAST_SIZE == 160
 
 
 @pytest.mark.usefixtures("screen")

@@ -270,8 +270,9 @@ def test_pictures_become_a_film_and_a_film_pictures(films: Path, tmp_path: Path)
 
 def test_what_lies_between_numbered_pictures(tmp_path: Path) -> None:
     """Gaps, other names, one of another size, and one that is damaged."""
-    for number, side in ((7, 16), (8, 16), (11, 32)):
-        PIL.Image.new("RGB", (side, side), (number, 0, 0)).save(tmp_path / f"{number:03d}.png")
+    for number, width in ((7, 16), (8, 16), (11, 32)):
+        red = PIL.Image.new("RGB", (width, width // 2), (number, 0, 0))
+        red.save(tmp_path / f"{number:03d}.png")
     (tmp_path / "009.png").write_bytes(b"damaged")
     PIL.Image.new("RGB", (9, 9)).save(tmp_path / "12.png")  # two digits only
     PIL.Image.new("RGB", (9, 9)).save(tmp_path / "a013.png")
@@ -279,8 +280,22 @@ def test_what_lies_between_numbered_pictures(tmp_path: Path) -> None:
     assert (reader.expected, reader.seconds) == (4, 2)
     frames = list(reader)
     assert [int(frame[0, 0, 0]) for frame in frames] == [7, 8, 8, 11]
-    assert {frame.shape for frame in frames} == {(16, 16, 3)}
+    assert {frame.shape for frame in frames} == {(8, 16, 3)}
     assert reader.broken == 1
+
+
+def test_numbers_may_be_longer_than_a_pattern_says(tmp_path: Path) -> None:
+    for number in (99, 100):
+        PIL.Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    frames = PictureReader(tmp_path / "%02d.png")
+    assert [int(frame[0, 0, 0]) for frame in frames] == [99, 100]
+
+
+def test_numbered_pictures_keep_half_transparent_colours(tmp_path: Path) -> None:
+    pixels = np.full((4, 4, 4), (200, 100, 50, 128), np.uint8)
+    PictureWriter(tmp_path / "%d.png").write(pixels)
+    with PIL.Image.open(tmp_path / "1.png") as file:
+        np.testing.assert_allclose(np.asarray(file, int), pixels, atol=2)
 
 
 def test_numbered_pictures_of_another_size_are_reduced_by_means(tmp_path: Path) -> None:

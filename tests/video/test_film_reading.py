@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,11 @@ def test_another_size(films: Path, size: int, shape: tuple[int, int]) -> None:
     assert abs(bright.argmax() - 30 * scale) <= 1
 
 
+def test_films_of_an_hour_and_more(tmp_path: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=16x16:r=1:d=3723", tmp_path / "long.mkv")
+    assert VideoReader(tmp_path / "long.mkv").seconds == 3600 + 2 * 60 + 3
+
+
 def test_fewer_frames(films: Path) -> None:
     reader = VideoReader(films / "silent.mp4", max_rate=5)
     frames = list(reader)
@@ -79,6 +84,32 @@ def test_phones_hold_cameras_sideways(films: Path, tmp_path: Path, turn: int) ->
 def test_pixels_that_are_not_square(films: Path, tmp_path: Path) -> None:
     ffmpeg("-i", films / "silent.mp4", "-vf", "setsar=2", tmp_path / "wide.mp4")
     assert next(iter(VideoReader(tmp_path / "wide.mp4"))).shape == (HEIGHT, 2 * WIDTH, 3)
+
+
+def boxes(data: bytes) -> Iterator[bytes]:
+    """Cut the content of an MP4 file into its boxes; each begins with its length."""
+    while data:
+        length = int.from_bytes(data[:4], "big")
+        yield data[:length]
+        data = data[length:]
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_cover_is_not_the_film(films: Path, tmp_path: Path, first: bool) -> None:
+    """Players show a cover in their lists; it may stand behind the film in the file, or before."""
+    PIL.Image.new("RGB", (32, 24), (200, 0, 0)).save(tmp_path / "cover.png")
+    film = tmp_path / "in.mp4"
+    inputs = ("-i", tmp_path / "cover.png", "-i", films / "silent.mp4", "-map", 0, "-map", 1)
+    ffmpeg(*inputs, "-c", "copy", "-disposition:v:0", "attached_pic", film)
+    if first:
+        parts = list(boxes(film.read_bytes()))
+        place = next(number for number, part in enumerate(parts) if part[4:8] == b"moov")
+        described = sorted(boxes(parts[place][8:]), key=lambda part: part[4:8] != b"udta")
+        parts[place] = parts[place][:8] + b"".join(described)
+        film.write_bytes(b"".join(parts))
+    reader = VideoReader(film)
+    assert (reader.size, reader.expected) == ((HEIGHT, WIDTH), COUNT)
+    assert [left_edge(frame) for frame in reader] == [3 * number for number in range(COUNT)]
 
 
 def test_frames_that_last_differently_long(tmp_path: Path) -> None:
@@ -356,6 +387,16 @@ def test_wide_colours_become_a_screens(tmp_path: Path) -> None:
     assert np.ptp(wide) > np.ptp(narrow) + 10
 
 
+def test_wide_colours_without_a_curve_have_the_usual_one(tmp_path: Path) -> None:
+    tags = "colorspace=bt2020nc:color_primaries=bt2020"
+    films = (
+        flat_film(tmp_path / f"{number}.mp4", (120, 100, 110), "96x64", tags + curve)
+        for number, curve in enumerate(("", ":color_trc=bt709"))
+    )
+    unsaid, said = (next(iter(VideoReader(path))) for path in films)
+    np.testing.assert_array_equal(unsaid, said)
+
+
 # Damage, lies, and what is no film
 
 LIES = (
@@ -460,9 +501,12 @@ def test_iterators_that_are_left_end_ffmpeg(films: Path) -> None:
 
 
 def test_transparent_films_lie_on_white(tmp_path: Path) -> None:
-    """Of every kind that has alpha: left half opaque, right half invisible, black underneath."""
+    """Of every kind that has alpha: opaque at the left, invisible at the right, black underneath.
+
+    The border lies between pixels of a reduced frame, so that one of them holds both.
+    """
     rgba = np.zeros((4, 32, 64, 4), np.uint8)
-    rgba[:, :, :32] = (200, 60, 20, 255)
+    rgba[:, :, :33] = (200, 60, 20, 255)
     rgba[:, 0, 0, 2] = range(4)  # a WebP of equal frames is no film
     (tmp_path / "raw").write_bytes(rgba.tobytes())
     raw = ("-f", "rawvideo", "-pix_fmt", "rgba", "-s", "64x32", "-r", 10, "-i", tmp_path / "raw")

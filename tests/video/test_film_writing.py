@@ -284,6 +284,46 @@ def test_an_encoder_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
+def test_a_writer_that_is_left_ends_ffmpeg(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "out.mp4", 10) as writer:
+        writer.write(np.zeros((16, 16, 3), np.uint8))
+        run = writer._run
+        assert run is not None
+        assert run.process.poll() is None
+    assert run.process.poll() is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_films_begin_to_play_before_they_are_loaded(tmp_path: Path, suffix: str) -> None:
+    """The list of the frames (moov) stands before the frames (mdat)."""
+    path = tmp_path / f"out{suffix}"
+    with VideoWriter(path, 10) as writer:
+        writer.write(np.zeros((16, 16, 3), np.uint8))
+        writer.finish()
+    data = path.read_bytes()
+    assert 0 < data.find(b"moov") < data.find(b"mdat")
+
+
+def test_a_full_disk_is_no_reason_to_leave_the_sound_out(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[list[str]] = []
+
+    def full(arguments: list[str]) -> tuple[int, str]:
+        runs.append(arguments)
+        return 1, "out.mp4: No space left on device"
+
+    monkeypatch.setattr("nstlib.video.writer.run_ffmpeg", full)
+    sound = VideoReader(films / "loud.mp4")
+    with VideoWriter(tmp_path / "out.mp4", 10, sound) as writer:
+        writer.write(np.zeros((16, 16, 3), np.uint8))
+        with pytest.raises(OutputError, match="cannot be written"):
+            writer.finish()
+    assert len(runs) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
 def test_bad_rates(tmp_path: Path, rate: float) -> None:
     with pytest.raises(ArgumentError, match="rate is"):

@@ -42,6 +42,13 @@ def test_a_person_is_followed_past_where_another_was() -> None:
         assert shown.max() == np.float32(0.9)
 
 
+def test_of_two_side_by_side_the_one_that_shares_more_is_followed() -> None:
+    """Both stand where the one may have gone to since the last frame."""
+    follow = Follow(Red(), person_at=(0.24, 0.5))
+    assert columns(follow.matte(frame((8, 9), (20, 9)))) == list(range(20, 28))
+    assert columns(follow.matte(frame((10, 9), (21, 9)))) == list(range(21, 29))
+
+
 def test_masks_are_followed_too() -> None:
     follow = Follow(Red(), person_at="0.9,0.5")
     for number in range(5):

@@ -481,8 +481,6 @@ def test_it_computes_in_a_thread_of_its_own_and_without_the_network(page: Any) -
     )
     page.check("input[name=style] >> nth=3")
     page.locator("#problem", has_text="and the style is not loaded yet").wait_for()
-    page.click("#samples button >> nth=0")
-    page.locator("#problem", has_text="and this photograph is not loaded yet").wait_for()
 
 
 def test_each_choice_is_painted_once(page: Any, tmp_path: Path) -> None:

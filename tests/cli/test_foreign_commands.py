@@ -147,7 +147,7 @@ def test_a_segmenter_that_is_exported_works_as_before(nst: Run) -> None:
     save(two_channels(48), Path("person.onnx"))
     code, out, err = nst("export", "person.onnx", "-o", "again.onnx")
     assert (code, err) == (0, [])
-    assert out[-2] == "It keeps its size, 48×48: at others it is not proven."
+    assert out[-2] == "It keeps its size, 48×48 pixels: at others it is not proven."
     for name in ("person", "again"):
         command = ("segment", "astronaut", "--segmenter", f"{name}.onnx", "-o", f"{name}.png")
         assert nst(*command, "--size", 80)[0] == 0

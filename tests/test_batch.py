@@ -303,9 +303,8 @@ class Blocking:
         return photo
 
 
-def test_interrupted_run_begins_no_further_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = [Task(write(f"in/{number}.png"), Path(f"out/{number}.png")) for number in range(9)]
-    recipe = Blocking()
+def interrupt_after_the_first(recipe: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Ctrl-C come once a picture is done; those that wait go on when no other may begin."""
 
     class Pool(ThreadPoolExecutor):
         def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -318,6 +317,13 @@ def test_interrupted_run_begins_no_further_pictures(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("nstlib.batch.ThreadPoolExecutor", Pool)
     monkeypatch.setattr(tqdm.auto.tqdm, "update", interrupt)
+
+
+def test_interrupted_run_begins_no_further_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = [Task(write(f"in/{number}.png"), Path(f"out/{number}.png")) for number in range(9)]
+    recipe = Blocking()
+
+    interrupt_after_the_first(recipe, monkeypatch)
     outcome = paint_all(tasks, recipe, jobs=2)
     assert outcome.interrupted
     assert len(recipe.begun) <= 3  # the first, and the two that were being painted then
@@ -464,17 +470,7 @@ def test_what_failed_after_ctrl_c_is_told(monkeypatch: pytest.MonkeyPatch) -> No
             raise ModelError("it fails")
         return result
 
-    class Pool(ThreadPoolExecutor):
-        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-            super().shutdown(wait=False, cancel_futures=cancel_futures)
-            recipe.go.set()
-            super().shutdown(wait=wait)
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("nstlib.batch.ThreadPoolExecutor", Pool)
-    monkeypatch.setattr(tqdm.auto.tqdm, "update", interrupt)
+    interrupt_after_the_first(recipe, monkeypatch)
     told: list[Task] = []
     outcome = paint_all(tasks, lambda: paint, jobs=3, tell=told.append)
     assert outcome.interrupted

@@ -199,11 +199,13 @@ def reason(error: Exception) -> str:
 
 
 @contextmanager
-def reading(path: str | Path, error: type[NstError], damage: str) -> Iterator[None]:
+def reading(
+    path: str | Path, error: type[NstError], damage: str, *, tell: bool = False
+) -> Iterator[None]:
     """Raise an `error` that the file at `path` "is damaged", or what `damage` says of it.
 
-    Readers raise almost anything on damaged files. If memory runs out, or the system cannot read
-    the file, that is not the file's fault.
+    Readers raise almost anything on damaged files; with `tell`, their words follow. If memory runs
+    out, or the system cannot read the file, that is not the file's fault.
     """
     try:
         yield
@@ -214,7 +216,7 @@ def reading(path: str | Path, error: type[NstError], damage: str) -> Iterator[No
             raise
         if isinstance(caught, OSError) and caught.errno is not None:
             raise error(f"{path} cannot be read ({reason(caught)})") from caught
-        raise error(f"{path} {damage}") from caught
+        raise error(f"{path} {damage}{f' ({reason(caught)})' if tell else ''}") from caught
 
 
 T = TypeVar("T")

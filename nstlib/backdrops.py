@@ -40,7 +40,7 @@ class Behind:
     def __init__(self, backdrop: Backdrop, linear: bool) -> None:
         blurred = isinstance(backdrop, str) and backdrop == "blur"
         self._image = None if blurred else _read_backdrop(backdrop)
-        self.plain = self._image is not None and (self._image == self._image[0, 0]).all()
+        self.plain = self._image is not None and bool((self._image == self._image[0, 0]).all())
         self._linear = linear
         self._covering: Image | None = None
 

@@ -345,6 +345,14 @@ def test_a_file_is_called_damaged_only_if_it_is(fault: Exception, words: str) ->
         raise fault
 
 
+def test_the_readers_words_follow_where_they_help() -> None:
+    with (
+        pytest.raises(OutputError, match=r"^x\.npz is no such thing \(no array of that name\)$"),
+        reading("x.npz", OutputError, "is no such thing", tell=True),
+    ):
+        raise ValueError("no array\nof that name")
+
+
 def test_a_file_is_not_damaged_where_memory_runs_out() -> None:
     with pytest.raises(MemoryError), reading("x.npz", OutputError, "is no such thing"):
         raise MemoryError

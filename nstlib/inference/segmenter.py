@@ -46,7 +46,7 @@ from nstlib.onnx.reading import picture_input
 #: Sides of what a network of any size is given are multiples of this.
 STEP = 32
 
-#: Into how many parts a side is divided at most. A picture is looked at so often squared.
+#: Into how many parts a side is divided at most; the network looks at all of them.
 MOST_TILES = 16
 
 #: How bright the brightest 2 % of what a network sees are at least, of 1, and how many times
@@ -141,9 +141,8 @@ class PersonSegmenter:
         brightest 2 % lie above 0.6 of 1 stays as it is. In a black one nobody is found.
     tiles : int, default 1
         For crowds and small people: the network looks at the whole picture, and then at this many
-        parts of it side by side and one above the other, which overlap by half. So 3 are ten looks;
-        16 at most.
-        A person counts that is found in either; mistakes add up as well.
+        parts of it side by side and one above the other, which overlap by half. So 3 are ten looks.
+        A person counts that is found in either; mistakes add up as well. 16 is the most.
     threads : int, optional
         How many threads ONNX Runtime computes with. By default as many as the processor has cores.
         Fewer do with less of the processor, where other work goes on beside.

@@ -147,7 +147,7 @@ def load_decoder(path: str | Path) -> keras.Model:
         If the file is absent, damaged, or no decoder.
     """
     path = check_path("path", path)
-    with reading(path, ModelError, "is no decoder, or is damaged"):
+    with reading(path, ModelError, "is no decoder, or is damaged", tell=True):
         with np.load(path, allow_pickle=False) as file:
             arrays: dict[str, NDArray[Any]] = dict(file)
         layer = str(arrays["layer"])

@@ -52,7 +52,8 @@ def from_pytorch(path: str | Path) -> keras.Model:
     except ImportError as error:
         raise DependencyError.of("torch", "reading checkpoints of PyTorch") from error
 
-    with reading(path, ModelError, "is no checkpoint, or is cut off"), warnings.catch_warnings():
+    damage = "is no checkpoint, or is cut off"
+    with reading(path, ModelError, damage, tell=True), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TorchScript; what it is not is said below
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)

@@ -56,7 +56,7 @@ def load_onnx(source: str | Path | bytes) -> onnx.ModelProto:
     if not isinstance(source, bytes):
         source = check_path("source", source, "the path of an ONNX file, or its content as bytes")
     name = "the content" if isinstance(source, bytes) else str(source)
-    with reading(name, ModelError, "is not an ONNX file, or is cut off"):
+    with reading(name, ModelError, "is not an ONNX file, or is cut off", tell=True):
         if isinstance(source, bytes):
             proto = onnx.load_from_string(source)
         elif (size := source.stat().st_size) > LARGEST_FILE:

@@ -89,7 +89,7 @@ class CarryPainting:
         """Return the next frame painted."""
         before, self._strokes = self._strokes, None
         # What of a painting is the photograph itself is not carried along, but taken anew.
-        itself = np.float32(1 - strength) * image
+        itself = np.float32(1 - strength) * image if strength < 1 else np.float32(0)
         carried = self._motion.carry(image, before)
         if carried is not None:
             carried += itself
